@@ -1,0 +1,118 @@
+"""What every solver returns: throughput and what each lock contributes, per population."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SCHEMA = "lockmodel.prediction/1"
+
+
+@dataclass(frozen=True)
+class LockState:
+    """One lock at one population.
+
+    Attributes
+    ----------
+    utilisation : float
+        Mean share of time that a shard is busy (held or passing on), in [0, 1].
+    wait_s : float
+        Seconds per iteration that a process waits for the lock, hand-offs included.
+    wait_share : float
+        `wait_s` as a share of the iteration.
+    cycles_share : float
+        Share of all busy CPU cycles that waiters spin away on this lock (perf's osq_lock).
+    queue : float
+        Mean number of processes at the lock, holding or waiting, over all shards.
+    """
+
+    utilisation: float
+    wait_s: float
+    wait_share: float
+    cycles_share: float
+    queue: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """The workload at one population.
+
+    Attributes
+    ----------
+    n : int
+        Population.
+    throughput_per_s : float
+        Iterations per second of the whole machine.
+    iteration_s : float
+        Seconds of one iteration of one process: n / throughput.
+    locks : dict of str to LockState
+    binding : str
+        The station that limits throughput at saturation: a lock's name or "cpu".
+    ceiling_per_s : float
+        Ceiling at this population, in iterations per second.
+    lower_per_s, upper_per_s : float
+        What the method guarantees for throughput; equal to it when the method solves the model.
+    """
+
+    n: int
+    throughput_per_s: float
+    iteration_s: float
+    locks: dict[str, LockState]
+    binding: str
+    ceiling_per_s: float
+    lower_per_s: float
+    upper_per_s: float
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """Where throughput ends.
+
+    Attributes
+    ----------
+    throughput_per_s : float
+        Iterations per second that no population can exceed.
+    binding : str
+        The station that sets it.
+    knee : float
+        Population where the light-load and the ceiling asymptotes cross.
+    """
+
+    throughput_per_s: float
+    binding: str
+    knee: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A solver's answer.
+
+    Attributes
+    ----------
+    scenario, method : str
+        Name of the scenario and of the solver.
+    exact : bool
+        Whether the points are the exact solution of the scenario as stated.
+    assumptions : tuple of str
+        What the method takes for granted.
+    warnings : tuple of str
+        Where the model or the method is weak for this question.
+    error_estimate : float or None
+        Relative error of throughput against the scenario as stated: 0 when exact (rounding
+        aside), None when it is not known.
+    ceiling : Ceiling
+    points : tuple of Point
+    """
+
+    scenario: str
+    method: str
+    exact: bool
+    assumptions: tuple[str, ...]
+    warnings: tuple[str, ...]
+    error_estimate: float | None
+    ceiling: Ceiling
+    points: tuple[Point, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dict: times in s, rates per s, keys as documented."""
+        return {"schema": SCHEMA, **asdict(self)}
