@@ -1,0 +1,228 @@
+"""Throughput over a grid of acquires, hold, shards and think: one row per combination and N."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lockmodel import levers
+from lockmodel.errors import ArgumentError, nearest
+from lockmodel.network import CPU
+from lockmodel.populations import parse_counts, parse_reals
+from lockmodel.prediction import Point
+from lockmodel.progress import Progress, quietly
+from lockmodel.scenario import Scenario
+from lockmodel.solvers import approximations, caveats, points
+
+SCHEMA = "lockmodel.sweep/1"
+AXES = ("acquires", "hold", "shards", "think")
+MAX_ROWS = 200_000
+"""Largest grid times populations: bounds time (about a minute) and memory."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One swept quantity.
+
+    Attributes
+    ----------
+    name : str
+        As typed: 'acquires' or 'libc.so.6:acquires'.
+    quantity : {'acquires', 'hold', 'shards', 'think'}
+        Acquires per iteration (held work stays), factor on the hold, shards, factor on think.
+    lock : str or None
+        The lock; None is the binding one.
+    values : tuple of float
+    """
+
+    name: str
+    quantity: str
+    lock: str | None
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A finished sweep, or the finished part of one.
+
+    Attributes
+    ----------
+    scenario, method : str
+    lock : str
+        The lock meant by axes that name none.
+    axes : tuple of Axis
+    rows : tuple of dict
+        Tidy: axis values, n, throughput_per_s, ceiling_per_s, binding.
+    warnings : tuple of str
+        Where the method is approximate.
+    capped : tuple of str
+        Values that had to be capped.
+    complete : bool
+        False when it was interrupted.
+    """
+
+    scenario: str
+    method: str
+    lock: str
+    axes: tuple[Axis, ...]
+    rows: tuple[dict[str, Any], ...]
+    warnings: tuple[str, ...] = ()
+    capped: tuple[str, ...] = ()
+    complete: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dict."""
+        return {
+            "schema": SCHEMA,
+            "scenario": self.scenario,
+            "method": self.method,
+            "lock": self.lock,
+            "axes": {axis.name: list(axis.values) for axis in self.axes},
+            "warnings": [*self.capped, *self.warnings],
+            "complete": self.complete,
+            "rows": list(self.rows),
+        }
+
+
+def parse_axis(text: str) -> Axis:
+    """Return the axis a text means: ``acquires=1..30``, ``libc.so.6:hold=0.0..1.0:11``.
+
+    Raises
+    ------
+    ArgumentError
+        Unknown quantity or malformed values.
+    """
+    name, equals, values = text.partition("=")
+    lock, colon, quantity = name.rpartition(":")
+    if quantity not in AXES:
+        raise ArgumentError(f"--over {text!r}: {nearest(quantity, list(AXES))}")
+    if not equals or not values:
+        raise ArgumentError(f"--over {text!r}: give values, e.g. {quantity}=1..8")
+    if colon and (not lock or quantity == "think"):
+        raise ArgumentError(f"--over {text!r}: write [LOCK:]acquires|hold|shards=... or think=...")
+    argument = f"--over {name}"
+    parsed: Sequence[float]
+    if quantity in ("acquires", "shards"):
+        parsed = parse_counts(values, argument)
+    else:
+        parsed = parse_reals(values, argument)
+        if max(parsed) > 1:
+            raise ArgumentError(f"{argument}: factor {max(parsed):g} must lie between 0 and 1")
+    return Axis(name, quantity, lock or None, tuple(parsed))
+
+
+def _moved(scenario: Scenario, axis: Axis, lock: str, value: float) -> Scenario:
+    if axis.quantity == "acquires":
+        return levers.set_acquires(scenario, lock, value)
+    if axis.quantity == "hold":
+        return levers.shorten_hold(scenario, lock, value)
+    if axis.quantity == "shards":
+        return levers.shard(scenario, lock, int(value))
+    return levers.less_think(scenario, value)
+
+
+def sweep(
+    scenario: Scenario,
+    axes: Sequence[Axis],
+    populations: Sequence[int],
+    method: str = "auto",
+    progress: Progress = quietly,
+) -> Sweep:
+    """Return throughput and ceiling for every combination of the axes and every population.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    axes : sequence of Axis
+        At least one.
+    populations : sequence of int
+    method : str
+        See `solvers.solve`.
+    progress : callable
+        Wraps the loop over combinations. An interrupt ends the sweep; finished rows are kept.
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    ArgumentError
+        Two axes move the same thing, a lock is unknown, or the grid is too large.
+    """
+    if not axes:
+        raise ArgumentError("--over: no axis is given; give at least one, e.g. shards=1,2,4")
+    binding = points(scenario, [max(populations)], method)[0].binding
+    names = [lock.name for lock in scenario.locks]
+    targets = []
+    for axis in axes:
+        lock = axis.lock or binding
+        if axis.quantity != "think" and lock == CPU:
+            raise ArgumentError(
+                f"--over {axis.name}: the CPU binds, not a lock; name one: LOCK:{axis.name}"
+            )
+        if axis.quantity != "think" and lock not in names:
+            raise ArgumentError(f"--over {axis.name}: no lock {lock!r}; {nearest(lock, names)}")
+        if (axis.quantity, lock) in targets:
+            what = axis.quantity + ("" if axis.quantity == "think" else f" of {lock}")
+            raise ArgumentError(f"--over {axis.name}: {what} is swept twice")
+        targets.append((axis.quantity, lock))
+    total = len(populations)
+    for axis in axes:
+        total *= len(axis.values)
+    if total > MAX_ROWS:
+        raise ArgumentError(f"--over: {total} rows exceed {MAX_ROWS}; use fewer or coarser values")
+    grid = itertools.product(*(axis.values for axis in axes))
+    rows: list[dict[str, Any]] = []
+    best: Point | None = None
+    complete = True
+    try:
+        for combination in progress(grid, total // len(populations), "sweep"):
+            moved = scenario
+            for axis, (_, lock), value in zip(axes, targets, combination, strict=True):
+                moved = _moved(moved, axis, lock, value)
+            values = {axis.name: v for axis, v in zip(axes, combination, strict=True)}
+            for point in points(moved, populations, method):
+                best = point if best is None else max(best, point, key=_rate)
+                rows.append(
+                    {
+                        **values,
+                        "n": point.n,
+                        "throughput_per_s": point.throughput_per_s,
+                        "ceiling_per_s": point.ceiling_per_s,
+                        "binding": point.binding,
+                    }
+                )
+    except KeyboardInterrupt:
+        complete = False
+    name = "bounds" if method == "bounds" else "product-form"
+    return Sweep(
+        scenario=scenario.name,
+        method=name,
+        lock=binding,
+        axes=tuple(axes),
+        rows=tuple(rows),
+        warnings=(
+            *approximations(scenario, max(populations)),
+            *(caveats(scenario, [best], method == "bounds") if best else ()),
+        ),
+        capped=_capped(scenario, axes),
+        complete=complete,
+    )
+
+
+def _rate(point: Point) -> float:
+    return point.throughput_per_s
+
+
+def _capped(scenario: Scenario, axes: Sequence[Axis]) -> tuple[str, ...]:
+    """Return what has to be said about shard counts beyond the CPUs."""
+    cpus = scenario.machine.cpus
+    return tuple(
+        f"--over {axis.name}: {cpus} CPUs can tell only {cpus} shards apart, so rows with more "
+        f"repeat those of {cpus}"
+        for axis in axes
+        if axis.quantity == "shards" and max(axis.values) > cpus
+    )
