@@ -1,0 +1,5 @@
+"""`python -m lockmodel`."""
+
+from lockmodel.cli import main
+
+main()

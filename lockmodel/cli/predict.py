@@ -1,0 +1,252 @@
+"""`lockmodel predict` and `lockmodel ceiling`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockmodel.cli import common
+from lockmodel.cli.common import COUNTS_HELP, Report, check_plot, method_option, output_options
+
+if TYPE_CHECKING:
+    from lockmodel.prediction import Prediction
+    from lockmodel.scenario import Scenario
+
+MOST_ROWS = 24
+"""Rows of a terminal table before it is thinned out."""
+
+
+@click.command()
+@click.argument("model")
+@click.option("-n", "population", required=True, metavar="LIST", help=COUNTS_HELP)
+@click.option("--all", "every", is_flag=True, help="Print every population, however many.")
+@method_option
+@common.walks_option
+@common.plot_option("throughput and ceiling against population")
+@output_options
+def predict(
+    model: str,
+    population: str,
+    every: bool,
+    method: str,
+    walks: str | None,
+    plot: str | None,
+    as_json: bool,
+    output: str | None,
+    force: bool,
+) -> None:
+    """Predict throughput at some populations, and what each lock costs there.
+
+    \b
+    Printed numbers:
+      throughput       iterations per second of the whole machine
+      iteration        time of one iteration of one process
+      k/D              ceiling with n processes about: shards over the demand of
+                       the binding lock, with the hand-off to the first waiter.
+                       It falls as lines come from farther away and trees grow
+      binding          the lock (or cpu) that has this ceiling
+      LOCK waits       share of all busy CPU cycles spent waiting for the lock:
+                       what perf shows as osq_lock or native_queued_spin_lock
+      ceiling, knee    (first lines) the most any population can reach, and the
+                       population where the light-load line reaches k/D
+      between          (--method bounds) guaranteed bounds on throughput; the
+                       upper one holds even if no hand-off is ever paid
+    Examples:
+      lockmodel predict execl-xeon8369b -n 1,16,64,128
+      lockmodel predict execl-xeon8369b -n 1..128 --plot
+    """
+    from lockmodel.populations import parse_counts
+    from lockmodel.shipped import find_scenario
+    from lockmodel.solvers import solve
+
+    populations = parse_counts(population)
+    check_plot(plot, as_json, output)
+    scenario = common.with_walkers(find_scenario(model), walks)
+    with (
+        common.output(output, as_json, force) as write,
+        common.plot_file(plot, force) as target,
+    ):
+        found = solve(scenario, populations, method, common.progress)
+        write(Report(found.to_json, lambda colour: _text(scenario, found, every, colour)))
+        if plot == common.PLOT_TERMINAL:
+            common.echo(_terminal_plot(found))
+        if target is not None:
+            from lockmodel.figures.throughput import draw
+
+            draw(found, target.stream, target.path.suffix[1:])
+
+
+def _shown(found: Prediction, every: bool) -> list[int]:
+    """Return the indices of the points to print: all, or some 20 on a geometric scale."""
+    count = len(found.points)
+    if every or count <= MOST_ROWS:
+        return list(range(count))
+    low, high = found.points[0].n, found.points[-1].n
+    steps = 18
+    wanted = [low * (high / low) ** (i / steps) for i in range(steps + 1)]
+    peak = max(range(count), key=lambda i: found.points[i].throughput_per_s)
+    near = {min(range(count), key=lambda i: abs(found.points[i].n - w)) for w in wanted}
+    return sorted(near | {peak})
+
+
+def verdict(found: Prediction) -> str:
+    """Return one line: which method, and whether it is exact."""
+    if found.exact:
+        return f"method {found.method}: exact for the stated model (assumptions below)"
+    if found.method == "bounds":
+        return "method bounds: guaranteed for the stated model; throughput is the upper bound"
+    return f"method {found.method}: approximate here, error not measured (see below)"
+
+
+def _short(name: str) -> str:
+    """Return a lock's name cut to fit a column: "ld-linux-x86-64.so.2" -> "ld-linux"."""
+    return name.split("-x86")[0][:10]
+
+
+def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> str:
+    from lockmodel.cli import text as tx
+
+    top = found.ceiling
+    peak = max(found.points, key=lambda p: p.throughput_per_s)
+    parts: list[Any] = [
+        f"{scenario.name}: {scenario.title}",
+        verdict(found),
+        f"ceiling {tx.si(top.throughput_per_s, '/s')} set by {top.binding}, knee at "
+        f"{tx.count(round(top.knee), 'process')}",
+    ]
+    if peak.n < found.points[-1].n and found.method != "bounds":
+        last = found.points[-1]
+        drop = 1 - last.throughput_per_s / peak.throughput_per_s
+        if drop > 0.005:
+            parts.append(
+                f"peak {tx.si(peak.throughput_per_s, '/s')} at {peak.n} processes; at {last.n} it "
+                f"is {drop:.0%} lower"
+            )
+    bounded = found.method == "bounds"
+    names = [lock.name for lock in scenario.locks]
+    steady = len({p.binding for p in found.points}) == 1
+    columns = ["n", "between" if bounded else "throughput"]
+    columns += ["iteration >=" if bounded else "iteration", "k/D"]
+    columns += [] if steady else ["binding"]
+    columns += [] if bounded else [f"{_short(name)}\nwaits" for name in names]
+    rows = []
+    for i in _shown(found, every):
+        p = found.points[i]
+        rate = tx.si(p.throughput_per_s, "/s")
+        if bounded:
+            rate = f"{tx.si(p.lower_per_s, '/s')} .. {rate}"
+        row = [str(p.n), rate, tx.si(p.iteration_s, "s"), tx.si(p.ceiling_per_s, "/s")]
+        row += [] if steady else [p.binding]
+        row += [] if bounded else [tx.percent(p.locks[name].cycles_share) for name in names]
+        rows.append(row)
+    fold = () if steady else (4,)
+    parts += ["", tx.table(columns, rows, left=fold, fold=fold)]
+    if steady:
+        parts.append(f"(binding at every n: {found.points[0].binding})")
+    if names and not bounded:
+        parts.append("(waits: share of all CPU cycles spent waiting for the lock)")
+    if len(rows) < len(found.points):
+        parts.append(f"({len(found.points)} populations solved, {len(rows)} shown; --all for all)")
+    parts.append("")
+    parts += tx.bullets("where the model or the method is weak here:", found.warnings)
+    parts += tx.bullets("assumed:", found.assumptions)
+    return tx.render(parts, colour)
+
+
+def _terminal_plot(found: Prediction) -> str:
+    import plotext
+
+    n = [p.n for p in found.points]
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.plot_size(78, 22)
+    plotext.plot(n, [p.throughput_per_s / 1e3 for p in found.points], label="throughput")
+    ceilings = [(p.n, p.ceiling_per_s / 1e3) for p in found.points]
+    limit = 1.6 * max(p.throughput_per_s for p in found.points) / 1e3
+    low = [(x, y) for x, y in ceilings if y <= limit]
+    if low:
+        plotext.plot([x for x, _ in low], [y for _, y in low], label="ceiling", marker="dot")
+    plotext.xlabel("processes")
+    plotext.title(f"{found.scenario}: thousand iterations per second")
+    plotext.ylim(0, None)
+    return str(plotext.build())
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "-n", "population", metavar="N", help="Population of the second ceiling [default: all CPUs]."
+)
+@output_options
+def ceiling(
+    model: str, population: str | None, as_json: bool, output: str | None, force: bool
+) -> None:
+    """Where throughput ends, and what binds next once that lock is gone.
+
+    \b
+    Each row: the scenario without the locks removed so far.
+      ceiling          the most any population can reach (k / D of the binding
+                       lock where it crosses the light-load line)
+      knee             population where the two lines cross
+      k/D at N         ceiling with N processes about: remote lines, larger trees
+      binding          what sets the ceiling at N
+      gain             of k/D at N over that of the first row
+    Example:
+      lockmodel ceiling execl-xeon8369b
+    """
+    from lockmodel.populations import parse_one
+    from lockmodel.shipped import find_scenario
+    from lockmodel.solvers.bounds import ceiling as find_ceiling
+    from lockmodel.solvers.bounds import chain
+
+    scenario = find_scenario(model)
+    n = scenario.machine.cpus if population is None else parse_one(population)
+    with common.output(output, as_json, force) as write:
+        steps = chain(scenario, n)
+        top = find_ceiling(scenario)
+
+        def data() -> dict[str, Any]:
+            return {
+                "schema": "lockmodel.ceiling/1",
+                "scenario": scenario.name,
+                "n": n,
+                "ceiling": asdict(top),
+                "chain": [
+                    {"removed": removed, "ceiling": asdict(over_all), "ceiling_at_n": asdict(at)}
+                    for removed, over_all, at in steps
+                ],
+            }
+
+        def text(colour: bool) -> str:
+            from lockmodel.cli import text as tx
+
+            rows = [
+                [
+                    removed,
+                    tx.si(over_all.throughput_per_s, "/s"),
+                    f"{over_all.knee:.0f}",
+                    tx.si(at.throughput_per_s, "/s"),
+                    at.binding,
+                    "" if i == 0 else tx.gain(at.throughput_per_s / before - 1),
+                ]
+                for i, (removed, over_all, at) in enumerate(steps)
+                for before in [steps[0][2].throughput_per_s]
+            ]
+            columns = ["removed", "ceiling", "knee", f"k/D at {n}", "binding", "gain"]
+            return tx.render(
+                [
+                    f"{scenario.name}: {scenario.title}",
+                    f"ceiling {tx.si(top.throughput_per_s, '/s')} set by {top.binding}, knee at "
+                    f"{tx.count(round(top.knee), 'process')}",
+                    "",
+                    tx.table(columns, rows, left=(0, 4), fold=(0, 4)),
+                    "",
+                    "Each row also lacks the locks removed above it. A ceiling is an upper bound; "
+                    "`lockmodel whatif` says what is reached.",
+                ],
+                colour,
+            )
+
+        write(Report(data, text))

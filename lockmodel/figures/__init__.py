@@ -1,0 +1,1 @@
+"""Figures: one module per family, drawn with the one style of `style`."""

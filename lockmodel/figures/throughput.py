@@ -1,0 +1,41 @@
+"""Throughput and ceiling against population."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from lockmodel.figures.style import COLOURS, figure_to
+from lockmodel.prediction import Prediction
+
+
+def draw(found: Prediction, stream: IO[bytes], kind: str) -> None:
+    """Draw a prediction: throughput, the ceiling at each population and the knee.
+
+    Parameters
+    ----------
+    found : Prediction
+    stream : binary file
+    kind : {'svg', 'pdf', 'png'}
+    """
+    with figure_to(stream, kind) as (_, axes):
+        n = [p.n for p in found.points]
+        rate = [p.throughput_per_s / 1e3 for p in found.points]
+        marker = "o" if len(n) <= 24 else None
+        axes.plot(n, rate, color=COLOURS[0], marker=marker, ms=3, label="throughput")
+        limit = 1.3 * max(rate)
+        axes.plot(
+            n,
+            [p.ceiling_per_s / 1e3 for p in found.points],
+            color=COLOURS[1],
+            ls="--",
+            label=f"ceiling at n ({found.points[-1].binding})",
+        )
+        if n[0] < found.ceiling.knee < n[-1]:
+            axes.axvline(found.ceiling.knee, color="0.5", lw=0.8, ls=":")
+            axes.text(found.ceiling.knee, limit, " knee", va="top", color="0.35")
+        axes.set_ylim(0, limit)
+        axes.set_xlim(0, n[-1] * 1.02)
+        axes.set_xlabel("processes")
+        axes.set_ylabel("thousand iterations per second")
+        axes.set_title(f"{found.scenario} ({found.method})", loc="left", fontsize=9)
+        axes.legend(loc="lower right")
