@@ -1,0 +1,90 @@
+"""Run the sessions of README.md and put their real output in place.
+
+Usage: python tools/readme.py [--check]
+
+A session is a ```console block: each line that starts with "$ lockmodel" is run, what follows
+up to the next such line is replaced by its output. A line "..." cuts the output before it
+off after as many lines as stand there now. --check changes nothing and exits 1 if README.md
+is not what the commands print.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+CUT = "..."
+
+
+def run(command: str) -> list[str]:
+    """Return the output lines of a lockmodel command."""
+    arguments = shlex.split(command)[1:]
+    done = subprocess.run(
+        [sys.executable, "-m", "lockmodel", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=README.parent,
+        env={**os.environ, "PYTHONPATH": str(README.parent)},
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"README: {command!r} exits with {done.returncode}: {done.stderr}")
+    return done.stdout.rstrip("\n").split("\n")
+
+
+def session(match: re.Match[str]) -> str:
+    """Return a block with the output of its commands made anew."""
+    lines = match[1].rstrip("\n").split("\n")
+    made: list[str] = []
+    while lines:
+        command = lines.pop(0)
+        if not command.startswith("$ lockmodel"):
+            raise SystemExit(f"README: a session line {command!r} is not a lockmodel command")
+        whole = command
+        made.append(command)
+        while whole.endswith("\\"):
+            made.append(lines[0])
+            whole = whole[:-1] + lines.pop(0)
+        old = []
+        while lines and not lines[0].startswith("$ "):
+            old.append(lines.pop(0))
+        output = run(whole[2:])
+        if CUT in old:
+            output = [*output[: old.index(CUT)], CUT]
+        made += output
+        if lines:
+            made.append("")
+            lines = lines[1:] if lines[0] == "" else lines
+    return "```console\n" + "\n".join(made) + "\n```"
+
+
+def main() -> int:
+    """Rewrite or check README.md."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    old = README.read_text()
+    new = BLOCK.sub(session, old)
+    if old == new:
+        return 0
+    if check:
+        difference = difflib.unified_diff(
+            old.splitlines(), new.splitlines(), "README.md", "made anew", lineterm=""
+        )
+        print("\n".join(difference))
+        print("README.md is not what the commands print; run `make readme`")
+        return 1
+    README.write_text(new)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
