@@ -26,13 +26,18 @@ VANISHING = 1e-6
 limit of ever shorter holds. At exactly 0 nobody could ever be found at the lock, and no hand-off
 would be paid; at any real hold a convoy that has formed lasts."""
 
+SHORTEST = 1e-30
+"""Seconds that a pinned shard without any work is given, so that its users still count."""
+
 MAX_POPULATION = 100_000
 """Largest population solved: bounds memory (a few arrays of this length per station)."""
 
 
 @dataclass(frozen=True)
 class Station:
-    """One station, or `copies` identical ones that an iteration chooses from at random.
+    """One station, or `copies` identical ones.
+
+    An iteration chooses one copy at random, or, when `users` is set, always uses its own.
 
     Attributes
     ----------
@@ -42,16 +47,26 @@ class Station:
         Seconds per iteration with 1, 2, ... processes present; the last holds beyond.
     copies : int
         Identical stations with this service each.
+    users : int
+        Processes that keep to one copy (shards by CPU or node); 0 when the choice is random.
+    group : int
+        Which class of processes these are; the same for all locks they share a partition with.
+    share : float
+        Share of all processes that are the users of one copy (1 when the choice is random, where
+        `service` has the probability in it already).
     """
 
     name: str
     service: np.ndarray
     copies: int = 1
+    users: int = 0
+    group: int = 0
+    share: float = 1.0
 
     @property
     def alone(self) -> float:
         """Seconds per iteration over all copies when nobody else is there."""
-        return float(self.service[0]) * self.copies
+        return float(self.service[0]) * self.copies * self.share
 
     @property
     def contended(self) -> float:
@@ -165,8 +180,22 @@ def _blocked(lock: Lock, handoff_time: float) -> float:
     return share
 
 
+def partition(scenario: Scenario, population: int) -> tuple[int, str] | None:
+    """Return (shards, key) of the locks whose processes are solved as pinned to their shard.
+
+    The first lock with shards by CPU or node that has a shard with more than one user. Locks
+    with another partition are solved as if each pass drew a shard at random.
+    """
+    for lock in scenario.locks:
+        if lock.shards == 1 or lock.shard_by == "hash" or scenario.acquires(lock.name) == 0:
+            continue
+        if any(g.users > 1 for g in shard_groups(scenario.machine, lock, population)):
+            return lock.shards, lock.shard_by
+    return None
+
+
 def _lock_stations(
-    scenario: Scenario, lock: Lock, population: int
+    scenario: Scenario, lock: Lock, population: int, pinned: bool
 ) -> tuple[list[Station], float, float]:
     """Return the stations of one lock, and seconds and instructions it is held (see Network)."""
     m = scenario.acquires(lock.name)
@@ -175,7 +204,7 @@ def _lock_stations(
     near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
     waiters = _levels(lock, population)
     stations, hold, executed = [], 0.0, 0.0
-    for group in shard_groups(scenario.machine, lock, population):
+    for index, group in enumerate(shard_groups(scenario.machine, lock, population)):
         mappers = (population + lock.other_mappers) * group.share
         instructions = scenario.held_instructions(lock.name, mappers)
         held = (near + (far - near) * group.line) * instructions
@@ -184,6 +213,14 @@ def _lock_stations(
         if service[0] == 0.0:
             service[0] = VANISHING * service[1]
         service = service / (1.0 - _blocked(lock, float(handoff[-1])))
+        if pinned:
+            service = np.maximum(service, SHORTEST)
+            stations.append(
+                Station(lock.name, service, group.count, group.users, index, group.share)
+            )
+            hold += group.count * group.share * float(held)
+            executed += group.count * group.share * instructions
+            continue
         if lock.shard_by != "hash" and lock.shards > 1 and group.users == 1:
             service = service[0] / np.arange(1.0, population + 1.0)  # nobody to wait for: a delay
         elif service.size == 2 and service[0] == service[1]:
@@ -225,8 +262,10 @@ def build(scenario: Scenario, population: int) -> Network:
         stations.append(Station(CPU, think / cpu_rate(scenario.machine, levels)))
     hold: dict[str, float] = {}
     instructions: dict[str, float] = {}
+    kept = partition(scenario, n)
     for lock in scenario.locks:
-        own, hold[lock.name], instructions[lock.name] = _lock_stations(scenario, lock, n)
+        pinned = (lock.shards, lock.shard_by) == kept
+        own, hold[lock.name], instructions[lock.name] = _lock_stations(scenario, lock, n, pinned)
         stations.extend(own)
     if not stations:
         raise NotTrustworthyError(

@@ -77,7 +77,11 @@ unequal = Site(lock="a", phase="p", name="t", acquires=1.0, held_instructions=10
             8,
             "means over local and remote",
         ),
-        (with_lock(plain(), "a", shards=4), 8, "a process keeps its shard"),
+        (
+            with_lock(with_lock(plain(), "a", shards=4), "b", shards=2),
+            8,
+            "b: a process keeps its shard",
+        ),
         (with_lock(plain(), "a", walkers=Walkers(walks_per_s=1.0, read=1e-6)), 8, "walkers"),
     ],
 )

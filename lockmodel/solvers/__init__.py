@@ -7,7 +7,14 @@ from dataclasses import replace
 
 from lockmodel.errors import ArgumentError, nearest
 from lockmodel.handoff import NoHandOff, TopologyHandOff
-from lockmodel.network import CPU, Network, build, check_population, depends_on_population
+from lockmodel.network import (
+    CPU,
+    Network,
+    build,
+    check_population,
+    depends_on_population,
+    partition,
+)
 from lockmodel.placement import shard_groups
 from lockmodel.prediction import LockState, Point, Prediction
 from lockmodel.progress import Progress, quietly
@@ -242,6 +249,8 @@ def _shard_gaps(scenario: Scenario, lock: Lock, population: int) -> list[str]:
     groups = shard_groups(scenario.machine, lock, population)
     if all(group.users == 1 for group in groups):
         return []
+    if (lock.shards, lock.shard_by) == partition(scenario, population):
+        return []  # solved exactly
     used = sum(group.count for group in groups)
     fluctuation = (used - 1) / (population + used - 1)
     uneven = 1.0 - 1.0 / (used * max(group.share for group in groups))
@@ -255,36 +264,51 @@ def _shard_gaps(scenario: Scenario, lock: Lock, population: int) -> list[str]:
 def _product_form_points(
     scenario: Scenario, asked: tuple[int, ...], progress: Progress
 ) -> tuple[Point, ...]:
-    from lockmodel.solvers.product_form import Solution
+    from lockmodel.solvers.pinned import solve_pinned
     from lockmodel.solvers.product_form import solve as solve_network
+
+    cpus = scenario.machine.cpus
 
     if depends_on_population(scenario):
         networks = [build(scenario, n) for n in asked]
-        watched = progress(networks, len(networks), "populations")
-        solutions = [solve_network(network)[0] for network in watched]
     else:
         top = build(scenario, max(asked))
-        solutions = list(solve_network(top, asked))
         networks = [replace(top, population=n) for n in asked]
+    steady = not depends_on_population(scenario) and solve_network(networks[-1], asked)
 
-    def point(network: Network, solution: Solution) -> Point:
-        x, n = solution.throughput, network.population
+    def solved(i: int) -> tuple[float, list[float], list[float], float]:
+        """Return throughput, queues, busy probabilities, and the mean queue for a CPU."""
+        network = networks[i]
+        if any(station.users for station in network.stations):
+            found = solve_pinned(network)
+            at_cpu = [
+                q for s, q in zip(network.stations, found.queues, strict=True) if s.name == CPU
+            ]
+            queued = max(0.0, sum(at_cpu) - cpus)
+            return found.throughput, list(found.queues), list(found.busy), queued
+        solution = steady[i] if steady else solve_network(network)[0]
         pairs = list(zip(network.stations, solution.states, strict=True))
-        cpus = scenario.machine.cpus
         queued = sum(state.beyond(cpus) for s, state in pairs if s.name == CPU)
+        states = solution.states
+        return solution.throughput, [st.queue for st in states], [st.busy for st in states], queued
+
+    def point(i: int) -> Point:
+        network = networks[i]
+        x, queues, busy, queued = solved(i)
+        n = network.population
         locks = {}
         for lock in scenario.locks:
-            own = [(s, state) for s, state in pairs if s.name == lock.name]
-            queue = sum(s.copies * state.queue for s, state in own)
-            busy = sum(s.copies * state.busy for s, state in own) / lock.shards
+            own = [k for k, s in enumerate(network.stations) if s.name == lock.name]
+            queue = float(sum(network.stations[k].copies * queues[k] for k in own))
+            used = float(sum(network.stations[k].copies * busy[k] for k in own)) / lock.shards
             taking = scenario.acquires(lock.name) * lock.acquire_time
             wait = max(0.0, queue / x - network.hold[lock.name] - taking)
             locks[lock.name] = LockState(
-                min(1.0, busy), wait, wait * x / n, wait * x / (n - queued), queue
+                min(1.0, used), wait, wait * x / n, wait * x / (n - queued), queue
             )
         return _point(network, locks, x, x, x)
 
-    return tuple(map(point, networks, solutions))
+    return tuple(map(point, progress(range(len(asked)), len(asked), "populations")))
 
 
 def _bounds_point(scenario: Scenario, network: Network) -> Point:

@@ -64,12 +64,16 @@ def network_ceiling(network: Network) -> tuple[float, str]:
 
     The smallest station rate: of a lock with its first waiter, of the CPUs at full capacity.
     """
-
-    def busiest(station: Station) -> float:
-        return station.crowded if station.name == CPU else station.contended
-
-    slowest = max(network.stations, key=busiest)
-    return 1.0 / busiest(slowest), slowest.name
+    rates: dict[tuple[str, int], float] = {}
+    for i, station in enumerate(network.stations):
+        service = station.crowded if station.name == CPU else station.contended
+        if station.users:  # every shard has users of its own, so their rates add up
+            key = (station.name, -1)
+            rates[key] = rates.get(key, 0.0) + station.copies / service
+        else:
+            rates[station.name, i] = 1.0 / service
+    (name, _), rate = min(rates.items(), key=lambda item: item[1])
+    return rate, name
 
 
 def _balanced(n: int, think: float, demands: list[tuple[float, int]], upper: bool) -> float:
@@ -110,8 +114,11 @@ def bounds(network: Network) -> Bounds:
     alone, crowded, locks = _cpu_split(network)
     light = n / sum(s.alone for s in network.stations)
     ceiling, binding = network_ceiling(network)
-    fast = [(float(s.service.min()), s.copies) for s in locks]
-    slow = [(float(s.service.max()), s.copies) for s in locks]
+    kept = [s for s in locks if s.users]  # a pinned shard lies between no wait and all its users
+    alone += sum(float(s.service.min()) * s.copies * s.share for s in kept)
+    crowded += sum(float(s.service.max()) * s.copies * s.share * s.users for s in kept)
+    fast = [(float(s.service.min()), s.copies) for s in locks if not s.users]
+    slow = [(float(s.service.max()), s.copies) for s in locks if not s.users]
     upper = min([light, _balanced(n, alone, fast, upper=True)] + [1.0 / d for d, _ in fast])
     lower = _balanced(n, crowded, slow, upper=False)
     return Bounds(lower, upper, light, ceiling, binding)

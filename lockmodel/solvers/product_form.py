@@ -43,7 +43,7 @@ def _alone(service: np.ndarray, population: int) -> np.ndarray:
     return x
 
 
-def _throughputs(
+def partial_throughputs(
     stations: tuple[Station, ...], population: int, without: int | None = None
 ) -> np.ndarray | None:
     """Return X(n) of a network, index = n (X(0) = 0), lacking one copy of station `without`.
@@ -107,7 +107,7 @@ def throughputs(stations: tuple[Station, ...], population: int) -> np.ndarray:
                 f"product form: station {station.name!r} has a service time that is not a finite "
                 f"number above {SHORTEST:g} s; check the units of its times"
             )
-    found = _throughputs(stations, population)
+    found = partial_throughputs(stations, population)
     if found is None:
         raise NotTrustworthyError("product form: a network without stations has no throughput")
     x = found[1:]
@@ -244,7 +244,7 @@ def solve(network: Network, populations: tuple[int, ...] | None = None) -> tuple
     top = max(asked)
     x = throughputs(network.stations, top)
     complements = [
-        _throughputs(network.stations, top, without=i) for i in range(len(network.stations))
+        partial_throughputs(network.stations, top, without=i) for i in range(len(network.stations))
     ]
     kernels = load(2 * len(asked) * len(network.stations) * top)
     solutions = []
