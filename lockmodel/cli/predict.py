@@ -179,11 +179,19 @@ def _terminal_plot(found: Prediction) -> str:
 @click.option(
     "-n", "population", metavar="N", help="Population of the second ceiling [default: all CPUs]."
 )
+@method_option
 @output_options
 def ceiling(
-    model: str, population: str | None, as_json: bool, output: str | None, force: bool
+    model: str,
+    population: str | None,
+    method: str,
+    as_json: bool,
+    output: str | None,
+    force: bool,
 ) -> None:
     """Where throughput ends, and what binds next once that lock is gone.
+
+    A ceiling is a closed form: --method is taken but changes nothing.
 
     \b
     Each row: the scenario without the locks removed so far.

@@ -10,6 +10,9 @@ from lockmodel.errors import ArgumentError
 from lockmodel.figures.style import COLOURS, DASHES, figure_to
 from lockmodel.sweep import Axis, Sweep
 
+HEADROOM = 1.5
+"""The colour scale ends above the largest value, so that black iso-lines stay legible on it."""
+
 LABELS = {
     "acquires": "acquires per iteration",
     "hold": "factor on held work",
@@ -56,7 +59,12 @@ def draw(sweep: Sweep, stream: IO[bytes], kind: str) -> None:
             second = sweep.axes[1]
             axes.grid(False)
             image = axes.pcolormesh(
-                np.arange(len(first.values)), np.arange(len(second.values)), rates, cmap="cividis"
+                np.arange(len(first.values)),
+                np.arange(len(second.values)),
+                rates,
+                cmap="Blues",
+                vmin=0,
+                vmax=HEADROOM * rates.max(),
             )
             _ticks(axes.set_xticks, first)
             _ticks(axes.set_yticks, second)
@@ -67,7 +75,8 @@ def draw(sweep: Sweep, stream: IO[bytes], kind: str) -> None:
             axes.set_ylabel(axis_label(second, sweep))
         axes.set_xlabel(axis_label(first, sweep))
         n = max(row["n"] for row in sweep.rows)
-        axes.set_title(f"{sweep.scenario}, n = {n}", loc="left", fontsize=9)
+        title = sweep.scenario if rates.ndim == 1 else f"{sweep.scenario}, n = {n}"
+        axes.set_title(title, loc="left", fontsize=9)
 
 
 def _ticks(setter: Any, axis: Axis) -> None:
