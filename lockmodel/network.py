@@ -26,7 +26,7 @@ VANISHING = 1e-6
 limit of ever shorter holds. At exactly 0 nobody could ever be found at the lock, and no hand-off
 would be paid; at any real hold a convoy that has formed lasts."""
 
-SHORTEST = 1e-30
+IDLE_SHARD = 1e-30
 """Seconds that a pinned shard without any work is given, so that its users still count."""
 
 MAX_POPULATION = 100_000
@@ -214,7 +214,7 @@ def _lock_stations(
             service[0] = VANISHING * service[1]
         service = service / (1.0 - _blocked(lock, float(handoff[-1])))
         if pinned:
-            service = np.maximum(service, SHORTEST)
+            service = np.maximum(service, IDLE_SHARD)
             stations.append(
                 Station(lock.name, service, group.count, group.users, index, group.share)
             )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from lockmodel.errors import ArgumentError, nearest
 from lockmodel.handoff import NoHandOff, TopologyHandOff
@@ -20,6 +21,9 @@ from lockmodel.prediction import LockState, Point, Prediction
 from lockmodel.progress import Progress, quietly
 from lockmodel.scenario import Lock, Scenario
 from lockmodel.solvers.bounds import Bounds, bounds, ceiling, network_ceiling, strict_ceiling
+
+if TYPE_CHECKING:
+    from lockmodel.solvers.product_form import Solution
 
 METHODS = ("auto", "bounds", "product-form")
 
@@ -261,54 +265,76 @@ def _shard_gaps(scenario: Scenario, lock: Lock, population: int) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class _Means:
+    """What a point is made of: means per station of a network, and processes waiting for a CPU."""
+
+    throughput: float
+    queues: Sequence[float]
+    busy: Sequence[float]
+    waiting_for_cpu: float
+
+
+def _plain_means(network: Network, solution: Solution, cpus: int) -> _Means:
+    at_cpu = [st for s, st in zip(network.stations, solution.states, strict=True) if s.name == CPU]
+    return _Means(
+        solution.throughput,
+        [state.queue for state in solution.states],
+        [state.busy for state in solution.states],
+        sum(state.beyond(cpus) for state in at_cpu),
+    )
+
+
+def _pinned_means(network: Network, cpus: int) -> _Means:
+    from lockmodel.solvers.pinned import solve_pinned
+
+    found = solve_pinned(network)
+    pairs = zip(network.stations, found.queues, strict=True)
+    excess = sum(float(queue) for s, queue in pairs if s.name == CPU) - cpus
+    return _Means(found.throughput, list(found.queues), list(found.busy), max(0.0, excess))
+
+
 def _product_form_points(
     scenario: Scenario, asked: tuple[int, ...], progress: Progress
 ) -> tuple[Point, ...]:
-    from lockmodel.solvers.pinned import solve_pinned
     from lockmodel.solvers.product_form import solve as solve_network
 
     cpus = scenario.machine.cpus
-
-    if depends_on_population(scenario):
-        networks = [build(scenario, n) for n in asked]
-    else:
+    if not depends_on_population(scenario):  # one network, all populations in one pass
         top = build(scenario, max(asked))
         networks = [replace(top, population=n) for n in asked]
-    steady = not depends_on_population(scenario) and solve_network(networks[-1], asked)
-
-    def solved(i: int) -> tuple[float, list[float], list[float], float]:
-        """Return throughput, queues, busy probabilities, and the mean queue for a CPU."""
-        network = networks[i]
+        solutions = solve_network(top, asked)
+        means = [_plain_means(n, s, cpus) for n, s in zip(networks, solutions, strict=True)]
+        return tuple(_solved_point(scenario, n, m) for n, m in zip(networks, means, strict=True))
+    found = []
+    for n in progress(asked, len(asked), "populations"):
+        network = build(scenario, n)
         if any(station.users for station in network.stations):
-            found = solve_pinned(network)
-            at_cpu = [
-                q for s, q in zip(network.stations, found.queues, strict=True) if s.name == CPU
-            ]
-            queued = max(0.0, sum(at_cpu) - cpus)
-            return found.throughput, list(found.queues), list(found.busy), queued
-        solution = steady[i] if steady else solve_network(network)[0]
-        pairs = list(zip(network.stations, solution.states, strict=True))
-        queued = sum(state.beyond(cpus) for s, state in pairs if s.name == CPU)
-        states = solution.states
-        return solution.throughput, [st.queue for st in states], [st.busy for st in states], queued
+            solved = _pinned_means(network, cpus)
+        else:
+            solved = _plain_means(network, solve_network(network)[0], cpus)
+        found.append(_solved_point(scenario, network, solved))
+    return tuple(found)
 
-    def point(i: int) -> Point:
-        network = networks[i]
-        x, queues, busy, queued = solved(i)
-        n = network.population
-        locks = {}
-        for lock in scenario.locks:
-            own = [k for k, s in enumerate(network.stations) if s.name == lock.name]
-            queue = float(sum(network.stations[k].copies * queues[k] for k in own))
-            used = float(sum(network.stations[k].copies * busy[k] for k in own)) / lock.shards
-            taking = scenario.acquires(lock.name) * lock.acquire_time
-            wait = max(0.0, queue / x - network.hold[lock.name] - taking)
-            locks[lock.name] = LockState(
-                min(1.0, used), wait, wait * x / n, wait * x / (n - queued), queue
-            )
-        return _point(network, locks, x, x, x)
 
-    return tuple(map(point, progress(range(len(asked)), len(asked), "populations")))
+def _solved_point(scenario: Scenario, network: Network, means: _Means) -> Point:
+    x, n = means.throughput, network.population
+    running = n - means.waiting_for_cpu
+    locks = {}
+    for lock in scenario.locks:
+        own = [(i, s.copies) for i, s in enumerate(network.stations) if s.name == lock.name]
+        queue = float(sum(copies * means.queues[i] for i, copies in own))
+        busy = float(sum(copies * means.busy[i] for i, copies in own)) / lock.shards
+        taking = scenario.acquires(lock.name) * lock.acquire_time
+        wait = max(0.0, queue / x - network.hold[lock.name] - taking)
+        locks[lock.name] = LockState(
+            utilisation=min(1.0, busy),
+            wait_s=wait,
+            wait_share=wait * x / n,
+            cycles_share=wait * x / running,
+            queue=queue,
+        )
+    return _point(network, locks, x, x, x)
 
 
 def _bounds_point(scenario: Scenario, network: Network) -> Point:

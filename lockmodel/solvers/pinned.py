@@ -20,8 +20,10 @@ from math import lgamma
 
 import numpy as np
 
+from lockmodel.errors import NotTrustworthyError
 from lockmodel.network import Network, Station
 from lockmodel.solvers.kernels import Kernels, load
+from lockmodel.solvers.product_form import TOLERANCE, partial_throughputs
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,6 @@ class PinnedSolution:
 
 def _part(stations: tuple[Station, ...], population: int) -> _Part:
     """Return a single-class subnetwork's constants and means at populations 0..population."""
-    from lockmodel.solvers.product_form import partial_throughputs
-
     size = population + 1
     x = partial_throughputs(stations, population)
     if x is None:  # nothing shared: nobody can be there
@@ -131,6 +131,11 @@ def solve_pinned(network: Network) -> PinnedSolution:
     Returns
     -------
     PinnedSolution
+
+    Raises
+    ------
+    NotTrustworthyError
+        The mean queues do not add up to the population.
     """
     n = network.population
     shared = tuple(s for s in network.stations if not s.users)
@@ -181,4 +186,12 @@ def solve_pinned(network: Network) -> PinnedSolution:
     for row, i in enumerate(places):
         queues[i] = common.queues[row] @ present
         busy[i] = common.busy[row] @ present
+    present_everywhere = sum(
+        s.copies * queue for s, queue in zip(network.stations, queues, strict=True)
+    )
+    if not abs(present_everywhere - n) <= TOLERANCE * n:
+        raise NotTrustworthyError(
+            f"product form: mean queues add up to {present_everywhere:.9g} instead of {n}; the "
+            f"result is not reliable for these demands"
+        )
     return PinnedSolution(throughput, queues, busy)
