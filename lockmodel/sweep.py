@@ -14,7 +14,7 @@ from lockmodel.populations import parse_counts, parse_reals
 from lockmodel.prediction import Point
 from lockmodel.progress import Progress, quietly
 from lockmodel.scenario import Scenario
-from lockmodel.solvers import approximations, caveats, points
+from lockmodel.solvers import approximations, caveats, points, solver_name
 
 SCHEMA = "lockmodel.sweep/1"
 AXES = ("acquires", "hold", "shards", "think")
@@ -197,10 +197,9 @@ def sweep(
                 )
     except KeyboardInterrupt:
         complete = False
-    name = "bounds" if method == "bounds" else "product-form"
     return Sweep(
         scenario=scenario.name,
-        method=name,
+        method=solver_name(method),
         lock=binding,
         axes=tuple(axes),
         rows=tuple(rows),

@@ -10,7 +10,7 @@ from lockmodel.errors import NotTrustworthyError
 from lockmodel.lever_text import ALL, Lever, candidates, parse, shard_steps
 from lockmodel.progress import Progress, quietly
 from lockmodel.scenario import Lock, Scenario
-from lockmodel.solvers import approximations, caveats, points
+from lockmodel.solvers import approximations, caveats, points, solver_name
 
 WHATIF_SCHEMA = "lockmodel.whatif/1"
 LEVERS_SCHEMA = "lockmodel.levers/1"
@@ -121,7 +121,7 @@ def compare(
             alone.append(Alone(lever.text, gains))
     return WhatIf(
         scenario=scenario.name,
-        method="bounds" if method == "bounds" else "product-form",
+        method=solver_name(method),
         levers=tuple(lever.text for lever in levers),
         points=tuple(
             Change(
@@ -138,7 +138,10 @@ def compare(
         ceiling_after_per_s=after[largest].ceiling_per_s,
         alone=tuple(alone),
         notes=tuple(note for lever in levers if (note := lever.note(scenario))),
-        warnings=(*approximations(changed, max(populations)), *caveats(changed, after)),
+        warnings=(
+            *approximations(changed, max(populations)),
+            *caveats(changed, after, method == "bounds"),
+        ),
     )
 
 
@@ -153,7 +156,7 @@ class Ranked:
         Throughput after over before, minus 1.
     after_per_s : float
     ceiling_per_s : float
-        Ceiling of the changed lock alone: how far this lever could ever go by itself.
+        k / D, after the lever, of what binds then.
     binding : str
         What binds after the lever; "walkers" when they alone saturate a lock, so that no
         throughput is left (gain -1).
@@ -305,12 +308,12 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         shards.append(Shards(name, best, enough, tried, walked))
     return Ranking(
         scenario=scenario.name,
-        method="bounds" if method == "bounds" else "product-form",
+        method=solver_name(method),
         n=n,
         before_per_s=x,
         ceiling_per_s=before.ceiling_per_s,
         binding=before.binding,
         levers=tuple(sorted(_telling(rows), key=lambda row: (-row.gain, row.lever))),
         shards=tuple(shards),
-        warnings=(*approximations(scenario, n), *caveats(scenario, [before])),
+        warnings=(*approximations(scenario, n), *caveats(scenario, [before], method == "bounds")),
     )

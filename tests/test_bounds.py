@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from lockmodel.handoff import ConstantHandOff, LinearHandOff, NoHandOff, TopologyHandOff
 from lockmodel.network import Network, Station, build
 from lockmodel.scenario import Lock, Machine, Scenario, Site
-from lockmodel.solvers.bounds import bounds, ceiling, ceiling_at, chain
+from lockmodel.solvers import solve
+from lockmodel.solvers.bounds import bounds, ceiling, ceiling_at, chain, strict_ceiling
 from lockmodel.solvers.product_form import throughputs
 
 several = settings(max_examples=80, deadline=None, derandomize=True)
@@ -175,3 +176,22 @@ def test_a_hold_shortened_to_nothing_leaves_k_over_m_c():
     assert found.throughput_per_s == pytest.approx(1 / 1.5e-6, rel=1e-12)
     assert ceiling_at(made, 64).throughput_per_s == pytest.approx(1 / 1.5e-6, rel=1e-12)
     assert throughputs(build(made, 64).stations, 64)[-1] == pytest.approx(1 / 1.5e-6, rel=1e-3)
+
+
+def test_a_strict_ceiling_adds_the_rates_of_pinned_shards():
+    # hand-off outweighs think time: one process makes 1 / (1 + 1) us, two shards twice that
+    machine_ = Machine(name="m", cpus=4, cores=4)
+    split = lock("a", ConstantHandOff(time=3e-3), shards=2, shard_by="cpu")
+    site = Site(lock="a", phase="p", name="s", acquires=1, held_instructions=1000)
+    made = Scenario(
+        name="t",
+        title="t",
+        iteration="i",
+        machine=machine_,
+        think=1e-6,
+        locks=(split,),
+        sites=(site,),
+    )
+    found = solve(made, [1, 2, 3, 4])
+    assert strict_ceiling(made, [4]).throughput_per_s == pytest.approx(2e6, rel=1e-12)
+    assert max(p.throughput_per_s for p in found.points) <= found.ceiling.throughput_per_s

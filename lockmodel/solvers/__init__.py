@@ -52,6 +52,11 @@ BOUNDS_ASSUMPTIONS = (
 )
 
 
+def solver_name(method: str) -> str:
+    """Return the solver that a method means: 'auto' is product form."""
+    return "product-form" if method == "auto" else method
+
+
 def points(
     scenario: Scenario,
     populations: Sequence[int],
@@ -123,11 +128,12 @@ def solve(
     bounded = method == "bounds"
     exact = not bounded and not gaps
     top = ceiling(scenario)
-    if any(p.throughput_per_s > top.throughput_per_s * (1 + ROUNDING) for p in found):
-        top = strict_ceiling(scenario, max(populations))
+    highest = max(p.throughput_per_s for p in found)
+    if not bounded and highest > top.throughput_per_s * (1 + ROUNDING):
+        top = strict_ceiling(scenario, populations)
     return Prediction(
         scenario=scenario.name,
-        method="bounds" if bounded else "product-form",
+        method=solver_name(method),
         exact=exact,
         assumptions=BOUNDS_ASSUMPTIONS if bounded else PRODUCT_FORM_ASSUMPTIONS,
         warnings=(*gaps, *caveats(scenario, found, bounded)),
@@ -302,10 +308,11 @@ def _product_form_points(
     cpus = scenario.machine.cpus
     if not depends_on_population(scenario):  # one network, all populations in one pass
         top = build(scenario, max(asked))
-        networks = [replace(top, population=n) for n in asked]
         solutions = solve_network(top, asked)
-        means = [_plain_means(n, s, cpus) for n, s in zip(networks, solutions, strict=True)]
-        return tuple(_solved_point(scenario, n, m) for n, m in zip(networks, means, strict=True))
+        return tuple(
+            _solved_point(scenario, replace(top, population=n), _plain_means(top, solution, cpus))
+            for n, solution in zip(asked, solutions, strict=True)
+        )
     found = []
     for n in progress(asked, len(asked), "populations"):
         network = build(scenario, n)

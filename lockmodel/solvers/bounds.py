@@ -1,10 +1,10 @@
 """Closed-form bounds: light-load and ceiling asymptotes, knee, balanced-job bounds, chain.
 
-The ceiling of a lock is k / D with D = tau I + m (a + c): the rate of its busiest shard when it
-never falls idle, with the hand-off that the first waiter costs. Where D depends on the
-population (remote lines, larger trees, other nodes), so does the ceiling; the ceiling of the
-scenario is then the one where it crosses the light-load asymptote, because more processes only
-lower it and fewer cannot reach it.
+The ceiling of a lock is k / D with D = tau I + m (a + c): its rate when it never falls idle, with
+the hand-off that the first waiter costs (of its most popular shard when shards are drawn at
+random, of all shards together when processes keep theirs). Where D depends on the population
+(remote lines, larger trees, other nodes), so does the ceiling; the ceiling of the scenario is
+then the largest that light load and k / D allow at any population.
 
 Sources: asymptotic bounds, Denning & Buzen 1978 and Lazowska et al. 1984 ch. 5; balanced-job
 bounds, Zahorjan et al., CACM 25 (1982) 134, in the form with think time of Lazowska et al.
@@ -12,6 +12,7 @@ bounds, Zahorjan et al., CACM 25 (1982) 134, in the form with think time of Lazo
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lockmodel.network import CPU, Network, Station, build, depends_on_population
@@ -59,21 +60,28 @@ def _cpu_split(network: Network) -> tuple[float, float, tuple[Station, ...]]:
     return alone, crowded, tuple(rest)
 
 
+def _slowest(network: Network, service: Callable[[Station], float]) -> tuple[float, str]:
+    """Return the smallest rate of a network, in iterations per second, and whose it is.
+
+    `service` gives a station's seconds per iteration at the level that counts.
+    """
+    rates: dict[tuple[str, int], float] = {}
+    for i, station in enumerate(network.stations):
+        if station.users:  # every shard has users of its own, so their rates add up
+            key = (station.name, -1)
+            rates[key] = rates.get(key, 0.0) + station.copies / service(station)
+        else:
+            rates[station.name, i] = 1.0 / service(station)
+    (name, _), rate = min(rates.items(), key=lambda item: item[1])
+    return rate, name
+
+
 def network_ceiling(network: Network) -> tuple[float, str]:
     """Return the ceiling of a network in iterations per second, and the station that sets it.
 
     The smallest station rate: of a lock with its first waiter, of the CPUs at full capacity.
     """
-    rates: dict[tuple[str, int], float] = {}
-    for i, station in enumerate(network.stations):
-        service = station.crowded if station.name == CPU else station.contended
-        if station.users:  # every shard has users of its own, so their rates add up
-            key = (station.name, -1)
-            rates[key] = rates.get(key, 0.0) + station.copies / service
-        else:
-            rates[station.name, i] = 1.0 / service
-    (name, _), rate = min(rates.items(), key=lambda item: item[1])
-    return rate, name
+    return _slowest(network, lambda s: s.crowded if s.name == CPU else s.contended)
 
 
 def _balanced(n: int, think: float, demands: list[tuple[float, int]], upper: bool) -> float:
@@ -181,13 +189,19 @@ def _populations(top: int) -> list[int]:
     return populations
 
 
-def strict_ceiling(scenario: Scenario, population: int) -> Ceiling:
-    """Return a ceiling that counts no hand-off: it holds however rarely somebody waits."""
-    found = ceiling_at(scenario, population)
-    network = build(scenario, population)
-    slowest = max(float(s.service.min()) for s in network.stations)
-    alone = sum(s.alone for s in network.stations)
-    return Ceiling(1.0 / slowest, found.binding, alone / slowest)
+def strict_ceiling(scenario: Scenario, populations: Sequence[int]) -> Ceiling:
+    """Return a ceiling of some populations that counts no hand-off.
+
+    It holds however rarely somebody waits: every station at its fastest level.
+    """
+    best: Ceiling | None = None
+    for n in populations:
+        network = build(scenario, n)
+        rate, binding = _slowest(network, lambda s: float(s.service.min()))
+        if best is None or rate > best.throughput_per_s:
+            best = Ceiling(rate, binding, rate * sum(s.alone for s in network.stations))
+    assert best is not None  # populations are checked not to be empty
+    return best
 
 
 def chain(scenario: Scenario, population: int) -> tuple[tuple[str, Ceiling, Ceiling], ...]:

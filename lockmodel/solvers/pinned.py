@@ -22,7 +22,7 @@ import numpy as np
 
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.network import Network, Station
-from lockmodel.solvers.kernels import Kernels, load
+from lockmodel.solvers.kernels import load
 from lockmodel.solvers.product_form import TOLERANCE, partial_throughputs
 
 
@@ -73,7 +73,7 @@ def _part(stations: tuple[Station, ...], population: int) -> _Part:
         )
     log_constant = np.append(0.0, -np.cumsum(np.log(x[1:])))
     queues, busy = np.zeros((len(stations), size)), np.zeros((len(stations), size))
-    kernels: Kernels = load(len(stations) * population * population)
+    kernels = load(len(stations) * population * population)
     for i, station in enumerate(stations):
         others = partial_throughputs(stations, population, without=i)
         for n in range(1, size):
@@ -160,7 +160,7 @@ def solve_pinned(network: Network) -> PinnedSolution:
         return out
 
     queues, busy = np.zeros(len(network.stations)), np.zeros(len(network.stations))
-    throughput, total, rest = 0.0, 0.0, np.zeros(1)
+    throughput, total, whole = 0.0, 0.0, np.zeros(1)
     for g, (own, copies, users, part) in enumerate(kinds):
         rest = others(g)
         whole = _convolved(rest, away[g])
@@ -178,10 +178,8 @@ def solve_pinned(network: Network) -> PinnedSolution:
         for row, i in enumerate(own):
             queues[i] = part.queues[row] @ at_home
             busy[i] = part.busy[row] @ at_home
-    whole = _convolved(rest, away[-1])
-    present = np.exp(
-        whole + arrangements[: whole.size] - total
-    )  # P(R processes in the shared part)
+    # ln A is the same whichever class was taken out and put back: `whole` of the last will do
+    present = np.exp(whole + arrangements[: whole.size] - total)  # P(R processes are shared)
     places = [i for i, station in enumerate(network.stations) if not station.users]
     for row, i in enumerate(places):
         queues[i] = common.queues[row] @ present
