@@ -15,12 +15,14 @@ from typing import Literal, get_args
 
 import msgspec
 
+from lockmodel.distribution import Distribution, Exponential
 from lockmodel.errors import ScenarioError, nearest, not_negative, one_of, shown
 from lockmodel.handoff import HandOff, NoHandOff
 
 Placement = Literal["fill", "spread"]
 Kind = Literal["fifo", "ticket", "barging", "rwsem", "numa"]
 ShardBy = Literal["hash", "cpu", "node"]
+Mode = Literal["write", "read"]
 Origin = Literal["traced", "published", "fitted", "assumed", "derived"]
 
 RESERVED = ("all", "cpu", "none")
@@ -139,7 +141,9 @@ class Lock(Frozen, frozen=True):
     handoff : HandOff
         Extra time per acquire when the lock passes to a waiter.
     kind : {'fifo', 'ticket', 'barging', 'rwsem', 'numa'}
-        Discipline. Product form needs only that it is independent of the hold times.
+        Discipline: first come first served (MCS, qspinlock; a ticket lock alike, with a linear
+        hand-off), whoever is quickest (test-and-set), read-write semaphore, or queue that
+        prefers waiters of the holder's node. `lockmodel.solvers.simulation` has the details.
     shards : int
         Independent copies of the lock and its data.
     shard_by : {'hash', 'cpu', 'node'}
@@ -150,6 +154,15 @@ class Lock(Frozen, frozen=True):
         Processes outside the population that map the file, which makes its tree larger.
     walkers : Walkers or None
         Background readers that take all shards.
+    hold_distribution, handoff_distribution : Distribution
+        How hold times and hand-offs vary around their mean.
+    wake_time : float
+        Seconds until a sleeping waiter runs after it was woken (rwsem only).
+    handoff_timeout : float
+        Seconds after which the first sleeper may no longer be overtaken (rwsem only): Linux's
+        RWSEM_WAIT_TIMEOUT is 4 ms.
+    local_handoffs : int
+        Hand-offs in a row that may stay in a node while others wait elsewhere (numa only).
     """
 
     name: str
@@ -163,6 +176,11 @@ class Lock(Frozen, frozen=True):
     shard_skew: float = 0.0
     other_mappers: int = 0
     walkers: Walkers | None = None
+    hold_distribution: Distribution = Exponential()
+    handoff_distribution: Distribution = Exponential()
+    wake_time: float = 0.0
+    handoff_timeout: float = 4e-3
+    local_handoffs: int = 64
 
     def __post_init__(self) -> None:
         owner = f"lock {self.name!r}"
@@ -178,6 +196,8 @@ class Lock(Frozen, frozen=True):
             acquire_time=self.acquire_time,
             shard_skew=self.shard_skew,
             other_mappers=self.other_mappers,
+            wake_time=self.wake_time,
+            handoff_timeout=self.handoff_timeout,
         )
         if self.time_per_instruction_remote < self.time_per_instruction_local:
             raise ScenarioError(
@@ -187,7 +207,7 @@ class Lock(Frozen, frozen=True):
             )
         one_of(owner, get_args(Kind), kind=self.kind)
         one_of(owner, get_args(ShardBy), shard_by=self.shard_by)
-        _at_least_one(owner, shards=self.shards)
+        _at_least_one(owner, shards=self.shards, local_handoffs=self.local_handoffs)
         if self.shard_skew and self.shard_by != "hash":
             raise ScenarioError(
                 f"{owner}: shard_skew = {self.shard_skew} needs shard_by = 'hash'; with "
@@ -208,6 +228,8 @@ class Site(Frozen, frozen=True):
         Instructions per acquire executed under the lock when one process maps the file.
     growth_per_doubling : float
         Instructions per acquire that each doubling of the mapping processes adds.
+    mode : {'write', 'read'}
+        Readers of an rwsem share it; every other kind of lock is taken for writing.
     """
 
     lock: str
@@ -216,8 +238,10 @@ class Site(Frozen, frozen=True):
     acquires: float
     held_instructions: float
     growth_per_doubling: float = 0.0
+    mode: Mode = "write"
 
     def __post_init__(self) -> None:
+        one_of(f"site {self.lock}/{self.label}", get_args(Mode), mode=self.mode)
         for part in (self.phase, self.name):
             if not part or any(c in part for c in "/:=,. "):
                 raise ScenarioError(
@@ -290,6 +314,8 @@ class Scenario(Frozen, frozen=True):
     think_remote : float
         CPU seconds that think time gains when its shared lines were last written in another
         node (reference counts and the like outside the modelled locks).
+    think_distribution : Distribution
+        How think time varies around its mean, per iteration.
     locks : tuple of Lock
     sites : tuple of Site
     calibrated : Calibrated or None
@@ -303,6 +329,7 @@ class Scenario(Frozen, frozen=True):
     machine: Machine
     think: float
     think_remote: float = 0.0
+    think_distribution: Distribution = Exponential()
     locks: tuple[Lock, ...] = ()
     sites: tuple[Site, ...] = ()
     calibrated: Calibrated | None = None
@@ -329,6 +356,11 @@ class Scenario(Frozen, frozen=True):
                     f"sites[{i}]: {site.lock}/{site.label} is given twice; add their acquires"
                 )
             seen.add(key)
+            if site.mode == "read" and self.lock(site.lock).kind != "rwsem":
+                raise ScenarioError(
+                    f"sites[{i}] ({site.label}): mode = 'read' at {site.lock}, which is "
+                    f"{self.lock(site.lock).kind!r}; only a lock of kind = 'rwsem' has readers"
+                )
         if self.think + self.think_remote + sum(site.acquires for site in self.sites) == 0:
             raise ScenarioError(
                 "the iteration is empty: think time is 0 and no site has acquires; give "

@@ -124,7 +124,10 @@ def _table(struct: msgspec.Struct) -> Table:
         elif isinstance(value, msgspec.Struct):
             table[field.name] = _table(value)
         elif isinstance(value, tuple):
-            table[field.name] = [_table(item) for item in value]
+            table[field.name] = [
+                _table(item) if isinstance(item, msgspec.Struct) else _tidy(Decimal(repr(item)))
+                for item in value
+            ]
         else:
             table[field.name] = _tidy(Decimal(repr(value))) if isinstance(value, float) else value
     return table

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from lockmodel.distribution import DISTRIBUTION_FAMILIES
 from lockmodel.errors import ScenarioError, nearest, shortened, shown
 from lockmodel.handoff import HANDOFF_FAMILIES
 
@@ -30,8 +31,16 @@ TIME_KEYS = {
     "local": "ns",
     "remote": "ns",
     "read": "us",
+    "wake_time": "us",
+    "handoff_timeout": "ms",
 }
 """Every key that is a time, with the unit it is saved in."""
+
+FAMILIES: dict[str, dict[str, Any]] = {
+    "hand-off": HANDOFF_FAMILIES,
+    "distribution": DISTRIBUTION_FAMILIES,
+}
+"""Kinds of table that choose their struct by a key `family`."""
 
 
 def from_table(table: Any, struct: type[msgspec.Struct], path: str = "") -> Any:
@@ -59,9 +68,11 @@ def from_table(table: Any, struct: type[msgspec.Struct], path: str = "") -> Any:
     if not isinstance(table, dict):
         name = path.rpartition(".")[2]
         raise ScenarioError(f"{path} = {shown(table)} must be a table: {name} = {{ key = value }}")
-    if struct in HANDOFF_FAMILIES.values():
-        table = dict(table)
-        struct = _family(table.pop("family", None), path)
+    for what, families in FAMILIES.items():
+        if struct in families.values():
+            table = dict(table)
+            struct = _family(table.pop("family", None), what, families, path)
+            break
     hints = typing.get_type_hints(struct)
     plain: Table = {}
     for key, value in table.items():
@@ -97,13 +108,14 @@ def _typed(key: str) -> str:
     return f"{key}_{TIME_KEYS[key]}" if key in TIME_KEYS else key
 
 
-def _family(family: Any, path: str) -> type[msgspec.Struct]:
-    if not isinstance(family, str) or family not in HANDOFF_FAMILIES:
+def _family(family: Any, what: str, families: dict[str, Any], path: str) -> type[msgspec.Struct]:
+    if not isinstance(family, str) or family not in families:
         raise ScenarioError(
-            f"{path}: family = {shown(family)} is not a hand-off family; "
-            f"choose one of {', '.join(HANDOFF_FAMILIES)}"
+            f"{path}: family = {shown(family)} is not a {what} family; "
+            f"choose one of {', '.join(families)}"
         )
-    return HANDOFF_FAMILIES[family]
+    struct: type[msgspec.Struct] = families[family]
+    return struct
 
 
 def _all_there(plain: Table, struct: type[msgspec.Struct], path: str) -> None:
@@ -137,6 +149,10 @@ def _value(value: Any, annotation: Any, path: str) -> Any:
         if not isinstance(value, str) or value not in choices:
             raise ScenarioError(f"{path} = {shown(value)} must be one of {', '.join(choices)}")
         return value
+    if annotation == tuple[float, ...]:
+        if not isinstance(value, list):
+            raise ScenarioError(f"{path} = {shown(value)} must be a list of numbers: [1, 2, 3]")
+        return tuple(_value(item, float, f"{path}[{i}]") for i, item in enumerate(value))
     if annotation is float and isinstance(value, int | Decimal) and not isinstance(value, bool):
         return _number(value, path)
     if annotation is int and isinstance(value, int) and not isinstance(value, bool):

@@ -184,7 +184,8 @@ def assert_close(one: Scenario, other: Scenario) -> None:
     assert replace(one, sites=()) == replace(other, sites=())
     for mine, its in zip(one.sites, other.sites, strict=True):
         assert (mine.lock, mine.label) == (its.lock, its.label)
-        assert astuple(mine)[3:] == pytest.approx(astuple(its)[3:], rel=1e-12)
+        assert astuple(mine)[3:6] == pytest.approx(astuple(its)[3:6], rel=1e-12)
+        assert mine.mode == its.mode
 
 
 LOCKED = scenarios(min_locks=2, max_locks=2, max_shards=1)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from strategies import REPEATABLE, scenarios
 
 from lockmodel import handoff as ho
+from lockmodel.distribution import Constant, Empirical, Erlang, Exponential
 from lockmodel.errors import FileError, ScenarioError
 from lockmodel.scenario import Lock, Machine, Scenario, Site, Walkers
 from lockmodel.scenario_toml import MAX_BYTES, dumps, handoff_from_text, load, loads
@@ -259,3 +260,76 @@ def test_a_number_beyond_all_decimals_names_its_key() -> None:
     words = "^f: think_us = Infinity must be a finite number"
     with pytest.raises(ScenarioError, match=words):
         loads('schema = "lockmodel.scenario/1"\nthink_us = 1e9999999999999999999999', "f")
+
+
+VARIED = (
+    GOOD.replace(
+        LOCK,
+        f"""{LOCK}kind = "rwsem"
+wake_time_us = 2.5
+handoff_timeout_ms = 3
+local_handoffs = 8
+hold_distribution = {{ family = "constant" }}
+handoff_distribution = {{ family = "empirical", edges = [0, 1.5, 4], probabilities = [0.25, 0.75] }}
+""",
+    )
+    .replace("[machine]", '[think_distribution]\nfamily = "erlang"\nstages = 4\n[machine]')
+    .replace("acquires = 2", 'acquires = 2\nmode = "read"')
+)
+
+
+def test_what_only_a_simulation_needs_is_read_as_written() -> None:
+    scenario = loads(VARIED)
+    assert scenario.think_distribution == Erlang(stages=4)
+    (lock,), (site,) = scenario.locks, scenario.sites
+    assert (lock.kind, lock.wake_time, lock.handoff_timeout) == ("rwsem", 2.5e-6, 3e-3)
+    assert lock.local_handoffs == 8
+    assert lock.hold_distribution == Constant()
+    assert lock.handoff_distribution == Empirical(edges=(0, 1.5, 4), probabilities=(0.25, 0.75))
+    assert site.mode == "read"
+    assert loads(dumps(scenario)) == scenario
+    assert "wake_time_us = 2.5" in dumps(scenario)
+
+
+def test_what_only_a_simulation_needs_has_defaults() -> None:
+    (lock,), (site,) = PARSED.locks, PARSED.sites
+    assert (lock.wake_time, lock.handoff_timeout, lock.local_handoffs) == (0.0, 4e-3, 64)
+    shapes = (PARSED.think_distribution, lock.hold_distribution, lock.handoff_distribution)
+    assert shapes == (Exponential(),) * 3
+    assert site.mode == "write"
+
+
+BAD_VARIED: list[tuple[str, str, list[str]]] = [
+    ("wake_time_us = 2.5", "wake_time = 2.5", ["locks[0].wake_time", "write wake_time_us"]),
+    ("wake_time_us = 2.5", "wake_time_us = nan", ["locks[0].wake_time_us = NaN", "finite"]),
+    ("wake_time_us = 2.5", "wake_time_us = -1", ["locks[0].wake_time_us = -1", ">= 0"]),
+    ("timeout_ms = 3", "timeout_ms = -3", ["locks[0].handoff_timeout_ms = -3", ">= 0"]),
+    ("timeout_ms = 3", "timeout_ms = inf", ["locks[0].handoff_timeout_ms = Inf", "finite"]),
+    ("local_handoffs = 8", "local_handoffs = 0", ["locks[0]", "local_handoffs = 0", "from 1 to"]),
+    ("local_handoffs = 8", "local_handoffs = 1.5", ["locks[0].local_handoffs = 1.5", "whole"]),
+    ('mode = "read"', 'mode = "red"', ["sites[0].mode = 'red'", "one of write, read"]),
+    ('kind = "rwsem"', 'kind = "fifo"', ["mode = 'read' at libc.so.6", "'fifo'", "'rwsem' has"]),
+    ('"constant" }', '"konstant" }', ["locks[0].hold_distribution: family = 'konstant'", "expon"]),
+    ('"constant" }', '"constant", scv = 1 }', ["locks[0].hold_distribution.scv = 1", "unknown"]),
+    ('= { family = "constant" }', "= 3", ["locks[0].hold_distribution = 3", "must be a table"]),
+    ("stages = 4", "stages = 2.5", ["think_distribution.stages = 2.5", "whole number"]),
+    ("stages = 4", "stages = 0", ["think_distribution", "stages = 0", "from 1 to"]),
+    ("stages = 4", "", ["think_distribution", "stages missing"]),
+    ("[0, 1.5, 4]", "[0, 4, 1.5]", ["locks[0].handoff_distribution", "edges 4.0 and 1.5"]),
+    ("[0, 1.5, 4]", "[0, 1.5]", ["locks[0].handoff_distribution", "2 edges for 2 prob"]),
+    ("[0, 1.5, 4]", "[0, 1.5, inf]", ["locks[0].handoff_distribution.edges[2] = Inf", "finite"]),
+    ("[0, 1.5, 4]", "[0, 'x', 4]", ["handoff_distribution.edges[1] = 'x'", "a number"]),
+    ("[0, 1.5, 4]", "4", ["locks[0].handoff_distribution.edges = 4", "list of numbers"]),
+    ("[0.25, 0.75]", "[0.25, 0.7]", ["locks[0].handoff_distribution", "sum to 0.95, not 1"]),
+    ("[0.25, 0.75]", "[nan, 0.75]", ["handoff_distribution.probabilities[0] = NaN", "finite"]),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words"), BAD_VARIED, ids=[new for _, new, _ in BAD_VARIED])
+def test_bad_keys_of_a_simulation_are_named(old: str, new: str, words: list[str]) -> None:
+    assert VARIED.count(old) == 1
+    with pytest.raises(ScenarioError) as caught:
+        loads(VARIED.replace(old, new), "f.toml")
+    text = str(caught.value)
+    assert text.startswith("f.toml: ")
+    assert [word for word in words if word not in text] == [], text
