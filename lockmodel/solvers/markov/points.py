@@ -1,0 +1,282 @@
+"""Points of a prediction from Markov chains: what they answer, refuse, and leave out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from lockmodel.distribution import Constant
+from lockmodel.errors import NotTrustworthyError
+from lockmodel.handoff import NoHandOff
+from lockmodel.network import Network, build, check_population
+from lockmodel.prediction import LockState, Point
+from lockmodel.scenario import Scenario
+from lockmodel.solvers.bounds import network_ceiling
+from lockmodel.solvers.error_map import distance_error, order_error
+from lockmodel.solvers.markov.chain import MEMORY
+from lockmodel.solvers.markov.mapping import (
+    cpu_rates,
+    queue_network,
+    semaphore,
+    sleeping_lock,
+    think_time,
+    used_locks,
+    used_sites,
+    which,
+)
+from lockmodel.solvers.markov.queue_solution import solve_queues
+from lockmodel.solvers.markov.refusals import refusal
+from lockmodel.solvers.markov.rwsem import RwSemaphore, solve_rwsem
+from lockmodel.solvers.markov.sleepers import solve_sleeping
+from lockmodel.solvers.validity import averaged
+
+__all__ = ["approximations", "assumptions", "point", "refusal"]
+
+TOLERATED = 5e-3
+"""Largest relative error where constant times end together; stated with the point, never exact.
+That of a simulation by default."""
+
+OVERDUE = 0.1
+"""Mean wait, as a share of the hand-off time-out, from which sleepers can not do without it."""
+
+NEAR = 3.0
+"""Multiple of the way to the nearer extreme of a time-out that its distribution may change."""
+
+ASSUMPTIONS = (
+    "an iteration thinks once, in one piece, then takes the sites' acquires in the order given",
+    "a pass costs the hand-off for those waiting at the release, before the hold; nobody waiting "
+    "costs nothing",
+    "the stationary state of this Markov chain, exact up to the error stated",
+)
+SPIN = "waiters spin, each on its own CPU, without slowing the others; nobody is preempted"
+FIFO = "locks are first come, first served"
+READERS = (
+    "readers share; writers spin in order and come first, until a sleeping reader has waited "
+    "handoff_timeout; sleeping readers are woken together"
+)
+ERLANG = "constant times are Erlang times, extrapolated to infinitely many stages"
+TOGETHER = (
+    "constant times, more than one in an iteration, may end together again and again: then they "
+    "are not extrapolated to 1e-7, error_estimate says how far"
+)
+
+
+@dataclass(frozen=True)
+class _AtLock:
+    """Means at one lock: see `LockState`; `spinning` is the mean number of spinning waiters."""
+
+    utilisation: float
+    wait: float
+    queue: float
+    spinning: float
+
+
+@dataclass(frozen=True)
+class _Means:
+    """What a point is made of; `asleep` is the mean number of sleeping processes."""
+
+    throughput: float
+    error: float
+    locks: dict[str, _AtLock]
+    asleep: float = 0.0
+
+
+def _queues(scenario: Scenario, n: int, memory: int) -> _Means:
+    network = queue_network(scenario, n)
+    tolerated = TOLERATED if _constant_times(scenario, n) > 1 else 0.0
+    found = solve_queues(network, n, memory, tolerated=tolerated)
+    locks = {}
+    for lock in used_locks(scenario):
+        state = found.locks[lock.name]
+        shards = next(len(k.popularity) for k in network.locks if k.name == lock.name)
+        busy = state.utilisation * shards / lock.shards
+        locks[lock.name] = _AtLock(busy, state.wait, state.queue, state.wait * found.throughput)
+    return _Means(found.throughput, found.error, locks)
+
+
+def _timeout_error(lock: RwSemaphore, n: int, memory: int, throughput: float) -> float:
+    """Return what an exponential instead of a constant time-out may change.
+
+    Not more than the way to the farther extreme (a bit never or always set); next to an extreme
+    a multiple of the way there.
+    """
+    if lock.timeout in (0.0, math.inf):
+        return 0.0
+    others = [solve_rwsem(replace(lock, timeout=t), n, memory) for t in (0.0, math.inf)]
+    near, far = sorted(abs(other.throughput / throughput - 1.0) for other in others)
+    return min(far, NEAR * near)
+
+
+def _semaphore(scenario: Scenario, n: int, memory: int) -> _Means:
+    lock = semaphore(scenario, n)
+    found = solve_rwsem(lock, n, memory)
+    x = found.throughput
+    asleep = found.read_wait * found.read_throughput
+    spinning = found.write_wait * found.write_throughput if found.write_throughput > 0.0 else 0.0
+    holding = found.readers_inside + found.write_throughput * lock.write
+    at = _AtLock(found.utilisation, (asleep + spinning) / x, holding + asleep + spinning, spinning)
+    error = found.error + _timeout_error(lock, n, memory, x)
+    return _Means(x, error, {used_locks(scenario)[0].name: at}, asleep)
+
+
+def _sleepers(scenario: Scenario, n: int, memory: int) -> _Means:
+    lock, (name,) = sleeping_lock(scenario, n), [k.name for k in used_locks(scenario)]
+    found = solve_sleeping(lock, n, memory)
+    timeout = scenario.lock(name).handoff_timeout
+    if found.wait > OVERDUE * timeout:
+        raise NotTrustworthyError(
+            f"Markov chain: lock {name!r}: writers wait {found.wait:.3g} s on average, which is "
+            f"not short of handoff_timeout = {timeout:g} s, and the chain of sleepers leaves the "
+            f"hand-off bit out; use --method simulation"
+        )
+    waiting = found.wait * found.throughput
+    queue = waiting + found.throughput * lock.hold
+    at = _AtLock(found.utilisation, found.wait, queue, waiting - found.sleeping)
+    return _Means(found.throughput, found.error, {name: at}, found.sleeping)
+
+
+def _solved(scenario: Scenario, n: int, memory: int) -> _Means:
+    kind = which(scenario, n)
+    if kind == "none":
+        return _Means(cpu_rates(scenario, n)[-1] / think_time(scenario, n), 0.0, {})
+    solve = {"queues": _queues, "rwsem": _semaphore, "sleepers": _sleepers}[kind]
+    return solve(scenario, n, memory)
+
+
+def _mean_distance_error(scenario: Scenario, network: Network) -> float:
+    """Return what mean distances may change, as `error_map.estimate` has it for product form."""
+    from lockmodel.solvers.product_form import solve
+
+    total = distance_error(scenario, network, solve(network)[0].throughput)
+    light = sum(station.alone for station in network.stations)
+    for lock in used_locks(scenario):
+        own = [station.alone / station.copies for station in network.of(lock.name)]
+        load = network.population * max(own, default=0.0) / light
+        total += min(1.0, load) * order_error(scenario, network, lock)
+    return total
+
+
+def point(scenario: Scenario, population: int, memory: int | None = None) -> Point:
+    """Return the point of a scenario from the Markov chain that represents it.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    population : int
+        N.
+    memory : int, optional
+        Bytes that the chain may take; `chain.MEMORY` by default.
+
+    Returns
+    -------
+    Point
+        Its `error_estimate` is the chain's own, plus what mean distances and an exponential
+        hand-off time-out may change; None with more processes than CPUs. `cycles_share` counts
+        waiters that spin, among the processes that run.
+
+    Raises
+    ------
+    ArgumentError
+        The population is not a whole number in range.
+    NotTrustworthyError
+        No chain represents the scenario (see `refusal`), or it is too large for the memory, does
+        not converge, or its constant times end together.
+    """
+    n = check_population(population)
+    why = refusal(scenario, n)
+    if why is not None:
+        raise NotTrustworthyError(f"Markov chain: {why}")
+    network = build(scenario, n)
+    means = _solved(scenario, n, MEMORY if memory is None else memory)
+    x, cpus = means.throughput, scenario.machine.cpus
+    error: float | None = means.error
+    if n > cpus:
+        error = None
+    elif averaged(scenario, n):
+        error = means.error + _mean_distance_error(scenario, network)
+    running = min(n - means.asleep, cpus)
+    locks = {}
+    for lock in scenario.locks:
+        at = means.locks.get(lock.name, _AtLock(0.0, 0.0, 0.0, 0.0))
+        locks[lock.name] = LockState(
+            utilisation=min(1.0, at.utilisation),
+            wait_s=at.wait,
+            wait_share=at.wait * x / n,
+            cycles_share=min(1.0, at.spinning / running) if at.spinning > 0.0 else 0.0,
+            queue=at.queue,
+        )
+    ceiling_per_s, binding = network_ceiling(network)
+    return Point(
+        n=n,
+        throughput_per_s=x,
+        iteration_s=n / x,
+        locks=locks,
+        binding=binding,
+        ceiling_per_s=ceiling_per_s,
+        lower_per_s=x,
+        upper_per_s=x,
+        error_estimate=error,
+    )
+
+
+def _constant_times(scenario: Scenario, population: int) -> int:
+    """Return how many constant times an iteration has at most; none matters to one process."""
+    if population == 1:
+        return 0
+    found = int(scenario.think > 0 and isinstance(scenario.think_distribution, Constant))
+    for lock in used_locks(scenario):
+        if isinstance(lock.hold_distribution, Constant):
+            found += sum(math.ceil(site.acquires) for site in scenario.sites_of(lock.name))
+        passes = not isinstance(lock.handoff, NoHandOff)
+        found += int(passes and isinstance(lock.handoff_distribution, Constant))
+    return found
+
+
+def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
+    """Return where a Markov chain is not the exact solution of the scenario as stated.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    population : int
+        Largest population asked.
+
+    Returns
+    -------
+    tuple of str
+        One sentence each; empty when the chain is exact.
+    """
+    gaps = []
+    cpus, kind = scenario.machine.cpus, which(scenario, population)
+    if population > cpus:
+        gaps.append(
+            f"{population} processes exceed the {cpus} CPUs: thinking ones share them, but a "
+            f"holder that loses its CPU is not modelled; only rwsem waiters sleep"
+        )
+    gaps += averaged(scenario, population)
+    if _constant_times(scenario, population) > 1:
+        gaps.append(TOGETHER)
+    modes = {site.mode for site in used_sites(scenario)}
+    for lock in used_locks(scenario):
+        time = f"{lock.name}: handoff_timeout = {lock.handoff_timeout:g} s"
+        if kind == "sleepers" and lock.kind == "rwsem":
+            gaps.append(f"{time} is left out: a sleeping writer may always be overtaken")
+        elif modes == {"read", "write"} and population > 1 and lock.handoff_timeout > 0.0:
+            gaps.append(f"{time} is the mean of an exponential time, not constant")
+    return tuple(gaps)
+
+
+def assumptions(scenario: Scenario) -> tuple[str, ...]:
+    """Return what the Markov chain of a scenario takes for granted."""
+    locks = used_locks(scenario)
+    said = [*ASSUMPTIONS, SPIN]
+    if any(site.mode == "read" for site in used_sites(scenario)):
+        said.append(READERS)
+    elif locks:
+        said.append(FIFO)
+    times = [scenario.think_distribution]
+    for lock in locks:
+        times += [lock.hold_distribution, lock.handoff_distribution]
+    if any(isinstance(time, Constant) for time in times):
+        said.append(ERLANG)
+    return tuple(said)

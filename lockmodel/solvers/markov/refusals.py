@@ -1,0 +1,166 @@
+"""Why no Markov chain here represents a scenario: refused with a reason, never approximated."""
+
+from __future__ import annotations
+
+from lockmodel.distribution import Distribution, Exponential
+from lockmodel.placement import shard_groups
+from lockmodel.scenario import Lock, Scenario
+from lockmodel.solvers.markov.mapping import (
+    handoffs,
+    hold_time,
+    shape,
+    think_time,
+    used_locks,
+    used_sites,
+    which,
+)
+
+REMEDY = "use --method simulation"
+
+
+def refusal(scenario: Scenario, population: int = 2) -> str | None:
+    """Return why no Markov chain represents a scenario with N processes, None if one does.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    population : int
+        N; what is refused at one may be represented at another (shards by CPU or node, sleepers).
+
+    Returns
+    -------
+    str or None
+        Names the lock, what the chains lack, and the remedy.
+    """
+    found = _refusal(scenario, population)
+    return None if found is None else f"{found}; {REMEDY}"
+
+
+def _refusal(scenario: Scenario, population: int) -> str | None:
+    locks = used_locks(scenario)
+    kind = which(scenario, population)
+    if kind == "none":
+        return None
+    for lock in locks:
+        found = _kind(lock) or _shards(scenario, lock, population) or _holds(scenario, lock)
+        if found:
+            return f"lock {lock.name!r}: {found}"
+    think = think_time(scenario, population)
+    if think == 0.0 and (kind != "queues" or max(s.acquires for s in used_sites(scenario)) < 1.0):
+        return (
+            "the think time is 0, and an iteration of these chains needs think time or, with "
+            "locks that only spinning writers take, a site with 1 acquire or more"
+        )
+    found = _family(scenario.think_distribution) if think > 0.0 else None
+    if found:
+        return f"think time: {found}"
+    for lock in locks:
+        found = _families(scenario, lock, population)
+        if found:
+            return f"lock {lock.name!r}: {found}"
+    if kind == "queues":
+        return None
+    return _single(scenario, population, sleeping=kind == "sleepers")
+
+
+def _kind(lock: Lock) -> str | None:
+    if lock.kind in ("barging", "numa"):
+        return f"kind = {lock.kind!r}; the chains serve first come, first served"
+    if lock.walkers is not None:
+        return "walkers that take every shard are not in the chains"
+    return None
+
+
+def _shards(scenario: Scenario, lock: Lock, population: int) -> str | None:
+    """Return what the chains lack for the shards of a lock."""
+    if lock.shards == 1:
+        return None
+    groups = shard_groups(scenario.machine, lock, population)
+    if lock.shard_by != "hash":
+        if len(groups) == 1 and groups[0].count == 1:
+            return None  # all processes share one shard
+        return (
+            f"a process keeps one of the {lock.shards} shards (by {lock.shard_by}), the chains "
+            f"draw one per iteration"
+        )
+    own = [i for i, site in enumerate(used_sites(scenario)) if site.lock == lock.name]
+    if own[-1] - own[0] >= len(own):
+        return (
+            "an iteration stays with the shard it has drawn, and a site of another lock lies "
+            "between this one's"
+        )
+    grows = any(used_sites(scenario)[i].growth_per_doubling > 0.0 for i in own)
+    if grows and len(groups) > 1:
+        return "holds grow with the mappings and shard_skew makes them differ by shard"
+    return None
+
+
+def _holds(scenario: Scenario, lock: Lock) -> str | None:
+    for site in used_sites(scenario):
+        if site.lock != lock.name:
+            continue
+        for group in shard_groups(scenario.machine, lock, 1):
+            if hold_time(lock, site, 1, group) == 0.0:
+                return f"a hold at {site.label} takes no time at all"
+    return None
+
+
+def _family(distribution: Distribution) -> str | None:
+    """Return what keeps a distribution from being phases."""
+    if shape(distribution) is not None:
+        return None
+    return f"{type(distribution).__name__.lower()} times are not a sequence of exponential phases"
+
+
+def _families(scenario: Scenario, lock: Lock, population: int) -> str | None:
+    """Return what keeps the holds or hand-offs of a lock from being phases."""
+    found = _family(lock.hold_distribution)
+    if found:
+        return f"hold_distribution: {found}"
+    group = shard_groups(scenario.machine, lock, population)[0]
+    found = _family(lock.handoff_distribution)
+    if found and any(handoffs(lock, population, group)):
+        return f"handoff_distribution: {found}"
+    return None
+
+
+def _single(scenario: Scenario, population: int, sleeping: bool) -> str | None:
+    """Return what the chain of one semaphore, with readers or sleepers, lacks."""
+    who = "writers that sleep, with more processes than CPUs" if sleeping else "readers"
+    locks = used_locks(scenario)
+    lock = next(k for k in locks if k.kind == "rwsem")
+    if not sleeping:
+        lock = next(k for k in locks if any(s.mode == "read" for s in scenario.sites_of(k.name)))
+    owner = f"lock {lock.name!r}"
+    if len(locks) > 1:
+        others = ", ".join(k.name for k in locks if k is not lock)
+        return f"{owner}: {who}, are solved for one lock alone, here are also {others}"
+    sites = used_sites(scenario)
+    modes = [site.mode for site in sites]
+    if sleeping and (len(sites) > 1 or sites[0].acquires != 1.0):
+        return f"{owner}: {who}, are solved for one site with one acquire"
+    if not sleeping and (
+        modes not in (["write", "read"], ["read"]) or max(s.acquires for s in sites) > 1.0
+    ):
+        return (
+            f"{owner}: {who} are solved for at most one write and then one read per iteration, "
+            f"not for {', '.join(f'{s.acquires:g} {s.mode}' for s in sites)}"
+        )
+    if not sleeping and "write" in modes and population > scenario.machine.cpus:
+        return f"{owner}: readers beside writers that sleep, with more processes than CPUs"
+    group = shard_groups(scenario.machine, lock, population)
+    if len(group) > 1 or group[0].count > 1:
+        return f"{owner}: {who}, are solved for one shard"
+    table = handoffs(lock, population, group[0])
+    if len(set(table)) > 1:
+        return f"{owner}: {who}, are solved with a hand-off that does not grow with the waiters"
+    varied = {"think": scenario.think_distribution, "hold": lock.hold_distribution}
+    if any(table) or lock.wake_time > 0.0:
+        varied["handoff"] = lock.handoff_distribution
+    for key, distribution in varied.items():
+        if not isinstance(distribution, Exponential):
+            return (
+                f"{owner}: {who}, are solved with exponential times, {key}_distribution is "
+                f"{type(distribution).__name__.lower()}"
+            )
+    return None
