@@ -20,6 +20,8 @@ COMMANDS = {
     "models": "scenarios",
     "show": "scenarios",
     "predict": "predict",
+    "simulate": "simulate",
+    "verify": "verify",
     "ceiling": "predict",
     "whatif": "whatif",
     "levers": "whatif",

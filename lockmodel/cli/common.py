@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 PROGRESS_AFTER_S = 1.0
+COMPILING_AFTER_S = 3.0
+TIME_LIMIT_S = 300.0
 PLOT_TERMINAL = "-"
 PLOT_SUFFIXES = (".svg", ".pdf", ".png")
 
@@ -43,16 +47,87 @@ def output_options(command: F) -> F:
     return command
 
 
+METHOD_HELP = (
+    "bounds: closed-form bounds. product-form: the exact solution of the model with exponential "
+    "holds, for all populations."
+)
+
+
 def method_option(command: F) -> F:
-    """Add --method."""
+    """Add --method with the closed forms, for commands that solve many scenarios."""
     return click.option(
         "--method",
         type=click.Choice(["auto", "bounds", "product-form"]),
         default="auto",
         show_default=True,
-        help="bounds: closed-form bounds. product-form: the exact solution of the model with "
-        "exponential holds, for all populations. auto: product-form.",
+        help=f"{METHOD_HELP} auto: product-form.",
     )(command)
+
+
+def any_method_option(auto: str) -> Callable[[F], F]:
+    """Add --method with every solver; `auto` says what that one does."""
+    return click.option(
+        "--method",
+        type=click.Choice(["auto", "bounds", "product-form", "markov", "simulation"]),
+        default="auto",
+        show_default=True,
+        help=f"{METHOD_HELP} markov: the exact solution of a Markov chain, for few processes. "
+        f"simulation: event by event, with intervals. auto: {auto}.",
+    )
+
+
+def time_limit_option(command: F) -> F:
+    """Add --time-limit."""
+    return click.option(
+        "--time-limit",
+        metavar="S",
+        type=float,
+        default=TIME_LIMIT_S,
+        show_default=True,
+        help="Stop simulating after S seconds with what there is (exit 1: not all was reached).",
+    )(command)
+
+
+@contextlib.contextmanager
+def patience(seconds: float) -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether to stop: the time is up, or the user pressed ^C once.
+
+    A second ^C interrupts for good. A time that is not a number above 0 is an ArgumentError.
+    """
+    if not seconds > 0:
+        raise ArgumentError(f"--time-limit {seconds:g} must be a number of seconds above 0")
+    pressed = threading.Event()
+
+    def press(number: int, frame: Any) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+        click.echo("lockmodel: stopping; ^C again throws away what there is", err=True)
+
+    start = time.monotonic()
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: pressed.is_set() or time.monotonic() - start > seconds
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def compiling() -> Iterator[None]:
+    """Say so when the first run on a machine takes long because the event loop is compiled."""
+    done = threading.Event()
+
+    def say() -> None:
+        engine = sys.modules.get("lockmodel.solvers.simulation.engine")
+        if not done.wait(COMPILING_AFTER_S) and engine is not None and not engine.run.signatures:
+            click.echo("lockmodel: compiling the simulator, once on this machine ...", err=True)
+
+    if sys.stderr.isatty():
+        threading.Thread(target=say, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def walks_option(command: F) -> F:

@@ -1,0 +1,183 @@
+"""`lockmodel simulate`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockmodel.cli import common
+from lockmodel.cli.common import COUNTS_HELP, Report, output_options
+from lockmodel.errors import ArgumentError, NotTrustworthyError
+
+if TYPE_CHECKING:
+    from lockmodel.scenario import Scenario
+    from lockmodel.solvers.simulation.simulate import Simulated
+
+PRECISION = 0.005
+
+
+@click.command()
+@click.argument("model")
+@click.option("-n", "population", required=True, metavar="LIST", help=COUNTS_HELP)
+@click.option(
+    "--precision",
+    type=float,
+    default=PRECISION,
+    show_default=True,
+    metavar="SHARE",
+    help="Stop when the 95 % interval of the throughput is +- this share of it.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Chooses the random streams.")
+@click.option("--workers", type=int, metavar="N", help="Threads [default: all CPUs].")
+@click.option(
+    "--trace",
+    metavar="FILE",
+    help="Write a short window for ui.perfetto.dev or chrome://tracing (one population).",
+)
+@common.time_limit_option
+@common.walks_option
+@output_options
+def simulate(
+    model: str,
+    population: str,
+    precision: float,
+    seed: int,
+    workers: int | None,
+    trace: str | None,
+    time_limit: float,
+    walks: str | None,
+    as_json: bool,
+    output: str | None,
+    force: bool,
+) -> None:
+    """Simulate a scenario event by event: any hold distribution, any kind of lock.
+
+    Sixteen replications with independent random streams run until the throughput
+    is known to --precision. The same --seed gives the same answer on any number
+    of workers. Press ^C once to stop with what there is.
+
+    \b
+    Printed numbers:
+      throughput       iterations per second; +- is half of the 95 % interval
+      waits            per iteration, with its interval, hand-offs included
+      contended        share of acquires that have to wait
+      50 %, 99 %       of acquires wait at most so long (all acquires count);
+      longest          of all that were simulated
+      far              share of acquires after one in another node
+      fairness         Jain's index over processes: 1 is equal, 1/n is all for one
+    Examples:
+      lockmodel simulate execl-xeon8369b -n 64 --precision 0.002
+      lockmodel simulate execl-xeon8369b -n 8 --trace convoy.json
+    """
+    from lockmodel.populations import parse_counts
+    from lockmodel.shipped import find_scenario
+
+    populations = parse_counts(population)
+    if trace is not None and len(populations) > 1:
+        raise ArgumentError(
+            f"--trace {trace}: a trace shows one population, -n {population} is "
+            f"{len(populations)}; give one"
+        )
+    if trace is not None and output is not None and Path(trace).resolve() == Path(output).resolve():
+        raise ArgumentError(f"-o and --trace both name {output}; give each its own file")
+    scenario = common.with_walkers(find_scenario(model), walks)
+    with (
+        common.output(output, as_json, force) as write,
+        common.new_file(trace, force) if trace else contextlib.nullcontext() as target,
+        common.patience(time_limit) as stop,
+    ):
+        from lockmodel.solvers.simulation.replicate import check
+        from lockmodel.solvers.simulation.simulate import simulate as run
+
+        check(precision, seed, workers)
+        found: list[Simulated] = []
+        with common.compiling():
+            for n in common.progress(populations, len(populations), "populations"):
+                try:
+                    found.append(run(scenario, n, precision, seed, workers, stop))
+                except NotTrustworthyError:
+                    if not (found and stop()):
+                        raise
+                if stop():
+                    break
+        if target is not None:
+            from lockmodel.solvers.simulation.trace import chrome, record
+
+            recorded = chrome(scenario, record(scenario, populations[0], seed))
+            target.stream.write(json.dumps(recorded, separators=(",", ":")).encode())
+        data = {"schema": "lockmodel.simulations/1", "points": [f.to_json() for f in found]}
+        write(Report(lambda: data, lambda colour: _text(scenario, found, trace, colour)))
+    missing = len(populations) - len(found)
+    if missing:
+        raise NotTrustworthyError(
+            f"stopped: {missing} of {len(populations)} populations were not simulated; raise "
+            f"--time-limit"
+        )
+    if not all(f.reached for f in found):
+        worst = max(found, key=lambda f: f.throughput_per_s.relative)
+        raise NotTrustworthyError(
+            f"stopped at n = {worst.n} with a precision of {worst.throughput_per_s.relative:.2g}; "
+            f"{precision:g} was asked: raise --time-limit or --precision"
+        )
+
+
+def _text(scenario: Scenario, found: list[Simulated], trace: str | None, colour: bool) -> str:
+    from lockmodel.cli import text as tx
+
+    first = found[0]
+    parts: list[Any] = [
+        f"{scenario.name}: {scenario.title}",
+        f"simulated: {first.replications} replications, seed {first.seed}, 95 % intervals",
+        "",
+    ]
+    rows = [
+        [
+            str(f.n),
+            tx.si(f.throughput_per_s.value, "/s"),
+            f"+- {100 * f.throughput_per_s.relative:.2g} %",
+            tx.si(f.n / f.throughput_per_s.value, "s"),
+            f"{f.fairness:.3f}",
+            f"{f.iterations:,}",
+            f"{f.events:,}",
+        ]
+        for f in found
+    ]
+    columns = ["n", "throughput", "", "iteration", "fairness", "iterations", "events"]
+    parts += [tx.table(columns, rows), ""]
+    lines = []
+    for f in found:
+        for name, lock in f.locks.items():
+            quantiles = lock.wait_quantiles_s
+            lines.append(
+                [
+                    str(f.n),
+                    name.split("-x86")[0][:12],
+                    tx.si(lock.wait_s.value, "s"),
+                    f"+- {100 * lock.wait_s.relative:.2g} %" if lock.wait_s.value else "",
+                    tx.percent(lock.contended),
+                    tx.si(quantiles["50"], "s"),
+                    tx.si(quantiles["99"], "s"),
+                    tx.si(lock.longest_wait_s, "s"),
+                    tx.percent(lock.other_node),
+                ]
+            )
+    columns = ["n", "lock", "waits", "", "contended", "50 %", "99 %", "longest", "far"]
+    if lines:
+        parts += [tx.table(columns, lines, left=(1,))]
+    walked = [
+        f"{name} at {f.n}: {tx.si(lock.walk_s, 's')} per walk"
+        for f in found
+        for name, lock in f.locks.items()
+        if lock.walk_s is not None
+    ]
+    parts += tx.bullets("background walks:", walked)
+    if trace is not None:
+        parts.append(f"window written to {trace}; open it at ui.perfetto.dev")
+    parts.append("")
+    parts += tx.bullets("weak here:", tuple(dict.fromkeys(w for f in found for w in f.warnings)))
+    parts += tx.bullets("assumed:", first.assumptions)
+    return tx.render(parts, colour)

@@ -1,0 +1,247 @@
+"""Simulate a scenario: throughput and waits with intervals, and what analysis cannot say."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from lockmodel.network import build
+from lockmodel.prediction import LockState, Point
+from lockmodel.scenario import Scenario
+from lockmodel.solvers.bounds import network_ceiling
+from lockmodel.solvers.simulation.output import (
+    CONFIDENCE,
+    REPLICATIONS,
+    Estimate,
+    jain,
+    quantile,
+    ratio,
+)
+from lockmodel.solvers.simulation.replicate import PRECISION, Sample, Stop, never, replicate
+
+SCHEMA = "lockmodel.simulation/1"
+
+SHARES = (0.5, 0.9, 0.99, 0.999)
+"""Quantiles of the wait that are reported."""
+
+PREEMPTION = (
+    "{n} processes exceed the {cpus} CPUs: thinking ones share them, but a holder that loses its "
+    "CPU is not modelled; only rwsem waiters sleep"
+)
+DISCIPLINES = {
+    "fifo": "first come, first served",
+    "ticket": "first come, first served",
+    "barging": "a released lock is free; one random waiter looks a hand-off later, whoever comes "
+    "before takes it",
+    "rwsem": "readers share; writers spin in order and come first, until a sleeper has waited "
+    "handoff_timeout",
+    "numa": "first waiter of the holder's node, at most local_handoffs times in a row",
+}
+ASSUMPTIONS = (
+    "an iteration thinks once, in one piece, then takes the sites' acquires in the order given",
+    "a pass costs the hand-off for those waiting at the release and its real distance; lines "
+    "under a lock are as far as its last holder",
+    "waiters spin, each on its own CPU, without slowing the others; nobody is preempted",
+)
+
+
+@dataclass(frozen=True)
+class SimulatedLock:
+    """One lock in a simulation.
+
+    Attributes
+    ----------
+    wait_s : Estimate
+        Seconds per iteration that a process waits for it, hand-offs included.
+    slept_s : float
+        Part of it asleep: it costs no CPU.
+    utilisation, queue : float
+        As `prediction.LockState`.
+    contended : float
+        Share of acquires that had to wait.
+    wait_quantiles_s : dict of str to float
+        Wait per acquire that 50, 90, 99 and 99.9 % of acquires do not exceed.
+    longest_wait_s : float
+        Of all acquires simulated.
+    same_cpu, same_node, other_node : float
+        Shares of acquires by where the lock was held before.
+    walk_s : float or None
+        Mean time of a background walk, from setting out to leaving the last shard.
+    """
+
+    wait_s: Estimate
+    slept_s: float
+    utilisation: float
+    queue: float
+    contended: float
+    wait_quantiles_s: dict[str, float]
+    longest_wait_s: float
+    same_cpu: float
+    same_node: float
+    other_node: float
+    walk_s: float | None
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A simulation's answer at one population.
+
+    Attributes
+    ----------
+    scenario : str
+    n : int
+        Population.
+    throughput_per_s : Estimate
+        Iterations per second of the whole machine.
+    locks : dict of str to SimulatedLock
+    fairness : float
+        Jain's index over the iterations of processes, mean over replications; 1 is equal.
+    precision : float
+        Relative half-width asked for.
+    reached : bool
+        Whether the throughput is that precise.
+    seed, replications : int
+    warm_up, discarded, iterations, events : int
+        Iterations per replication until steady and thrown away; iterations and events counted in
+        all replications.
+    confidence : float
+        Of every interval.
+    assumptions, warnings : tuple of str
+    """
+
+    scenario: str
+    n: int
+    throughput_per_s: Estimate
+    locks: dict[str, SimulatedLock]
+    fairness: float
+    precision: float
+    reached: bool
+    seed: int
+    replications: int
+    warm_up: int
+    discarded: int
+    iterations: int
+    events: int
+    confidence: float
+    assumptions: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dict: times in s, rates per s."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+def assumptions(scenario: Scenario) -> tuple[str, ...]:
+    """Return what a simulation of the scenario takes for granted."""
+    spoken = []
+    for kind in dict.fromkeys(lock.kind for lock in scenario.locks):
+        names = ", ".join(lock.name for lock in scenario.locks if lock.kind == kind)
+        spoken.append(f"{kind} ({names}): {DISCIPLINES[kind]}")
+    return (*ASSUMPTIONS, *spoken)
+
+
+def _lock(scenario: Scenario, index: int, sample: Sample) -> SimulatedLock:
+    lock = scenario.locks[index]
+    tallies = np.array([w.tallies[index] for w in sample.worlds])
+    acquires = int(tallies["acquires"].sum())
+    elapsed = sample.elapsed()
+    busy = float(tallies["busy"].sum())
+    for w in sample.worlds:  # what is busy now has not been added yet
+        own = w.shards[w.shards["lock"] == index]
+        in_use = own[(own["owner"] >= 0) | (own["readers"] > 0) | (own["waking"] > 0)]
+        busy += float(np.sum(w.clock[0]["now"] - in_use["busy_since"]))
+    histogram = tallies["waits"].sum(axis=0)
+    transfers = tallies["transfers"].sum(axis=0) / max(1, acquires)
+    walked = int(tallies["walked"].sum())
+    return SimulatedLock(
+        wait_s=ratio(tallies["waited"], sample.iterations()),
+        slept_s=float(tallies["slept"].sum() / sample.iterations().sum()),
+        utilisation=min(1.0, busy / (float(elapsed.sum()) * lock.shards)),
+        queue=float((tallies["waited"] + tallies["held"]).sum() / elapsed.sum()),
+        contended=float(tallies["contended"].sum()) / max(1, acquires),
+        wait_quantiles_s={f"{100 * s:g}": quantile(histogram, acquires, s) for s in SHARES},
+        longest_wait_s=float(tallies["longest"].max()),
+        same_cpu=float(transfers[0]),
+        same_node=float(transfers[1]),
+        other_node=float(transfers[2]),
+        walk_s=float(tallies["walk_time"].sum()) / walked if walked else None,
+    )
+
+
+def simulate(
+    scenario: Scenario,
+    population: int,
+    precision: float = PRECISION,
+    seed: int = 1,
+    workers: int | None = None,
+    stop: Stop = never,
+) -> Simulated:
+    """Simulate a scenario with N processes (arguments and errors: see `replicate`).
+
+    Returns
+    -------
+    Simulated
+        `reached` is False when `stop` ended it before the precision was reached.
+    """
+    sample = replicate(scenario, population, precision, seed, workers, stop)
+    throughput = sample.throughput()
+    warnings = []
+    if population > scenario.machine.cpus:
+        warnings.append(PREEMPTION.format(n=population, cpus=scenario.machine.cpus))
+    if throughput.relative > precision:
+        warnings.append(
+            f"stopped at a precision of {throughput.relative:.2g}, {precision:g} was asked; give "
+            f"it more time"
+        )
+    population_only = [w.processes["iterations"][:population] for w in sample.worlds]
+    return Simulated(
+        scenario=scenario.name,
+        n=population,
+        throughput_per_s=throughput,
+        locks={lock.name: _lock(scenario, i, sample) for i, lock in enumerate(scenario.locks)},
+        fairness=float(np.mean([jain(counts) for counts in population_only])),
+        precision=precision,
+        reached=throughput.relative <= precision,
+        seed=seed,
+        replications=REPLICATIONS,
+        warm_up=sample.warm_up,
+        discarded=sample.pilot,
+        iterations=int(sample.iterations().sum()),
+        events=int(sum(int(w.clock[0]["completions"]) for w in sample.worlds)),
+        confidence=CONFIDENCE,
+        assumptions=assumptions(scenario),
+        warnings=tuple(warnings),
+    )
+
+
+def point(scenario: Scenario, found: Simulated) -> Point:
+    """Return a simulation as a point of a prediction; its bounds are those of the interval."""
+    network = build(scenario, found.n)
+    x = found.throughput_per_s.value
+    asleep = x * sum(lock.slept_s for lock in found.locks.values())
+    running = min(found.n - asleep, scenario.machine.cpus)
+    locks = {
+        name: LockState(
+            utilisation=lock.utilisation,
+            wait_s=lock.wait_s.value,
+            wait_share=lock.wait_s.value * x / found.n,
+            cycles_share=min(1.0, (lock.wait_s.value - lock.slept_s) * x / running),
+            queue=lock.queue,
+        )
+        for name, lock in found.locks.items()
+    }
+    ceiling_per_s, binding = network_ceiling(network)
+    low, high = found.throughput_per_s.interval()
+    return Point(
+        n=found.n,
+        throughput_per_s=x,
+        iteration_s=found.n / x,
+        locks=locks,
+        binding=binding,
+        ceiling_per_s=ceiling_per_s,
+        lower_per_s=low,
+        upper_per_s=high,
+        error_estimate=found.throughput_per_s.relative,
+    )

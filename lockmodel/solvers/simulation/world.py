@@ -1,0 +1,322 @@
+"""A Scenario with N processes -> the arrays that the event loop runs on.
+
+Everything the engine needs is in one `World`: what the scenario says (stages, locks, tables) and
+where everybody is (processes, shards, two heaps). Records instead of many arrays keep what
+is used together in one cache line.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lockmodel.errors import NotTrustworthyError
+from lockmodel.network import build, check_population, cpu_rate
+from lockmodel.placement import cpu_order, distances
+from lockmodel.scenario import Lock, Scenario
+from lockmodel.solvers.simulation.draw import encode, stream
+
+FIFO, BARGING, RWSEM, NUMA = range(4)
+KINDS = {"fifo": FIFO, "ticket": FIFO, "barging": BARGING, "rwsem": RWSEM, "numa": NUMA}
+"""A ticket lock serves in order like a queue lock; its cost is in the hand-off family."""
+
+ONE, PINNED, DRAWN = range(3)
+"""How a process finds its shard: there is one; its place decides; drawn per iteration."""
+
+NEAR, SAME_NODE, FAR = range(3)
+"""Where a lock was last held: on the same CPU, in the same node, in another."""
+
+WALKERS = 1024
+"""Walks in progress at once that are followed; more means that walkers are overloaded."""
+
+MAX_SIMULATED = 100_000
+"""Largest population times locks with a growing hand-off: bounds the cost tables."""
+
+BINS_PER_OCTAVE = 16
+LOWEST_EXPONENT = -44
+OCTAVES = 64
+"""Wait histogram: from 2**-44 s (0.06 ps) to 2**20 s, 16 bins per factor of two."""
+
+BINS = OCTAVES * BINS_PER_OCTAVE
+
+_I, _F = np.int64, np.float64
+
+PROCESS = np.dtype(
+    [
+        ("cpu", _I),
+        ("node", _I),
+        ("stage", _I),  # the next one
+        ("at", _I),  # the one it is in; for a walker how many shards it has
+        ("shard", _I),
+        ("reading", _I),
+        ("asleep", _I),  # whether its last wait was asleep
+        ("following", _I),  # who is behind it in a queue
+        ("since", _F),  # when it came to the lock
+        ("iterations", _I),
+    ]
+)
+
+SHARD = np.dtype(
+    [
+        ("lock", _I),
+        ("owner", _I),  # -1 when nobody holds it or is being handed it
+        ("readers", _I),
+        ("head", _I),  # spinning waiters, first to last
+        ("tail", _I),
+        ("waiting", _I),
+        ("sleep_head", _I),  # sleeping waiters
+        ("sleep_tail", _I),
+        ("sleeping", _I),
+        ("waking", _I),  # readers have been granted it and are waking up
+        ("attempting", _I),  # somebody will look whether it is free
+        ("candidate", _I),
+        ("local_run", _I),  # hand-offs in a row that stayed in the node
+        ("last_cpu", _I),
+        ("last_node", _I),
+        ("busy_since", _F),
+    ]
+)
+
+LOCK = np.dtype(
+    [
+        ("kind", _I),
+        ("first", _I),  # its first shard
+        ("shards", _I),
+        ("choice", _I),
+        ("weights", _I),  # where its popularity starts in the table of weights
+        ("hold", _I),  # number of its hold distribution
+        ("passing", _I),
+        ("costs", _I),  # where its hand-off costs start
+        ("time_per_instruction", _F, (3,)),
+        ("acquire", _F),
+        ("wake", _F),
+        ("timeout", _F),
+        ("local_handoffs", _I),
+        ("walks", _F),
+        ("read", _F),
+    ]
+)
+
+TALLY = np.dtype(
+    [
+        ("acquires", _I),
+        ("contended", _I),
+        ("waited", _F),
+        ("slept", _F),  # part of it
+        ("held", _F),
+        ("busy", _F),
+        ("longest", _F),
+        ("transfers", _I, (3,)),
+        ("walked", _I),
+        ("walk_time", _F),
+        ("waits", _I, (BINS,)),
+    ]
+)
+"""What is counted per lock."""
+
+STAGE = np.dtype([("lock", _I), ("reading", _I), ("probability", _F), ("work", _I), ("site", _I)])
+
+CLOCK = np.dtype(
+    [
+        ("now", _F),
+        ("virtual", _F),  # think work done by each thinking process so far
+        ("thinking", _I),
+        ("events", _I),
+        ("asleep", _I),
+        ("iterations", _I),
+        ("completions", _I),
+        ("marked", _I),
+        ("traced", _I),
+        ("free_walker", _I),
+        ("lost_walks", _I),
+        ("started", _I),
+        ("stuck", _I),
+    ]
+)
+
+NOTE = np.dtype([("time", _F), ("who", _I), ("state", _I), ("stage", _I)])
+"""One line of a trace: from this time on the process is in this state."""
+
+
+class World(NamedTuple):
+    """See the module docstring.
+
+    `numbers` are the population, CPUs, locks whose shards are drawn, and CPUs per node.
+    """
+
+    numbers: np.ndarray
+    think: np.ndarray
+    speed: np.ndarray
+    stages: np.ndarray
+    work: np.ndarray
+    locks: np.ndarray
+    local_cost: np.ndarray
+    remote_cost: np.ndarray
+    weights: np.ndarray
+    distributions: np.ndarray
+    table: np.ndarray
+    own: np.ndarray
+    processes: np.ndarray
+    shards: np.ndarray
+    clock: np.ndarray
+    tallies: np.ndarray
+    think_times: np.ndarray
+    think_who: np.ndarray
+    event_times: np.ndarray
+    event_who: np.ndarray
+    random: np.ndarray
+    walk_since: np.ndarray
+    marks: np.ndarray
+    trace: np.ndarray
+
+
+def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the acquires of one iteration in order, and instructions per stage and shard."""
+    index = {lock.name: i for i, lock in enumerate(scenario.locks)}
+    rows: list[tuple[int, int, float, int, int]] = []
+    work: list[np.ndarray] = []
+    offset = 0
+    for number, site in enumerate(scenario.sites):
+        lock = scenario.lock(site.lock)
+        shares = shard_shares(scenario, lock, population)
+        doublings = np.log2(np.maximum(1.0, (population + lock.other_mappers) * shares))
+        work.append(site.held_instructions + site.growth_per_doubling * doublings)
+        whole = int(site.acquires)
+        chances = [1.0] * whole + [site.acquires - whole] * (site.acquires > whole)
+        reading = int(site.mode == "read")
+        rows += [(index[site.lock], reading, p, offset, number) for p in chances]
+        offset += shares.size
+    return np.array(rows, STAGE), np.concatenate(work) if work else np.zeros(1)
+
+
+def shard_shares(scenario: Scenario, lock: Lock, population: int) -> np.ndarray:
+    """Return the share of processes (or of iterations) per shard, shape (shards,)."""
+    if lock.shards == 1:
+        return np.ones(1)
+    if lock.shard_by == "hash":
+        weights = np.arange(1, lock.shards + 1) ** -float(lock.shard_skew)
+        shares: np.ndarray = weights / weights.sum()
+        return shares
+    return np.bincount(own_shards(scenario, lock, population), minlength=lock.shards) / population
+
+
+def own_shards(scenario: Scenario, lock: Lock, population: int) -> np.ndarray:
+    """Return the shard of every process when its place decides, shape (population,)."""
+    machine = scenario.machine
+    cpus = cpu_order(machine)[np.arange(population) % machine.cpus]
+    if lock.shard_by == "node":
+        return _nodes(scenario, cpus) * lock.shards // machine.nodes
+    shards: np.ndarray = cpus * lock.shards // machine.cpus
+    return shards
+
+
+def _nodes(scenario: Scenario, cpus: np.ndarray) -> np.ndarray:
+    machine = scenario.machine
+    nodes: np.ndarray = cpus // (machine.cpus // machine.cores) // (machine.cores // machine.nodes)
+    return nodes
+
+
+def make(scenario: Scenario, population: int, seed: int, replication: int) -> World:
+    """Return a world in which every process starts to think at time 0.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    population : int
+        N.
+    seed, replication : int
+        They choose the random stream.
+
+    Raises
+    ------
+    ArgumentError
+        The population is not a whole number in range.
+    NotTrustworthyError
+        The iteration takes no time, walkers saturate a lock, or the tables grow too large.
+    """
+    n = check_population(population)
+    build(scenario, n)  # refuses what has no throughput
+    if n * max(1, len(scenario.locks)) > MAX_SIMULATED:
+        raise NotTrustworthyError(
+            f"simulation: {n} processes at {len(scenario.locks)} locks exceed the {MAX_SIMULATED} "
+            f"that are simulated; give fewer processes, or --method product-form"
+        )
+    machine = scenario.machine
+    stages, work = _stages(scenario, n)
+    distributions = [scenario.think_distribution]
+    locks = np.zeros(len(scenario.locks), LOCK)
+    local, remote, weights = [], [], [np.zeros(1)]
+    waiters = np.arange(float(n + WALKERS + 1))
+    own = np.zeros((n + WALKERS, max(1, len(scenario.locks))), _I)
+    first = 0
+    for i, (record, lock) in enumerate(zip(locks, scenario.locks, strict=True)):
+        near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
+        record["kind"], record["first"], record["shards"] = KINDS[lock.kind], first, lock.shards
+        record["time_per_instruction"] = [
+            near + (far - near) * share for share in (0.0, machine.same_node_cost, 1.0)
+        ]
+        record["hold"], record["passing"] = len(distributions), len(distributions) + 1
+        distributions += [lock.hold_distribution, lock.handoff_distribution]
+        record["acquire"], record["wake"] = lock.acquire_time, lock.wake_time
+        record["timeout"], record["local_handoffs"] = lock.handoff_timeout, lock.local_handoffs
+        if lock.walkers is not None:
+            record["walks"], record["read"] = lock.walkers.walks_per_s, lock.walkers.read
+        record["costs"] = i * waiters.size
+        local.append(lock.handoff.cost(waiters, 0.0))
+        remote.append(lock.handoff.cost(waiters, 1.0))
+        record["choice"], record["weights"] = ONE, sum(w.size for w in weights)
+        if lock.shards > 1 and lock.shard_by == "hash":
+            record["choice"] = DRAWN
+            weights.append(np.cumsum(shard_shares(scenario, lock, n)))
+        elif lock.shards > 1:
+            record["choice"] = PINNED
+            own[:n, i] = own_shards(scenario, lock, n)
+        first += lock.shards
+    records, table = encode(distributions)
+    processes = np.zeros(n + WALKERS, PROCESS)
+    processes["cpu"][:n] = cpu_order(machine)[np.arange(n) % machine.cpus]
+    processes["node"] = _nodes(scenario, processes["cpu"])
+    processes["following"][n:] = np.append(np.arange(n + 1, n + WALKERS), -1)
+    shards = np.zeros(max(1, first), SHARD)
+    for key in ("owner", "head", "tail", "sleep_head", "sleep_tail", "last_cpu", "last_node"):
+        shards[key] = -1
+    shards["lock"][:first] = np.repeat(np.arange(len(locks)), locks["shards"])
+    think = scenario.think + scenario.think_remote * distances(machine, n)[0]
+    levels = np.arange(1, n + 1)
+    clock = np.zeros(1, CLOCK)
+    clock["free_walker"] = n
+    room = processes.size + 2 * shards.size + len(locks) + 1
+    return World(
+        numbers=np.array(
+            [
+                n,
+                machine.cpus,
+                int(np.sum(locks["choice"] == DRAWN)),
+                machine.cpus // machine.nodes,
+            ]
+        ),
+        think=np.array([think]),
+        speed=np.append(1.0, cpu_rate(machine, levels) / levels),
+        stages=stages,
+        work=work,
+        locks=locks,
+        local_cost=np.concatenate(local) if local else np.zeros(1),
+        remote_cost=np.concatenate(remote) if remote else np.zeros(1),
+        weights=np.concatenate(weights),
+        distributions=records,
+        table=table,
+        own=own,
+        processes=processes,
+        shards=shards,
+        clock=clock,
+        tallies=np.zeros(max(1, len(locks)), TALLY),
+        think_times=np.zeros(n + 1),
+        think_who=np.zeros(n + 1, _I),
+        event_times=np.zeros(room),
+        event_who=np.zeros(room, _I),
+        random=stream(seed, replication),
+        walk_since=np.zeros(WALKERS),
+        marks=np.zeros(0),
+        trace=np.zeros(0, NOTE),
+    )
