@@ -51,7 +51,11 @@ class Point:
     ceiling_per_s : float
         Ceiling at this population, in iterations per second.
     lower_per_s, upper_per_s : float
-        What the method guarantees for throughput; equal to it when the method solves the model.
+        What the method guarantees for throughput; equal to it when the method solves the model,
+        the 95 % interval of a simulation.
+    error_estimate : float or None
+        Relative error of throughput against the scenario as stated; 0 when exact (rounding
+        aside), None when it is not known.
     """
 
     n: int
@@ -62,6 +66,7 @@ class Point:
     ceiling_per_s: float
     lower_per_s: float
     upper_per_s: float
+    error_estimate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ class Prediction:
     ----------
     scenario, method : str
         Name of the scenario and of the solver.
+    chosen_because : str
+        Why this solver, when the choice was left to lockmodel; else empty.
     exact : bool
         Whether the points are the exact solution of the scenario as stated.
     assumptions : tuple of str
@@ -98,14 +105,14 @@ class Prediction:
     warnings : tuple of str
         Where the model or the method is weak for this question.
     error_estimate : float or None
-        Relative error of throughput against the scenario as stated: 0 when exact (rounding
-        aside), None when it is not known.
+        The largest of the points; None when one is not known.
     ceiling : Ceiling
     points : tuple of Point
     """
 
     scenario: str
     method: str
+    chosen_because: str
     exact: bool
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]

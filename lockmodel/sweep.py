@@ -14,7 +14,8 @@ from lockmodel.populations import parse_counts, parse_reals
 from lockmodel.prediction import Point
 from lockmodel.progress import Progress, quietly
 from lockmodel.scenario import Scenario
-from lockmodel.solvers import approximations, caveats, points, solver_name
+from lockmodel.solvers import points, solver_name
+from lockmodel.solvers.validity import approximations, caveats
 
 SCHEMA = "lockmodel.sweep/1"
 AXES = ("acquires", "hold", "shards", "think")

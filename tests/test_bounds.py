@@ -192,6 +192,6 @@ def test_a_strict_ceiling_adds_the_rates_of_pinned_shards():
         locks=(split,),
         sites=(site,),
     )
-    found = solve(made, [1, 2, 3, 4])
+    found = solve(made, [1, 2, 3, 4], "product-form")
     assert strict_ceiling(made, [4]).throughput_per_s == pytest.approx(2e6, rel=1e-12)
     assert max(p.throughput_per_s for p in found.points) <= found.ceiling.throughput_per_s

@@ -163,7 +163,7 @@ def test_no_point_exceeds_the_ceiling(name):
     from lockmodel.solvers import solve
 
     scenario = find_scenario(name)
-    found = solve(scenario, range(1, scenario.machine.cpus + 1, 3))
+    found = solve(scenario, range(1, scenario.machine.cpus + 1, 3), "product-form")
     top = found.ceiling.throughput_per_s
     assert max(p.throughput_per_s for p in found.points) <= top
 

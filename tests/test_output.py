@@ -66,7 +66,12 @@ def test_json_of_predict(model, method, command):
     data = strict(command("predict", model, "-n", counts, "--json", "--method", method).stdout)
     assert data["schema"] == "lockmodel.prediction/1"
     assert data["scenario"] == model
-    assert data["method"] == ("bounds" if method == "bounds" else "product-form")
+    allowed = {"bounds": {"bounds"}, "product-form": {"product-form"}}
+    assert data["method"] in allowed.get(method, {"product-form", "simulation"})
+    assert bool(data["chosen_because"]) == (method == "auto")
+    error = data["error_estimate"]
+    assert error is None if method == "bounds" else error is None or 0 < error < 0.3
+    assert method != "auto" or error <= 0.2
     assert data["exact"] is False
     assert all(isinstance(text, str) and text for text in data["warnings"])
     assert len(data["warnings"]) >= 1

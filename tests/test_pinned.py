@@ -106,7 +106,7 @@ def test_unequal_shards_are_closed_networks_of_their_own():
 
 def test_few_users_and_one_alone():
     # 3 processes, 3 shards of 4 CPUs: CPUs 0 and 1 share a shard, CPU 2 has one to itself
-    found = solve(sharded(Machine(name="m", cpus=4, cores=4), 3, 1.0, 1.0), [3])
+    found = solve(sharded(Machine(name="m", cpus=4, cores=4), 3, 1.0, 1.0), [3], "product-form")
     assert found.points[0].throughput_per_s == pytest.approx(0.8 + 0.5, rel=1e-12)
     assert (found.exact, found.warnings) == (True, ())
 
@@ -158,7 +158,7 @@ def test_locks_with_another_partition_are_labelled():
     scenario = find_scenario("execl-xeon8369b")
     two = shard(shard(scenario, "libc.so.6", 4), "executable", 8)
     assert partition(two, 128) == (4, "cpu")
-    warnings = solve(two, [128]).warnings
+    warnings = solve(two, [128], "product-form").warnings
     assert [w.startswith("executable: a process keeps its shard") for w in warnings].count(
         True
     ) == 1

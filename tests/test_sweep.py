@@ -12,7 +12,7 @@ import pytest
 from lockmodel import levers
 from lockmodel.errors import ArgumentError
 from lockmodel.shipped import find_scenario
-from lockmodel.solvers import solve
+from lockmodel.solvers import points
 from lockmodel.sweep import Axis, parse_axis, sweep
 
 LIBC = "libc.so.6"
@@ -24,7 +24,7 @@ def axes(*texts):
 
 
 def rate(scenario, n, method="auto"):
-    return solve(scenario, [n], method).points[0].throughput_per_s
+    return points(scenario, [n], method)[0].throughput_per_s
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_values_are_those_of_the_changed_scenario(method):
         moved = levers.shorten_hold(moved, LIBC, row["hold"])
         moved = levers.shard(moved, LIBC, row["shards"])
         moved = levers.less_think(moved, row["think"])
-        (point,) = solve(moved, [row["n"]], method).points
+        (point,) = points(moved, [row["n"]], method)
         assert row["throughput_per_s"] == pytest.approx(point.throughput_per_s, rel=1e-12)
         assert row["ceiling_per_s"] == pytest.approx(point.ceiling_per_s, rel=1e-12)
         assert row["binding"] == point.binding

@@ -13,7 +13,7 @@ from lockmodel.handoff import ConstantHandOff
 from lockmodel.lever_text import HELP, parse
 from lockmodel.scenario import Lock, Machine, Scenario, Site, Walkers
 from lockmodel.shipped import find_scenario
-from lockmodel.solvers import solve
+from lockmodel.solvers import points, solve
 from lockmodel.whatif import ENOUGH, apply_all, compare, rank
 
 US = 1e-6
@@ -90,8 +90,8 @@ def test_ceilings_by_hand(lever, ceiling_per_s, binding):
 def test_one_lever_is_the_changed_scenario_solved(text, changed, method):
     populations = [1, 16, 128]
     found = compare(SHIPPED, [parse(text)], populations, method)
-    before = solve(SHIPPED, populations, method).points
-    after = solve(changed, populations, method).points
+    before = points(SHIPPED, populations, method)
+    after = points(changed, populations, method)
     assert [p.before_per_s for p in found.points] == [p.throughput_per_s for p in before]
     assert [p.after_per_s for p in found.points] == [p.throughput_per_s for p in after]
     for point in found.points:

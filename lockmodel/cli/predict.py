@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import click
 
 from lockmodel.cli import common
 from lockmodel.cli.common import COUNTS_HELP, Report, check_plot, method_option, output_options
+from lockmodel.errors import NotTrustworthyError
 
 if TYPE_CHECKING:
     from lockmodel.prediction import Prediction
@@ -22,7 +24,17 @@ MOST_ROWS = 24
 @click.argument("model")
 @click.option("-n", "population", required=True, metavar="LIST", help=COUNTS_HELP)
 @click.option("--all", "every", is_flag=True, help="Print every population, however many.")
-@method_option
+@common.any_method_option("the cheapest with an error of at most --max-error, and why")
+@click.option(
+    "--max-error",
+    type=float,
+    default=0.2,
+    show_default=True,
+    metavar="SHARE",
+    help="Relative error of throughput that auto accepts; simulation aims at half of it, at least "
+    "at 0.005.",
+)
+@common.time_limit_option
 @common.walks_option
 @common.plot_option("throughput and ceiling against population")
 @output_options
@@ -31,6 +43,8 @@ def predict(
     population: str,
     every: bool,
     method: str,
+    max_error: float,
+    time_limit: float,
     walks: str | None,
     plot: str | None,
     as_json: bool,
@@ -51,11 +65,15 @@ def predict(
                        what perf shows as osq_lock or native_queued_spin_lock
       ceiling, knee    (first lines) the most any population can reach, and the
                        population where the light-load line reaches k/D
+      error            how far throughput may be off the scenario as stated: an
+                       estimate from a map of measured errors, or the 95 %
+                       interval of a simulation; "?" is not measured
       between          (--method bounds) guaranteed bounds on throughput; the
                        upper one holds even if no hand-off is ever paid
     Examples:
       lockmodel predict execl-xeon8369b -n 1,16,64,128
       lockmodel predict execl-xeon8369b -n 1..128 --plot
+      lockmodel predict execl-xeon8369b -n 8,64 --method simulation
     """
     from lockmodel.populations import parse_counts
     from lockmodel.shipped import find_scenario
@@ -67,8 +85,10 @@ def predict(
     with (
         common.output(output, as_json, force) as write,
         common.plot_file(plot, force) as target,
+        common.patience(time_limit) as stop,
+        common.compiling(),
     ):
-        found = solve(scenario, populations, method, common.progress)
+        found = solve(scenario, populations, method, common.progress, max_error, stop)
         write(Report(found.to_json, lambda colour: _text(scenario, found, every, colour)))
         if plot == common.PLOT_TERMINAL:
             common.echo(_terminal_plot(found))
@@ -76,6 +96,24 @@ def predict(
             from lockmodel.figures.throughput import draw
 
             draw(found, target.stream, target.path.suffix[1:])
+    _check_reached(found, populations, max_error)
+
+
+def _check_reached(found: Prediction, populations: Sequence[int], max_error: float) -> None:
+    """Raise when a simulation was stopped before all was as precise as asked."""
+    if found.method != "simulation":
+        return
+    missing = len(populations) - len(found.points)
+    if missing:
+        raise NotTrustworthyError(
+            f"stopped: {missing} of {len(populations)} populations were not simulated; raise "
+            f"--time-limit"
+        )
+    if found.error_estimate is not None and found.error_estimate > max_error:
+        raise NotTrustworthyError(
+            f"stopped at a precision of {found.error_estimate:.2g}, --max-error {max_error:g} was "
+            f"asked: raise one of --time-limit and --max-error"
+        )
 
 
 def _shown(found: Prediction, every: bool) -> list[int]:
@@ -95,14 +133,26 @@ def verdict(found: Prediction) -> str:
     """Return one line: which method, and whether it is exact."""
     if found.exact:
         return f"method {found.method}: exact for the stated model (assumptions below)"
+    if found.method == "simulation":
+        return "method simulation: 95 % intervals (column error)"
     if found.method == "bounds":
         return "method bounds: guaranteed for the stated model; throughput is the upper bound"
-    return f"method {found.method}: approximate here, error not measured (see below)"
+    if found.error_estimate is None:
+        return f"method {found.method}: approximate here, error not measured (see below)"
+    error = _error(found.error_estimate)
+    return f"method {found.method}: approximate, estimated error at most {error} (column error)"
 
 
 def _short(name: str) -> str:
     """Return a lock's name cut to fit a column: "ld-linux-x86-64.so.2" -> "ld-linux"."""
     return name.split("-x86")[0][:10]
+
+
+def _error(value: float | None) -> str:
+    """Return a relative error as a table shows it."""
+    if value is None:
+        return "?"
+    return f"{100 * value:.2g} %" if value < 0.0995 else f"{100 * value:.0f} %"
 
 
 def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> str:
@@ -113,6 +163,7 @@ def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> s
     parts: list[Any] = [
         f"{scenario.name}: {scenario.title}",
         verdict(found),
+        *([f"chosen because {found.chosen_because}"] if found.chosen_because else []),
         f"ceiling {tx.si(top.throughput_per_s, '/s')} set by {top.binding}, knee at "
         f"{tx.count(round(top.knee), 'process')}",
     ]
@@ -129,6 +180,8 @@ def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> s
     steady = len({p.binding for p in found.points}) == 1
     columns = ["n", "between" if bounded else "throughput"]
     columns += ["iteration >=" if bounded else "iteration", "k/D"]
+    judged = not bounded and not found.exact
+    columns[2:2] = ["error"] if judged else []
     columns += [] if steady else ["binding"]
     columns += [] if bounded else [f"{_short(name)}\nwaits" for name in names]
     rows = []
@@ -138,10 +191,11 @@ def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> s
         if bounded:
             rate = f"{tx.si(p.lower_per_s, '/s')} .. {rate}"
         row = [str(p.n), rate, tx.si(p.iteration_s, "s"), tx.si(p.ceiling_per_s, "/s")]
+        row[2:2] = [_error(p.error_estimate)] if judged else []
         row += [] if steady else [p.binding]
         row += [] if bounded else [tx.percent(p.locks[name].cycles_share) for name in names]
         rows.append(row)
-    fold = () if steady else (4,)
+    fold = () if steady else (len(columns) - 1 - (0 if bounded else len(names)),)
     parts += ["", tx.table(columns, rows, left=fold, fold=fold)]
     if steady:
         parts.append(f"(binding at every n: {found.points[0].binding})")

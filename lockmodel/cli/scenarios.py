@@ -9,6 +9,7 @@ import click
 from lockmodel.cli.common import Report, output, output_options
 
 if TYPE_CHECKING:
+    from lockmodel.distribution import Distribution
     from lockmodel.scenario import Scenario
 
 
@@ -143,13 +144,21 @@ def _handoff_text(scenario: Scenario, name: str) -> str:
     return f"{family}" + (f" ({', '.join(parts)})" if parts else "")
 
 
+def _varies(distribution: Distribution) -> str:
+    """Return how a time varies: "constant", "lognormal (SCV 0.5)"."""
+    family = str(type(distribution).__struct_config__.tag)
+    known = family in ("constant", "exponential")
+    return family if known else f"{family} (SCV {distribution.scv:.3g})"
+
+
 def _show_text(scenario: Scenario, n: int, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
     machine = scenario.machine
     head = [
         f"{scenario.name}: {scenario.title}",
-        f"iteration: {scenario.iteration}; think time {tx.si(scenario.think, 's')}"
+        f"iteration: {scenario.iteration}; think time {tx.si(scenario.think, 's')} "
+        f"({_varies(scenario.think_distribution)})"
         + (
             f", up to {tx.si(scenario.think_remote, 's')} more with remote lines"
             if scenario.think_remote
@@ -184,12 +193,13 @@ def _show_text(scenario: Scenario, n: int, colour: bool) -> str:
         near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
         parts.append(
             f"{lock.name}: {near * 1e9:.3g} to {far * 1e9:.3g} ns per instruction, acquire "
-            f"{tx.si(lock.acquire_time, 's')}, hand-off {_handoff_text(scenario, lock.name)}"
+            f"{tx.si(lock.acquire_time, 's')}, hand-off {_handoff_text(scenario, lock.name)}; "
+            f"holds {_varies(lock.hold_distribution)}"
         )
     sites = [
         [
             site.lock,
-            site.label,
+            site.label + (" (read)" if site.mode == "read" else ""),
             tx.plain(site.acquires),
             tx.plain(site.held_instructions),
             tx.plain(site.growth_per_doubling),

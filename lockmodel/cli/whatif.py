@@ -27,7 +27,7 @@ LONGEST = 46
 @click.option(
     "--lever", "levers_", multiple=True, required=True, metavar="LEVER", help="Repeatable; below."
 )
-@method_option
+@common.any_method_option("product-form, whose error is nearly the same before and after")
 @common.walks_option
 @output_options
 def whatif(

@@ -146,7 +146,7 @@ def execl_emr112(base: Scenario) -> Scenario:
         )
 
     def residuals(log_p: np.ndarray) -> list[float]:
-        locks = solve(scenario(float(np.exp(log_p[0]))), [220]).points[0].locks
+        locks = solve(scenario(float(np.exp(log_p[0]))), [220], "product-form").points[0].locks
         return [sum(state.cycles_share for state in locks.values()) - share]
 
     think = float(solved(residuals, [0.7e-3])[0])

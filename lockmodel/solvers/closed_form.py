@@ -1,0 +1,123 @@
+"""Points of a prediction from product form and from bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lockmodel.network import CPU, Network, build, depends_on_population
+from lockmodel.prediction import LockState, Point
+from lockmodel.progress import Progress
+from lockmodel.scenario import Scenario
+from lockmodel.solvers.bounds import Bounds, bounds, network_ceiling
+
+if TYPE_CHECKING:
+    from lockmodel.solvers.product_form import Solution
+
+
+@dataclass(frozen=True)
+class _Means:
+    """What a point is made of: means per station of a network, and processes waiting for a CPU."""
+
+    throughput: float
+    queues: Sequence[float]
+    busy: Sequence[float]
+    waiting_for_cpu: float
+
+
+def _plain_means(network: Network, solution: Solution, cpus: int) -> _Means:
+    at_cpu = [st for s, st in zip(network.stations, solution.states, strict=True) if s.name == CPU]
+    return _Means(
+        solution.throughput,
+        [state.queue for state in solution.states],
+        [state.busy for state in solution.states],
+        sum(state.beyond(cpus) for state in at_cpu),
+    )
+
+
+def _pinned_means(network: Network, cpus: int) -> _Means:
+    from lockmodel.solvers.pinned import solve_pinned
+
+    found = solve_pinned(network)
+    pairs = zip(network.stations, found.queues, strict=True)
+    excess = sum(float(queue) for s, queue in pairs if s.name == CPU) - cpus
+    return _Means(found.throughput, list(found.queues), list(found.busy), max(0.0, excess))
+
+
+def product_form_points(
+    scenario: Scenario, asked: tuple[int, ...], progress: Progress
+) -> tuple[Point, ...]:
+    """Return product form's points; `progress` wraps the loop over networks."""
+    from lockmodel.solvers.product_form import solve as solve_network
+
+    cpus = scenario.machine.cpus
+    if not depends_on_population(scenario):  # one network, all populations in one pass
+        top = build(scenario, max(asked))
+        solutions = solve_network(top, asked)
+        return tuple(
+            _solved_point(scenario, replace(top, population=n), _plain_means(top, solution, cpus))
+            for n, solution in zip(asked, solutions, strict=True)
+        )
+    found = []
+    for n in progress(asked, len(asked), "populations"):
+        network = build(scenario, n)
+        if any(station.users for station in network.stations):
+            solved = _pinned_means(network, cpus)
+        else:
+            solved = _plain_means(network, solve_network(network)[0], cpus)
+        found.append(_solved_point(scenario, network, solved))
+    return tuple(found)
+
+
+def _solved_point(scenario: Scenario, network: Network, means: _Means) -> Point:
+    x, n = means.throughput, network.population
+    running = n - means.waiting_for_cpu
+    locks = {}
+    for lock in scenario.locks:
+        own = [(i, s.copies) for i, s in enumerate(network.stations) if s.name == lock.name]
+        queue = float(sum(copies * means.queues[i] for i, copies in own))
+        busy = float(sum(copies * means.busy[i] for i, copies in own)) / lock.shards
+        taking = scenario.acquires(lock.name) * lock.acquire_time
+        wait = max(0.0, queue / x - network.hold[lock.name] - taking)
+        locks[lock.name] = LockState(
+            utilisation=min(1.0, busy),
+            wait_s=wait,
+            wait_share=wait * x / n,
+            cycles_share=wait * x / running,
+            queue=queue,
+        )
+    return _point(network, locks, x, x, x)
+
+
+def bounds_point(scenario: Scenario, population: int) -> Point:
+    """Return the upper bound at one population, with the lower one beside it."""
+    network = build(scenario, population)
+    found: Bounds = bounds(network)
+    n, x = network.population, found.upper
+    waited = max(0.0, n / x - n / found.light_load)
+    locks = {}
+    for lock in scenario.locks:
+        own = network.of(lock.name)
+        alone = sum(s.alone for s in own)
+        wait = waited if lock.name == found.binding else 0.0
+        busy = min(1.0, x * alone / lock.shards)
+        queue = x * (alone + wait)
+        locks[lock.name] = LockState(busy, wait, wait * x / n, wait * x / n, queue)
+    return _point(network, locks, x, found.lower, found.upper)
+
+
+def _point(
+    network: Network, locks: dict[str, LockState], x: float, lower: float, upper: float
+) -> Point:
+    ceiling_per_s, binding = network_ceiling(network)
+    return Point(
+        n=network.population,
+        throughput_per_s=x,
+        iteration_s=network.population / x,
+        locks=locks,
+        binding=binding,
+        ceiling_per_s=ceiling_per_s,
+        lower_per_s=lower,
+        upper_per_s=upper,
+    )

@@ -1,0 +1,248 @@
+"""How far product form may be off a scenario as stated: looked up where it has been measured.
+
+The map (data/computed/product_form_error.csv, made by tools/error_map.py) holds the error of
+product form against simulation for one lock, over hold variability x hand-off ratio x load x
+readers' share x population. An estimate is the largest error at the corners of the grid cell
+around each lock of the scenario, added up over the locks. Distances are not in the map: what they
+can change is bracketed by a second solution (`distance_error`).
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from lockmodel.distribution import Pareto
+from lockmodel.network import VANISHING, Network, Station
+from lockmodel.placement import distances, shard_groups
+from lockmodel.scenario import Lock, Scenario
+from lockmodel.shipped import shipped_dir
+
+DATA = "data/computed/product_form_error.csv"
+COLUMNS = ("hold_scv", "handoff", "load", "readers", "n", "error", "half_width")
+AXES = COLUMNS[:5]
+
+STEADY_THINK = 0.5
+"""Below this SCV of think time together with steady holds, processes may march in step; the
+map, made with exponential think times, does not hold then."""
+
+
+SECOND = 0.6
+BUSY = 0.4
+"""Where the second lock has more than `SECOND` of the first one's load, and at least `BUSY`, whole
+queues may move from lock to lock in step; the map, made with one lock, does not hold then."""
+
+
+@dataclass(frozen=True)
+class ErrorMap:
+    """Measured errors on a grid.
+
+    Attributes
+    ----------
+    axes : tuple of tuple of float
+        Rising grid values of `AXES`.
+    errors : dict
+        Grid point -> size of the error, the interval of the measurement included.
+    """
+
+    axes: tuple[tuple[float, ...], ...]
+    errors: dict[tuple[float, ...], float]
+
+    def worst(self, place: Sequence[float]) -> float | None:
+        """Return the largest error at the corners of the cell around `place`.
+
+        None where holds vary more than on the grid. Hand-offs, loads and populations beyond the
+        grid count as its last value: the error no longer grows there.
+        """
+        if place[0] > self.axes[0][-1]:
+            return None
+        sides = [_around(axis, value) for axis, value in zip(self.axes, place, strict=True)]
+        found = [self.errors[c] for c in itertools.product(*sides) if c in self.errors]
+        return max(found, default=None)
+
+
+def _around(axis: tuple[float, ...], value: float) -> tuple[float, ...]:
+    """Return the grid values next to a value: one if it is on the grid or beyond it, else two."""
+    k = bisect_left(axis, value)
+    if k == len(axis):
+        return (axis[-1],)
+    if axis[k] == value or k == 0:
+        return (axis[k],)
+    return axis[k - 1], axis[k]
+
+
+@lru_cache(maxsize=1)
+def load() -> ErrorMap:
+    """Return the shipped map."""
+    path = shipped_dir("data") / "computed" / "product_form_error.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    errors = {
+        tuple(float(row[key]) for key in AXES): abs(float(row["error"])) + float(row["half_width"])
+        for row in rows
+    }
+    axes = tuple(tuple(sorted({place[i] for place in errors})) for i in range(len(AXES)))
+    return ErrorMap(axes, errors)
+
+
+def _scv(scenario: Scenario, lock: Lock, population: int) -> float:
+    """Return the SCV of a hold drawn at random from all acquires of the lock."""
+    doublings = np.log2(max(1.0, float(population + lock.other_mappers)))
+    tau = lock.time_per_instruction_remote
+    total = first = second = 0.0
+    for site in scenario.sites_of(lock.name):
+        work = site.held_instructions + site.growth_per_doubling * doublings
+        mean = tau * work + lock.acquire_time
+        total += site.acquires
+        first += site.acquires * mean
+        second += site.acquires * mean**2 * (1.0 + lock.hold_distribution.scv)
+    if first == 0.0:
+        return 0.0
+    return max(0.0, second * total / first**2 - 1.0)
+
+
+def unmapped(scenario: Scenario, population: int) -> bool:
+    """Return whether something of the scenario is outside the map: its error is not known."""
+    if population > scenario.machine.cpus:
+        return True
+    steady = scenario.think_distribution.scv < STEADY_THINK
+    for lock in scenario.locks:
+        if scenario.acquires(lock.name) == 0:
+            continue
+        kept = lock.shards > 1 and lock.shard_by != "hash"
+        pinned = kept and any(
+            group.users > 1 for group in shard_groups(scenario.machine, lock, population)
+        )
+        heavy = isinstance(lock.hold_distribution, Pareto)
+        if lock.kind in ("barging", "numa") or lock.walkers is not None or pinned or heavy:
+            return True
+        if steady and lock.hold_distribution.scv < STEADY_THINK:
+            return True
+    return False
+
+
+def estimate(scenario: Scenario, network: Network, throughput: float) -> float | None:
+    """Return how far a product-form throughput may be off the scenario as stated.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    network : Network
+        Built from it at the population in question.
+    throughput : float
+        Product form's answer, iterations per second.
+
+    Returns
+    -------
+    float or None
+        Relative error; None where it has not been measured.
+    """
+    n = network.population
+    if n == 1:
+        return 0.0
+    if unmapped(scenario, n):
+        return None
+    light = sum(station.alone for station in network.stations)
+    loads, total, ordered = [], 0.0, 0.0
+    for lock in scenario.locks:
+        own = network.of(lock.name)
+        if scenario.acquires(lock.name) == 0 or not own:
+            continue
+        load_ = n * max(station.alone / station.copies for station in own) / light
+        found = _mapped(scenario, network, lock, load_)
+        if found is None:
+            return None
+        loads.append(load_)
+        total += found
+        ordered = max(ordered, min(1.0, load_) * order_error(scenario, network, lock))
+    loads.sort(reverse=True)
+    if len(loads) > 1 and loads[1] > max(SECOND * loads[0], BUSY):
+        return None
+    return total + ordered + distance_error(scenario, network, throughput)
+
+
+def _mapped(scenario: Scenario, network: Network, lock: Lock, load_: float) -> float | None:
+    """Return the error on the map of one lock with this load."""
+    acquires, n = scenario.acquires(lock.name), network.population
+    mean = sum(station.alone for station in network.of(lock.name)) / acquires
+    remote = distances(scenario.machine, n)[1]
+    handoffs = lock.handoff.cost(np.array([1.0, max(1.0, n - 1.0)]), remote)
+    reading = sum(s.acquires for s in scenario.sites_of(lock.name) if s.mode == "read")
+    scv, lightest = _scv(scenario, lock, n), load().axes[2][0]
+    worst = 0.0
+    for c in handoffs:
+        place = (scv, float(c) / mean, max(load_, lightest), reading / acquires, n)
+        found = load().worst(place)
+        if found is None:
+            return None
+        worst = max(worst, found)
+    return worst * min(1.0, load_ / lightest)
+
+
+def order_error(scenario: Scenario, network: Network, lock: Lock) -> float:
+    """Return what the order in a long queue changes of how often a lock goes to another node.
+
+    Processes that take the lock again and again stand in the queue in one order. Who comes back
+    from thinking joins behind whoever released last, and finds long passes, those from another
+    node, more often than short ones (a, b: pass within and between nodes). An order where a
+    share f of passes leaves the node gains (1 - f) a / ((1 - f) a + f b) such passes by a
+    newcomer and loses 2 f^2 by one who leaves, for two equal nodes; f is where both are equal,
+    1/2 for a = b. Other placements: f in proportion. With m acquires in a row one in m comes
+    from thinking, where it may stand anywhere. Simulations show two thirds of this effect.
+    """
+    _, leaving = distances(scenario.machine, network.population)
+    acquires = scenario.acquires(lock.name)
+    step = lock.time_per_instruction_remote - lock.time_per_instruction_local
+    work = network.instructions[lock.name] / acquires
+    cost = lock.handoff.cost(np.array([1.0]), 0.0), lock.handoff.cost(np.array([1.0]), 1.0)
+    near = lock.acquire_time + float(cost[0][0])
+    near += work * (lock.time_per_instruction_local + step * scenario.machine.same_node_cost)
+    far = near + step * (1.0 - scenario.machine.same_node_cost) * work
+    far += float(cost[1][0] - cost[0][0])
+    if leaving == 0.0 or far == near or network.population < 3:
+        return 0.0
+    low, high = 0.0, 0.5
+    for _ in range(50):
+        f = (low + high) / 2
+        gained = (1.0 - f) * near / ((1.0 - f) * near + f * far)
+        low, high = (f, high) if gained > 2.0 * f * f else (low, f)
+    mean = near + leaving * (far - near)
+    kept = max(0.0, 1.0 - 1.0 / acquires)
+    return float(kept * leaving * (1.0 - low / 0.5) * (far - near) / mean)
+
+
+def distance_error(scenario: Scenario, network: Network, throughput: float) -> float:
+    """Return what it may cost to take lines under a lock as far as on average.
+
+    A process that takes a lock m times in a row while nobody else comes finds its own lines from
+    the second time on. Product form cannot see who was there before; here all passes without
+    a waiter get local lines but one in m, which is the other extreme.
+    """
+    from lockmodel.solvers.product_form import throughputs
+
+    line = distances(scenario.machine, network.population)[0]
+    stations: list[Station] = []
+    changed = False
+    for station in network.stations:
+        lock = next((k for k in scenario.locks if k.name == station.name), None)
+        service = station.service
+        if lock is not None:
+            acquires = scenario.acquires(lock.name)
+            step = lock.time_per_instruction_remote - lock.time_per_instruction_local
+            nearer = step * line * network.instructions[lock.name] * max(0.0, 1.0 - 1.0 / acquires)
+            nearer *= station.alone / station.copies / sum(s.alone for s in network.of(lock.name))
+            if nearer > 0.0:
+                later = service if service.size == 1 else service[1:]
+                service = np.append(max(service[0] - nearer, VANISHING * service[0]), later)
+                changed = True
+        stations.append(replace(station, service=service))
+    if not changed:
+        return 0.0
+    nearest = float(throughputs(tuple(stations), network.population)[-1])
+    return abs(nearest / throughput - 1.0)

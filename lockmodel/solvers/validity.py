@@ -1,0 +1,172 @@
+"""Where a model or a method is weak for a question: said with every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lockmodel.distribution import Exponential
+from lockmodel.handoff import NoHandOff, TopologyHandOff
+from lockmodel.network import partition
+from lockmodel.placement import shard_groups
+from lockmodel.prediction import Point
+from lockmodel.scenario import Lock, Scenario
+
+NOTICEABLE = 1e-3
+"""Relative excess of a point over k/D at its population that is worth a note."""
+
+BEYOND = 1.5
+"""Rates above this multiple of the largest one measured are called extrapolated."""
+
+
+def caveats(scenario: Scenario, found: Sequence[Point], bounded: bool = False) -> tuple[str, ...]:
+    """Return what a reader of some points must know that is not the method's fault.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    found : sequence of Point
+    bounded : bool
+        Whether the points are upper bounds, which k/D need not bound.
+
+    Returns
+    -------
+    tuple of str
+    """
+    notes = []
+    over = [p.n for p in found if p.throughput_per_s > p.ceiling_per_s * (1 + NOTICEABLE)]
+    if over and not bounded:
+        notes.append(
+            f"throughput exceeds k/D at n = {_span(over)}: k/D counts a hand-off in every pass, "
+            f"but here nobody waits at many of them"
+        )
+    known = scenario.calibrated
+    if known is None:
+        return tuple(notes)
+    outside = [p.n for p in found if not known.low <= p.n <= known.high]
+    if outside:
+        notes.append(
+            f"calibrated for n = {_span([known.low, known.high])} only; n = {_span(outside)} is "
+            f"extrapolated"
+        )
+    best = max(p.throughput_per_s for p in found)
+    if known.throughput_per_s and best > BEYOND * known.throughput_per_s:
+        notes.append(
+            f"rates far above the {known.throughput_per_s:,.0f} per s measured on this machine are "
+            f"extrapolated: only the scenario's locks are modelled, others may bind first"
+        )
+    return tuple(notes)
+
+
+def _span(populations: Sequence[int]) -> str:
+    low, high = min(populations), max(populations)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
+    """Return where product form is not the exact solution of the scenario as stated.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    population : int
+        Largest population asked.
+
+    Returns
+    -------
+    tuple of str
+        One sentence each; empty when product form is exact.
+    """
+    gaps = []
+    if population > scenario.machine.cpus:
+        gaps.append(
+            f"{population} processes exceed the {scenario.machine.cpus} CPUs: spinning waiters "
+            f"would take CPUs from the others and holders would be preempted; not modelled"
+        )
+    differing, passing, ordered, varying, shared = [], [], [], [], []
+    for lock in scenario.locks:
+        holds = [s.held_instructions for s in scenario.sites_of(lock.name) if s.acquires > 0]
+        if not holds:
+            continue
+        if max(holds) > min(holds):
+            differing.append(f"{lock.name} ({min(holds):,.0f} to {max(holds):,.0f})")
+        if not isinstance(lock.handoff, NoHandOff):
+            passing.append(lock.name)
+        if not isinstance(lock.hold_distribution, Exponential):
+            varying.append(f"{lock.name} (SCV {lock.hold_distribution.scv:.2g})")
+        if any(s.mode == "read" and s.acquires > 0 for s in scenario.sites_of(lock.name)):
+            shared.append(lock.name)
+        if lock.kind in ("barging", "numa"):
+            ordered.append(f"{lock.name} ({lock.kind})")
+    if differing:
+        gaps.append(
+            "holds differ by site, product form gives every acquire of a lock their mean; "
+            "instructions: " + ", ".join(differing)
+        )
+    if varying:
+        gaps.append(
+            "holds vary less or more than exponential ones (squared coefficient of variation 1): "
+            + ", ".join(varying)
+        )
+    if shared:
+        gaps.append(
+            "readers share, product form serves them one at a time, so it is far too low where "
+            "many read: " + ", ".join(shared)
+        )
+    if passing:
+        gaps.append(
+            "hand-off is a lower rate while somebody waits, not a phase of each pass: "
+            + ", ".join(passing)
+        )
+    gaps += averaged(scenario, population)
+    if ordered:
+        gaps.append("the order of waiters is not modelled, only its mean: " + ", ".join(ordered))
+    for lock in scenario.locks:
+        gaps += _shard_gaps(scenario, lock, population)
+        if lock.walkers is not None:
+            gaps.append(
+                f"{lock.name}: walkers ({lock.walkers.walks_per_s:g} per s) slow the lock by the "
+                f"share of time they read and take shards; their waiting for holders while they "
+                f"keep the shards already taken is left out, so shards cost more than shown"
+            )
+    return tuple(gaps)
+
+
+def averaged(scenario: Scenario, population: int) -> list[str]:
+    """Return the sentence on times that are means over distances; empty when there are none."""
+    if population == 1 or scenario.machine.cpus == 1:
+        return []
+    found = [
+        lock.name
+        for lock in scenario.locks
+        if scenario.acquires(lock.name) > 0
+        and (
+            lock.time_per_instruction_remote > lock.time_per_instruction_local
+            or isinstance(lock.handoff, TopologyHandOff)
+        )
+    ]
+    found += ["think time"] * (scenario.think_remote > 0)
+    if not found:
+        return []
+    return [
+        "times are means over local and remote, as if who held the lock last were independent "
+        "of who comes next: " + ", ".join(found)
+    ]
+
+
+def _shard_gaps(scenario: Scenario, lock: Lock, population: int) -> list[str]:
+    """Return what random routing misses when processes keep their shard."""
+    if lock.shards == 1 or lock.shard_by == "hash" or scenario.acquires(lock.name) == 0:
+        return []
+    groups = shard_groups(scenario.machine, lock, population)
+    if all(group.users == 1 for group in groups):
+        return []
+    if (lock.shards, lock.shard_by) == partition(scenario, population):
+        return []  # solved exactly
+    used = sum(group.count for group in groups)
+    fluctuation = (used - 1) / (population + used - 1)
+    uneven = 1.0 - 1.0 / (used * max(group.share for group in groups))
+    return [
+        f"{lock.name}: a process keeps its shard (by {lock.shard_by}), product form draws one at "
+        f"random each time, in proportion to the users: pessimistic, by up to "
+        f"{1 - (1 - fluctuation) * (1 - uneven):.0%} at n = {population} when the lock binds"
+    ]
