@@ -1,0 +1,102 @@
+"""`lockmodel verify`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockmodel.cli import common
+from lockmodel.cli.common import COUNTS_HELP, Report, output_options
+from lockmodel.errors import ArgumentError, NotTrustworthyError
+
+if TYPE_CHECKING:
+    from lockmodel.verify.agreement import Agreement
+
+LONGEST, WIDEST = 24, 12
+"""Characters of a case's name and of a quantity that fit beside the other columns."""
+
+SHORT = {"product-form": "product", "simulation": "simulated"}
+"""Names of solvers that fit."""
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("-n", "population", metavar="LIST", help=f"With MODEL only. {COUNTS_HELP}")
+@click.option("--full", is_flag=True, help="More populations, five times finer simulations.")
+@output_options
+def verify(
+    model: str | None,
+    population: str | None,
+    full: bool,
+    as_json: bool,
+    output: str | None,
+    force: bool,
+) -> None:
+    """Check that all solvers agree where they solve the same model.
+
+    Without MODEL: a matrix of small scenarios, each through every solver that can
+    take it. Exact answers must agree to 1e-9, simulations within their 99 %
+    intervals, of which one in a hundred may miss. With MODEL: product form and
+    Markov chain against simulation, within the errors that they state. Exit 1 if
+    anything disagrees.
+
+    \b
+    Printed numbers:
+      quantity         throughput per s, or wait per iteration for one lock
+      apart            relative difference of the second solver from the first
+      units            that in units of the stated error: at most 1 agrees
+    Examples:
+      lockmodel verify
+      lockmodel verify execl-xeon8369b -n 1,8,128
+    """
+    from lockmodel.populations import parse_counts
+    from lockmodel.verify.agreement import verify as verify_all
+    from lockmodel.verify.agreement import verify_model
+
+    if model is None and population is not None:
+        raise ArgumentError("-n goes with a MODEL; the matrix has populations of its own")
+    with common.output(output, as_json, force) as write, common.compiling():
+        if model is None:
+            found = verify_all(full, common.progress)
+        else:
+            from lockmodel.shipped import find_scenario
+
+            scenario = find_scenario(model)
+            cpus = scenario.machine.cpus
+            default = sorted({1, 2, max(1, cpus // 8), cpus})
+            asked = default if population is None else parse_counts(population)
+            found = verify_model(scenario, asked, full, common.progress)
+        write(Report(found.to_json, lambda colour: _text(found, colour)))
+    if not found.agrees:
+        wrong = [c for c in found.comparisons if not c.agrees]
+        raise NotTrustworthyError(
+            f"{len(wrong)} of {len(found.comparisons)} comparisons disagree, first: "
+            f"{wrong[0].case} at n = {wrong[0].n}, {wrong[0].reference} against {wrong[0].solver}"
+        )
+
+
+def _text(found: Agreement, colour: bool) -> str:
+    from lockmodel.cli import text as tx
+
+    rows = [
+        [
+            c.case if len(c.case) <= LONGEST else c.case[: LONGEST - 2] + "..",
+            str(c.n),
+            c.quantity if len(c.quantity) <= WIDEST else c.quantity[: WIDEST - 2] + "..",
+            f"{SHORT.get(c.reference, c.reference)}, {SHORT.get(c.solver, c.solver)}",
+            "0" if c.found == c.expected else f"{(c.found - c.expected) / c.expected:+.1g}",
+            f"{c.units:.2g}" + ("" if c.agrees else " !"),
+        ]
+        for c in found.comparisons
+    ]
+    columns = ["case", "n", "quantity", "solvers", "apart", "units"]
+    parts: list[Any] = [tx.table(columns, rows, left=(0, 2, 3)), ""]
+    exact = len(found.comparisons) - found.intervals
+    failed = sum(not c.agrees for c in found.comparisons if not c.random)
+    parts.append(
+        f"{exact} exact comparisons, {failed} disagree; {found.intervals} with intervals, "
+        f"{found.missed} outside ({found.allowed} may be)"
+    )
+    parts.append("All agree." if found.agrees else "They do NOT agree.")
+    return tx.render(parts, colour)

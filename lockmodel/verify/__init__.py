@@ -1,0 +1,1 @@
+"""Proof that all answers agree: the same scenarios through every solver that can take them."""
