@@ -1,10 +1,12 @@
 # make demo   install and run the main job        make test   install and run all tests
 # make check  lint and types                      make bench  speed and accuracy table
+# make peers  install other tools for make bench  make error-map  measure product form's error
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench models readme golden clean
+.PHONY: demo test check bench peers error-map models readme golden clean
 .DEFAULT_GOAL := demo
 
 # A stamp per dependency set: made again when pyproject.toml changes.
@@ -29,7 +31,18 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python tools/bench.py
+	$(BIN)/python tools/bench.py $(if $(wildcard $(PEERS)/.installed),--peers $(PEERS)/bin/python)
+
+# Other tools for the same work, in a venv of their own: 1.1 GB, and scipy slows numba's start.
+peers: $(PEERS)/.installed
+
+$(PEERS)/.installed: pyproject.toml
+	@PYTHON="$(PYTHON)" tools/make-venv.sh $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+error-map: $(VENV)/.installed-dev
+	$(BIN)/python tools/error_map.py
 
 models: $(VENV)/.installed-dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[calibrate]'
@@ -42,4 +55,4 @@ golden: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/test_golden.py --regenerate
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
