@@ -95,7 +95,9 @@ def lock(name: str = "a", remote: float = 1.0, **more: object) -> Lock:
     )
 
 
-def one(think: float, hold: float, machine: Machine = EIGHT, **more: object) -> Scenario:
+def one(
+    think: float = 3.0, hold: float = 1.0, machine: Machine = EIGHT, **more: object
+) -> Scenario:
     """Return one lock taken once per iteration."""
     return workload(think, (lock(**more),), [("a", 1, hold)], machine)
 
