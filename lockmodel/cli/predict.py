@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MOST_ROWS = 24
 """Rows of a terminal table before it is thinned out."""
 
+MANY_LOCKS = 3
+"""From so many locks on the column "iteration" (n / throughput) gives way to wider ones."""
+
 
 @click.command()
 @click.argument("model")
@@ -178,11 +181,12 @@ def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> s
     bounded = found.method == "bounds"
     names = [lock.name for lock in scenario.locks]
     steady = len({p.binding for p in found.points}) == 1
-    columns = ["n", "between" if bounded else "throughput"]
-    columns += ["iteration >=" if bounded else "iteration", "k/D"]
     judged = not bounded and not found.exact
-    columns[2:2] = ["error"] if judged else []
-    columns += [] if steady else ["binding"]
+    roomy = steady or not judged or len(names) < MANY_LOCKS  # else 80 columns are not enough
+    columns = ["n", "between" if bounded else "throughput"]
+    columns += ["error"] if judged else []
+    columns += ["iteration >=" if bounded else "iteration"] if roomy else []
+    columns += ["k/D"] + ([] if steady else ["binding"])
     columns += [] if bounded else [f"{_short(name)}\nwaits" for name in names]
     rows = []
     for i in _shown(found, every):
@@ -190,9 +194,10 @@ def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> s
         rate = tx.si(p.throughput_per_s, "/s")
         if bounded:
             rate = f"{tx.si(p.lower_per_s, '/s')} .. {rate}"
-        row = [str(p.n), rate, tx.si(p.iteration_s, "s"), tx.si(p.ceiling_per_s, "/s")]
-        row[2:2] = [_error(p.error_estimate)] if judged else []
-        row += [] if steady else [p.binding]
+        row = [str(p.n), rate] + ([_error(p.error_estimate)] if judged else [])
+        row += [tx.si(p.iteration_s, "s")] if roomy else []
+        row += [tx.si(p.ceiling_per_s, "/s")]
+        row += [] if steady else [p.binding if roomy else _short(p.binding)]
         row += [] if bounded else [tx.percent(p.locks[name].cycles_share) for name in names]
         rows.append(row)
     fold = () if steady else (len(columns) - 1 - (0 if bounded else len(names)),)

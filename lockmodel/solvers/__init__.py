@@ -200,7 +200,7 @@ def solve(
         answer, why = _cheapest(scenario, asked, progress, max_error, stop)
     bounded = method == "bounds"
     top = ceiling(scenario)
-    highest = max(p.throughput_per_s for p in answer.points)
+    highest = max(p.lower_per_s for p in answer.points)
     if not bounded and highest > top.throughput_per_s * (1 + ROUNDING):
         top = strict_ceiling(scenario, populations)
     return Prediction(

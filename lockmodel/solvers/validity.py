@@ -12,7 +12,7 @@ from lockmodel.prediction import Point
 from lockmodel.scenario import Lock, Scenario
 
 NOTICEABLE = 1e-3
-"""Relative excess of a point over k/D at its population that is worth a note."""
+"""Relative excess over k/D of a point, or of a whole interval, that is worth a note."""
 
 BEYOND = 1.5
 """Rates above this multiple of the largest one measured are called extrapolated."""
@@ -33,11 +33,11 @@ def caveats(scenario: Scenario, found: Sequence[Point], bounded: bool = False) -
     tuple of str
     """
     notes = []
-    over = [p.n for p in found if p.throughput_per_s > p.ceiling_per_s * (1 + NOTICEABLE)]
+    over = [p.n for p in found if p.lower_per_s > p.ceiling_per_s * (1 + NOTICEABLE)]
     if over and not bounded:
         notes.append(
-            f"throughput exceeds k/D at n = {_span(over)}: k/D counts a hand-off in every pass, "
-            f"but here nobody waits at many of them"
+            f"throughput exceeds k/D at n = {_span(over)}: k/D counts a hand-off in every pass and "
+            f"mean distances; passes without a waiter, or between neighbours, are shorter"
         )
     known = scenario.calibrated
     if known is None:
