@@ -21,6 +21,13 @@ def model_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in shipped_dir("models").glob("*.toml")))
 
 
+def find_data(name: str) -> Path:
+    """Return the path of a file, or of a published data set when only that has the name."""
+    shipped = shipped_dir("data") / "published" / name
+    own = Path(name)
+    return shipped if own.name == name and not own.exists() and shipped.is_file() else own
+
+
 def find_scenario(model: str) -> Scenario:
     """Return a shipped scenario by name, or the one in a TOML file by path.
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "predict": "predict",
     "simulate": "simulate",
     "verify": "verify",
+    "import": "observe",
     "ceiling": "predict",
     "whatif": "whatif",
     "levers": "whatif",

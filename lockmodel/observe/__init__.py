@@ -1,0 +1,1 @@
+"""What laboratories measured: files of many tools -> observations in base units."""

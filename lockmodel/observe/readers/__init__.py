@@ -1,0 +1,107 @@
+"""One module per format, chosen by content, never by the name of the file.
+
+A reader module has `TITLE` (what it is called in messages), `REMEDY` (the command that makes a
+usable file), `sniff(text) -> bool` and `read(text, options) -> Reading`. Each is imported only
+when a file is to be recognised.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+from lockmodel.errors import ArgumentError, ScenarioError, nearest, shortened
+from lockmodel.observe.collector import Options
+from lockmodel.observe.observations import Reading
+from lockmodel.observe.text import Text, load
+
+FORMATS = {
+    "observations": "observations_csv",
+    "csv": "tidy_csv",
+    "jsonl": "json_lines",
+    "unixbench": "unixbench_report",
+    "unixbench-log": "unixbench_log",
+    "unixbench-csv": "unixbench_csv",
+    "unixbench-html": "unixbench_html",
+    "will-it-scale": "will_it_scale",
+    "perf-lock-contention": "perf_lock_contention",
+    "perf-lock-contention-csv": "perf_lock_contention_csv",
+    "perf-lock-report": "perf_lock_report",
+    "lock_stat": "lock_stat",
+    "klockstat-bcc": "klockstat_bcc",
+    "klockstat-libbpf": "klockstat_libbpf",
+    "bpftrace": "bpftrace_text",
+    "bpftrace-json": "bpftrace_json",
+    "perf-stat": "perf_stat_csv",
+    "perf-stat-json": "perf_stat_json",
+    "perf-bench": "perf_bench",
+    "lkp": "lkp_json",
+    "lkp-mail": "lkp_mail",
+    "hyperfine": "hyperfine",
+}
+"""Format -> module of this package."""
+
+
+def module(name: str) -> ModuleType:
+    """Return the reader of a format; raises ArgumentError if there is none."""
+    if name not in FORMATS:
+        raise ArgumentError(f"--format {name!r} is not known; {nearest(name, list(FORMATS))}")
+    return importlib.import_module(f"lockmodel.observe.readers.{FORMATS[name]}")
+
+
+def recognise(text: Text) -> str:
+    """Return the name of the format of a text.
+
+    Raises
+    ------
+    ScenarioError
+        It is empty, or of no known format, or of several.
+    """
+    _not_empty(text)
+    found = [name for name in FORMATS if module(name).sniff(text)]
+    if len(found) == 1:
+        return found[0]
+    first = text.filled[0]
+    where = f"{text.origin}:{first.number}: {shortened(first.text.strip())!r}"
+    if found:
+        raise ScenarioError(
+            f"{where}: may be {' or '.join(found)}; say --format {found[0]}, or cut the file in two"
+        )
+    raise ScenarioError(f"{where}: not recognised; {_KNOWN}")
+
+
+_KNOWN = (
+    "known formats are "
+    + ", ".join(FORMATS)
+    + "; the simplest is a CSV that begins with the line tasks,throughput"
+)
+
+
+def _not_empty(text: Text) -> None:
+    if not text.filled:
+        raise ScenarioError(f"{text.origin}: is empty; {_KNOWN}")
+
+
+def read_text(text: Text, options: Options | None = None, form: str | None = None) -> Reading:
+    """Return what a text says; `form` is the name of its format, or None to recognise it.
+
+    Raises
+    ------
+    ScenarioError
+        It cannot be recognised, or is not a valid file of its format.
+    ArgumentError
+        There is no such format.
+    """
+    _not_empty(text)
+    reader = module(form or recognise(text))
+    try:
+        reading: Reading = reader.read(text, options or Options())
+    except RecursionError:
+        raise ScenarioError(f"{text.origin}: nested too deeply; this is no measurement") from None
+    return reading
+
+
+def read_file(path: Path, options: Options | None = None, form: str | None = None) -> Reading:
+    """Return what a file says (see `read_text`); raises FileError if it cannot be read."""
+    return read_text(load(path), options, form)

@@ -1,0 +1,114 @@
+"""hyperfine's JSON: every run's time; the population comes from a parameter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lockmodel.errors import shown
+from lockmodel.observe.collector import Collector, Options
+from lockmodel.observe.numbers import BadNumberError, whole
+from lockmodel.observe.observations import Reading
+from lockmodel.observe.readers import structured
+from lockmodel.observe.readers.tidy import ALIASES
+from lockmodel.observe.text import Text
+
+TITLE = "hyperfine"
+REMEDY = (
+    "run `hyperfine -P tasks 1 16 './loop {tasks}' --export-json runs.json`, and give --iterations"
+)
+SNIFFED = 4000
+AGREEMENT = 1e-6
+"""How far the mean may be from that of the times, relative."""
+
+
+def sniff(text: Text) -> bool:
+    """Return whether it is a JSON object of results with commands."""
+    begins = text.whole[:SNIFFED].lstrip()
+    return begins.startswith("{") and '"results"' in begins[:200] and '"command"' in begins
+
+
+def read(text: Text, options: Options) -> Reading:
+    """Return the observations of hyperfine's JSON (see `readers`)."""
+    found = Collector(text, TITLE, REMEDY, options)
+    value = structured.parse(found, text.whole)
+    results = value.get("results") if isinstance(value, dict) else None
+    if not isinstance(results, list):
+        raise found.error(None, "a list 'results' was expected")
+    for i, result in enumerate(results):
+        if not isinstance(result, dict):
+            raise found.error(None, f"results[{i}] = {shown(result)} must be an object")
+        _result(found, i, result)
+    if options.iterations is None:
+        found.warn(
+            "one run of the command counts as one iteration; if it makes K (all tasks together), "
+            "give --iterations K"
+        )
+    return found.reading(empty="there is no result")
+
+
+def _result(found: Collector, index: int, result: dict[str, Any]) -> None:
+    here = f"results[{index}]"
+    command = str(result.get("command", ""))[:200]
+    times = result.get("times")
+    mean = structured.number(found, None, f"{here}.mean", result.get("mean"))
+    n = _population(found, here, result.get("parameters"))
+    failed = [code for code in _list(result.get("exit_codes")) if code]
+    if failed:
+        found.warn(f"{command}: {len(failed)} runs failed (exit code {shown(failed[0])})")
+    if not isinstance(times, list) or not times:
+        found.warn(f"{command}: no single times, only their mean")
+        _observe(found, here, command, mean, n, None)
+        return
+    seconds = [structured.number(found, None, f"{here}.times", one) for one in times]
+    for i, one in enumerate(seconds, start=1):
+        _observe(found, here, command, one, n, i if len(seconds) > 1 else None)
+    average = sum(seconds) / len(seconds)
+    bounds = [_optional(found, f"{here}.{key}", result.get(key)) for key in ("min", "max")]
+    low, high = bounds
+    if (low is not None and min(seconds) < low * (1 - AGREEMENT)) or (
+        high is not None and max(seconds) > high * (1 + AGREEMENT)
+    ):
+        raise found.error(None, f"{here}: times lie outside min and max")
+    if abs(average - mean) > AGREEMENT * mean:
+        found.warn(
+            f"{command}: the mean {mean:g} s is not that of the {len(seconds)} times, "
+            f"{average:g} s: some are missing"
+        )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _optional(found: Collector, key: str, value: Any) -> float | None:
+    return None if value is None else structured.number(found, None, key, value)
+
+
+def _population(found: Collector, here: str, parameters: Any) -> int | None:
+    """Return the population from the parameters: tasks, threads, n, ..."""
+    if not isinstance(parameters, dict):
+        return None
+    for name, value in parameters.items():
+        if name.lower() in ALIASES["tasks"]:
+            try:
+                n = whole(str(value))
+            except BadNumberError as bad:
+                raise found.error(None, f"{here}: {name} = {shown(value)} is {bad}") from None
+            if n < 1:
+                raise found.error(None, f"{here}: {name} = {n} must be at least 1")
+            return n
+    return None
+
+
+def _observe(
+    found: Collector, here: str, command: str, seconds: float, n: int | None, repeat: int | None
+) -> None:
+    if seconds <= 0:
+        raise found.error(None, f"{here}: a run of {seconds:g} s cannot be")
+    if n is None and found.options.tasks is None:
+        found.warn("no parameter names the population (-P tasks 1 16): give --tasks")
+    made = (found.options.iterations or 1.0) / seconds
+    aggregated = repeat is None
+    found.observe(
+        "throughput", made, "1/s", None, n=n, what=command, repeat=repeat, aggregated=aggregated
+    )

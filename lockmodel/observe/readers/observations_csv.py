@@ -1,0 +1,95 @@
+"""Observations as lockmodel import writes them: the inverse of `lockmodel.observe.export`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lockmodel.errors import ScenarioError
+from lockmodel.observe.collector import Collector, Options
+from lockmodel.observe.export import FIRST_COLUMNS, SCHEMA_LINE
+from lockmodel.observe.numbers import BadNumberError, number, whole
+from lockmodel.observe.observations import FLAGS, FLOATS, INTS, Reading, from_plain
+from lockmodel.observe.readers import structured
+from lockmodel.observe.readers.tidy_csv import cells
+from lockmodel.observe.text import Line, Text
+
+TITLE = "observations of lockmodel"
+REMEDY = "write it again with `lockmodel import FILE -o obs.csv`"
+
+
+def sniff(text: Text) -> bool:
+    """Return whether it is a CSV with our columns, or our JSON."""
+    first = [line.text.strip() for line in text.filled[:50] if not line.text.startswith("#")]
+    if first and first[0].startswith(",".join(FIRST_COLUMNS)):
+        return True
+    return '"schema": "lockmodel.import/1"' in text.whole[:200]
+
+
+def read(text: Text, options: Options) -> Reading:
+    """Return the observations of a file that lockmodel wrote (see `readers`)."""
+    found = Collector(text, TITLE, REMEDY, options)
+    if text.filled[0].text.lstrip().startswith("{"):
+        _from_json(found, text)
+    else:
+        _from_csv(found, text)
+    return found.reading(empty="it holds no observation")
+
+
+def _from_json(found: Collector, text: Text) -> None:
+    value = structured.parse(found, text.whole)
+    readings = value.get("files") if isinstance(value, dict) else None
+    if not isinstance(readings, list):
+        raise found.error(None, "a list of files was expected")
+    for reading in readings:
+        items = reading.get("observations") if isinstance(reading, dict) else None
+        if not isinstance(items, list):
+            raise found.error(None, "a list of observations was expected in each file")
+        for i, item in enumerate(items):
+            found.observations.append(from_plain(item, f"{text.origin}: observations[{i}]"))
+
+
+def _from_csv(found: Collector, text: Text) -> None:
+    names: list[str] | None = None
+    for line in text.filled:
+        if line.text.startswith("#"):
+            if line.text != SCHEMA_LINE:
+                found.skip(line, "a comment")
+            continue
+        parts = cells(line.text, ",")
+        if names is None:
+            names = parts
+            continue
+        if len(parts) != len(names):
+            raise found.error(line, f"{len(parts)} cells for {len(names)} columns")
+        plain = _plain(found, line, dict(zip(names, parts, strict=True)))
+        try:
+            found.observations.append(from_plain(plain, str(found.source(line))))
+        except ScenarioError as error:
+            raise found.error(line, str(error)) from None
+
+
+def _plain(found: Collector, line: Line, row: dict[str, str]) -> dict[str, Any]:
+    """Return a row as `from_plain` takes it: empty cells left out, numbers parsed."""
+    plain: dict[str, Any] = {}
+    for key, cell in row.items():
+        if cell == "" or key in ("file", "line"):
+            continue
+        try:
+            if key in FLOATS:
+                plain[key] = number(cell)
+            elif key in INTS:
+                plain[key] = whole(cell)
+            elif key in FLAGS:
+                plain[key] = {"true": True, "false": False}.get(cell, cell)
+            elif key == "bins":
+                plain[key] = json.loads(cell)
+            else:
+                plain[key] = cell
+        except (BadNumberError, ValueError, RecursionError) as error:
+            raise found.error(line, f"{key} {cell[:40]!r} is not valid ({error})") from None
+    try:
+        plain["source"] = {"file": row.get("file", ""), "line": whole(row.get("line", ""))}
+    except BadNumberError as error:
+        raise found.error(line, f"line {row.get('line')!r} is {error}") from None
+    return plain

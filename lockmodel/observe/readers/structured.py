@@ -1,0 +1,108 @@
+"""JSON as readers take it: numbers finite, depth bounded, errors with file and line."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from lockmodel.errors import shortened, shown
+from lockmodel.observe.collector import Collector
+from lockmodel.observe.text import Line, Text
+
+LARGEST = 1e300
+
+
+def parse(found: Collector, text: str, line: Line | None = None) -> Any:
+    """Return the value of a JSON text; an error names the line.
+
+    Raises
+    ------
+    ScenarioError
+        It is not JSON, or holds NaN, Infinity or a number beyond 1e300.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=_float, parse_int=_int)
+    except json.JSONDecodeError as error:
+        number = line.number if line else error.lineno
+        rows = text.split("\n")
+        seen = Line(number, rows[min(error.lineno, len(rows)) - 1])
+        raise found.error(seen, f"not JSON: {error.msg} at column {error.colno}") from None
+    except (ValueError, RecursionError) as error:
+        reason = shortened(str(error)) or "nested too deeply"
+        raise found.error(line, f"not usable JSON: {reason}") from None
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"{text} is not a finite number")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value) or abs(value) > LARGEST:
+        raise ValueError(f"{shortened(text)} is not a finite number")
+    return value
+
+
+def _int(text: str) -> int:
+    if len(text) > 300:
+        raise ValueError(f"{shortened(text)} is not a finite number")
+    return int(text)
+
+
+def number(found: Collector, line: Line | None, what: str, value: Any) -> float:
+    """Return a JSON number; raises ScenarioError if it is anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise found.error(line, f"{what} = {shown(value)} must be a number")
+    return float(value)
+
+
+def count(found: Collector, line: Line | None, what: str, value: Any) -> int:
+    """Return a JSON number that is whole and not negative; raises ScenarioError otherwise."""
+    real = number(found, line, what, value)
+    if real < 0 or real != int(real):
+        raise found.error(line, f"{what} = {shown(value)} must be a whole number >= 0")
+    return int(value)
+
+
+def objects(found: Collector, text: Text) -> list[tuple[Line, dict[str, Any]]]:
+    """Return the JSON objects of a text, one after the other over any number of lines.
+
+    Lines that begin with none are skipped with a warning; one that begins an object which
+    never ends, or is no JSON, is an error.
+    """
+    made: list[tuple[Line, dict[str, Any]]] = []
+    decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_float, parse_int=_int)
+    whole, position = text.whole, 0
+    starts = _starts(text)
+    row = 0
+    while position < len(whole):
+        while row + 1 < len(starts) and starts[row + 1] <= position:
+            row += 1
+        line = text.lines[row]
+        if whole[position].isspace():
+            position += 1
+            continue
+        if whole[position] != "{":
+            found.skip(line, "not a JSON object")
+            position = starts[row + 1] if row + 1 < len(starts) else len(whole)
+            continue
+        try:
+            value, position = decoder.raw_decode(whole, position)
+        except json.JSONDecodeError as error:
+            seen = text.lines[min(error.lineno, len(text.lines)) - 1]
+            raise found.error(seen, f"not JSON: {error.msg} at column {error.colno}") from None
+        except (ValueError, RecursionError) as error:
+            reason = shortened(str(error)) or "nested too deeply"
+            raise found.error(line, f"not usable JSON: {reason}") from None
+        made.append((line, value))
+    return made
+
+
+def _starts(text: Text) -> list[int]:
+    """Return where each line begins in the whole text."""
+    made, position = [], 0
+    for line in text.lines:
+        made.append(position)
+        position += len(line.text) + 1
+    return made

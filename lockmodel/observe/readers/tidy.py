@@ -1,0 +1,207 @@
+"""Rows of our own contract, from CSV or JSON lines: names of columns, and row -> observations."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from lockmodel.observe import gates, rates
+from lockmodel.observe.collector import Collector
+from lockmodel.observe.text import Line
+
+ALIASES = {
+    "tasks": ("tasks", "n", "copies", "threads", "processes", "procs", "population"),
+    "throughput": (
+        "throughput",
+        "ops_per_s",
+        "ops/s",
+        "iterations_per_s",
+        "execs_per_s",
+        "rate",
+        "lps",
+        "lpm",
+        "x",
+    ),
+    "sd": ("sd", "stddev", "std"),
+    "repeat": ("repeat", "run", "rep"),
+    "variant": ("variant",),
+    "kernel": ("kernel",),
+    "what": ("what", "benchmark", "test", "metric"),
+    "lock": ("lock",),
+    "site": ("site",),
+    "acquires": ("acquires",),
+    "shards": ("shards",),
+    "idle": ("idle_percent",),
+}
+"""Our name of a column -> what it may be called, in any case."""
+
+TIMES = ("hold", "wait")
+TIME = re.compile(r"(hold|wait|hold_time|mean_wait|wait_time)(?:_(ns|us|ms|s))?")
+CONTRACT = "tasks,throughput[,sd][,repeat][,variant][,kernel]"
+
+
+def canonical(name: str) -> str:
+    """Return our name of a column, or the name itself in lower case."""
+    low = name.strip().lower()
+    for own, aliases in ALIASES.items():
+        if low in aliases:
+            return own
+    return low
+
+
+def columns(found: Collector, line: Line, names: list[str]) -> list[str]:
+    """Return our names of a header's columns.
+
+    Raises
+    ------
+    ScenarioError
+        Population or throughput is missing, a name comes twice, or a time has no unit.
+    """
+    made = [canonical(name) for name in names]
+    for own, times in Counter(made).items():
+        if times > 1:
+            raise found.error(line, f"column {own!r} is given {times} times; keep one")
+    for need in ("tasks", "throughput"):
+        if need not in made:
+            raise found.error(
+                line,
+                f"no column {need} (there are {', '.join(made)[:200]})",
+            )
+    for own in made:
+        time = TIME.fullmatch(own)
+        if time and time[2] is None:
+            raise found.error(line, f"a time needs its unit: call the column {own}_ns (_us _ms _s)")
+    if "lpm" in [name.strip().lower() for name in names]:
+        found.warn("lpm counts per minute; divided by 60")
+        found.note("factor", repr(1 / 60))
+    return made
+
+
+class Rows:
+    """Turns rows into observations.
+
+    Parameters
+    ----------
+    found : Collector
+        Where they go; its metadata `unit` is the unit of throughput.
+    """
+
+    def __init__(self, found: Collector) -> None:
+        self.found = found
+        self._seen: Counter[tuple[str, ...]] = Counter()
+        self.unit = "1/s"
+        self.factor = 1.0
+        self._settle_unit()
+
+    def _settle_unit(self) -> None:
+        stated = self.found.metadata.get("unit")
+        if "factor" in self.found.metadata:
+            self.factor = float(self.found.metadata.pop("factor"))
+            return
+        if stated is None:
+            return
+        factor = rates.factor(stated)
+        if factor is None:
+            self.unit = "relative"
+            self.found.warn(
+                f"unit {stated[:120]!r} is not understood as a rate of the whole machine per time: "
+                f"throughput is relative, only ratios count"
+            )
+        else:
+            self.factor = factor
+            if factor != 1:
+                self.found.warn(f"throughput converted to per second: {stated[:80]!r} x {factor:g}")
+
+    def add(self, line: Line, cells: dict[str, str]) -> None:
+        """Add the observations of one row; keys are our names, values as written."""
+        found = self.found
+        cells = {key: value.strip() for key, value in cells.items() if value.strip()}
+        for need in ("tasks", "throughput"):
+            if need not in cells:
+                raise found.error(line, f"{need} is empty; leave the row out if the run failed")
+        n = found.whole(line, "tasks", cells.pop("tasks"), least=1)
+        value = found.number(line, "throughput", cells.pop("throughput"))
+        if value <= 0:
+            raise found.error(
+                line, f"throughput {value:g} must be > 0; leave the row out if the run failed"
+            )
+        more: dict[str, object] = {"n": n}
+        for key in ("variant", "kernel", "what"):
+            more[key] = cells.pop(key, "")
+        sd = self._sd(line, cells.pop("sd", None))
+        repeat = cells.pop("repeat", None)
+        if repeat is not None:
+            more["repeat"] = found.whole(line, "repeat", repeat)
+        where = {key: cells.pop(key, "") for key in ("lock", "site")}
+        names = [str(more[key]) for key in ("n", "variant", "kernel", "what")] + list(
+            where.values()
+        )
+        self._count(line, names, more)
+        found.observe(
+            "throughput",
+            value * self.factor,
+            self.unit,
+            line,
+            sd=sd,
+            uncertainty="none" if sd is None else "given",
+            **more,
+        )
+        self._rest(line, cells, more | where, value * self.factor)
+
+    def _count(self, line: Line, names: list[str], more: dict[str, object]) -> None:
+        """Give rows that say the same a repeat number; refuse one that is given twice."""
+        if "repeat" in more:
+            key = (*names, str(more["repeat"]))
+            self._seen[key] += 1
+            if self._seen[key] > 1:
+                raise self.found.error(
+                    line, f"repeat {more['repeat']} of this population is given twice; number them"
+                )
+            return
+        self._seen[tuple(names)] += 1
+        if self._seen[tuple(names)] > 1:
+            more["repeat"] = self._seen[tuple(names)]
+
+    def _sd(self, line: Line, text: str | None) -> float | None:
+        if text is None:
+            return None
+        sd = self.found.number(line, "sd", text)
+        if sd < 0:
+            raise self.found.error(line, f"sd {sd:g} must be >= 0")
+        if sd == 0:
+            self.found.warn("sd 0 is taken as not given: no measurement is exact")
+            return None
+        return sd * self.factor
+
+    def _rest(
+        self, line: Line, cells: dict[str, str], more: dict[str, object], rate: float
+    ) -> None:
+        """Read what a row has beside its throughput."""
+        found = self.found
+        acquires = hold = None
+        shards = found.number(line, "shards", cells.pop("shards", "1"))
+        for name, text in cells.items():
+            time = TIME.fullmatch(name)
+            if name == "acquires":
+                acquires = found.number(line, name, text)
+                found.observe(name, acquires, "per iteration", line, **more)
+            elif name == "idle":
+                share = found.number(line, name, text) / 100
+                found.observe("idle_share", share, "1", line, **more)
+            elif time:
+                seconds = found.time(line, name, text, time[2]).value
+                kind = "hold_time" if name.startswith("hold") else "mean_wait"
+                found.observe(kind, seconds, "s", line, per="acquire", **more)
+                hold = seconds if kind == "hold_time" else hold
+            else:
+                self._unknown(line, name, text, more)
+        if acquires is not None and hold is not None and self.unit == "1/s":
+            gates.utilisation(str(found.source(line)), acquires, hold, rate, shards)
+
+    def _unknown(self, line: Line, name: str, text: str, more: dict[str, object]) -> None:
+        found = self.found
+        found.warn(f"column {name!r} is not known and kept as a fact, not as an observation")
+        n = more["n"]
+        found.fact(
+            name, found.number(line, name, text), "", line, n if isinstance(n, int) else None
+        )

@@ -1,0 +1,178 @@
+"""UnixBench's .log: every pass of every copy, so repeats and fairness."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from lockmodel.observe.collector import Collector, Options
+from lockmodel.observe.observations import Reading
+from lockmodel.observe.readers import unixbench
+from lockmodel.observe.text import Line, Text
+
+TITLE = "UnixBench log"
+REMEDY = unixbench.REMEDY
+
+TEST = re.compile(r"(\S.*?) -- (\d+) cop(?:y|ies)")
+PASS = re.compile(r"#### Pass (\d+)")
+KEY = re.compile(r"# (COUNT0|COUNT1|COUNT2|elapsed|pid|status|TIME|ERROR): ?(.*)")
+SUM = re.compile(r"(\*Dump|Count) score:\s+([\d.,]+)")
+SCORE = re.compile(r">>>> (score|time|iterations): (\S+)")
+NOISE = re.compile(r"#{20,}|==> .*|>>>> (?:Results|Sum) of .*|>>>> (?:score|time|iterations): .*")
+
+SCORE_SLACK = 1e-3
+"""How far our mean of the kept passes may be from the score that UnixBench computed."""
+
+
+ALL_PASSES = "all passes are kept as repeats; UnixBench's score leaves out the worst third"
+
+
+@dataclass
+class _Pass:
+    """What the copies of one pass counted."""
+
+    number: int
+    line: Line
+    copies: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class _Block:
+    """One test with one number of copies."""
+
+    test: str
+    copies: int
+    line: Line
+    passes: list[_Pass] = field(default_factory=list)
+    sums: list[tuple[bool, float]] = field(default_factory=list)
+    score: tuple[Line, float] | None = None
+
+
+def sniff(text: Text) -> bool:
+    """Return whether there are passes with counts."""
+    return any(PASS.fullmatch(line.text) for line in text.filled) or any(
+        line.text.startswith("# COUNT0:") for line in text.filled
+    )
+
+
+def read(text: Text, options: Options) -> Reading:
+    """Return the observations of a UnixBench log (see `readers`)."""
+    found = Collector(text, TITLE, REMEDY, options)
+    block: _Block | None = None
+    for line in text.filled:
+        if test := TEST.fullmatch(line.text):
+            _finish(found, block)
+            copies = found.whole(line, "copies", test[2], least=1)
+            block = _Block(test[1], copies, line)
+        elif block is None:
+            if not NOISE.fullmatch(line.text):
+                found.skip(line, "before the first test")
+        else:
+            _line(found, block, line)
+    if block is None:
+        raise found.error(None, "no line '<test> -- C copies'")
+    _finish(found, block)
+    if found.observations:
+        found.warn(ALL_PASSES)
+    return found.reading(empty="no pass has a count")
+
+
+def _line(found: Collector, block: _Block, line: Line) -> None:
+    """Take one line of a block."""
+    if begin := PASS.fullmatch(line.text):
+        block.passes.append(_Pass(found.whole(line, "pass", begin[1]), line))
+    elif key := KEY.fullmatch(line.text):
+        if not block.passes:
+            raise found.error(line, "a count before '#### Pass 1'")
+        copies = block.passes[-1].copies
+        if not copies or key[1] in copies[-1] or (key[1] == "COUNT0"):
+            copies.append({})
+        copies[-1][key[1]] = key[2]
+    elif total := SUM.fullmatch(line.text):
+        block.sums.append((total[1] == "*Dump", found.number(line, "score", total[2])))
+    elif score := SCORE.fullmatch(line.text):
+        if score[1] == "score":
+            block.score = (line, found.number(line, "score", score[2]))
+    elif not NOISE.fullmatch(line.text):
+        found.skip(line, "output of the benchmark")
+
+
+def _finish(found: Collector, block: _Block | None) -> None:
+    """Add the passes of a finished block."""
+    if block is None:
+        return
+    if not block.passes:
+        found.skip(block.line, "a test without a pass")
+        return
+    totals = []
+    rates = []
+    unit = ""
+    for one in block.passes:
+        if len(one.copies) != block.copies:
+            raise found.error(
+                one.line,
+                f"{len(one.copies)} of {block.copies} copies have a result; the log is cut off or "
+                f"a copy failed",
+            )
+        counts = []
+        rate = 0.0
+        for copy in one.copies:
+            count, part, unit = _copy(found, one.line, copy)
+            counts.append(count)
+            rate += part
+        totals.append(sum(counts))
+        rates.append(rate)
+        unixbench.add(
+            found, one.line, block.test, rate, unit, block.copies, one.number, aggregated=False
+        )
+        if block.copies > 1 and min(counts) > 0:
+            found.fact(
+                f"{block.test}, pass {one.number}: fastest copy / slowest",
+                max(counts) / min(counts),
+                "",
+                one.line,
+                block.copies,
+            )
+    _check_sums(found, block, totals, rates, unit)
+
+
+def _copy(found: Collector, line: Line, copy: dict[str, str]) -> tuple[int, float, str]:
+    """Return count, rate (in the unit) and unit of one copy."""
+    for key in ("COUNT0", "COUNT1", "COUNT2", "elapsed"):
+        if key not in copy:
+            raise found.error(line, f"a copy of this pass has no {key}; the log is cut off")
+    if copy.get("ERROR") or copy.get("status", "0") != "0":
+        reason = copy.get("ERROR") or f"status {copy['status']}"
+        raise found.error(line, f"a copy of this pass failed ({reason[:40]}); run the test again")
+    count = found.whole(line, "COUNT0", copy["COUNT0"])
+    base = found.number(line, "COUNT1", copy["COUNT1"])
+    seconds = found.number(line, "elapsed", copy.get("TIME") or copy["elapsed"])
+    unit = copy["COUNT2"].strip()
+    if unit not in unixbench.UNITS:
+        raise found.error(line, f"COUNT2 {unit!r} is none of {', '.join(unixbench.UNITS)}")
+    if seconds <= 0 or base < 0:
+        raise found.error(line, f"elapsed {seconds:g} s and COUNT1 {base:g} cannot be")
+    return count, count * base / seconds if base else float(count), unit
+
+
+def _check_sums(
+    found: Collector, block: _Block, totals: list[int], rates: list[float], unit: str
+) -> None:
+    """Hold the counts against the sums and the score that UnixBench computed from them."""
+    if block.sums and sorted(totals) != sorted(round(value) for _, value in block.sums):
+        raise found.error(
+            block.line, f"sums {sorted(totals)} of the counts are not the scores printed below"
+        )
+    if block.score is None or not block.sums:
+        found.warn(f"{block.test}, {block.copies} copies: no score at the end; was it interrupted?")
+        return
+    line, score = block.score
+    kept = sorted(value for dumped, value in block.sums if not dumped)
+    pairs = dict(zip(totals, rates, strict=True))
+    product = 1.0
+    for value in kept:
+        product *= pairs.get(round(value), score) ** (1 / len(kept))
+    if abs(product / score - 1) > SCORE_SLACK if score > 0 else True:
+        raise found.error(
+            line, f"score {score:g} is not the mean of the kept passes, {product:g} {unit}"
+        )
