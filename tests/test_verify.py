@@ -98,10 +98,12 @@ def test_units_and_verdict():
     assert comparison(1.5, 0.25, False).units == 2.0
     assert comparison(1.0, 0.0, False).units == 0.0
     assert comparison(1.1, 0.0, False).units == float("inf")
-    near, far = comparison(1.1, 0.2, True), comparison(1.5, 0.2, True)
+    near, far = comparison(1.1, 0.2, True), comparison(1.35, 0.2, True)
     assert judge([near] * 15 + [far]).agrees
     assert not judge([near] * 12 + [far] * 4).agrees
     assert not judge([near, comparison(1.5, 0.2, False)]).agrees
+    assert not judge([near] * 15 + [comparison(1.5, 0.2, True)]).agrees  # 2.5 units: not chance
+    assert not judge([comparison(1.5, 0.2, True)]).agrees
 
 
 def test_a_model_is_within_its_stated_errors():

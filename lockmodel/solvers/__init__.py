@@ -294,6 +294,8 @@ def _cheapest(
     try:
         found = _simulation(scenario, asked, progress, min(PRECISION, max_error / 2), stop)
     except NotTrustworthyError as refused:
+        if stop():
+            raise
         said = (*first.warnings, f"its error is {off}, and simulation refuses: {refused}")
         return replace(first, warnings=said), f"{why}, but simulation refuses"
     return found, f"{why}; no small chain is exact"

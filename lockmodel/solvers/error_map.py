@@ -19,6 +19,7 @@ from functools import lru_cache
 import numpy as np
 
 from lockmodel.distribution import Pareto
+from lockmodel.handoff import NoHandOff
 from lockmodel.network import VANISHING, Network, Station
 from lockmodel.placement import distances, shard_groups
 from lockmodel.scenario import Lock, Scenario
@@ -32,6 +33,9 @@ STEADY_THINK = 0.5
 """Below this SCV of think time together with steady holds, processes may march in step; the
 map, made with exponential think times, does not hold then."""
 
+
+GROWN = 2.0
+"""A hand-off that grows more than this with the waiters is not on the map."""
 
 SECOND = 0.6
 BUSY = 0.4
@@ -120,6 +124,12 @@ def unmapped(scenario: Scenario, population: int) -> bool:
             group.users > 1 for group in shard_groups(scenario.machine, lock, population)
         )
         heavy = isinstance(lock.hold_distribution, Pareto)
+        passes = not isinstance(lock.handoff, NoHandOff)
+        sleeps = lock.wake_time > 0.0 and any(
+            site.mode == "read" and site.acquires > 0 for site in scenario.sites_of(lock.name)
+        )
+        if sleeps or (passes and lock.handoff_distribution.scv > 1.0):
+            return True
         if lock.kind in ("barging", "numa") or lock.walkers is not None or pinned or heavy:
             return True
         if steady and lock.hold_distribution.scv < STEADY_THINK:
@@ -144,7 +154,7 @@ def estimate(scenario: Scenario, network: Network, throughput: float) -> float |
         Relative error; None where it has not been measured.
     """
     n = network.population
-    if n == 1:
+    if n == 1 and all(lock.walkers is None for lock in scenario.locks):
         return 0.0
     if unmapped(scenario, n):
         return None
@@ -173,6 +183,8 @@ def _mapped(scenario: Scenario, network: Network, lock: Lock, load_: float) -> f
     mean = sum(station.alone for station in network.of(lock.name)) / acquires
     remote = distances(scenario.machine, n)[1]
     handoffs = lock.handoff.cost(np.array([1.0, max(1.0, n - 1.0)]), remote)
+    if handoffs[1] > GROWN * handoffs[0]:
+        return None  # may collapse: another regime than that of constant hand-offs
     reading = sum(s.acquires for s in scenario.sites_of(lock.name) if s.mode == "read")
     scv, lightest = _scv(scenario, lock, n), load().axes[2][0]
     worst = 0.0
@@ -221,9 +233,18 @@ def distance_error(scenario: Scenario, network: Network, throughput: float) -> f
     """Return what it may cost to take lines under a lock as far as on average.
 
     A process that takes a lock m times in a row while nobody else comes finds its own lines from
-    the second time on. Product form cannot see who was there before; here all passes without
-    a waiter get local lines but one in m, which is the other extreme.
+    the second time on; one that has waited follows another process, never itself. Product form
+    cannot see who was there before. Here all passes without a waiter get local lines but one in
+    m, and then all passes follow another process: the two extremes.
     """
+    return max(
+        _moved(scenario, network, throughput, own_lines=True),
+        _moved(scenario, network, throughput, own_lines=False),
+    )
+
+
+def _moved(scenario: Scenario, network: Network, throughput: float, own_lines: bool) -> float:
+    """Return how far throughput goes when lines are nearer, or farther, than on average."""
     from lockmodel.solvers.product_form import throughputs
 
     line = distances(scenario.machine, network.population)[0]
@@ -235,10 +256,15 @@ def distance_error(scenario: Scenario, network: Network, throughput: float) -> f
         if lock is not None:
             acquires = scenario.acquires(lock.name)
             step = lock.time_per_instruction_remote - lock.time_per_instruction_local
-            nearer = step * line * network.instructions[lock.name] * max(0.0, 1.0 - 1.0 / acquires)
+            nearer = step * line * network.instructions[lock.name]
+            if own_lines:
+                nearer *= max(0.0, 1.0 - 1.0 / acquires)
+            else:
+                nearer /= 1.0 - max(2, network.population)
             nearer *= station.alone / station.copies / sum(s.alone for s in network.of(lock.name))
-            if nearer > 0.0:
+            if nearer != 0.0:
                 later = service if service.size == 1 else service[1:]
+                later = later if own_lines else later - nearer
                 service = np.append(max(service[0] - nearer, VANISHING * service[0]), later)
                 changed = True
         stations.append(replace(station, service=service))

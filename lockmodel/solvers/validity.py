@@ -87,7 +87,8 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
         holds = [s.held_instructions for s in scenario.sites_of(lock.name) if s.acquires > 0]
         if not holds:
             continue
-        if max(holds) > min(holds):
+        growths = {s.growth_per_doubling for s in scenario.sites_of(lock.name) if s.acquires > 0}
+        if max(holds) > min(holds) or len(growths) > 1:
             differing.append(f"{lock.name} ({min(holds):,.0f} to {max(holds):,.0f})")
         if not isinstance(lock.handoff, NoHandOff):
             passing.append(lock.name)

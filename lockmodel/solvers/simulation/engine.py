@@ -39,7 +39,7 @@ def _choose_shards(w: World, i: int) -> None:
 @compiled
 def _think(w: World, i: int) -> None:
     clock = w.clock[0]
-    work = w.think[0]
+    work = w.think[0] * (1 - clock.crowded)
     if work > 0.0:
         work *= draw(w.distributions[0], w.table, w.random)
     clock.thinking = push(w.think_times, w.think_who, clock.thinking, clock.virtual + work, i)
@@ -120,10 +120,11 @@ def _walk_on(w: World, i: int) -> int:
 
 @compiled
 def _start(w: World) -> None:
-    """Let everybody begin to think, and the walkers set out."""
+    """Let everybody begin to think, or end it where it is crowded, and the walkers set out."""
     w.clock[0].started = 1
     for i in range(w.numbers[0]):
         _think(w, i)
+    w.clock[0].crowded = 0
     for k in range(w.locks.size):
         if w.locks[k].walks > 0.0:
             time = exponential(w.random) / w.locks[k].walks

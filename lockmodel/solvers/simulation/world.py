@@ -131,6 +131,7 @@ CLOCK = np.dtype(
         ("free_walker", _I),
         ("lost_walks", _I),
         ("started", _I),
+        ("crowded", _I),  # everybody begins at the first lock
         ("stuck", _I),
     ]
 )
@@ -218,7 +219,10 @@ def _nodes(scenario: Scenario, cpus: np.ndarray) -> np.ndarray:
 
 
 def make(scenario: Scenario, population: int, seed: int, replication: int) -> World:
-    """Return a world in which every process starts to think at time 0.
+    """Return a world in which every process starts to think at time 0, or is done with it.
+
+    Replications with an odd number start crowded: a lock that collapses has two states that
+    both last, and replications that all start empty would agree on the wrong one.
 
     Parameters
     ----------
@@ -286,6 +290,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
     levels = np.arange(1, n + 1)
     clock = np.zeros(1, CLOCK)
     clock["free_walker"] = n
+    clock["crowded"] = replication % 2
     room = processes.size + 2 * shards.size + len(locks) + 1
     return World(
         numbers=np.array(
