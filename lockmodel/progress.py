@@ -1,11 +1,14 @@
-"""How long loops report progress without knowing who is watching."""
+"""How long loops report progress, and are told to stop, without knowing who is watching."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
+
+Stop = Callable[[], bool]
+"""Asked now and then during long work; once true, the work ends with what it has."""
 
 
 class Progress(Protocol):
@@ -19,3 +22,8 @@ class Progress(Protocol):
 def quietly(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     """Return the items: nothing is shown."""
     return iter(items)
+
+
+def never() -> bool:
+    """Return False: no reason to stop early."""
+    return False

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError, nearest, shown
 from lockmodel.network import build, check_population
 from lockmodel.prediction import Point, Prediction
-from lockmodel.progress import Progress, quietly
+from lockmodel.progress import Progress, Stop, never, quietly
 from lockmodel.scenario import Scenario
 from lockmodel.solvers.bounds import ceiling, strict_ceiling
 from lockmodel.solvers.closed_form import bounds_point, product_form_points
@@ -54,13 +54,6 @@ BOUNDS_ASSUMPTIONS = (
 )
 
 UNFINISHED = "stopped after n = {n}: the other populations were not simulated"
-
-Stop = Callable[[], bool]
-
-
-def never() -> bool:
-    """Return False: no reason to stop early."""
-    return False
 
 
 def solver_name(method: str) -> str:

@@ -13,13 +13,13 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError, shown
+from lockmodel.progress import Stop, never
 from lockmodel.scenario import Scenario
 from lockmodel.solvers.simulation.engine import run
 from lockmodel.solvers.simulation.output import LATEST, REPLICATIONS, Estimate, ratio, warm_up
@@ -48,13 +48,6 @@ it is 93.5 % of 2,400 runs (94.8 % for waits, which do not decide)."""
 
 GROWTH = 64
 """A round lets what was simulated grow at most this many times: the first intervals are rough."""
-
-Stop = Callable[[], bool]
-
-
-def never() -> bool:
-    """Return False: no reason to stop early."""
-    return False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from lockmodel.network import build
 from lockmodel.prediction import LockState, Point
+from lockmodel.progress import Stop, never
 from lockmodel.scenario import Scenario
 from lockmodel.solvers.bounds import network_ceiling
 from lockmodel.solvers.simulation.output import (
@@ -19,7 +20,7 @@ from lockmodel.solvers.simulation.output import (
     quantile,
     ratio,
 )
-from lockmodel.solvers.simulation.replicate import PRECISION, Sample, Stop, never, replicate
+from lockmodel.solvers.simulation.replicate import PRECISION, Sample, replicate
 
 SCHEMA = "lockmodel.simulation/1"
 

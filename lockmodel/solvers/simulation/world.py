@@ -115,7 +115,7 @@ TALLY = np.dtype(
 )
 """What is counted per lock."""
 
-STAGE = np.dtype([("lock", _I), ("reading", _I), ("probability", _F), ("work", _I), ("site", _I)])
+STAGE = np.dtype([("lock", _I), ("reading", _I), ("probability", _F), ("work", _I)])
 
 CLOCK = np.dtype(
     [
@@ -175,10 +175,10 @@ class World(NamedTuple):
 def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the acquires of one iteration in order, and instructions per stage and shard."""
     index = {lock.name: i for i, lock in enumerate(scenario.locks)}
-    rows: list[tuple[int, int, float, int, int]] = []
+    rows: list[tuple[int, int, float, int]] = []
     work: list[np.ndarray] = []
     offset = 0
-    for number, site in enumerate(scenario.sites):
+    for site in scenario.sites:
         lock = scenario.lock(site.lock)
         shares = shard_shares(scenario, lock, population)
         doublings = np.log2(np.maximum(1.0, (population + lock.other_mappers) * shares))
@@ -186,7 +186,7 @@ def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray
         whole = int(site.acquires)
         chances = [1.0] * whole + [site.acquires - whole] * (site.acquires > whole)
         reading = int(site.mode == "read")
-        rows += [(index[site.lock], reading, p, offset, number) for p in chances]
+        rows += [(index[site.lock], reading, p, offset) for p in chances]
         offset += shares.size
     return np.array(rows, STAGE), np.concatenate(work) if work else np.zeros(1)
 
