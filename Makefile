@@ -45,7 +45,6 @@ error-map: $(VENV)/.installed-dev
 	$(BIN)/python tools/error_map.py
 
 models: $(VENV)/.installed-dev
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[calibrate]'
 	$(BIN)/python tools/calibrate
 
 readme: $(VENV)/.installed-dev

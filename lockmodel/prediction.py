@@ -7,6 +7,49 @@ from typing import Any
 
 SCHEMA = "lockmodel.prediction/1"
 
+Interval = tuple[float, float]
+"""Low and high end."""
+
+FIT_KEYS = frozenset({"fit", "interval_per_s", "gain_interval", "gain_intervals"})
+"""Keys that only a scenario with a fit gives a JSON report."""
+
+
+def plain(value: Any) -> Any:
+    """Return JSON-ready data without the keys of `FIT_KEYS` that hold None: there is no fit."""
+    if isinstance(value, dict):
+        return {
+            key: plain(item)
+            for key, item in value.items()
+            if not (item is None and key in FIT_KEYS)
+        }
+    return type(value)(map(plain, value)) if isinstance(value, list | tuple) else value
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What intervals rest on.
+
+    Attributes
+    ----------
+    level : float
+        Share of cases that an interval is to hold.
+    parameters, observations : int
+        What the fit estimated, and from how many numbers.
+    draws : int
+        From the distribution of the estimates.
+    flags : tuple of str
+        What is not well with the fit.
+    undetermined : tuple of str
+        Parameters that the data do not determine.
+    """
+
+    level: float
+    parameters: int
+    observations: int
+    draws: int
+    flags: tuple[str, ...]
+    undetermined: tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class LockState:
@@ -56,6 +99,9 @@ class Point:
     error_estimate : float or None
         Relative error of throughput against the scenario as stated; 0 when exact (rounding
         aside), None when it is not known.
+    interval_per_s : (float, float) or None
+        Of a measurement of throughput: parameter error, repeat noise and model error. None
+        without a fit, and for bounds.
     """
 
     n: int
@@ -67,6 +113,7 @@ class Point:
     lower_per_s: float
     upper_per_s: float
     error_estimate: float | None = None
+    interval_per_s: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -81,11 +128,14 @@ class Ceiling:
         The station that sets it.
     knee : float
         Population where the light-load and the ceiling asymptotes cross.
+    interval_per_s : (float, float) or None
+        From parameter error; None without a fit.
     """
 
     throughput_per_s: float
     binding: str
     knee: float
+    interval_per_s: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +158,8 @@ class Prediction:
         The largest of the points; None when one is not known.
     ceiling : Ceiling
     points : tuple of Point
+    fit : Basis or None
+        What the intervals rest on; None where there are none.
     """
 
     scenario: str
@@ -119,7 +171,11 @@ class Prediction:
     error_estimate: float | None
     ceiling: Ceiling
     points: tuple[Point, ...]
+    fit: Basis | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON-ready dict: times in s, rates per s, keys as documented."""
-        return {"schema": SCHEMA, **asdict(self)}
+        """Return a JSON-ready dict: times in s, rates per s, keys as documented.
+
+        Without a fit the keys of `FIT_KEYS` are left out.
+        """
+        return {"schema": SCHEMA, **plain(asdict(self))}

@@ -17,6 +17,7 @@ import msgspec
 
 from lockmodel.distribution import Distribution, Exponential
 from lockmodel.errors import ScenarioError, nearest, not_negative, one_of, shown
+from lockmodel.fitted import Fit
 from lockmodel.handoff import HandOff, NoHandOff
 
 Placement = Literal["fill", "spread"]
@@ -321,6 +322,8 @@ class Scenario(Frozen, frozen=True):
     calibrated : Calibrated or None
         What the times were calibrated to.
     provenance : tuple of Provenance
+    fit : Fit or None
+        How the times were estimated; predictions then carry intervals.
     """
 
     name: str
@@ -334,6 +337,7 @@ class Scenario(Frozen, frozen=True):
     sites: tuple[Site, ...] = ()
     calibrated: Calibrated | None = None
     provenance: tuple[Provenance, ...] = ()
+    fit: Fit | None = None
 
     def __post_init__(self) -> None:
         not_negative("scenario", think=self.think, think_remote=self.think_remote)

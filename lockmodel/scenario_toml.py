@@ -125,12 +125,16 @@ def _table(struct: msgspec.Struct) -> Table:
             table[field.name] = _table(value)
         elif isinstance(value, tuple):
             table[field.name] = [
-                _table(item) if isinstance(item, msgspec.Struct) else _tidy(Decimal(repr(item)))
-                for item in value
+                _table(item) if isinstance(item, msgspec.Struct) else _plain(item) for item in value
             ]
         else:
-            table[field.name] = _tidy(Decimal(repr(value))) if isinstance(value, float) else value
+            table[field.name] = _plain(value)
     return table
+
+
+def _plain(value: object) -> object:
+    """Return a number without exponent where that is readable, anything else as it is."""
+    return _tidy(Decimal(repr(float(value)))) if isinstance(value, float) else value
 
 
 def _tidy(value: Decimal) -> int | Decimal:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from lockmodel import levers
 from lockmodel.errors import ArgumentError, nearest
 from lockmodel.network import CPU
 from lockmodel.populations import parse_counts, parse_reals
-from lockmodel.prediction import Point
+from lockmodel.prediction import Basis, Interval, Point
 from lockmodel.progress import Progress, quietly
 from lockmodel.scenario import Scenario
 from lockmodel.solvers import points, solver_name
@@ -19,6 +20,9 @@ from lockmodel.solvers.validity import approximations, caveats
 
 SCHEMA = "lockmodel.sweep/1"
 AXES = ("acquires", "hold", "shards", "think")
+ENDS = ("throughput_low_per_s", "throughput_high_per_s")
+"""Columns of the interval of a measurement, in scenarios with a fit."""
+
 MAX_ROWS = 200_000
 """Largest grid times populations: bounds time (about a minute) and memory."""
 
@@ -55,13 +59,16 @@ class Sweep:
         The lock meant by axes that name none.
     axes : tuple of Axis
     rows : tuple of dict
-        Tidy: axis values, n, throughput_per_s, ceiling_per_s, binding.
+        Tidy: axis values, n, throughput_per_s, ceiling_per_s, binding; with a fit also
+        throughput_low_per_s and throughput_high_per_s, the interval of a measurement.
     warnings : tuple of str
         Where the method is approximate.
     capped : tuple of str
         Values that had to be capped.
     complete : bool
         False when it was interrupted.
+    fit : Basis or None
+        What the intervals rest on; None where there are none.
     """
 
     scenario: str
@@ -72,6 +79,7 @@ class Sweep:
     warnings: tuple[str, ...] = ()
     capped: tuple[str, ...] = ()
     complete: bool = True
+    fit: Basis | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dict."""
@@ -83,6 +91,7 @@ class Sweep:
             "axes": {axis.name: list(axis.values) for axis in self.axes},
             "warnings": [*self.capped, *self.warnings],
             "complete": self.complete,
+            **({} if self.fit is None else {"fit": asdict(self.fit)}),
             "rows": list(self.rows),
         }
 
@@ -122,6 +131,30 @@ def _moved(scenario: Scenario, axis: Axis, lock: str, value: float) -> Scenario:
     if axis.quantity == "shards":
         return levers.shard(scenario, lock, int(value))
     return levers.less_think(scenario, value)
+
+
+def _at(scenario: Scenario, steps: Sequence[tuple[Axis, str, float]]) -> Scenario:
+    """Return the scenario with every axis at its value."""
+    for axis, lock, value in steps:
+        scenario = _moved(scenario, axis, lock, value)
+    return scenario
+
+
+Ends = Callable[[Callable[[Scenario], Scenario], Sequence[Point]], Sequence[Interval | None]]
+"""A move and the points after it -> intervals of their throughput."""
+
+
+def _intervals(
+    scenario: Scenario, populations: Sequence[int], rows: int, method: str
+) -> tuple[Ends, Basis | None]:
+    """Return what gives the intervals of a combination, and what they rest on."""
+    if scenario.fit is None or method == "bounds":
+        return lambda move, found: [None] * len(found), None
+    from lockmodel.intervals import Throughputs, basis, count_for
+
+    count = count_for(rows)
+    drawn = Throughputs(scenario, scenario.fit, populations, count, changed=True)
+    return drawn.of, basis(scenario, count)
 
 
 def sweep(
@@ -176,22 +209,28 @@ def sweep(
     if total > MAX_ROWS:
         raise ArgumentError(f"--over: {total} rows exceed {MAX_ROWS}; use fewer or coarser values")
     grid = itertools.product(*(axis.values for axis in axes))
+    ends_of, basis = _intervals(scenario, populations, total, method)
     rows: list[dict[str, Any]] = []
     best: Point | None = None
     complete = True
     try:
         for combination in progress(grid, total // len(populations), "sweep"):
-            moved = scenario
-            for axis, (_, lock), value in zip(axes, targets, combination, strict=True):
-                moved = _moved(moved, axis, lock, value)
+            steps = [
+                (axis, lock, value)
+                for axis, (_, lock), value in zip(axes, targets, combination, strict=True)
+            ]
+            move = partial(_at, steps=steps)
+            found = points(move(scenario), populations, method)
+            ends = ends_of(move, found)
             values = {axis.name: v for axis, v in zip(axes, combination, strict=True)}
-            for point in points(moved, populations, method):
+            for point, end in zip(found, ends, strict=True):
                 best = point if best is None else max(best, point, key=_rate)
                 rows.append(
                     {
                         **values,
                         "n": point.n,
                         "throughput_per_s": point.throughput_per_s,
+                        **({} if end is None else dict(zip(ENDS, end, strict=True))),
                         "ceiling_per_s": point.ceiling_per_s,
                         "binding": point.binding,
                     }
@@ -210,6 +249,7 @@ def sweep(
         ),
         capped=_capped(scenario, axes),
         complete=complete,
+        fit=basis,
     )
 
 

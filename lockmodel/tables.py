@@ -153,13 +153,19 @@ def _value(value: Any, annotation: Any, path: str) -> Any:
         if not isinstance(value, list):
             raise ScenarioError(f"{path} = {shown(value)} must be a list of numbers: [1, 2, 3]")
         return tuple(_value(item, float, f"{path}[{i}]") for i, item in enumerate(value))
+    if annotation == tuple[str, ...]:
+        if not isinstance(value, list):
+            raise ScenarioError(f'{path} = {shown(value)} must be a list of texts: ["a", "b"]')
+        return tuple(_value(item, str, f"{path}[{i}]") for i, item in enumerate(value))
+    if annotation is bool and isinstance(value, bool):
+        return value
     if annotation is float and isinstance(value, int | Decimal) and not isinstance(value, bool):
         return _number(value, path)
     if annotation is int and isinstance(value, int) and not isinstance(value, bool):
         return value
     if annotation is str and isinstance(value, str):
         return value
-    kinds = {float: "a number", int: "a whole number", str: "text in quotes"}
+    kinds = {float: "a number", int: "a whole number", str: "text in quotes", bool: "true or false"}
     raise ScenarioError(f"{path} = {shown(value)} must be {kinds[annotation]}")
 
 

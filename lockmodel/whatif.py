@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.lever_text import ALL, Lever, candidates, parse, shard_steps
+from lockmodel.prediction import Basis, Interval, plain
 from lockmodel.progress import Progress, quietly
 from lockmodel.scenario import Lock, Scenario
 from lockmodel.solvers import CLOSED_FORM, points, solver_name
@@ -27,20 +28,26 @@ ENOUGH = 0.01
 
 @dataclass(frozen=True)
 class Change:
-    """Throughput before and after at one population; gain 0.8 means +80 %."""
+    """Throughput before and after at one population; gain 0.8 means +80 %.
+
+    `gain_interval` is from parameter error alone, the same parameters before and after; None
+    without a fit, and for bounds.
+    """
 
     n: int
     before_per_s: float
     after_per_s: float
     gain: float
+    gain_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
 class Alone:
-    """What one lever of several buys by itself, per population."""
+    """What one lever of several buys by itself, per population; intervals as in `Change`."""
 
     lever: str
     gains: tuple[float, ...]
+    gain_intervals: tuple[Interval, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,8 @@ class WhatIf:
         What was capped or needs saying about a lever.
     warnings : tuple of str
         Where the method is approximate for the scenario after the levers.
+    fit : Basis or None
+        What the intervals rest on; None where there are none.
     """
 
     scenario: str
@@ -76,10 +85,11 @@ class WhatIf:
     alone: tuple[Alone, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    fit: Basis | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON-ready dict."""
-        return {"schema": WHATIF_SCHEMA, **asdict(self)}
+        """Return a JSON-ready dict; keys of intervals are left out where there are none."""
+        return {"schema": WHATIF_SCHEMA, **plain(asdict(self))}
 
 
 def apply_all(scenario: Scenario, levers: Sequence[Lever]) -> Scenario:
@@ -90,7 +100,11 @@ def apply_all(scenario: Scenario, levers: Sequence[Lever]) -> Scenario:
 
 
 def compare(
-    scenario: Scenario, levers: Sequence[Lever], populations: Sequence[int], method: str = "auto"
+    scenario: Scenario,
+    levers: Sequence[Lever],
+    populations: Sequence[int],
+    method: str = "auto",
+    progress: Progress = quietly,
 ) -> WhatIf:
     """Return what the levers together, and each alone, do to throughput.
 
@@ -102,15 +116,20 @@ def compare(
     populations : sequence of int
     method : str
         See `solvers.solve`.
+    progress : callable
+        Wraps the loops over draws from a fit.
 
     Returns
     -------
     WhatIf
+        With intervals of the gains if the scenario has a fit, except for bounds.
 
     Raises
     ------
     ArgumentError
         A lever makes no sense for the scenario.
+    ScenarioError
+        A fitted parameter does not exist in the scenario.
     """
     changed = apply_all(scenario, levers)
     before = points(scenario, populations, method)
@@ -125,7 +144,7 @@ def compare(
                 for a, b in zip(own, before, strict=True)
             )
             alone.append(Alone(lever.text, gains))
-    return WhatIf(
+    found = WhatIf(
         scenario=scenario.name,
         method=solver_name(method),
         levers=tuple(lever.text for lever in levers),
@@ -152,6 +171,33 @@ def compare(
             *caveats(changed, after, method == "bounds"),
         ),
     )
+    return found if method == "bounds" else _compared(scenario, levers, found, progress)
+
+
+def _compared(
+    scenario: Scenario, levers: Sequence[Lever], found: WhatIf, progress: Progress
+) -> WhatIf:
+    """Return a comparison with the intervals of its gains; as it is without a fit."""
+    if scenario.fit is None:
+        return found
+    from lockmodel.intervals import Gains, basis, draws_for, weak_points
+
+    populations = [change.n for change in found.points]
+    every = [scenario, apply_all(scenario, levers)]
+    every += [lever.apply(scenario) for lever in levers] if found.alone else []
+    count = draws_for(every, populations)
+    drawn = Gains(scenario, scenario.fit, populations, count, progress)
+    ends = drawn.of(lambda s: apply_all(s, levers), [p.gain for p in found.points], progress)
+    return replace(
+        found,
+        points=tuple(replace(p, gain_interval=e) for p, e in zip(found.points, ends, strict=True)),
+        alone=tuple(
+            replace(own, gain_intervals=drawn.of(lever.apply, own.gains, progress))
+            for own, lever in zip(found.alone, levers, strict=False)
+        ),
+        warnings=(*weak_points(scenario), *found.warnings),
+        fit=basis(scenario, count),
+    )
 
 
 @dataclass(frozen=True)
@@ -172,6 +218,8 @@ class Ranked:
     limit : bool
         Whether it is a limit that no patch reaches (a free hand-off, no hold at all, one acquire
         for a whole lock, a lock not taken) rather than something that could be built.
+    gain_interval : (float, float) or None
+        As in `Change`; among the shards tried only the ranked one has it.
     """
 
     lever: str
@@ -180,6 +228,7 @@ class Ranked:
     ceiling_per_s: float
     binding: str
     limit: bool
+    gain_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -209,7 +258,7 @@ class Shards:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Every lever that applies, by gain."""
+    """Every lever that applies, by gain; `fit` is what intervals rest on, if there are any."""
 
     scenario: str
     method: str
@@ -220,10 +269,11 @@ class Ranking:
     levers: tuple[Ranked, ...]
     shards: tuple[Shards, ...]
     warnings: tuple[str, ...]
+    fit: Basis | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON-ready dict."""
-        return {"schema": LEVERS_SCHEMA, **asdict(self)}
+        """Return a JSON-ready dict; keys of intervals are left out where there are none."""
+        return {"schema": LEVERS_SCHEMA, **plain(asdict(self))}
 
 
 def _ranked(scenario: Scenario, lever: Lever, n: int, before: float, method: str) -> Ranked:
@@ -288,6 +338,7 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
     -------
     Ranking
         Sharding is tried at doublings of k; the ranking shows the smallest k that is enough.
+        Gains have intervals if the scenario has a fit, except for bounds.
     """
     (before,) = points(scenario, [n], method)
     x = before.throughput_per_s
@@ -315,7 +366,7 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         rows.append(row)
         walked = any(lock.walkers is not None for lock in locks)
         shards.append(Shards(name, best, enough, tried, walked))
-    return Ranking(
+    found = Ranking(
         scenario=scenario.name,
         method=solver_name(method),
         n=n,
@@ -325,4 +376,31 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         levers=tuple(sorted(_telling(rows), key=lambda row: (-row.gain, row.lever))),
         shards=tuple(shards),
         warnings=(*approximations(scenario, n), *caveats(scenario, [before], method == "bounds")),
+    )
+    return found if method == "bounds" else _ranked_surely(scenario, found, progress)
+
+
+def _ranked_surely(scenario: Scenario, found: Ranking, progress: Progress) -> Ranking:
+    """Return a ranking with the intervals of its gains; as it is without a fit."""
+    if scenario.fit is None:
+        return found
+    from lockmodel.intervals import Gains, basis, count_for, weak_points
+
+    count = count_for(len(found.levers))
+    drawn = Gains(scenario, scenario.fit, [found.n], count)
+    rows = []
+    for row in progress(found.levers, len(found.levers), "intervals"):
+        (ends,) = drawn.of(parse(row.lever).apply, [row.gain])
+        rows.append(replace(row, gain_interval=ends))
+    known = {row.lever: row for row in rows}
+    shards = [
+        replace(one, tried=tuple(known.get(row.lever, row) for row in one.tried))
+        for one in found.shards
+    ]
+    return replace(
+        found,
+        levers=tuple(rows),
+        shards=tuple(shards),
+        warnings=(*weak_points(scenario), *found.warnings),
+        fit=basis(scenario, count),
     )

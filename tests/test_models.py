@@ -33,6 +33,12 @@ TRACED = {
         "dyntrue",
         {"dyntrue": "executable", "dynloop": "launcher"},
     ),
+    "sysexec-icl64-v6.12": (
+        "6.12.107",
+        "fork",
+        "dyntrue",
+        {"dyntrue": "executable", "dynloop": "launcher"},
+    ),
     "doexec-20": ("6.1.187", "vfork", "dyntrue", {"dyntrue": "executable"}),
 }
 
@@ -51,7 +57,7 @@ def intervention(key: str) -> dict:
     return next(entry for entry in entries if entry["id"] == key)
 
 
-def test_the_six_scenarios_are_shipped():
+def test_the_seven_scenarios_are_shipped():
     assert set(model_names()) == {*TRACED, "execl-direct"}
 
 

@@ -65,7 +65,7 @@ def test_csv_of_another_locale() -> None:
 
 def test_csv_rows_that_say_the_same_are_repeats() -> None:
     found = text("n,x,variant\n1,10,a\n1,11,a\n1,12,b\n")
-    assert [o.repeat for o in found.observations] == [None, 2, None]
+    assert [o.repeat for o in found.observations] == [1, 2, None]
     assert [o.sd for o in found.observations] == [None, None, None]
 
 
@@ -109,6 +109,13 @@ def test_csv_that_is_wrong_names_line_and_remedy(words: str, parts: list[str]) -
     refused(words, *parts)
 
 
+def test_csv_population_with_a_fraction_is_rounded_and_never_grouped_digits() -> None:
+    found = text("threads,throughput\n18.667,3.5\n56,4\n")
+    assert [o.n for o in found.observations] == [19, 56]
+    assert found.warnings == ("tasks with a fraction are rounded to whole processes",)
+    refused("threads,throughput\n2.5,3\n", "f:2", "2.5")
+
+
 def test_csv_gate_takes_shards_into_account() -> None:
     found = text("tasks,throughput,acquires,hold_us,shards\n8,30000,29,10,16\n")
     assert len(found.observations) == 3
@@ -127,6 +134,8 @@ def test_every_published_curve_is_read_or_refused_for_its_column_of_populations(
             for line in path.read_text(encoding="utf-8").splitlines()
             if not line.startswith("#")
         ]
+        if rows[0].startswith("kind,"):  # observations of several kinds
+            rows = [rows[0], *(row for row in rows if row.startswith("throughput,"))]
         assert len(rates(found)) == len(rows) - 1
         read += 1
     assert read >= 20
@@ -148,7 +157,7 @@ def test_every_shared_curve_is_read() -> None:
 def test_json_lines_and_extra_p() -> None:
     found = sample("own_curve.jsonl")
     assert rates(found) == [(1, "stock", 2500.5), (1, "stock", 2480.0), (8, "stock", 14500.0)]
-    assert [o.repeat for o in found.observations][:3] == [None, 2, None]
+    assert [o.repeat for o in found.observations][:3] == [1, 2, None]
     assert found.observations[-1].value == 1.5e-6
     extra = sample("own_extra_p.jsonl")
     assert rates(extra) == [(4, "loop", 8100.0), (4, "loop", 8050.5), (16, "loop", 21000.0)]

@@ -6,7 +6,9 @@ A session is a ```console block: each line that starts with "$ lockmodel" is run
 up to the next such line is replaced by its output. A line "..." stands for what is between as
 many first and last lines as stand around it now. Simulated numbers may differ in the last digit
 on another machine (its logarithm rounds otherwise): such a session stays as it is while only its
-numbers differ. --check changes nothing and exits 1 if README.md is not what the commands print.
+numbers differ; so does one of a fit. All sessions share one empty folder, so a later one finds
+what an earlier one wrote. --check changes nothing and exits 1 if README.md is not what the
+commands print.
 """
 
 from __future__ import annotations
@@ -16,14 +18,20 @@ import difflib
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 README = Path(__file__).resolve().parent.parent / "README.md"
+PICTURES = README.parent / "docs"
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 CUT = "..."
-RANDOM = ("lockmodel simulate", "lockmodel verify", "--method simulation")
+RANDOM = (
+    *("lockmodel simulate", "lockmodel verify", "--method simulation"),
+    *("lockmodel fit", "lockmodel design", "./"),
+)
 
 
 def masked(lines: list[str]) -> list[str]:
@@ -31,14 +39,14 @@ def masked(lines: list[str]) -> list[str]:
     return [re.sub(r"[-+ ]*[0-9][0-9.,e-]*[ kMGmun]*", "#", line) for line in lines]
 
 
-def run(command: str) -> list[str]:
-    """Return the output lines of a lockmodel command."""
+def run(command: str, folder: str) -> list[str]:
+    """Return the output lines of a lockmodel command, run in a folder."""
     arguments = shlex.split(command)[1:]
     done = subprocess.run(
         [sys.executable, "-m", "lockmodel", *arguments],
         capture_output=True,
         text=True,
-        cwd=README.parent,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(README.parent)},
         check=False,
     )
@@ -47,7 +55,7 @@ def run(command: str) -> list[str]:
     return done.stdout.rstrip("\n").split("\n")
 
 
-def session(match: re.Match[str]) -> str:
+def session(match: re.Match[str], folder: str) -> str:
     """Return a block with the output of its commands made anew."""
     lines = match[1].rstrip("\n").split("\n")
     made: list[str] = []
@@ -63,7 +71,7 @@ def session(match: re.Match[str]) -> str:
         old = []
         while lines and not lines[0].startswith("$ "):
             old.append(lines.pop(0))
-        output = run(whole[2:])
+        output = run(whole[2:], folder)
         if CUT in old:
             kept = old.index(CUT)
             last = len(old) - kept - 1
@@ -77,13 +85,23 @@ def session(match: re.Match[str]) -> str:
     return "```console\n" + "\n".join(made) + "\n```"
 
 
+def keep_pictures(folder: Path) -> None:
+    """Put the pictures that the sessions drew into docs/."""
+    for drawn in sorted(folder.glob("*.svg")):
+        PICTURES.mkdir(exist_ok=True)
+        shutil.copyfile(drawn, PICTURES / drawn.name)
+
+
 def main() -> int:
     """Rewrite or check README.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     old = README.read_text()
-    new = BLOCK.sub(session, old)
+    with tempfile.TemporaryDirectory() as folder:
+        new = BLOCK.sub(lambda match: session(match, folder), old)
+        if not check:
+            keep_pictures(Path(folder))
     if old == new:
         return 0
     if check:

@@ -174,6 +174,24 @@ def with_walkers(scenario: Any, text: str | None) -> Any:
     return msgspec.structs.replace(scenario, locks=locks)
 
 
+def fit_warning(scenario: Any) -> list[str]:
+    """Return the flags of the scenario's fit in capitals; nothing for none."""
+    if scenario.fit is None:
+        return []
+    from lockmodel.cli.intervals import warning
+
+    return warning(scenario.fit)
+
+
+def fit_origin(scenario: Any, basis: Any) -> list[str]:
+    """Return the line that says what intervals rest on; nothing without a fit."""
+    if scenario.fit is None:
+        return []
+    from lockmodel.cli.intervals import origin
+
+    return origin(basis, scenario.fit)
+
+
 @dataclass(frozen=True)
 class Target:
     """A file that exists only once its content is complete.
@@ -314,6 +332,16 @@ def check_plot(plot: str | None, as_json: bool, name: str | None) -> None:
         raise ArgumentError(f"-o and --plot both name {name}; give each its own file")
     if plot == PLOT_TERMINAL and as_json and name is None:
         raise ArgumentError("--plot draws in the terminal and --json writes there; add -o FILE")
+
+
+@contextlib.contextmanager
+def optional_file(name: str | None, force: bool) -> Iterator[Target | None]:
+    """Open a file before the work as `new_file`; None when no name is given."""
+    if name is None:
+        yield None
+        return
+    with new_file(name, force) as target:
+        yield target
 
 
 @contextlib.contextmanager

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockmodel.cli import common
-from lockmodel.cli.common import COUNTS_HELP, Report, check_plot, method_option, output_options
+from lockmodel.cli.common import (
+    COUNTS_HELP,
+    Report,
+    check_plot,
+    fit_origin,
+    fit_warning,
+    method_option,
+    output_options,
+)
 from lockmodel.errors import NotTrustworthyError
 
 if TYPE_CHECKING:
-    from lockmodel.prediction import Prediction
+    from lockmodel.prediction import Interval, Prediction
     from lockmodel.scenario import Scenario
 
 MOST_ROWS = 24
@@ -73,6 +81,12 @@ def predict(
                        interval of a simulation; "?" is not measured
       between          (--method bounds) guaranteed bounds on throughput; the
                        upper one holds even if no hand-off is ever paid
+      90 % interval    (fitted scenarios) of the next measurement of throughput:
+                       error of the fitted parameters, repeat noise, and model
+                       error, which grows by itself with each doubling beyond the
+                       populations measured. Parameter error is by product form,
+                       in proportion for other methods. The ceiling's, in
+                       brackets, is parameter error only; bounds have none
     Examples:
       lockmodel predict execl-xeon8369b -n 1,16,64,128
       lockmodel predict execl-xeon8369b -n 1..128 --plot
@@ -165,10 +179,11 @@ def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> s
     peak = max(found.points, key=lambda p: p.throughput_per_s)
     parts: list[Any] = [
         f"{scenario.name}: {scenario.title}",
+        *fit_warning(scenario),
         verdict(found),
         *([f"chosen because {found.chosen_because}"] if found.chosen_because else []),
-        f"ceiling {tx.si(top.throughput_per_s, '/s')} set by {top.binding}, knee at "
-        f"{tx.count(round(top.knee), 'process')}",
+        f"ceiling {tx.si(top.throughput_per_s, '/s')}{_within(top.interval_per_s)} set by "
+        f"{top.binding}, knee at {tx.count(round(top.knee), 'process')}",
     ]
     if peak.n < found.points[-1].n and found.method != "bounds":
         last = found.points[-1]
@@ -178,7 +193,38 @@ def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> s
                 f"peak {tx.si(peak.throughput_per_s, '/s')} at {peak.n} processes; at {last.n} it "
                 f"is {drop:.0%} lower"
             )
+    parts += fit_origin(scenario, found.fit)
+    parts += ["", *_table(scenario, found, every), ""]
+    parts += tx.bullets("where the model or the method is weak here:", found.warnings)
+    parts += tx.bullets("assumed:", found.assumptions)
+    return tx.render(parts, colour)
+
+
+def _within(ends: Interval | None) -> str:
+    """Return the interval of a ceiling in brackets, after a blank; nothing without one."""
+    if ends is None:
+        return ""
+    from lockmodel.cli.intervals import span
+
+    return f" ({span(ends, '/s')})"
+
+
+def _table(scenario: Scenario, found: Prediction, every: bool) -> list[Any]:
+    """Return the table of the points and what is said below it."""
+    from lockmodel.cli import text as tx
+
+    shown = _shown(found, every)
+    hidden = (
+        [f"({len(found.points)} populations solved, {len(shown)} shown; --all for all)"]
+        if len(shown) < len(found.points)
+        else []
+    )
     bounded = found.method == "bounds"
+    if found.fit is not None:
+        from lockmodel.cli.intervals import prediction
+
+        rows_of = [found.points[i] for i in shown]
+        return [*prediction(rows_of, found.fit, not found.exact, _error, _short), *hidden]
     names = [lock.name for lock in scenario.locks]
     steady = len({p.binding for p in found.points}) == 1
     judged = not bounded and not found.exact
@@ -189,7 +235,7 @@ def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> s
     columns += ["k/D"] + ([] if steady else ["binding"])
     columns += [] if bounded else [f"{_short(name)}\nwaits" for name in names]
     rows = []
-    for i in _shown(found, every):
+    for i in shown:
         p = found.points[i]
         rate = tx.si(p.throughput_per_s, "/s")
         if bounded:
@@ -201,17 +247,12 @@ def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> s
         row += [] if bounded else [tx.percent(p.locks[name].cycles_share) for name in names]
         rows.append(row)
     fold = () if steady else (len(columns) - 1 - (0 if bounded else len(names)),)
-    parts += ["", tx.table(columns, rows, left=fold, fold=fold)]
+    made: list[Any] = [tx.table(columns, rows, left=fold, fold=fold)]
     if steady:
-        parts.append(f"(binding at every n: {found.points[0].binding})")
+        made.append(f"(binding at every n: {found.points[0].binding})")
     if names and not bounded:
-        parts.append("(waits: share of all CPU cycles spent waiting for the lock)")
-    if len(rows) < len(found.points):
-        parts.append(f"({len(found.points)} populations solved, {len(rows)} shown; --all for all)")
-    parts.append("")
-    parts += tx.bullets("where the model or the method is weak here:", found.warnings)
-    parts += tx.bullets("assumed:", found.assumptions)
-    return tx.render(parts, colour)
+        made.append("(waits: share of all CPU cycles spent waiting for the lock)")
+    return made + hidden
 
 
 def _terminal_plot(found: Prediction) -> str:
@@ -264,6 +305,7 @@ def ceiling(
       lockmodel ceiling execl-xeon8369b
     """
     from lockmodel.populations import parse_one
+    from lockmodel.prediction import plain
     from lockmodel.shipped import find_scenario
     from lockmodel.solvers.bounds import ceiling as find_ceiling
     from lockmodel.solvers.bounds import chain
@@ -279,9 +321,13 @@ def ceiling(
                 "schema": "lockmodel.ceiling/1",
                 "scenario": scenario.name,
                 "n": n,
-                "ceiling": asdict(top),
+                "ceiling": plain(asdict(top)),
                 "chain": [
-                    {"removed": removed, "ceiling": asdict(over_all), "ceiling_at_n": asdict(at)}
+                    {
+                        "removed": removed,
+                        "ceiling": plain(asdict(over_all)),
+                        "ceiling_at_n": plain(asdict(at)),
+                    }
                     for removed, over_all, at in steps
                 ],
             }

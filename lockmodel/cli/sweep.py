@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from lockmodel.cli import common
-from lockmodel.cli.common import COUNTS_HELP, Report, check_plot, method_option, output_options
+from lockmodel.cli.common import (
+    COUNTS_HELP,
+    Report,
+    check_plot,
+    fit_origin,
+    fit_warning,
+    method_option,
+    output_options,
+)
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 if TYPE_CHECKING:
@@ -51,7 +59,9 @@ def sweep(
       think=0.5,1            factor on the think time
     Columns:
       the axes, n, throughput_per_s (iterations per second), ceiling_per_s (k / D
-      of what binds at n), binding
+      of what binds at n), binding; for fitted scenarios also throughput_low_per_s
+      and throughput_high_per_s, the interval of the next measurement: parameter
+      error, repeat noise and model error, as `lockmodel predict` has it
     What is capped or approximate is noted on standard error; --json has all of
     it under warnings.
     An interrupt keeps the rows that are finished (exit 1).
@@ -88,6 +98,8 @@ def sweep(
     if not as_json:
         for warning in found.capped:
             click.echo(f"note: {warning}", err=True)
+        for note in (*fit_warning(scenario), *fit_origin(scenario, found.fit)):
+            click.echo(f"note: {note}", err=True)
         if found.warnings and method != "bounds":
             click.echo(f"note: approximate; `lockmodel predict {model} ...` says where", err=True)
     if not found.complete:
@@ -95,9 +107,12 @@ def sweep(
 
 
 def _csv(found: Sweep) -> str:
+    from lockmodel.sweep import ENDS
+
     buffer = io.StringIO()
     columns = [axis.name for axis in found.axes]
-    columns += ["n", "throughput_per_s", "ceiling_per_s", "binding"]
+    ends = ENDS if found.fit is not None else ()
+    columns += ["n", "throughput_per_s", *ends, "ceiling_per_s", "binding"]
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
     for row in found.rows:

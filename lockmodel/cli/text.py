@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH = 80
-_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))
+PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))
 
 
 def si(value: float, unit: str) -> str:
@@ -22,8 +22,8 @@ def si(value: float, unit: str) -> str:
         return f"0 {unit}"
     if not math.isfinite(value):
         return "unbounded"
-    fits = (pair for pair in _PREFIXES if abs(value) >= 0.9995 * pair[0])
-    factor, prefix = next(fits, _PREFIXES[-1])
+    fits = (pair for pair in PREFIXES if abs(value) >= 0.9995 * pair[0])
+    factor, prefix = next(fits, PREFIXES[-1])
     scaled = value / factor
     digits = 2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0
     return f"{scaled:.{digits}f} {prefix}{unit}"

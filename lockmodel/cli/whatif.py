@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockmodel.cli import common
-from lockmodel.cli.common import COUNTS_HELP, Report, method_option, output_options
+from lockmodel.cli.common import (
+    COUNTS_HELP,
+    Report,
+    fit_origin,
+    fit_warning,
+    method_option,
+    output_options,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lockmodel.scenario import Scenario
-    from lockmodel.whatif import Ranking, WhatIf
+    from lockmodel.whatif import Ranked, Ranking, WhatIf
 
 TOP = 20
 NOTHING = 5e-4
@@ -19,6 +28,9 @@ NOTHING = 5e-4
 
 LONGEST = 46
 """Longest lever text that leaves room for the other columns in 80."""
+
+LONGEST_BESIDE_INTERVALS = 36
+"""... when gains have intervals."""
 
 
 @click.command()
@@ -62,6 +74,10 @@ def whatif(
       gain             after over before: +80 % is 1.8 times
       binding          the lock (or cpu) that sets the ceiling at the largest n
       ceiling          k / D of that lock: how far the change could go
+      (48 to 79)       (fitted scenarios) interval of the gain in %, from the
+                       error of the fitted parameters, the same before and after;
+                       noise is no part of a gain of the model. By product form,
+                       in proportion for other methods; bounds have none
     Example:
       lockmodel whatif execl-xeon8369b -n 64,128 --lever shard:libc.so.6=8
     """
@@ -74,30 +90,20 @@ def whatif(
     parsed = [parse(text) for text in levers_]
     scenario = common.with_walkers(find_scenario(model), walks)
     with common.output(output, as_json, force) as write:
-        found = compare(scenario, parsed, populations, method)
+        found = compare(scenario, parsed, populations, method, common.progress)
         write(Report(found.to_json, lambda colour: _text(scenario, found, colour)))
 
 
 def _text(scenario: Scenario, found: WhatIf, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
-    parts: list[Any] = [f"{scenario.name}: {scenario.title}", ""]
+    parts: list[Any] = [f"{scenario.name}: {scenario.title}", *fit_warning(scenario)]
+    parts += [*fit_origin(scenario, found.fit), ""]
     single = len(found.levers) == 1
     parts += [f"lever: {found.levers[0]}"] if single else ["levers, together:"]
     if not single:
         parts += [f"  {i}. {lever}" for i, lever in enumerate(found.levers, 1)]
-    rows = []
-    for i, change in enumerate(found.points):
-        row = [
-            str(change.n),
-            tx.si(change.before_per_s, "/s"),
-            tx.si(change.after_per_s, "/s"),
-            tx.gain(change.gain),
-        ]
-        rows.append(row + [tx.gain(alone.gains[i]) for alone in found.alone])
-    columns = ["n", "before", "after", "gain"]
-    columns += [f"{i}. alone" for i in range(1, len(found.alone) + 1)]
-    parts += ["", tx.table(columns, rows), ""]
+    parts += ["", *_tables(found)]
     n = found.points[-1].n
     parts.append(
         f"binding at {n}: {found.binding_before} (ceiling "
@@ -107,6 +113,43 @@ def _text(scenario: Scenario, found: WhatIf, colour: bool) -> str:
     parts += tx.bullets("said of a lever:", found.notes)
     parts += _caveats(found.warnings, found.method)
     return tx.render(parts, colour)
+
+
+def _tables(found: WhatIf) -> list[Any]:
+    """Return the gains as one table, those of single levers in tables of their own if need be."""
+    from lockmodel.cli import text as tx
+
+    rows = [
+        [
+            str(change.n),
+            tx.si(change.before_per_s, "/s"),
+            tx.si(change.after_per_s, "/s"),
+            tx.gain(change.gain),
+        ]
+        for change in found.points
+    ]
+    columns = ["n", "before", "after", "gain"]
+    if found.fit is None:
+        for i, row in enumerate(rows):
+            row += [tx.gain(alone.gains[i]) for alone in found.alone]
+        columns += [f"{i}. alone" for i in range(1, len(found.alone) + 1)]
+        return [tx.table(columns, rows), ""]
+    from lockmodel.cli import intervals
+
+    together = intervals.aligned([(p.gain, p.gain_interval) for p in found.points])
+    for row, cell in zip(rows, together, strict=True):
+        row[-1] = cell
+    columns[-1] = f"gain ({intervals.title(found.fit)})"
+    alone = [
+        intervals.aligned(list(zip(own.gains, own.gain_intervals or (), strict=True)))
+        for own in found.alone
+    ]
+    ns = [change.n for change in found.points]
+    return [
+        tx.table(columns, rows, left=(3,)),
+        "",
+        *(intervals.alone_tables(ns, alone) if alone else []),
+    ]
 
 
 def _caveats(warnings: tuple[str, ...], method: str) -> list[Any]:
@@ -150,6 +193,9 @@ def levers(
                        limit that no patch reaches
       k/D              ceiling of what binds then, at this population
       binds then       the lock (or cpu) that sets that ceiling
+      (48 to 79)       (fitted scenarios) interval of the gain in %, from the
+                       error of the fitted parameters, the same before and after,
+                       without noise; bounds have none
     With background walkers (--walks, or in the model) more shards cost the
     walkers more acquires, and there is a best count.
     Examples:
@@ -175,22 +221,15 @@ def _ranking(scenario: Scenario, found: Ranking, top: int, colour: bool) -> str:
 
     useful = [row for row in found.levers if row.gain >= NOTHING]
     shown = useful[: top or None]
-    rows = [
-        [
-            row.lever,
-            tx.gain(row.gain) + (" *" if row.limit else "  "),
-            tx.si(row.ceiling_per_s, "/s"),
-            row.binding,
-        ]
-        for row in shown
-    ]
-    fold = (3,) if all(len(row.lever) <= LONGEST for row in shown) else (0, 3)
+    table = _ranking_table(found, shown)
     parts: list[Any] = [
         f"{scenario.name}: {scenario.title}",
+        *fit_warning(scenario),
         f"at {tx.count(found.n, 'process')}: {tx.si(found.before_per_s, '/s')}; ceiling "
         f"{tx.si(found.ceiling_per_s, '/s')} set by {found.binding}",
+        *fit_origin(scenario, found.fit),
         "",
-        tx.table(["lever", "gain  ", "k/D", "binds then"], rows, left=(0, 3), fold=fold),
+        table,
     ]
     hidden, idle = len(useful) - len(shown), len(found.levers) - len(useful)
     if hidden:
@@ -206,11 +245,47 @@ def _ranking(scenario: Scenario, found: Ranking, top: int, colour: bool) -> str:
     if best is not None:
         then = "no lock of this scenario" if best.binding == "cpu" else best.binding
         parts.append(
-            f"Largest gain short of a limit: {best.lever} ({tx.gain(best.gain)}); then {then} "
+            f"Largest gain short of a limit: {best.lever} ({_gain(best)}); then {then} "
             f"binds. Only the locks of the scenario are modelled: past them expect others."
         )
     parts += _caveats(found.warnings, found.method)
     return tx.render(parts, colour)
+
+
+def _gain(row: Ranked) -> str:
+    """Return the gain of a row, with its interval where there is one."""
+    from lockmodel.cli import text as tx
+
+    if row.gain_interval is None:
+        return tx.gain(row.gain)
+    from lockmodel.cli.intervals import gain
+
+    return gain(row.gain, row.gain_interval).replace(" (", ", ").removesuffix(")")
+
+
+def _ranking_table(found: Ranking, shown: Sequence[Ranked]) -> Any:
+    """Return the table of the levers; the ceiling gives way to intervals."""
+    from lockmodel.cli import text as tx
+
+    longest = max((len(row.lever) for row in shown), default=0)
+    marks = [" *" if row.limit else "  " for row in shown]
+    if found.fit is None:
+        rows = [
+            [row.lever, tx.gain(row.gain) + mark, tx.si(row.ceiling_per_s, "/s"), row.binding]
+            for row, mark in zip(shown, marks, strict=True)
+        ]
+        fold = (3,) if longest <= LONGEST else (0, 3)
+        return tx.table(["lever", "gain  ", "k/D", "binds then"], rows, left=(0, 3), fold=fold)
+    from lockmodel.cli import intervals
+
+    gains = intervals.aligned([(row.gain, row.gain_interval) for row in shown], marks)
+    rows = [
+        [row.lever, cell, row.binding.split("-x86")[0]]
+        for row, cell in zip(shown, gains, strict=True)
+    ]
+    head = f"gain ({intervals.title(found.fit)})"
+    fold = (2,) if longest <= LONGEST_BESIDE_INTERVALS else (0, 2)
+    return tx.table(["lever", head, "binds then"], rows, left=(0, 1, 2), fold=fold)
 
 
 def _shard_lines(found: Ranking) -> list[str]:

@@ -20,6 +20,11 @@ def draw(found: Prediction, stream: IO[bytes], kind: str) -> None:
     with figure_to(stream, kind) as (_, axes):
         n = [p.n for p in found.points]
         rate = [p.throughput_per_s / 1e3 for p in found.points]
+        ends = [p.interval_per_s for p in found.points if p.interval_per_s is not None]
+        if len(ends) == len(n):
+            low, high = ([end[i] / 1e3 for end in ends] for i in (0, 1))
+            label = "90 % of measurements"
+            axes.fill_between(n, low, high, color=COLOURS[0], alpha=0.2, lw=0, label=label)
         marker = "o" if len(n) <= 24 else None
         axes.plot(n, rate, color=COLOURS[0], marker=marker, ms=3, label="throughput")
         limit = 1.3 * max(rate)

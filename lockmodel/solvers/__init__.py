@@ -170,11 +170,14 @@ def solve(
     Returns
     -------
     Prediction
+        With intervals if the scenario has a fit, except for bounds.
 
     Raises
     ------
     ArgumentError
         Unknown method, no population, or one that is not a whole number in range.
+    ScenarioError
+        A fitted parameter does not exist in the scenario.
     NotTrustworthyError
         The demands admit no reliable answer, or the method cannot represent the scenario.
     """
@@ -196,16 +199,24 @@ def solve(
     highest = max(p.lower_per_s for p in answer.points)
     if not bounded and highest > top.throughput_per_s * (1 + ROUNDING):
         top = strict_ceiling(scenario, populations)
+    found, basis = answer.points, None
+    weak: tuple[str, ...] = ()
+    if scenario.fit is not None and not bounded:
+        from lockmodel.intervals import weak_points, with_intervals
+
+        found, top, basis = with_intervals(scenario, found, top, progress)
+        weak = weak_points(scenario)
     return Prediction(
         scenario=scenario.name,
         method=answer.method,
         chosen_because=why,
         exact=answer.exact,
         assumptions=answer.assumptions,
-        warnings=(*answer.warnings, *caveats(scenario, answer.points, bounded)),
+        warnings=(*weak, *answer.warnings, *caveats(scenario, answer.points, bounded)),
         error_estimate=answer.error,
         ceiling=top,
-        points=answer.points,
+        points=found,
+        fit=basis,
     )
 
 

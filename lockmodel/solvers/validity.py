@@ -145,7 +145,7 @@ def averaged(scenario: Scenario, population: int) -> list[str]:
             or isinstance(lock.handoff, TopologyHandOff)
         )
     ]
-    found += ["think time"] * (scenario.think_remote > 0)
+    found += ["think time"] if scenario.think_remote > 0 else []
     if not found:
         return []
     return [

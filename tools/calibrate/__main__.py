@@ -18,6 +18,7 @@ from common import ROOT
 from doexec import doexec_20
 from execl import execl_direct, execl_emr112, execl_xeon8369b
 from sysexec import ratio_of, robot_pair
+from sysexec_icl import sysexec_icl64
 
 from lockmodel.scenario import Scenario
 from lockmodel.scenario_toml import dumps
@@ -49,6 +50,7 @@ def main() -> None:
     ratio = ratio_of(after, 224)
     curve = execl_xeon8369b(ratio)
     made = [curve, execl_direct(curve), execl_emr112(after), before, after, doexec_20(before)]
+    made.append(sysexec_icl64(after))
     out.mkdir(parents=True, exist_ok=True)
     for scenario in made:
         (out / f"{scenario.name}.toml").write_text(header(scenario) + dumps(scenario))

@@ -54,7 +54,7 @@ def _from_csv(found: Collector, text: Text) -> None:
     for line in text.filled:
         if line.text.startswith("#"):
             if line.text != SCHEMA_LINE:
-                found.skip(line, "a comment")
+                _note(found, line)
             continue
         parts = cells(line.text, ",")
         if names is None:
@@ -67,6 +67,15 @@ def _from_csv(found: Collector, text: Text) -> None:
             found.observations.append(from_plain(plain, str(found.source(line))))
         except ScenarioError as error:
             raise found.error(line, str(error)) from None
+
+
+def _note(found: Collector, line: Line) -> None:
+    """Keep a comment `# key: value` as metadata; say that another one was skipped."""
+    key, colon, value = line.text.lstrip("# ").partition(":")
+    if colon and key.strip().isidentifier():
+        found.note(key.strip(), value.strip())
+    else:
+        found.skip(line, "a comment")
 
 
 def _plain(found: Collector, line: Line, row: dict[str, str]) -> dict[str, Any]:
@@ -88,6 +97,9 @@ def _plain(found: Collector, line: Line, row: dict[str, str]) -> dict[str, Any]:
                 plain[key] = cell
         except (BadNumberError, ValueError, RecursionError) as error:
             raise found.error(line, f"{key} {cell[:40]!r} is not valid ({error})") from None
+    if "file" not in row and "line" not in row:
+        here = found.source(line)
+        return plain | {"source": {"file": here.file, "line": here.line}}
     try:
         plain["source"] = {"file": row.get("file", ""), "line": whole(row.get("line", ""))}
     except BadNumberError as error:

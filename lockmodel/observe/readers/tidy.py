@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 from lockmodel.observe import gates, rates
 from lockmodel.observe.collector import Collector
@@ -34,6 +35,9 @@ ALIASES = {
     "idle": ("idle_percent",),
 }
 """Our name of a column -> what it may be called, in any case."""
+
+ROUNDED = 0.02
+"""Relative change up to which a population with a fraction is rounded."""
 
 TIMES = ("hold", "wait")
 TIME = re.compile(r"(hold|wait|hold_time|mean_wait|wait_time)(?:_(ns|us|ms|s))?")
@@ -119,7 +123,7 @@ class Rows:
         for need in ("tasks", "throughput"):
             if need not in cells:
                 raise found.error(line, f"{need} is empty; leave the row out if the run failed")
-        n = found.whole(line, "tasks", cells.pop("tasks"), least=1)
+        n = self._population(line, cells.pop("tasks"))
         value = found.number(line, "throughput", cells.pop("throughput"))
         if value <= 0:
             raise found.error(
@@ -148,6 +152,20 @@ class Rows:
         )
         self._rest(line, cells, more | where, value * self.factor)
 
+    def _population(self, line: Line, text: str) -> int:
+        """Return a population. 18.667 is a mean over unequal groups here, never 18,667 processes:
+        it is rounded, with a warning, if that changes next to nothing, and refused otherwise.
+        """
+        if "." not in text:
+            return self.found.whole(line, "tasks", text, least=1)
+        value = self.found.number(line, "tasks", text)
+        n = round(value)
+        if n < 1 or abs(n - value) > ROUNDED * value:
+            raise self.found.error(line, f"tasks {text!r} is not a whole number of processes")
+        if n != value:
+            self.found.warn("tasks with a fraction are rounded to whole processes")
+        return n
+
     def _count(self, line: Line, names: list[str], more: dict[str, object]) -> None:
         """Give rows that say the same a repeat number; refuse one that is given twice."""
         if "repeat" in more:
@@ -161,6 +179,15 @@ class Rows:
         self._seen[tuple(names)] += 1
         if self._seen[tuple(names)] > 1:
             more["repeat"] = self._seen[tuple(names)]
+            if self._seen[tuple(names)] == 2:
+                self._number_first(names)
+
+    def _number_first(self, names: list[str]) -> None:
+        """Give repeat 1 to the row that turned out to be the first of several."""
+        for i, o in enumerate(self.found.observations):
+            same = [str(o.n), o.variant, o.kernel, o.what, o.lock, o.site] == names
+            if same and o.repeat is None:
+                self.found.observations[i] = replace(o, repeat=1)
 
     def _sd(self, line: Line, text: str | None) -> float | None:
         if text is None:

@@ -1,0 +1,247 @@
+"""`lockmodel fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockmodel.cli import common
+from lockmodel.cli.common import Report
+from lockmodel.errors import ArgumentError, NotTrustworthyError
+
+if TYPE_CHECKING:
+    from lockmodel.fit.bootstrap import Kind
+    from lockmodel.fit.datasets import Wanted
+
+
+@click.command()
+@click.argument("data", nargs=-1, required=True, metavar="DATA...")
+@click.option("--model", metavar="MODEL", help="Scenario that describes the data without one.")
+@click.option(
+    "--free",
+    metavar="LIST",
+    default="",
+    help="Parameters to fit, e.g. think,libc.so.6.handoff  [default: think time, held time and "
+    "hand-off].",
+)
+@click.option(
+    "--share",
+    "shared",
+    multiple=True,
+    metavar="NAME=SCOPE",
+    help="One value of a parameter per SCOPE: all, machine (default), model, file, variant, "
+    "kernel. Repeatable.",
+)
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    metavar="NAME=LEVERS",
+    help="What a variant of the data changes: levers, separated by ';'. Repeatable.",
+)
+@click.option("--only", multiple=True, metavar="NAME", help="Take this variant only. Repeatable.")
+@click.option("--what", metavar="TEST", help="The test to take, where a file holds several.")
+@click.option("--priors/--no-priors", default=True, help="Whether published ranges take part.")
+@click.option("--robust", is_flag=True, help="A loss that bounds the pull of outliers (soft_l1).")
+@click.option(
+    "--bootstrap",
+    type=click.Choice(["parametric", "case"]),
+    help="Intervals by 1,000 refits to simulated or resampled data as well.",
+)
+@click.option("--tasks", type=int, metavar="N", help="Population, if the data do not say.")
+@click.option("-o", "output", metavar="FILE", help="Write the fitted scenario (.toml).")
+@click.option("--report", metavar="FILE", help="Write a report (.md).")
+@common.plot_option("throughput, fit and 90 % band against population")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, in base units.")
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
+def fit(
+    data: tuple[str, ...],
+    model: str | None,
+    free: str,
+    shared: tuple[str, ...],
+    variants: tuple[str, ...],
+    only: tuple[str, ...],
+    what: str | None,
+    priors: bool,
+    robust: bool,
+    bootstrap: Kind | None,
+    tasks: int | None,
+    output: str | None,
+    report: str | None,
+    plot: str | None,
+    as_json: bool,
+    force: bool,
+) -> None:
+    """Fit a model to measurements, and say what they do and do not determine.
+
+    DATA is a file that `lockmodel import` reads, or MODEL=FILE where files need
+    different models. Without a model the curve families compete for each curve:
+    Amdahl, the universal scalability law, and one lock with each kind of
+    hand-off.
+
+    \b
+    Parameters: think, think_remote, smt_speedup, same_node_cost, and of a LOCK or
+    of all: LOCK.hold (time per held instruction, remote), LOCK.handoff (with all
+    CPUs waiting), LOCK.handoff.KEY (one number of its family), LOCK.acquire_time,
+    LOCK.acquires and LOCK.held_instructions (factors), LOCK.demand, and
+    LOCK.handoff_instructions: the hand-off as a number of held instructions, one
+    for all machines, which carries the ratio from one machine to another.
+    Printed numbers:
+      90 % interval    profile likelihood; "open" where the data set no end
+      determined       whether the data alone, without priors, give it within a
+                       factor of 3
+      off              fitted over measured: +2.0 % is too high
+      noise            relative standard deviation of a throughput, estimated
+    Examples:
+      lockmodel fit unixbench_execl_xeon8369b.csv --model execl-xeon8369b
+      lockmodel fit unixbench_execl_xeon8369b.csv
+    With two kernels that differ in acquires:
+      $ lockmodel fit pair.csv --model m.toml --variant new=batch:all=1
+    """
+    common.check_plot(plot, as_json, None)
+    _check_suffix("-o", output, ".toml")
+    _check_suffix("--report", report, ".md")
+    files = Files(output, report, plot, as_json, force)
+    options = {"tasks": tasks, "what": what, "only": only}
+    if model is None and not any("=" in one and not Path(one).exists() for one in data):
+        if free or shared or variants or bootstrap:
+            raise ArgumentError(
+                "--free, --share, --variant and --bootstrap belong to a model: add --model MODEL"
+            )
+        from lockmodel.cli.fit_curves import compete
+
+        compete(data, options, files)
+        return
+    _fit_model(
+        _wanted(data, model),
+        tuple(name.strip() for name in free.split(",") if name.strip()),
+        {
+            "share": _pairs("--share", shared, "NAME=SCOPE"),
+            "variants": _pairs("--variant", variants, "NAME=LEVERS"),
+        },
+        {"priors": priors, "loss": "soft_l1" if robust else "linear"},
+        bootstrap,
+        options,
+        files,
+    )
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the answer goes."""
+
+    output: str | None
+    report: str | None
+    plot: str | None
+    as_json: bool
+    force: bool
+
+
+def _fit_model(
+    wanted: Sequence[Wanted],
+    free: tuple[str, ...],
+    said: dict[str, dict[str, str]],
+    settings: dict[str, Any],
+    bootstrap: Kind | None,
+    options: dict[str, Any],
+    files: Files,
+) -> None:
+    from lockmodel.cli.fit_text import Refits, text
+    from lockmodel.fit.bootstrap import bootstrap as resample
+    from lockmodel.fit.datasets import load_sets
+    from lockmodel.fit.estimate import Settings
+    from lockmodel.fit.fitting import run
+    from lockmodel.fit.identify import identify
+    from lockmodel.observe.collector import Options
+
+    loaded = load_sets(
+        wanted,
+        said["variants"],
+        options["what"],
+        options["only"],
+        Options(tasks=options["tasks"]),
+    )
+    with (
+        common.optional_file(files.output, files.force) as toml,
+        common.optional_file(files.report, files.force) as markdown,
+        common.plot_file(files.plot, files.force) as picture,
+        common.output(None, files.as_json, files.force) as write,
+        common.compiling(),
+    ):
+        found = run(loaded, free, said["share"], Settings(**settings), common.progress)
+        judged = identify(found.estimate)
+        refits = (
+            None
+            if bootstrap is None
+            else Refits(bootstrap, resample(found.estimate, bootstrap, progress=common.progress))
+        )
+        plain = {**found.to_json(), "identified": judged.to_json()}
+        if refits is not None:
+            plain["bootstrap"] = refits.to_json()
+        write(
+            Report(lambda: plain, lambda colour: text(found, judged, refits, files.output, colour))
+        )
+        if toml is not None:
+            from lockmodel.scenario_toml import dumps
+
+            toml.stream.write(dumps(found.scenarios[found.main]).encode())
+        if markdown is not None:
+            from lockmodel.fit.report import markdown as as_markdown
+
+            markdown.stream.write(as_markdown(found, judged).encode())
+        if files.plot is not None:
+            from lockmodel.fit.band import curves
+
+            drawn, title = curves(found), f"{found.scenarios[found.main].name}, fitted"
+        if picture is not None:
+            from lockmodel.figures.fit import draw
+
+            draw(drawn, title, picture.stream, picture.path.suffix[1:])
+        if files.plot == common.PLOT_TERMINAL:
+            from lockmodel.figures.fit_terminal import draw as draw_terminal
+
+            common.echo(draw_terminal(drawn, title))
+    if not found.estimate.minimum.converged:
+        raise NotTrustworthyError("the fit did not converge; see the flags")
+
+
+def _wanted(data: Sequence[str], model: str | None) -> list[Wanted]:
+    """Return files and their models; MODEL=FILE names its own."""
+    from lockmodel.fit.datasets import Wanted
+    from lockmodel.shipped import find_data, find_scenario
+
+    made = []
+    for text in data:
+        own, equals, name = text.partition("=")
+        if equals and not Path(text).exists():
+            path = find_data(name)
+        else:
+            own, name, path = model or "", text, find_data(text)
+        if not own:
+            raise ArgumentError(
+                f"DATA {text!r}: no model; write MODEL={text}, or add --model MODEL"
+            )
+        made.append(Wanted(path, name, find_scenario(own)))
+    return made
+
+
+def _pairs(option: str, texts: Sequence[str], form: str) -> dict[str, str]:
+    """Return NAME=VALUE texts as a dict."""
+    made: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ArgumentError(f"{option} {text!r}: write {option} {form}")
+        if name in made:
+            raise ArgumentError(f"{option} {text!r}: {name} is given twice; keep one")
+        made[name] = value
+    return made
+
+
+def _check_suffix(option: str, name: str | None, suffix: str) -> None:
+    if name is not None and not name.endswith(suffix):
+        raise ArgumentError(f"{option} {name}: the file is written as {suffix}; name it so")

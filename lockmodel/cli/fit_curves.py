@@ -1,0 +1,300 @@
+"""`lockmodel fit` without a model: the families compete for every curve of the files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lockmodel.cli import common
+from lockmodel.cli import text as tx
+from lockmodel.cli.common import Report
+from lockmodel.errors import ArgumentError, ScenarioError, nearest
+
+if TYPE_CHECKING:
+    from lockmodel.cli.fit import Files
+    from lockmodel.fit.band import Curve as Drawn
+    from lockmodel.fit.curves.comparison import Comparison
+    from lockmodel.fit.curves.curve import Curve
+    from lockmodel.observe.observations import Reading
+
+SCHEMA = "lockmodel.curves/1"
+
+AHEAD = (2, 4)
+"""Multiples of the largest population at which the average is printed beside the data."""
+
+MOST_CURVES = 40
+"""Curves printed; --only takes one, --json has all."""
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """A curve of a file and its comparison; `rate` is whether it counts per second."""
+
+    file: str
+    rate: bool
+    found: Comparison
+
+
+def compete(data: Sequence[str], options: dict[str, Any], files: Files) -> None:
+    """Compare the families on every curve, print and write what was asked for."""
+    from lockmodel.fit.curves.comparison import compare
+    from lockmodel.observe.collector import Options
+    from lockmodel.observe.readers import read_file
+    from lockmodel.shipped import find_data
+
+    found: list[tuple[str, Reading, Curve]] = []
+    for name in data:
+        reading = read_file(find_data(name), Options(tasks=options["tasks"]))
+        found += [(name, reading, curve) for curve in _chosen(name, reading, options)]
+    if files.output is not None and len(found) > 1:
+        names = ", ".join(repr(curve.label) for _, _, curve in found[:8])
+        raise ArgumentError(f"-o {files.output}: there are several curves; --only one of {names}")
+    with (
+        common.optional_file(files.output, files.force) as toml,
+        common.optional_file(files.report, files.force) as markdown,
+        common.plot_file(files.plot, files.force) as picture,
+        common.output(None, files.as_json, files.force) as write,
+    ):
+        compared = [
+            _Compared(name, _per_second(reading), compare(curve))
+            for name, reading, curve in common.progress(found, len(found), "curves")
+        ]
+        if toml is not None:
+            toml.stream.write(_scenario(compared[0], options).encode())
+        write(
+            Report(
+                lambda: {"schema": SCHEMA, "curves": [_plain(one) for one in compared]},
+                lambda colour: tx.render(_parts(compared, files.output), colour),
+            )
+        )
+        if markdown is not None:
+            fenced = tx.render(_parts(compared, files.output), False)
+            markdown.stream.write(f"# Curve families\n\n```\n{fenced}```\n".encode())
+        if files.plot is not None:
+            drawn = [_drawn(one) for one in compared]
+            _draw(drawn, picture, files.plot)
+
+
+def _draw(drawn: Sequence[Drawn], picture: common.Target | None, plot: str) -> None:
+    title = "average of the families, 90 % band"
+    if picture is not None:
+        from lockmodel.figures.fit import draw
+
+        draw(drawn, title, picture.stream, picture.path.suffix[1:])
+    elif plot == common.PLOT_TERMINAL:
+        from lockmodel.figures.fit_terminal import draw as draw_terminal
+
+        common.echo(draw_terminal(drawn, title))
+
+
+def _chosen(name: str, reading: Reading, options: dict[str, Any]) -> list[Curve]:
+    """Return the curves of a file that were asked for."""
+    from lockmodel.fit.curves.curve import curves_of
+
+    curves = curves_of(reading)
+    if not curves:
+        raise ScenarioError(
+            f"{name}: no throughput at three populations or more; nothing to fit without a model"
+        )
+    wanted = [text for text in (options["what"], *options["only"]) if text]
+    for text in wanted:
+        named = [c for c in curves if text == c.label or text in c.label.split("/")]
+        named = named or [c for c in curves if text in c.label]
+        if not named:
+            labels = [c.label for c in curves]
+            raise ArgumentError(
+                f"--only {text!r}: {name} has no such curve; {nearest(text, labels)}"
+            )
+        curves = tuple(named)
+    return list(curves)
+
+
+def _per_second(reading: Reading) -> bool:
+    return all(o.unit == "1/s" for o in reading.observations if o.kind == "throughput")
+
+
+def _scenario(one: _Compared, options: dict[str, Any]) -> str:
+    """Return the TOML of the best lock family, fitted with intervals like any model."""
+    from lockmodel.fit.datasets import Wanted, load_sets
+    from lockmodel.fit.estimate import Settings
+    from lockmodel.fit.fitting import run
+    from lockmodel.fit.generic import generic
+    from lockmodel.observe.collector import Options
+    from lockmodel.scenario_toml import dumps
+    from lockmodel.shipped import find_data
+
+    if not one.rate:
+        raise ScenarioError(
+            f"{one.file}: throughput is in a unit that is not a rate per second, so there are no "
+            f"times to save; state it in the header, e.g. '# unit: ops/s'"
+        )
+    made = generic(one.found, "generic-lock", one.file)
+    label = one.found.curve.label
+    wanted = [Wanted(find_data(one.file), one.file, made.scenario)]
+    only = [part for part in label.split("/") if part] if options["only"] else []
+    loaded = load_sets(wanted, {}, options["what"], only, Options(tasks=options["tasks"]))
+    fitted = run(loaded, made.free, settings=Settings(priors=False), progress=common.progress)
+    return dumps(fitted.scenarios[0])
+
+
+def _drawn(one: _Compared) -> Drawn:
+    from lockmodel.fit.band import Curve as Drawn
+    from lockmodel.fit.band import grid_to
+
+    curve = one.found.curve
+    grid = sorted({*grid_to(AHEAD[0] * int(curve.n[-1])), *(int(n) for n in curve.n)})
+    median, low, high = one.found.predict(grid)
+    sd = [0.0] * len(curve.n) if curve.sd is None else curve.sd.tolist()
+    return Drawn(
+        curve.label,
+        tuple(int(n) for n in curve.n),
+        tuple(curve.x.tolist()),
+        tuple(sd),
+        tuple(grid),
+        tuple(median.tolist()),
+        tuple(low.tolist()),
+        tuple(high.tolist()),
+        (),
+    )
+
+
+def _populations(curve: Curve) -> list[int]:
+    """Return what is predicted: as measured, twice and four times as far, and all CPUs."""
+    last = int(curve.n[-1])
+    more = {last * factor for factor in AHEAD}
+    if curve.machine is not None and curve.machine.cpus > last:
+        more.add(curve.machine.cpus)
+    return [*(int(n) for n in curve.n), *sorted(more)]
+
+
+def _plain(one: _Compared) -> dict[str, Any]:
+    found = one.found
+    n = _populations(found.curve)
+    median, low, high = found.predict(n)
+    peak, top = found.peak(), found.ceiling()
+    return {
+        "file": one.file,
+        "curve": found.curve.label,
+        "per_second": one.rate,
+        "families": [
+            {
+                "name": row.name,
+                "parameters": row.parameters,
+                "rms": row.rms,
+                "aicc": row.aicc,
+                "leave_one_out": row.loo,
+                "extrapolation": row.extrapolation,
+                "weight": row.weight,
+                "flags": list(row.flags),
+            }
+            for row in found.families
+        ],
+        "average": {
+            "extrapolation": found.average_extrapolation,
+            "n": n,
+            "throughput": median.tolist(),
+            "low": low.tolist(),
+            "high": high.tolist(),
+        },
+        "peak": _interval(peak),
+        "ceiling": _interval(top),
+    }
+
+
+def _interval(ends: Any) -> dict[str, Any]:
+    return {
+        "median": ends.median,
+        "low": ends.low,
+        "high": ends.high,
+        "determined": ends.determined,
+    }
+
+
+def _parts(compared: Sequence[_Compared], output: str | None) -> list[Any]:
+    from lockmodel.observe.coverage import ACQUIRES, CURVE_ALONE
+
+    parts: list[Any] = []
+    for one in compared[:MOST_CURVES]:
+        parts += _curve(one)
+    if len(compared) > MOST_CURVES:
+        parts.append(f"({len(compared)} curves, {MOST_CURVES} shown; --only NAME, or --json)")
+    parts += [
+        "misfit: root mean square of ln(fitted / measured); one out: error of each point",
+        "from the others; beyond half: error above half of the populations when fitted",
+        "below it; weight: share in the average, which is the prediction",
+        "",
+    ]
+    parts += tx.bullets("what no curve can tell:", (CURVE_ALONE, ACQUIRES))
+    if output is not None:
+        path = output if "/" in output else f"./{output}"
+        last = compared[0].found.curve.n[-1]
+        parts += tx.bullets("next:", (f"lockmodel levers {path} -n {last}",))
+    else:
+        parts += tx.bullets(
+            "next:",
+            (
+                "with a model of the iteration: lockmodel fit FILE --model MODEL",
+                "save the best lock as a scenario: --only CURVE -o lock.toml",
+            ),
+        )
+    return parts
+
+
+def _curve(one: _Compared) -> list[Any]:
+    found = one.found
+    curve = found.curve
+    unit = "/s" if one.rate else ""
+    machine = curve.machine
+    where = (
+        "sockets not stated"
+        if machine is None
+        else f"{machine.sockets} sockets x {machine.cores} cores x {machine.smt} threads"
+    )
+    rows = [
+        [
+            row.name,
+            _percent(row.rms),
+            "-" if row.aicc is None else f"{row.aicc:.1f}",
+            _percent(row.loo),
+            _percent(row.extrapolation),
+            "-" if row.weight == 0 else f"{row.weight:.0%}",
+        ]
+        for row in found.families
+    ]
+    rows.append(["average", "", "", "", _percent(found.average_extrapolation), ""])
+    columns = ["family", "misfit", "AICc", "one out", "beyond half", "weight"]
+    parts: list[Any] = [
+        f"{one.file}: {curve.label}; {len(curve.n)} points from {curve.n[0]} to {curve.n[-1]}; "
+        f"{where}",
+        "",
+        tx.table(columns, rows, left=(0,)),
+        "",
+    ]
+    n = _populations(curve)
+    median, low, high = found.predict(n)
+    measured = dict(zip(curve.n.tolist(), curve.x.tolist(), strict=True))
+    cells = [
+        [
+            str(k),
+            tx.si(measured[k], unit) if k in measured else "",
+            tx.si(float(x), unit),
+            f"{tx.si(float(a), unit)} to {tx.si(float(b), unit)}",
+        ]
+        for k, x, a, b in zip(n, median, low, high, strict=True)
+    ]
+    parts += [tx.table(["n", "measured", "average", "90 % of measurements"], cells), ""]
+    peak, top = found.peak(), found.ceiling()
+    said = f"{peak.median:.0f} processes ({peak.low:.0f} to {peak.high:.0f})"
+    parts.append(f"peak at {said if peak.determined else 'not determined by these data'}")
+    ends = f"{tx.si(top.median, unit)} ({tx.si(top.low, unit)} to {tx.si(top.high, unit)})"
+    parts.append(f"ceiling {ends if top.determined else 'not determined by these data'}")
+    flags = [
+        f"{row.name}: {'; '.join(row.flags)}" for row in found.families if row.flags and row.weight
+    ]
+    parts += [*tx.bullets("flags of the families:", flags), ""]
+    return parts
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"

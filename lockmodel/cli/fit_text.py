@@ -1,0 +1,229 @@
+"""What `lockmodel fit` prints: estimates, misfit, what is determined, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lockmodel.cli import text as tx
+from lockmodel.fit.sentences import Said, number, sentences, span
+
+if TYPE_CHECKING:
+    from lockmodel.fit.bootstrap import Bootstrap
+    from lockmodel.fit.fitting import Fitted
+    from lockmodel.fit.identify import Identified
+    from lockmodel.fit.profile import Interval
+
+LONGEST_NAME = 30
+"""Longest parameter name before the value of its scope becomes a letter with a legend."""
+
+MOST_ROWS = 30
+
+
+@dataclass(frozen=True)
+class Refits:
+    """A bootstrap beside the fit."""
+
+    kind: str
+    found: Bootstrap
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the kind, the number of refits and the intervals."""
+        return {
+            "kind": self.kind,
+            "refits": int(self.found.draws.shape[0]),
+            "failed": self.found.failed,
+            "intervals": [list(ends) for ends in self.found.interval()],
+        }
+
+
+def text(
+    found: Fitted, judged: Identified, refits: Refits | None, output: str | None, colour: bool
+) -> str:
+    """Return the report of a fit for the terminal."""
+    estimate = found.estimate
+    sets = estimate.study.sets
+    models = ", ".join(dict.fromkeys(data.stock.name for data in sets))
+    parts: list[Any] = [
+        f"fit of {models} to {tx.count(len(estimate.rows), 'observation')} in "
+        f"{tx.count(len(sets), 'data set')}",
+        _noise(found),
+    ]
+    parts += [f"! {flag}" for flag in estimate.flags]
+    parts += ["", _parameters(found, refits), *_legend(found), ""]
+    parts += [_misfit(found), *_rest(found), ""]
+    parts += _judged(sentences(estimate, judged, found.main), judged)
+    parts += tx.bullets("read, but not in the fit:", _unused(found))
+    parts += tx.bullets("priors (--no-priors leaves them out):", _priors(found))
+    parts += tx.bullets("to know:", found.warnings)
+    parts += tx.bullets("next:", _next(found, output))
+    return tx.render(parts, colour)
+
+
+def _judged(said: Said, judged: Identified) -> list[Any]:
+    """Return what the data determine and what they do not."""
+    parts: list[Any] = []
+    if said.lock:
+        head = f"{said.lock} at n = {said.n}, per iteration"
+        columns = [head, "value", "90 % interval"]
+        parts += [tx.table(columns, said.quantities, left=(0,), fold=(0, 2)), ""]
+    return [
+        *parts,
+        *tx.bullets("determined by these data:", said.determined),
+        *tx.bullets("NOT determined by these data:", said.undetermined),
+        *tx.bullets("what would settle it:", judged.remedies),
+        *tx.bullets("assumed:", said.assumed),
+    ]
+
+
+def _noise(found: Fitted) -> str:
+    estimate = found.estimate
+    objective = estimate.objective
+    said = []
+    if (objective.noisy & ~objective.stated).any():
+        said.append(f"noise {tx.percent(estimate.noise.unstated)} (estimated)")
+    if objective.stated.any():
+        said.append(
+            f"stated spread {tx.percent(estimate.run_noise)}, misfit beyond it "
+            f"{tx.percent(estimate.noise.stated)}"
+        )
+    said.append(f"{tx.count(len(estimate.study.unknowns), 'unknown')}")
+    return "; ".join(said)
+
+
+def ends_text(ends: Interval, unit: str) -> str:
+    """Return an interval: "138 to 161 us"; "open" where nothing but a limit ends it."""
+    if not (ends.open_low or ends.open_high):
+        return span(ends.low, ends.high, unit)
+    low = "open" if ends.open_low else number(ends.low, unit)
+    high = "open" if ends.open_high else number(ends.high, unit)
+    return f"{low} to {high}"
+
+
+def _short_names(found: Fitted) -> tuple[list[str], dict[str, str]]:
+    """Return the names of the unknowns with long scopes as letters, and what these mean."""
+    letters: dict[str, str] = {}
+    names = []
+    for unknown in found.estimate.study.unknowns:
+        name, at, scope = unknown.name.partition("@")
+        if at and len(unknown.name) > LONGEST_NAME:
+            letter = letters.setdefault(scope, chr(ord("A") + len(letters) % 26))
+            names.append(f"{name}@{letter}")
+        else:
+            names.append(unknown.name)
+    return [n.replace("time_per_instruction_remote", "hold") for n in names], letters
+
+
+def _parameters(found: Fitted, refits: Refits | None) -> Any:
+    estimate = found.estimate
+    names, _ = _short_names(found)
+    rows = []
+    resampled = [None] * len(names) if refits is None else refits.found.interval()
+    for i, unknown in enumerate(estimate.study.unknowns):
+        best = number(float(np.exp(estimate.theta[i])), unknown.unit)
+        row = [
+            names[i],
+            best if estimate.determined[i] else f"({best})",
+            ends_text(found.intervals[i], unknown.unit),
+            "yes" if estimate.determined[i] else "NO",
+        ]
+        if refits is not None:
+            ends = resampled[i]
+            assert ends is not None
+            row.insert(3, f"{number(ends[0], unknown.unit)} to {number(ends[1], unknown.unit)}")
+        rows.append(row)
+    columns = ["parameter", "estimate", "90 % interval", "determined"]
+    if refits is not None:
+        columns.insert(3, f"{refits.kind} bootstrap")
+    return tx.table(columns, rows, left=(0,), fold=(0,))
+
+
+def _legend(found: Fitted) -> list[str]:
+    _, letters = _short_names(found)
+    made = [f"({letter}: {scope})" for scope, letter in letters.items()]
+    if not all(found.estimate.determined):
+        made.append("(in brackets: from the model and the priors, not from these data)")
+    return made
+
+
+def _misfit(found: Fitted) -> Any:
+    estimate = found.estimate
+    many = len(estimate.study.sets) > 1
+    rows = []
+    for row, fitted in zip(estimate.rows, estimate.predicted, strict=True):
+        o = row.observation
+        off = float(fitted) / np.exp(row.log_value) - 1.0
+        shown = float(fitted) - (1.0 if o.kind == "gain" else 0.0)
+        name = o.kind.replace("_", " ")
+        where = " ".join(filter(None, (o.lock, o.site)))
+        rows.append(
+            [
+                *([str(row.where + 1)] if many else []),
+                name,
+                *([where] if any(r.observation.site for r in estimate.rows) else []),
+                "" if o.n is None else str(o.n),
+                _number(o.value, o.unit),
+                _number(shown, o.unit),
+                tx.gain(off),
+            ]
+        )
+    columns = [*(["data"] if many else []), "what"]
+    columns += ["where"] if any(r.observation.site for r in estimate.rows) else []
+    columns += ["n", "measured", "fitted", "off"]
+    left = tuple(i for i, c in enumerate(columns) if c in ("data", "what", "where"))
+    return tx.table(columns, rows[:MOST_ROWS], left=left, fold=left)
+
+
+def _rest(found: Fitted) -> list[str]:
+    """Return what the numbers of data sets mean, and how many rows were left out."""
+    sets = found.estimate.study.sets
+    made = [f"({i}: {data.label})" for i, data in enumerate(sets, 1)] if len(sets) > 1 else []
+    more = len(found.estimate.rows) - MOST_ROWS
+    if more > 0:
+        made.append(f"({more} more rows in --json and --report)")
+    return made
+
+
+def _number(number: float, unit: str) -> str:
+    if unit == "1":
+        return tx.percent(number)
+    if unit in ("1/s", "s"):
+        return tx.si(number, "/s" if unit == "1/s" else "s")
+    return tx.plain(number)
+
+
+def _unused(found: Fitted) -> list[str]:
+    estimate = found.estimate
+    counts: dict[str, int] = {}
+    for one in estimate.unused:
+        o = one.observation
+        name = " ".join(filter(None, (o.kind.replace("_", " "), o.lock, o.site)))
+        counts[f"{name}: {one.why}"] = counts.get(f"{name}: {one.why}", 0) + 1
+    return [text if n == 1 else f"{text} ({n} times)" for text, n in counts.items()]
+
+
+def _priors(found: Fitted) -> list[str]:
+    made = []
+    for prior in found.estimate.priors:
+        unit = prior.parameter.unit
+        low, high = number(prior.range.low, unit), number(prior.range.high, unit)
+        made.append(f"{prior.parameter.name}: {low} to {high} (90 %): {prior.range.source}")
+    return list(dict.fromkeys(made))
+
+
+def _next(found: Fitted, output: str | None) -> Sequence[str]:
+    data = found.estimate.study.sets[found.main]
+    cpus = data.scenario.machine.cpus
+    design = f"lockmodel design {data.stock.name} --data {data.file} -n {cpus}"
+    if output is None:
+        save = "save the fitted scenario with -o fitted.toml; predictions from it have intervals"
+        return [save, f"which measurement next: {design}"]
+    if "/" not in output:
+        output = f"./{output}"
+    return [
+        f"what levers buy, with intervals: lockmodel levers {output} -n {cpus}",
+        f"which measurement next: {design}",
+    ]

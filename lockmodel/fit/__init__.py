@@ -1,0 +1,1 @@
+"""Estimate what a scenario leaves open from measurements, with intervals and their limits."""

@@ -1,0 +1,1 @@
+"""One throughput curve: families of curves, fits, comparison, and the prediction beyond it."""

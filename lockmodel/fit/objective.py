@@ -1,0 +1,437 @@
+"""One objective for any mix of observations: standardised differences of logarithms.
+
+A row is ln(expected / observed) / sd. Its sd combines what the measurement carries (its own
+spread, or what is usual for its kind) with `Noise`, which is estimated: of throughputs without a
+stated spread, run-to-run noise and the model's misfit together; of those with one, the misfit.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lockmodel.errors import ArgumentError, LockmodelError
+from lockmodel.fit import parameters as ps
+from lockmodel.fit.least_squares import Residuals
+from lockmodel.fit.priors import Prior
+from lockmodel.fit.quantities import expected, unusable
+from lockmodel.fit.response import Response
+from lockmodel.fit.study import Study
+from lockmodel.observe.observations import Observation
+
+USUAL_SD = {
+    "wait_share": 0.10,
+    "mean_wait": 0.15,
+    "hold_time": 0.10,
+    "hold_histogram": 0.10,
+    "contended_fraction": 0.15,
+    "acquires": 0.01,
+}
+"""Relative sd of what is not throughput, unless the file states more: sampling, attribution to
+call sites and the tracer's own time. Assumed; counts are exact up to their definition."""
+
+TRACED_SD = 0.25
+"""Relative sd of a time measured while tracing, which stretches it by an unknown amount."""
+
+SHARE_OF_OWN = 0.5
+"""Weight of a point's own spread against the pooled one: three repeats say little by themselves."""
+
+STALE = 0.02
+"""Step of a parameter's logarithm up to which derivatives of waits and the like are kept: such rows
+carry 10 % and more, and residuals are always computed anew."""
+
+STEP = 1e-4
+"""Step of numerical derivatives of waits and the like, on the logarithm of a parameter."""
+
+UNRELATED = (*ps.SCENARIO_KEYS, *ps.FACTOR_KEYS)
+"""Keys that move no value that has a prior."""
+
+STEADY = (*UNRELATED, *ps.TIME_KEYS)
+"""Keys that move no hand-off given in s."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One observation in the objective.
+
+    Attributes
+    ----------
+    where : int
+        Data set.
+    observation : Observation
+    log_value : float
+        ln of the observed value (of 1 + gain for a gain).
+    sd : float
+        Relative standard deviation that the measurement carries; 0 where unknown.
+    noisy : bool
+        Whether the common noise of throughput adds to it.
+    """
+
+    where: int
+    observation: Observation
+    log_value: float
+    sd: float
+    noisy: bool
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Relative sd of throughput beyond what a measurement states.
+
+    Attributes
+    ----------
+    unstated : float
+        Of throughputs without a spread: noise and misfit together.
+    stated : float
+        Of throughputs with one: misfit.
+    """
+
+    unstated: float
+    stated: float
+
+
+@dataclass(frozen=True)
+class Unused:
+    """An observation that is not in the objective, and why."""
+
+    where: int
+    observation: Observation
+    why: str
+
+
+def rows(study: Study) -> tuple[tuple[Row, ...], tuple[Unused, ...]]:
+    """Return what enters the objective, and what does not.
+
+    Raises
+    ------
+    ArgumentError
+        Nothing can be used.
+    """
+    used: list[Row] = []
+    left: list[Unused] = []
+    pooled = _pooled(study)
+    untraced = [
+        data.scenario
+        for data in study.sets
+        if any(o.kind == "throughput" and not o.traced for o in data.observations)
+    ]
+    for where, data in enumerate(study.sets):
+        rates = {o.n for o in data.observations if o.kind == "throughput"}
+        for o, repeats in zip(data.observations, data.repeats, strict=True):
+            why = unusable(o, data.scenario)
+            if not why and o.kind == "throughput" and o.traced and data.scenario in untraced:
+                why = "measured while tracing; the untraced run beside it is used"
+            if not why and o.kind == "gain" and o.n in rates:
+                why = "the throughputs it was made from are used"
+            if not why and o.kind == "gain" and data.scenario == data.stock:
+                why = "nothing says what its variant changes: give --variant"
+            if why:
+                left.append(Unused(where, o, why))
+                continue
+            used.append(_row(where, o, repeats, pooled.get(data.file, 0.0)))
+    if not used:
+        reasons = sorted({f"{u.observation.kind}: {u.why}" for u in left})
+        raise ArgumentError(
+            f"DATA: no observation can be used ({'; '.join(reasons) or 'there is none'}); give "
+            f"throughput against population, e.g. a CSV with tasks,throughput"
+        )
+    return tuple(used), tuple(left)
+
+
+def _pooled(study: Study) -> dict[str, float]:
+    """Return the root mean square relative spread of throughput per file."""
+    squares: dict[str, list[float]] = {}
+    for data in study.sets:
+        for o in data.observations:
+            if o.kind == "throughput" and o.sd is not None:
+                squares.setdefault(data.file, []).append((o.sd / o.value) ** 2)
+    return {file: math.sqrt(sum(all_) / len(all_)) for file, all_ in squares.items()}
+
+
+def _row(where: int, o: Observation, repeats: int, pooled: float) -> Row:
+    if o.kind == "gain":
+        sd = (o.sd or 0.0) / (1.0 + o.value)
+        return Row(where, o, math.log1p(o.value), sd, True)
+    own = (o.sd or 0.0) / o.value
+    if o.kind == "throughput":
+        if o.sd is not None:
+            own = math.sqrt(SHARE_OF_OWN * own**2 + (1.0 - SHARE_OF_OWN) * pooled**2)
+            own /= math.sqrt(repeats)
+        return Row(where, o, math.log(o.value), own, True)
+    usual = TRACED_SD if o.traced and o.kind != "acquires" else USUAL_SD[o.kind]
+    return Row(where, o, math.log(o.value), max(own, usual), False)
+
+
+class Objective:
+    """Residuals of a study, for one noise at a time.
+
+    Parameters
+    ----------
+    study : Study
+    rows : sequence of Row
+        Of this study.
+    priors : sequence of Prior
+    """
+
+    def __init__(self, study: Study, rows: Sequence[Row], priors: Sequence[Prior]) -> None:
+        self.study = study
+        self.rows = tuple(rows)
+        self.priors = tuple(priors)
+        self.observed = np.array([row.log_value for row in self.rows])
+        self.sd = np.array([row.sd for row in self.rows])
+        self.noisy = np.array([row.noisy for row in self.rows])
+        self._times = np.ones(len(self.rows))
+        self._shifts = np.zeros(len(self.priors))
+        self._known: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._responses: dict[int, tuple[Response, list[tuple[int, int]]]] = {}
+        self._others: dict[tuple[int, int], list[int]] = {}
+        self._gains: list[int] = []
+        self._kept: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._relative = self._relative_groups()
+        for where in range(len(study.sets)):
+            self._prepare(where)
+
+    def _prepare(self, where: int) -> None:
+        own = [k for k, row in enumerate(self.rows) if row.where == where]
+        rates = [k for k in own if self.rows[k].observation.kind == "throughput"]
+        parameters = [p for _, p in self.study.of(where)]
+        if rates:
+            populations = sorted({self.rows[k].observation.n or 1 for k in rates})
+            place = {n: i for i, n in enumerate(populations)}
+            response = Response(self.study.sets[where].scenario, parameters, populations)
+            where_to = [(k, place[self.rows[k].observation.n or 1]) for k in rates]
+            self._responses[where] = response, where_to
+        for k in own:
+            o = self.rows[k].observation
+            if o.kind == "gain":
+                self._gains.append(k)
+            elif o.kind != "throughput":
+                self._others.setdefault((where, o.n or 1), []).append(k)
+
+    def resampled(
+        self,
+        observed: np.ndarray | None = None,
+        times: np.ndarray | None = None,
+        shifts: np.ndarray | None = None,
+        known: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+    ) -> Objective:
+        """Return the objective of other data on the same study; nothing is built anew.
+
+        Parameters
+        ----------
+        observed : ndarray, shape (rows,), optional
+            ln of the observed values.
+        times : ndarray, shape (rows,), optional
+            How often each row counts; 0 leaves it out.
+        shifts : ndarray, shape (priors,), optional
+            What to move the centre of each prior by, in its standard deviations.
+        known : (ndarray, ndarray, ndarray), optional
+            A theta and `predicted` of it, where refits begin.
+        """
+        made = copy.copy(self)
+        if observed is not None:
+            made.observed = observed
+        if times is not None:
+            made._times = times
+        if shifts is not None:
+            made._shifts = shifts
+        made._known = known
+        made._kept = dict(self._kept)  # its own, so that refits do not depend on their order
+        return made
+
+    def extended(self, study: Study, more: Sequence[Row]) -> Objective:
+        """Return the objective with further rows, of data sets appended to the study.
+
+        Parameters
+        ----------
+        study : Study
+            This one with more data sets at the end and the same unknowns.
+        more : sequence of Row
+            Of the new data sets; they follow the present rows.
+        """
+        made = copy.copy(self)
+        made.study = study
+        made.rows = (*self.rows, *more)
+        made.observed = np.append(self.observed, [row.log_value for row in more])
+        made.sd = np.append(self.sd, [row.sd for row in more])
+        made.noisy = np.append(self.noisy, [row.noisy for row in more]).astype(bool)
+        made._times = np.append(self._times, np.ones(len(more)))
+        made._known = None
+        made._responses = dict(self._responses)
+        made._others = dict(self._others)
+        made._gains = list(self._gains)
+        made._kept = dict(self._kept)
+        made._relative = made._relative_groups()
+        for where in range(len(self.study.sets), len(study.sets)):
+            made._prepare(where)
+        return made
+
+    def _relative_groups(self) -> list[np.ndarray]:
+        """Return the rows of each file whose throughput is known up to a factor only."""
+        groups: dict[str, list[int]] = {}
+        for k, row in enumerate(self.rows):
+            if row.observation.unit == "relative":
+                groups.setdefault(self.study.sets[row.where].file, []).append(k)
+        return [np.array(group) for group in groups.values()]
+
+    def predicted(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return ln of the expected values and their Jacobian.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (p,)
+            Logarithms of the unknowns.
+
+        Returns
+        -------
+        (ndarray, shape (rows,), ndarray, shape (rows, p))
+            Throughput exactly differentiated, all else by central differences.
+        """
+        if self._known is not None and np.array_equal(self._known[0], theta):
+            return self._known[1], self._known[2]
+        log_x = np.empty(len(self.rows))
+        slopes = np.zeros((len(self.rows), theta.size))
+        for where, (response, where_to) in self._responses.items():
+            index = {p.name: i for i, p in self.study.of(where)}
+            x, jacobian = response(self.study.values(where, theta))
+            columns = [index[p.name] for p in response.parameters]
+            for k, place in where_to:
+                log_x[k] = x[place]
+                slopes[k, columns] = jacobian[place]
+        for (where, n), chosen in self._others.items():
+            values, jacobian = self._differences(where, n, chosen, theta)
+            log_x[chosen], slopes[chosen] = values, jacobian
+        for k in self._gains:
+            log_x[k], slopes[k] = self._gain(k, theta)
+        return log_x, slopes
+
+    def _differences(
+        self, where: int, n: int, chosen: Sequence[int], theta: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        observations = [self.rows[k].observation for k in chosen]
+
+        def at(point: np.ndarray) -> np.ndarray:
+            scenario = self.study.scenario(where, point)
+            return np.log(expected(scenario, n, observations))
+
+        kept = self._kept.get((where, n))
+        if kept is not None and np.abs(theta - kept[0]).max() <= STALE:
+            return at(theta), kept[1]
+        slopes = np.zeros((len(chosen), theta.size))
+        for index, _ in self.study.of(where):
+            step = np.zeros(theta.size)
+            step[index] = STEP
+            slopes[:, index] = (at(theta + step) - at(theta - step)) / (2.0 * STEP)
+        self._kept[where, n] = theta.copy(), slopes
+        return at(theta), slopes
+
+    def _gain(self, k: int, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return ln(1 + gain) of a variant over the stock model, and its derivatives."""
+        row = self.rows[k]
+        data = self.study.sets[row.where]
+        own = self.study.of(row.where)
+        values = self.study.values(row.where, theta)
+        total, slopes = 0.0, np.zeros(theta.size)
+        for scenario, sign in ((data.scenario, 1.0), (data.stock, -1.0)):
+            response = Response(scenario, [p for _, p in own], [row.observation.n or 1])
+            x, jacobian = response(values)
+            total += sign * float(x[0])
+            index = {p.name: i for i, p in own}
+            columns = [index[p.name] for p in response.parameters]
+            slopes[columns] += sign * jacobian[0]
+        return total, slopes
+
+    @property
+    def relative(self) -> list[np.ndarray]:
+        """Rows of each file whose throughput is known up to a factor only."""
+        return self._relative
+
+    @property
+    def stated(self) -> np.ndarray:
+        """Which throughputs come with a spread of their own, shape (rows,)."""
+        with_sd: np.ndarray = self.noisy & (self.sd > 0)
+        return with_sd
+
+    def spread(self, noise: Noise) -> np.ndarray:
+        """Return the sd of every row, shape (rows,)."""
+        more = np.where(self.stated, noise.stated, noise.unstated)
+        variance = self.sd**2 + np.where(self.noisy, more**2, 0.0)
+        with np.errstate(divide="ignore"):
+            sd: np.ndarray = np.sqrt(variance / self._times)  # infinite for a row left out
+        return sd
+
+    def residuals(self, noise: Noise) -> Residuals:
+        """Return the function to minimise: rows first, then priors, standardised.
+
+        Parameters
+        ----------
+        noise : Noise
+        """
+        spread = self.spread(noise)
+
+        def function(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            try:
+                log_x, slopes = self.predicted(theta)
+            except LockmodelError:
+                size = len(self.rows) + len(self.priors)
+                return np.full(size, np.nan), np.zeros((size, theta.size))
+            difference = (log_x - self.observed) / spread
+            jacobian = slopes / spread[:, None]
+            for group in self._relative:
+                _free_factor(difference, jacobian, spread, group)
+            if not self.priors:
+                return difference, jacobian
+            extra, more = self._prior_rows(theta)
+            return np.append(difference, extra), np.vstack([jacobian, more])
+
+        return function
+
+    def _prior_rows(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = np.empty(len(self.priors))
+        slopes = np.zeros((len(self.priors), theta.size))
+        for k, prior in enumerate(self.priors):
+            own = self._own_unknown(prior)
+            if own is not None:
+                middle, sd = math.log(prior.range.median), prior.range.sd
+                found[k] = (theta[own] - middle) / sd - self._shifts[k]
+                slopes[k, own] = 1.0 / sd
+                continue
+            movers = [i for i, p in self.study.of(prior.where) if p.key not in UNRELATED]
+            found[k] = self._prior_value(prior, theta) - self._shifts[k]
+            for index in movers:
+                step = np.zeros(theta.size)
+                step[index] = STEP
+                up = self._prior_value(prior, theta + step)
+                down = self._prior_value(prior, theta - step)
+                slopes[k, index] = (up - down) / (2.0 * STEP)
+        return found, slopes
+
+    def _own_unknown(self, prior: Prior) -> int | None:
+        """Return the unknown that a prior on a whole hand-off is about and that alone moves it."""
+        if prior.parameter.key != "handoff":
+            return None
+        movers = [(i, p) for i, p in self.study.of(prior.where) if p.key not in STEADY]
+        alone = len(movers) == 1 and movers[0][1] == prior.parameter
+        return movers[0][0] if alone else None
+
+    def _prior_value(self, prior: Prior, theta: np.ndarray) -> float:
+        value = ps.read(self.study.scenario(prior.where, theta), prior.parameter)
+        return math.log(max(value, 1e-300) / prior.range.median) / prior.range.sd
+
+
+def _free_factor(
+    difference: np.ndarray, jacobian: np.ndarray, spread: np.ndarray, group: np.ndarray
+) -> None:
+    """Take a common factor out of some rows: only the ratios between them count.
+
+    The best factor is the weighted mean of the differences (linear in ln), so it is projected out
+    exactly: each standardised row loses its part along 1 / spread.
+    """
+    along = 1.0 / spread[group]
+    along /= max(float(np.linalg.norm(along)), 1e-300)  # all rows of the group may be left out
+    difference[group] -= along * float(along @ difference[group])
+    jacobian[group] -= np.outer(along, along @ jacobian[group])

@@ -1,0 +1,445 @@
+"""Intervals of a fitted scenario: against closed forms and sensitivities, and as printed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from fits import NORMAL_95, fitted
+from msgspec.structs import replace
+
+from lockmodel import intervals, sweep
+from lockmodel.cli.intervals import Column, fitting, gain, gain_ends, span
+from lockmodel.errors import ScenarioError
+from lockmodel.fit.draws import Draws, draw, interval
+from lockmodel.handoff import ConstantHandOff
+from lockmodel.lever_text import parse
+from lockmodel.network import CPU, build
+from lockmodel.prediction import Basis
+from lockmodel.scenario import Calibrated, Lock, Machine, Scenario, Site, Walkers
+from lockmodel.scenario_toml import dumps
+from lockmodel.shipped import find_scenario
+from lockmodel.solvers import points, solve
+from lockmodel.solvers.bounds import ceiling
+from lockmodel.solvers.product_form import demand_elasticity
+from lockmodel.solvers.product_form import solve as solve_network
+from lockmodel.whatif import compare, rank
+
+MODEL = "execl-xeon8369b"
+SHIPPED = find_scenario(MODEL)
+T3_95 = 2.3533634348018264
+"""95 % quantile of Student's t with 3 degrees of freedom."""
+
+THINKER = Scenario(
+    name="thinker",
+    title="no lock",
+    iteration="one",
+    machine=Machine(name="flat", cpus=64, cores=64),
+    think=1e-4,
+)
+ONE_LOCK = Scenario(
+    name="one",
+    title="one lock",
+    iteration="one",
+    machine=Machine(name="flat", cpus=64, cores=64),
+    think=1e-4,
+    locks=(
+        Lock(
+            name="file",
+            time_per_instruction_local=1e-9,
+            time_per_instruction_remote=1e-9,
+            handoff=ConstantHandOff(time=4e-7),
+        ),
+    ),
+    sites=(Site(lock="file", phase="exec", name="map", acquires=4, held_instructions=1000),),
+)
+DEVIATIONS = {
+    "think": 0.02,
+    "think_remote": 0.05,
+    "all.time_per_instruction_remote": 0.05,
+    "all.handoff": 0.15,
+}
+FITTED = fitted(
+    SHIPPED,
+    DEVIATIONS,
+    correlation=-0.2,
+    undetermined=("all.handoff",),
+    degrees=4.0,
+    noise=0.02,
+    model_error=0.03,
+)
+
+
+def width(ends):
+    """Return the half-width of the logarithm of an interval."""
+    return math.log(ends[1] / ends[0]) / 2
+
+
+# Throughput
+
+
+def test_think_alone_has_the_interval_of_think():
+    """X(1) = 1 / Z, so ln X has the deviation of ln Z."""
+    found = solve(fitted(THINKER, {"think": 0.1}), [1, 64])
+    factor = math.exp(NORMAL_95 * 0.1)
+    for point in found.points:
+        x = point.n / 1e-4
+        assert point.throughput_per_s == pytest.approx(x, rel=1e-12)
+        assert point.interval_per_s == pytest.approx((x / factor, x * factor), rel=3e-3)
+    assert found.ceiling.interval_per_s == pytest.approx((64e4 / factor, 64e4 * factor), rel=3e-3)
+
+
+@pytest.mark.parametrize(("degrees", "quantile"), [(0.0, NORMAL_95), (3.0, T3_95)])
+def test_noise_and_model_error_add_to_parameter_error_in_squares(degrees, quantile):
+    """A linear model: the textbook prediction interval of Student's t."""
+    scenario = fitted(THINKER, {"think": 0.1}, degrees=degrees, noise=0.06, model_error=0.08)
+    (point,) = solve(scenario, [1]).points
+    half = quantile * math.sqrt(0.1**2 + 0.06**2 + 0.08**2)
+    assert np.log(point.interval_per_s) - math.log(1e4) == pytest.approx([-half, half], rel=0.01)
+
+
+def test_noise_alone_is_exact():
+    scenario = fitted(THINKER, {"think": 1e-12}, noise=0.05, level=0.8)
+    (point,) = solve(scenario, [1]).points
+    half = 1.2815515655446004 * 0.05  # 90 % quantile
+    want = (1e4 * math.exp(-half), 1e4 * math.exp(half))
+    assert point.interval_per_s == pytest.approx(want, rel=1e-9)
+
+
+def test_model_error_grows_with_each_doubling_beyond_what_was_measured():
+    scenario = fitted(THINKER, {"think": 1e-12}, model_error=0.05)
+    known = replace(scenario, calibrated=Calibrated(low=4, high=16))
+    halves = [width(p.interval_per_s) / NORMAL_95 for p in solve(known, [1, 4, 9, 16, 64]).points]
+    assert halves == pytest.approx([0.15, 0.05, 0.05, 0.05, 0.15], rel=1e-6)
+    assert intervals.model_error(known, 32) == pytest.approx(0.10, rel=1e-12)
+    assert intervals.model_error(scenario, 4096) == 0.05
+    assert intervals.model_error(SHIPPED, 4096) == 0.0
+
+
+@pytest.mark.parametrize("n", [2, 20, 26, 40, 64])
+def test_small_errors_propagate_as_the_exact_sensitivities_say(n):
+    """Delta method: d ln X / d ln D = Q(N-1) - Q(N), think and lock correlated by 0.6."""
+    scenario = fitted(
+        replace(ONE_LOCK, locks=(replace(ONE_LOCK.locks[0], handoff=ConstantHandOff(time=0.0)),)),
+        {"think": 2e-3, "file.held_instructions": 5e-3},
+        correlation=0.6,
+    )
+    (solution,) = solve_network(build(scenario, n))
+    slopes = demand_elasticity(solution)
+    names = [s.name for s in build(scenario, n).stations]
+    assert names == [CPU, "file"]
+    covariance = np.array([p.covariance for p in scenario.fit.parameters])
+    delta = NORMAL_95 * math.sqrt(slopes @ covariance @ slopes)
+    rates = np.concatenate([intervals.rates(draw(scenario, 1024, s), [n]) for s in range(3)])
+    assert width(interval(rates[:, 0], 0.9)) == pytest.approx(delta, rel=0.03)
+    (point,) = solve(scenario, [n]).points
+    assert width(point.interval_per_s) == pytest.approx(delta, rel=0.1)
+
+
+def test_rates_are_those_of_the_solver():
+    for scenario in (ONE_LOCK, SHIPPED, parse("shard:all=8").apply(SHIPPED)):
+        want = [p.throughput_per_s for p in points(scenario, [1, 7, 40])]
+        assert intervals.throughput(scenario, [1, 7, 40]) == pytest.approx(want, rel=1e-12)
+
+
+def test_a_ceiling_has_the_interval_of_its_draws():
+    found = solve(FITTED, [16])
+    values = [ceiling(one).throughput_per_s for one in draw(FITTED)]
+    assert found.ceiling.interval_per_s == pytest.approx(interval(np.array(values), 0.9), rel=1e-9)
+    low, high = found.ceiling.interval_per_s
+    assert low < found.ceiling.throughput_per_s < high
+
+
+def test_other_methods_get_product_forms_interval_in_proportion():
+    scenario = fitted(ONE_LOCK, {"think": 0.05, "file.handoff": 0.1}, noise=0.02)
+    markov, product = (solve(scenario, [6], method) for method in ("markov", "product-form"))
+    (a,), (b,) = markov.points, product.points
+    assert a.throughput_per_s != b.throughput_per_s
+    assert [end / a.throughput_per_s for end in a.interval_per_s] == pytest.approx(
+        [end / b.throughput_per_s for end in b.interval_per_s], rel=1e-9
+    )
+
+
+def test_bounds_and_scenarios_without_a_fit_have_no_intervals():
+    for found in (solve(FITTED, [4], "bounds"), solve(SHIPPED, [4])):
+        assert found.fit is None
+        assert found.points[0].interval_per_s is None
+        assert found.ceiling.interval_per_s is None
+        assert "interval_per_s" not in found.to_json()["points"][0]
+        assert "fit" not in found.to_json()
+    assert compare(FITTED, [parse("less_think=0.5")], [4], "bounds").fit is None
+
+
+def test_what_a_prediction_rests_on_is_said():
+    found = solve(FITTED, [1, 64])
+    assert found.fit == Basis(
+        level=0.9, parameters=4, observations=8, draws=256, flags=(), undetermined=("all.handoff",)
+    )
+    assert found.warnings[0] == "not determined by the data: all.handoff (prior only)"
+    assert [p.throughput_per_s for p in found.points] == [
+        p.throughput_per_s for p in solve(SHIPPED, [1, 64]).points
+    ]
+
+
+def test_a_parameter_that_is_gone_is_an_error_of_the_file():
+    scenario = parse("exclude:libc.so.6").apply(fitted(SHIPPED, {"libc.so.6.handoff": 0.1}))
+    with pytest.raises(ScenarioError, match=r"'libc\.so\.6\.handoff': the scenario does not have"):
+        solve(scenario, [4])
+
+
+def test_draws_that_walkers_saturate_have_no_throughput():
+    lock = replace(ONE_LOCK.locks[0], walkers=Walkers(walks_per_s=2e6, read=0.0), acquire_time=0.0)
+    scenario = fitted(replace(ONE_LOCK, locks=(lock,)), {"file.handoff": 0.2}, noise=0.01)
+    low, high = solve(scenario, [8]).points[0].interval_per_s  # share taken: 0.8 exp(N(0, 0.2))
+    assert low == 0.0
+    assert high > solve(scenario, [8]).points[0].throughput_per_s
+    half = Draws((), np.ones(4), 0.0)
+    low, high = intervals.measured(np.array([0.0, 0.0, 1.0, 1.0]), half, 0.1, 0.9)
+    assert (low, high) == pytest.approx((0.0, math.exp(0.1 * 1.2815515655446004)), rel=1e-9)
+
+
+# Gains
+
+
+def test_a_gain_is_surer_than_before_and_after():
+    """Correlation is kept: the naive combination of both intervals is far wider."""
+    scenario = fitted(SHIPPED, {"all.time_per_instruction_remote": 0.1, "all.handoff": 0.1}, 0.9)
+    lever = parse("batch:libc.so.6/exec.map_split=1")
+    change = compare(scenario, [lever], [128]).points[0]
+    before = solve(scenario, [128]).points[0].interval_per_s
+    after = solve(lever.apply(scenario), [128]).points[0].interval_per_s
+    naive = math.hypot(width(before), width(after))
+    own = width(tuple(1 + end for end in change.gain_interval))
+    assert 0 < own < naive / 10
+    assert change.gain_interval[0] < change.gain < change.gain_interval[1]
+
+
+def test_a_gain_that_the_parameters_do_not_touch_is_certain():
+    """Think alone, halved: +100 % whatever it is. Noise is no part of it."""
+    scenario = fitted(THINKER, {"think": 0.3}, noise=0.5, model_error=0.5)
+    found = compare(scenario, [parse("less_think=0.5")], [1, 64])
+    for change in found.points:
+        assert change.gain_interval == pytest.approx((1.0, 1.0), rel=1e-9)
+
+
+def test_the_interval_of_a_gain_by_hand():
+    """At N = 1 hold 2 us of D = 102 us; exclude: gain = h / Z, h with a deviation of 0.2."""
+    scenario = fitted(ONE_LOCK, {"file.held_instructions": 0.2})
+    (change,) = compare(scenario, [parse("exclude:file")], [1]).points
+    hold = 4 * 1000 * 1e-9
+    assert change.gain == pytest.approx(hold / 1e-4, rel=1e-9)
+    want = [hold / 1e-4 * math.exp(s * NORMAL_95 * 0.2) for s in (-1, 1)]
+    assert change.gain_interval == pytest.approx(want, rel=0.02)
+
+
+def test_levers_alone_have_intervals_of_their_own():
+    texts = ["shorten_hold:libc.so.6=0.5", "cheaper_handoff:libc.so.6=none"]
+    found = compare(FITTED, [parse(text) for text in texts], [16, 128])
+    assert [len(own.gain_intervals) for own in found.alone] == [2, 2]
+    for own, text in zip(found.alone, texts, strict=True):
+        (single,) = compare(FITTED, [parse(text)], [128]).points
+        assert own.gains[1] == pytest.approx(single.gain, rel=1e-12)
+        assert own.gain_intervals[1] == pytest.approx(single.gain_interval, rel=1e-9)
+
+
+def test_a_draw_that_is_batched_already_gains_nothing():
+    """15 acquires times exp(N(0, 0.1)): for a quarter of the draws 14 are no fewer."""
+    scenario = fitted(SHIPPED, {"libc.so.6.acquires": 0.1})
+    (change,) = compare(scenario, [parse("batch:libc.so.6=14")], [128]).points
+    low, high = change.gain_interval
+    assert low == pytest.approx(0.0, abs=1e-12)
+    assert high > change.gain > 0
+
+
+def test_ranking_has_intervals_and_keeps_its_order():
+    found, bare = rank(FITTED, 64), rank(SHIPPED, 64)
+    assert [row.lever for row in found.levers] == [row.lever for row in bare.levers]
+    for row in found.levers:
+        low, high = row.gain_interval
+        assert low <= row.gain + 1e-9
+        assert high >= row.gain - 1e-9
+    by_name = {row.lever: row.gain_interval for row in found.levers}
+    for shards in found.shards:
+        for row in shards.tried:
+            assert row.gain_interval == by_name.get(row.lever)
+    assert bare.levers[0].gain_interval is None
+
+
+def test_walkers_that_leave_nothing_have_a_gain_of_minus_one():
+    lock = replace(ONE_LOCK.locks[0], walkers=Walkers(walks_per_s=5e5, read=0.0))
+    scenario = fitted(replace(ONE_LOCK, locks=(lock,)), {"think": 0.1})
+    (change,) = intervals.Gains(scenario, scenario.fit, [8], 8).of(
+        parse("shard:file=8").apply, [-1.0]
+    )
+    assert change == (-1.0, -1.0)
+
+
+def test_everything_is_the_same_every_time():
+    lever = parse("shorten_hold:all=0.5")
+    assert solve(FITTED, [1, 9]) == solve(FITTED, [1, 9])
+    assert compare(FITTED, [lever], [9]) == compare(FITTED, [lever], [9])
+
+
+def test_how_many_draws_follows_from_the_work():
+    assert [intervals.count_for(work) for work in (1, 32, 33, 512, 513)] == [256, 256, 64, 64, 32]
+    pinned = parse("shard:all=8").apply(SHIPPED)
+    assert intervals.draws_for([SHIPPED], [1, 128]) == 256
+    assert intervals.draws_for([SHIPPED, pinned], [64, 128]) == 64
+
+
+def test_sweep_has_the_intervals_of_predict():
+    axis = sweep.parse_axis("shards=1,2")
+    found = sweep.sweep(FITTED, [axis], [16, 128])
+    want = {p.n: p.interval_per_s for p in solve(FITTED, [16, 128]).points}
+    for row in found.rows[:2]:
+        assert tuple(row[key] for key in sweep.ENDS) == pytest.approx(want[row["n"]], rel=1e-9)
+    assert found.rows[3][sweep.ENDS[0]] < found.rows[3]["throughput_per_s"]
+    assert "fit" in found.to_json()
+    bare = sweep.sweep(SHIPPED, [axis], [16])
+    assert "fit" not in bare.to_json()
+    assert sweep.ENDS[0] not in bare.rows[0]
+
+
+# As printed
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        ((31000.0, 35200.0), "31.0 to 35.2 k/s"),
+        ((950.0, 1020.0), "0.95 to 1.02 k/s"),
+        ((0.0, 5.0), "0.00 to 5.00 /s"),
+        ((0.0, 0.0), "0 /s to 0 /s"),
+        ((99940.0, 99960.0), "100 to 100 k/s"),
+    ],
+)
+def test_an_interval_has_one_unit(ends, text):
+    assert span(ends, "/s") == text
+
+
+def test_gains_with_their_interval():
+    assert gain(0.62, (0.48, 0.79)) == "+62 % (48 to 79)"
+    assert gain(0.043, (0.039, 0.047)) == "+4.3 % (3.9 to 4.7)"
+    assert gain(10.03, (8.8, 11.4)) == "+1,003 % (880 to 1,140)"
+    assert gain(0.62, None) == "+62 %"
+    assert gain_ends((-0.00001, 0.0001)) == "(0 to 0)"
+    assert gain_ends((-0.3, 0.02)) == "(-30 to 2)"
+
+
+def test_columns_give_way_by_rank():
+    columns = [Column("n", ("1",)), Column("a" * 50, ("",), 1), Column("b" * 40, ("",), 2)]
+    assert [c.head[0] for c in fitting(columns, 80)] == ["n", "a"]
+    assert [c.head[0] for c in fitting(columns, 95)] == ["n", "a", "b"]
+    assert [c.head[0] for c in fitting(columns, 20)] == ["n"]
+
+
+@pytest.fixture
+def report(command, tmp_path):
+    """Write a fitted scenario and run a command line on it; FILE stands for it."""
+
+    def call(line, scenario=FITTED):
+        (tmp_path / "fitted.toml").write_text(dumps(scenario), encoding="utf-8")
+        ran = command(*line.replace("FILE", "./fitted.toml").split())
+        assert ran.fine, ran.stderr
+        return ran
+
+    return call
+
+
+LINES = [
+    "predict FILE -n 1,16,64,128",
+    "predict FILE -n 1..32 --all",
+    "predict FILE -n 1,256 --method bounds",
+    "levers FILE -n 128 --top 0",
+    "levers FILE -n 64 --top 0 --walks libc.so.6=900,read_us=64",
+    "whatif FILE -n 1,128 --lever less_think=0.5 --lever shard:all=8 "
+    "--lever skip:all/exec.map_unlink --lever cheaper_handoff:all=none --lever batch:all=2",
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("model", [MODEL, "sysexec-spr224-v6.1"])
+def test_reports_fit_80_columns(line, model, report):
+    scenario = find_scenario(model)
+    known = {name: sd for name, sd in DEVIATIONS.items() if name != "think_remote"}
+    made = fitted(scenario, known, degrees=4.0, noise=0.02, flags=("AT LIMIT: all.handoff",) * 3)
+    out = report(line, made).stdout
+    assert [text for text in out.splitlines() if len(text) > 80] == []
+    assert "WARNING, THE FIT IS FLAGGED:\n! AT LIMIT: all.handoff" in out
+
+
+def test_predict_prints_intervals_and_what_they_rest_on(report):
+    out = report("predict FILE -n 1,128").stdout
+    flat = " ".join(out.split())
+    assert "intervals: 90 %, from the fit of 4 parameters to 8 observations; flags: none" in flat
+    assert "- not determined by the data: all.handoff (prior only)" in flat
+    assert re.search(r"^128 +33\.9 k/s  \d\d\.\d to \d\d\.\d k/s ", out, re.MULTILINE)
+    top = r"^ceiling 53\.4 k/s \(\d\d\.\d to \d\d\.\d k/s\) set by libc"
+    assert re.search(top, out, re.MULTILINE)
+    assert "--json has them: iteration" in out
+    assert "WARNING" not in out
+    assert (
+        "intervals: none by --method bounds" in report("predict FILE -n 4 --method bounds").stdout
+    )
+
+
+def test_levers_and_whatif_print_gains_with_intervals(report):
+    cell = r"\+\d+ % \(\d+ to \d+\)"
+    out = report("levers FILE -n 128").stdout
+    assert re.search(rf"^shorten_hold:libc\.so\.6=0\.5 +{cell} +libc", out, re.MULTILINE)
+    out = report("whatif FILE -n 128 --lever shorten_hold:libc.so.6=0.5").stdout
+    assert re.search(rf"^128  33\.9 k/s +\S+ k/s +{cell}$", out, re.MULTILINE)
+    assert "gain (90 % interval)" in out
+
+
+def test_flags_are_printed_first_as_they_are(report):
+    made = replace(
+        FITTED, fit=replace(FITTED.fit, flags=("POOR FIT: chi2", "AT A LIMIT: all.handoff"))
+    )
+    for line in ("predict FILE -n 4", "levers FILE -n 4", "whatif FILE -n 4 --lever less_think=0"):
+        lines = report(line, made).stdout.splitlines()
+        assert lines[1:4] == [
+            "WARNING, THE FIT IS FLAGGED:",
+            "! POOR FIT: chi2",
+            "! AT A LIMIT: all.handoff",
+        ]
+    ran = report("sweep FILE -n 4 --over shards=1", made)
+    assert "note: WARNING, THE FIT IS FLAGGED" in ran.stderr
+
+
+def test_json_has_the_intervals_in_base_units(report):
+    data = json.loads(report("predict FILE -n 1,64 --json").stdout)
+    assert data["schema"] == "lockmodel.prediction/1"
+    assert data["fit"]["undetermined"] == ["all.handoff"]
+    assert data["ceiling"]["interval_per_s"][0] > 1e4
+    for point in data["points"]:
+        low, high = point["interval_per_s"]
+        assert low < point["throughput_per_s"] < high
+    data = json.loads(report("levers FILE -n 64 --json").stdout)
+    assert all(len(row["gain_interval"]) == 2 for row in data["levers"])
+    lever = "--lever less_think=0.5 --lever exclude:all"
+    data = json.loads(report(f"whatif FILE -n 1,64 {lever} --json").stdout)
+    assert [len(p["gain_interval"]) for p in data["points"]] == [2, 2]
+    assert [len(own["gain_intervals"]) for own in data["alone"]] == [2, 2]
+
+
+def test_csv_of_a_sweep_has_the_columns(report):
+    out = report("sweep FILE -n 64 --over shards=1,2").stdout
+    for row in csv.DictReader(io.StringIO(out)):
+        low, x, high = (float(row[f"throughput_{key}per_s"]) for key in ("low_", "", "high_"))
+        assert low < x < high
+
+
+def test_without_a_fit_nothing_of_it_is_printed_or_imported(cli):
+    program = (
+        "import sys; from lockmodel.cli import run; "
+        f"run(['predict', '{MODEL}', '-n', '4', '-o', 'out.txt']); "
+        "print([m for m in ('lockmodel.intervals', 'lockmodel.fit.draws', 'scipy') "
+        "if m in sys.modules])"
+    )
+    assert cli(python=program).stdout == "[]\n"
