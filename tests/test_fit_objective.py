@@ -28,6 +28,7 @@ from lockmodel.fit.objective import SHARE_OF_OWN, TRACED_SD, USUAL_SD, Noise, Ob
 from lockmodel.fit.priors import priors
 from lockmodel.fit.quantities import expected
 from lockmodel.fit.study import Study, plan
+from lockmodel.handoff import NoHandOff
 from lockmodel.scenario import Walkers
 from lockmodel.solvers import points
 
@@ -230,6 +231,25 @@ def test_a_gain_is_the_ratio_of_two_predictions():
     assert made.predicted(made.study.start)[0][0] == pytest.approx(math.log(new / old), abs=1e-10)
     assert made.observed[0] == pytest.approx(math.log(1.2))
     assert made.noisy.tolist() == [True]
+
+
+def test_a_gain_whose_lever_takes_away_what_is_fitted_still_moves_with_it():
+    """Stock 1 / (D + c), free hand-off 1 / D at saturation: the gain knows c."""
+    free_handoff = replace(STOCK, locks=(lock(handoff=NoHandOff()),))
+    sets = [
+        data(STOCK, curve(STOCK)),
+        data(free_handoff, (seen("gain", 0.2, 64),), "new", stock=STOCK),
+    ]
+    made = objective(sets, ("think", "hold", "handoff"))
+    assert made.rows[-1].observation.kind == "gain"
+    theta = made.study.start + 0.1
+    log_gain, slopes = (part[-1] for part in made.predicted(theta))
+    both = [points(made.study.scenario(where, theta), [64])[0].throughput_per_s for where in (1, 0)]
+    assert log_gain == pytest.approx(np.log(both[0] / both[1]), rel=1e-9)
+    step = np.array([0.0, 0.0, 1e-5])
+    up, down = (made.predicted(theta + side * step)[0][-1] for side in (1, -1))
+    assert slopes[2] == pytest.approx((up - down) / 2e-5, rel=1e-5)
+    assert slopes[2] > 0.05
 
 
 def test_nothing_to_use_says_what_would_be():

@@ -8,12 +8,13 @@ import math
 import numpy as np
 import pytest
 from scipy import optimize
-from studies import NO_PRIORS, PATCHED, STOCK, curve, data, fitted, model, seen
+from studies import MACHINE, NO_PRIORS, PATCHED, STOCK, curve, data, fitted, model, seen
 
 from lockmodel.fit.estimate import Settings
 from lockmodel.fit.profile import CLOSE, interval_of, intervals, profile
 from lockmodel.fit.quantiles import student
 from lockmodel.fit.quantities import expected
+from lockmodel.placement import distances
 
 ALONE = model(locks=())
 DENSE = tuple(range(1, 65))
@@ -142,6 +143,30 @@ def test_parts_that_nothing_separates_have_the_width_of_their_split():
     assert ends.open_high == (high > unknown.upper)
     think = interval_of(found, 0)
     assert (think.low, think.high) == (profile(found, 0).low, profile(found, 0).high)
+
+
+def test_held_work_gives_up_what_the_handoff_takes_of_the_demand():
+    """D = tau I + m c stays: with the hand-off at its ends, tau is (D - m c) / I by hand."""
+    found = fitted(
+        [data(STOCK, curve(STOCK, DENSE[::4], noise=0.005))],
+        ("think", "hold", "handoff"),
+        settings=Settings(),
+    )
+    hold, handoff = (interval_of(found, i) for i in (1, 2))
+    scenario = found.scenario(0)
+    own = scenario.lock("a")
+    line = distances(MACHINE, 64)[0]
+    instructions, m = 4000.0, 5.0
+    tau = own.time_per_instruction_local * (1 - line) + own.time_per_instruction_remote * line
+    handed = m * float(own.handoff.cost(np.array([63.0]), 1.0)[0])
+    demand = tau * instructions + handed
+    margin = math.exp(student(0.9, found.degrees) * math.sqrt(found.measured_covariance[1, 1]))
+    for end, side in ((handoff.low, hold.high / margin), (handoff.high, hold.low * margin)):
+        crowded = (demand - m * end) / instructions
+        remote = (crowded - own.time_per_instruction_local * (1 - line)) / line
+        if remote > own.time_per_instruction_local:
+            assert side == pytest.approx(remote, rel=1e-6)
+    assert hold.low < math.exp(found.theta[1]) < hold.high
 
 
 def test_the_interval_covers_as_often_as_it_says():

@@ -48,11 +48,11 @@ def test_scopes(scope, groups):
     assert scope in SCOPES
 
 
-def test_times_belong_to_a_machine_and_the_ratio_is_carried_over():
+def test_what_an_iteration_does_belongs_to_its_model_and_times_of_locks_to_the_machine():
     study = plan(SETS, ["think", "hold", "handoff_instructions"])
     assert names(study) == [
-        "think@m",
-        "think@n",
+        "think@s",
+        "think@other",
         "all.time_per_instruction_remote@m",
         "all.time_per_instruction_remote@n",
         "all.handoff_instructions",

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from bench_fit import accuracy_rows, fit_rows
 from bench_stochastic import (
     Measured,
     chain_rows,
@@ -220,6 +221,8 @@ def main() -> int:
         *simulation_rows(repeats),
         *chain_rows(repeats),
         *constant_rows(repeats),
+        *fit_rows(repeats),
+        *accuracy_rows(),
     ]
     peers = peer_rows(options.peers, options.peer_limit) if options.peers else []
     if options.json:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     "shared",
     multiple=True,
     metavar="NAME=SCOPE",
-    help="One value of a parameter per SCOPE: all, machine (default), model, file, variant, "
-    "kernel. Repeatable.",
+    help="One value of a parameter per SCOPE: all, machine, model, file, variant, kernel. "
+    "Repeatable  [default: times of locks per machine, think time and counts per model].",
 )
 @click.option(
     "--variant",

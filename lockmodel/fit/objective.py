@@ -333,16 +333,18 @@ class Objective:
         """Return ln(1 + gain) of a variant over the stock model, and its derivatives."""
         row = self.rows[k]
         data = self.study.sets[row.where]
-        own = self.study.of(row.where)
-        values = self.study.values(row.where, theta)
+        sides = (
+            (data.scenario, self.study.of(row.where), 1.0),
+            (data.stock, self.study.of_stock(row.where), -1.0),
+        )
         total, slopes = 0.0, np.zeros(theta.size)
-        for scenario, sign in ((data.scenario, 1.0), (data.stock, -1.0)):
+        for scenario, own, sign in sides:
             response = Response(scenario, [p for _, p in own], [row.observation.n or 1])
-            x, jacobian = response(values)
+            x, jacobian = response({p.name: float(np.exp(theta[i])) for i, p in own})
             total += sign * float(x[0])
             index = {p.name: i for i, p in own}
-            columns = [index[p.name] for p in response.parameters]
-            slopes[columns] += sign * jacobian[0]
+            for column, p in enumerate(response.parameters):
+                slopes[index[p.name]] += sign * jacobian[0, column]
         return total, slopes
 
     @property

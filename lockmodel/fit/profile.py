@@ -12,9 +12,12 @@ import math
 from dataclasses import dataclass
 
 from lockmodel.errors import ArgumentError
+from lockmodel.fit import parameters as ps
 from lockmodel.fit import quantiles
 from lockmodel.fit.estimate import LEVEL, Estimate
 from lockmodel.fit.least_squares import minimise
+
+HOLD = "time_per_instruction_remote"
 
 CLOSE = 0.02
 """Relative error of the end of an interval, in standard deviations, that is let stand."""
@@ -71,9 +74,41 @@ def _from_covariance(found: Estimate, index: int, level: float) -> Interval:
     half = quantiles.student(level, found.degrees) * math.sqrt(found.covariance[index, index])
     middle = found.theta[index]
     low, high = math.exp(middle - half), math.exp(min(middle + half, 700.0))
+    if unknown.key == HOLD:
+        low, high = _at_equal_demand(found, index, level, (low, high))
     return Interval(
         max(low, unknown.lower), min(high, unknown.upper), low < unknown.lower, high > unknown.upper
     )
+
+
+def _at_equal_demand(
+    found: Estimate, index: int, level: float, plain: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the ends of a time per instruction with the hand-off at its ends, demand unchanged.
+
+    First order is no good here: whatever the hand-off takes of the demand, the held work gives up.
+    Its own error, without the split, comes on top. `plain` is returned for a hand-off that is
+    counted in held instructions, or in parts.
+    """
+    own = found.measured_covariance[index, index]
+    margin = math.exp(quantiles.student(level, found.degrees) * math.sqrt(own))
+    values = []
+    for split in found.splits:
+        passing = found.study.unknowns[split.handoff]
+        if split.hold != index or passing.key != "handoff":
+            continue
+        where = found.rows[split.row].where
+        scenario = found.scenario(where)
+        names = dict(found.study.of(where))
+        hold, handoff = names[index], names[split.handoff]
+        demand = ps.Parameter(f"{hold.lock}.demand", "demand", hold.lock)
+        ends = _from_covariance(found, split.handoff, level)
+        for end in (ends.low, ends.high):
+            wanted = {handoff.name: end, demand.name: ps.read(scenario, demand)}
+            values.append(ps.read(ps.apply(scenario, (handoff, demand), wanted), hold))
+    if not values:
+        return plain
+    return min(values) / margin, max(values) * margin
 
 
 def profile(found: Estimate, index: int, level: float = LEVEL) -> Interval:

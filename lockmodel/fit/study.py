@@ -21,10 +21,19 @@ from lockmodel.scenario import Scenario
 SCOPES = ("all", "machine", "model", "file", "variant", "kernel")
 
 DEFAULT_SCOPE = "machine"
-"""Times belong to a machine: stock and patched kernels on it share them."""
+"""Times of a lock belong to a machine: stock and patched kernels on it share them."""
 
 CARRIED = "handoff_instructions"
-"""The one key shared by all machines by default: freeing it means carrying the ratio over."""
+
+DEFAULT_SCOPES = {
+    CARRIED: "all",
+    "think": "model",
+    "think_remote": "model",
+    "acquires": "model",
+    "held_instructions": "model",
+}
+"""Keys shared otherwise: what an iteration does belongs to the model, stock and patched alike;
+freeing the hand-off in held instructions means carrying this ratio over to all machines."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,24 @@ class Study:
         """Return (index of the unknown, parameter) for one data set."""
         return self._by_set[where]
 
+    def of_stock(self, where: int) -> tuple[tuple[int, Parameter], ...]:
+        """Return the same for the model that a data set's variant changes.
+
+        A lever may take away what is fitted (a hand-off made free), or bring what the model has
+        not: the model's own are those of the data sets that share it.
+        """
+        stock = self.sets[where].stock
+        found: dict[str, tuple[int, Parameter]] = {}
+        for other, data in enumerate(self.sets):
+            if data.stock == stock:
+                for index, parameter in self.of(other):
+                    if _has(stock, parameter):
+                        found.setdefault(parameter.name, (index, parameter))
+        for index, parameter in self.of(where):  # its own scope counts first
+            if parameter.name in found:
+                found[parameter.name] = (index, parameter)
+        return tuple(found.values())
+
     def values(self, where: int, theta: np.ndarray) -> dict[str, float]:
         """Return the parameters' values of one data set, by name."""
         return {p.name: float(np.exp(theta[index])) for index, p in self.of(where)}
@@ -140,6 +167,14 @@ class Study:
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Logarithms of the limits, shapes (unknowns,)."""
         return np.log([u.lower for u in self.unknowns]), np.log([u.upper for u in self.unknowns])
+
+
+def _has(scenario: Scenario, parameter: Parameter) -> bool:
+    try:
+        ps.parse(parameter.name, scenario)
+    except ArgumentError:
+        return False
+    return True
 
 
 def default_free(scenario: Scenario) -> tuple[str, ...]:
@@ -188,7 +223,7 @@ def plan(
                 continue
             if ps.read(data.scenario, parameter) == 0.0 and _has_it(text, sets):
                 continue  # another model has it; this one says that it is nothing here
-            default = "all" if parameter.key == CARRIED else DEFAULT_SCOPE
+            default = DEFAULT_SCOPES.get(parameter.key, DEFAULT_SCOPE)
             scope = share.get(text, default)
             scopes[parameter.name] = scope
             group = found.setdefault((parameter.name, data.scope(scope)), [])
