@@ -23,16 +23,9 @@ from studies import (
 
 from lockmodel.errors import ArgumentError
 from lockmodel.fit import parameters as ps
-from lockmodel.fit.estimate import (
-    DETERMINED_SD,
-    LOOSE,
-    USUAL,
-    USUAL_NOISE,
-    Settings,
-    _moment,
-    degrees_of_freedom,
-    used_up,
-)
+from lockmodel.fit.estimate import DETERMINED_SD, Settings
+from lockmodel.fit.least_squares import LOOSE
+from lockmodel.fit.noise import USUAL, USUAL_NOISE, _moment, degrees_of_freedom, used_up
 from lockmodel.fit.quantities import expected
 from lockmodel.handoff import ConstantHandOff, LinearHandOff, SaturatingHandOff, TopologyHandOff
 

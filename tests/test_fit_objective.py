@@ -24,9 +24,10 @@ from studies import (
 
 from lockmodel.errors import ArgumentError
 from lockmodel.fit.estimate import Settings
-from lockmodel.fit.objective import SHARE_OF_OWN, TRACED_SD, USUAL_SD, Noise, Objective, rows
+from lockmodel.fit.objective import Noise, Objective
 from lockmodel.fit.priors import priors
 from lockmodel.fit.quantities import expected
+from lockmodel.fit.rows import SHARE_OF_OWN, TRACED_SD, USUAL_SD, rows
 from lockmodel.fit.study import Study, plan
 from lockmodel.handoff import NoHandOff
 from lockmodel.scenario import Walkers

@@ -19,8 +19,9 @@ import numpy as np
 from lockmodel.errors import ArgumentError, LockmodelError
 from lockmodel.fit import parameters as ps
 from lockmodel.fit import quantiles
-from lockmodel.fit.estimate import LEVEL, Estimate, degrees_of_freedom
+from lockmodel.fit.estimate import LEVEL, Estimate
 from lockmodel.fit.measurements import Candidate, candidates
+from lockmodel.fit.noise import degrees_of_freedom
 from lockmodel.fit.study import DataSet, Study, Unknown
 from lockmodel.intervals import throughput
 from lockmodel.lever_text import Lever, parse

@@ -6,6 +6,7 @@ normal matrix is singular) and because a refit from a good start has to cost mil
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,19 @@ while (`objective.STALE`) stop it that near to a minimum; an edge of what can be
 
 SAME_COST = 1e-2
 """Difference of cost that no interval would show: among such minima a converged one is taken."""
+
+
+LOOSE = math.log(1e3)
+"""Prior sd of the logarithm of everything: a parameter that nothing determines is then known
+within a factor of 1000 or so, not infinitely badly, which keeps matrices invertible."""
+
+
+def inverse(normal: np.ndarray) -> np.ndarray:
+    """Return the covariance of a normal matrix with the loose prior `LOOSE` on everything."""
+    size = normal.shape[0]
+    inverted: np.ndarray = np.linalg.inv(normal + np.eye(size) / LOOSE**2)
+    symmetric: np.ndarray = 0.5 * (inverted + inverted.T)
+    return symmetric
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 
 from lockmodel.errors import ArgumentError
 from lockmodel.fit.estimate import Estimate
-from lockmodel.fit.objective import USUAL_SD, Row
 from lockmodel.fit.quantities import expected
+from lockmodel.fit.rows import USUAL_SD, Row
 from lockmodel.fit.study import DataSet
 from lockmodel.intervals import throughput
 from lockmodel.lever_text import ALL, Lever

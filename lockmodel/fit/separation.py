@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lockmodel.fit.objective import Row
+from lockmodel.fit.rows import Row
 from lockmodel.fit.study import Study
 
 HOLDS = ("time_per_instruction_remote", "held_instructions", "demand")
