@@ -85,6 +85,15 @@ def test_predictions_from_it_have_intervals(curve):
     assert high > 3 * low > 0  # a curve alone does not say what a free hand-off buys
 
 
+def test_show_prints_the_fit(curve):
+    done = CliRunner().invoke(group, ["show", str(curve[1] / "fit.toml")])
+    flat = " ".join(done.stdout.split())
+    assert "! NOT DETERMINED: all.time_per_instruction_remote, all.handoff" in flat
+    assert "think 149 us 137 to 162 us yes" in flat
+    assert f"{CURVE}: 8 observations" in flat
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
 def test_report_and_plot_are_written(curve):
     _, folder = curve
     text = (folder / "fit.md").read_text()

@@ -122,7 +122,9 @@ def test_another_run_at_a_measured_population_is_worth_less_than_its_noise_says(
     found = curve()
     whole = found.noise.unstated**2
     together = 1.0 / (1.0 / whole + 1.0 / (row.sd**2 + whole))
-    assert together == pytest.approx(found.model_error**2 + found.run_noise**2 / 2, rel=1e-9)
+    assert together == pytest.approx(
+        found.model_error() ** 2 + found.run_noise() ** 2 / 2, rel=1e-9
+    )
     assert together > 0.7 * whole
 
 

@@ -28,6 +28,7 @@ from lockmodel.fit.least_squares import LOOSE
 from lockmodel.fit.noise import USUAL, USUAL_NOISE, _moment, degrees_of_freedom, used_up
 from lockmodel.fit.quantities import expected
 from lockmodel.handoff import ConstantHandOff, LinearHandOff, SaturatingHandOff, TopologyHandOff
+from lockmodel.scenario import Site
 
 FREE = ("think", "hold", "handoff")
 DENSE = tuple(range(1, 65))
@@ -313,11 +314,23 @@ def test_what_is_said_of_relative_data_is_in_their_unit():
 
 def test_noise_and_misfit_are_told_apart_by_what_is_stated():
     plain = fitted([data(STOCK, curve(STOCK, noise=0.03))], ("think",))
-    assert plain.run_noise == pytest.approx(plain.noise.unstated / math.sqrt(2))
-    assert plain.run_noise == plain.model_error
+    assert plain.run_noise() == pytest.approx(plain.noise.unstated / math.sqrt(2))
+    assert plain.run_noise() == plain.model_error()
     stated = fitted([data(STOCK, curve(STOCK, noise=0.03, sd=0.03))], ("think",))
-    assert stated.run_noise == pytest.approx(0.03)
-    assert stated.model_error == stated.noise.stated
+    assert stated.run_noise() == pytest.approx(0.03)
+    assert stated.model_error() == stated.noise.stated
+
+
+def test_each_data_set_has_the_noise_of_its_own_kind():
+    """A curve without spreads beside one with 1 %: its predictions carry its own 4 %."""
+    sets = [
+        data(STOCK, curve(STOCK, DENSE, noise=0.04, seed=3)),
+        data(STOCK, curve(STOCK, DENSE, noise=0.01, sd=0.01, seed=4), file="y.csv"),
+    ]
+    found = fitted(sets, ("think", "hold"))
+    for where, wanted in ((0, 0.04), (1, 0.01)):
+        both = math.hypot(found.run_noise(where), found.model_error(where))
+        assert both == pytest.approx(wanted, rel=0.25)
 
 
 def test_the_same_seed_gives_the_same_estimate():
@@ -331,3 +344,23 @@ def test_nothing_finite_is_refused():
     walked = replace(STOCK, locks=(lock(handoff=ConstantHandOff(time=1e301)),))
     with pytest.raises(ArgumentError, match="no finite prediction"):
         fitted([data(walked, curve(STOCK))], ("think",), settings=Settings(starts=1))
+
+
+def test_flag_poor_fit_of_wait_shares():
+    """Shares 3 : 1 at two sites that take the lock equally often cannot be met."""
+    sites = tuple(
+        Site(lock="a", phase="p", name=name, acquires=5.0, held_instructions=400.0)
+        for name in ("x", "y")
+    )
+    two = model(sites=sites)
+    shares = expected(two, 64, [seen("wait_share", 0.5, 64, per="CPU time", site="p.x")])[0]
+    for factors, poor in (((1.0, 1.0), False), ((1.5, 0.5), True)):
+        more = tuple(
+            seen("wait_share", shares * factor, 64, per="CPU time", site=f"p.{name}")
+            for name, factor in zip("xy", factors, strict=True)
+        )
+        found = fitted([data(two, (*curve(two), *more))], ("think", "hold"))
+        text = flag(found, "POOR FIT: chi squared")
+        assert ("wait share" in text) == poor
+        if poor:
+            assert "farthest off: wait share p.y, +10" in text  # (1 / 0.5 - 1 = +100 %, or so)

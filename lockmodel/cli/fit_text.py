@@ -87,7 +87,7 @@ def _noise(found: Fitted) -> str:
         said.append(f"noise {tx.percent(estimate.noise.unstated)} (estimated)")
     if objective.stated.any():
         said.append(
-            f"stated spread {tx.percent(estimate.run_noise)}, misfit beyond it "
+            f"stated spread {tx.percent(estimate.run_noise())}, misfit beyond it "
             f"{tx.percent(estimate.noise.stated)}"
         )
     said.append(f"{tx.count(len(estimate.study.unknowns), 'unknown')}")

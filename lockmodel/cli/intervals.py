@@ -96,6 +96,31 @@ def origin(basis: Basis | None, fit: Fit | None) -> list[str]:
     ]
 
 
+def fit_parts(fit: Fit) -> list[Any]:
+    """Return what `show` prints of a fit: estimates with intervals, data and flags."""
+    from lockmodel.fit.sentences import number
+    from lockmodel.fit.sentences import span as interval
+
+    rows = [
+        [
+            p.name,
+            number(p.value, p.unit) if p.determined else f"({number(p.value, p.unit)})",
+            interval(p.low, p.high, p.unit),
+            "yes" if p.determined else "NO",
+        ]
+        for p in fit.parameters
+    ]
+    head = f"{100 * fit.level:.3g} % interval"
+    data = [f"{d.file}: {tx.count(d.observations, 'observation')}" for d in fit.data]
+    return [
+        *(f"! {flag}" for flag in fit.flags),
+        tx.table(["fitted", "estimate", head, "determined"], rows, left=(0,), fold=(0,)),
+        f"run-to-run noise {tx.percent(fit.noise)}, model error {tx.percent(fit.model_error)}",
+        *tx.bullets("fitted to:", data),
+        "",
+    ]
+
+
 @dataclass(frozen=True)
 class Column:
     """A column that a table may do without.

@@ -209,6 +209,10 @@ def _show_text(scenario: Scenario, n: int, colour: bool) -> str:
     columns = ["lock", "site", "acquires", "held", "growth"]
     parts += ["", "sites (held: instructions per acquire, one mapper; growth: per doubling):"]
     parts += [tx.table(columns, sites, left=(0, 1), fold=(0, 1)), ""]
+    if scenario.fit is not None:
+        from lockmodel.cli.intervals import fit_parts
+
+        parts += fit_parts(scenario.fit)
     parts += tx.bullets(
         "where the numbers come from:",
         [f"{entry.value} [{entry.origin}]: {entry.note}" for entry in scenario.provenance],

@@ -181,18 +181,28 @@ class Estimate:
         values: np.ndarray = np.exp(log_x)
         return values
 
-    @property
-    def run_noise(self) -> float:
-        """Relative sd from run to run: the stated spread, else half the variance of the noise."""
-        stated = self.objective.sd[self.objective.stated]
+    def _stated(self, where: int | None) -> np.ndarray:
+        """Return the stated spreads of a data set's throughputs, or of all; empty without."""
+        own = np.array([where is None or row.where == where for row in self.rows])
+        spreads: np.ndarray = self.objective.sd[self.objective.stated & own]
+        return spreads
+
+    def run_noise(self, where: int | None = None) -> float:
+        """Return the relative sd from run to run, of one data set or of all.
+
+        The stated spread, where there is one, else half the variance of the noise.
+        """
+        stated = self._stated(where)
         if stated.size:
             return float(np.sqrt(np.mean(stated**2)))
         return self.noise.unstated / math.sqrt(2.0)
 
-    @property
-    def model_error(self) -> float:
-        """Relative sd of what the model leaves out: the misfit, or half the noise's variance."""
-        if self.objective.stated.any():
+    def model_error(self, where: int | None = None) -> float:
+        """Return the relative sd of what the model leaves out, of one data set or of all.
+
+        The misfit beyond a stated spread, where there is one, else half the variance of the noise.
+        """
+        if self._stated(where).size:
             return self.noise.stated
         return self.noise.unstated / math.sqrt(2.0)
 

@@ -22,13 +22,16 @@ POOR = 0.10
 UNLIKELY = 0.01
 """Tail probability from which a test of the residuals counts against the fit."""
 
+FEWEST_LEFT = 0.5
+"""Degrees of freedom from which chi squared is looked at."""
+
 FEWEST_RUNS = 8
 """Points of a series from which the runs test is worth making."""
 
 
 def flags(found: Estimate) -> tuple[str, ...]:
     """Return what is not well, most serious first; the first words are in capitals."""
-    return (*_search(found), *_data(found))
+    return (*_search(found), *_data(found), *_others(found))
 
 
 def _search(found: Estimate) -> list[str]:
@@ -71,7 +74,7 @@ def _data(found: Estimate) -> list[str]:
             squares = float(np.sum((difference[chosen] / objective.sd[chosen]) ** 2))
             left = float(chosen.sum()) - used_up(objective, found.minimum, chosen)
             tail = quantiles.chi_squared_tail(squares, left)
-            if left > 0.5 and tail < UNLIKELY:
+            if left > FEWEST_LEFT and tail < UNLIKELY:
                 made.append(
                     f"POOR FIT: chi squared {squares:.0f} for {left:.0f} degrees of freedom "
                     f"(p = {tail:.1g}): the stated spread does not explain the misfit of "
@@ -92,4 +95,28 @@ def _data(found: Estimate) -> list[str]:
                     f"POOR FIT: the misfit of {data.label} has a pattern (runs test p = "
                     f"{tail:.1g}): the model has not its shape"
                 )
+    return made
+
+
+def _others(found: Estimate) -> list[str]:
+    """Return the kinds of observation beside throughput that the model does not meet."""
+    made = []
+    count = len(found.rows)
+    squares = found.minimum.residuals[:count] ** 2
+    kinds = dict.fromkeys(r.observation.kind for r in found.rows if not r.noisy)
+    for kind in kinds:
+        chosen = np.array([r.observation.kind == kind for r in found.rows])
+        left = float(chosen.sum()) - used_up(found.objective, found.minimum, chosen)
+        total = float(squares[chosen].sum())
+        tail = quantiles.chi_squared_tail(total, left)
+        if left > FEWEST_LEFT and tail < UNLIKELY:
+            worst = max(np.flatnonzero(chosen), key=lambda k: squares[k])
+            o = found.rows[worst].observation
+            off = float(found.predicted[worst]) / math.exp(found.rows[worst].log_value) - 1.0
+            name = " ".join(filter(None, (kind.replace("_", " "), o.lock, o.site)))
+            made.append(
+                f"POOR FIT: chi squared {total:.0f} for {left:.0f} degrees of freedom "
+                f"(p = {tail:.1g}) of {kind.replace('_', ' ')}; farthest off: {name}, {off:+.0%}. "
+                f"The intervals do not allow for it"
+            )
     return made

@@ -103,7 +103,7 @@ def _again(found: Estimate, where: int, n: int) -> float:
     if not own:
         return _single(found)
     whole = float(found.objective.spread(found.noise)[own[0]]) ** 2
-    misfit = min(found.model_error**2, 0.999 * whole)
+    misfit = min(found.model_error() ** 2, 0.999 * whole)
     halved = misfit + 0.5 * (whole - misfit)
     worth = 1.0 / (1.0 / halved - 1.0 / whole)
     common = found.noise.stated if _single(found) > 0 else found.noise.unstated

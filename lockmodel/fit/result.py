@@ -140,8 +140,8 @@ def fit_table(
         ),
         level=LEVEL,
         degrees=found.degrees,
-        noise=found.run_noise,
-        model_error=found.model_error,
+        noise=found.run_noise(where),
+        model_error=found.model_error(where),
         flags=found.flags,
     )
 
