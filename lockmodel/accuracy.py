@@ -12,21 +12,23 @@ import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 import numpy as np
 
-from lockmodel.errors import ArgumentError, FileError, LockmodelError
+from lockmodel.errors import ArgumentError, FileError, LockmodelError, ScenarioError
 from lockmodel.fit.curves.average import average
 from lockmodel.fit.curves.curve import Curve, curves_of
 from lockmodel.fit.curves.families import BY_NAME
 from lockmodel.fit.curves.fitting import fit, halves
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.readers import read_text
-from lockmodel.observe.text import load
+from lockmodel.observe.readers.tidy import canonical
+from lockmodel.observe.readers.tidy_csv import cells, separator
+from lockmodel.observe.text import Text, load
 from lockmodel.progress import Progress, quietly
 
 SCHEMA = "lockmodel.accuracy/1"
@@ -42,6 +44,10 @@ MOST_WORKERS = 2
 LEVEL = 0.90
 
 NOT_THREADS = re.compile(r"\bx is not (?:the|a) (?:thread|task|process) count\b", re.I)
+
+
+FAILED = "rows left out"
+"""Beginning of what is said of a file that was read without its failed runs."""
 
 
 @dataclass(frozen=True)
@@ -175,13 +181,48 @@ def csv_files(folder: Path) -> list[Path]:
 def read_curves(path: Path) -> tuple[Reading, tuple[Curve, ...]]:
     """Return a file's reading and its throughput curves.
 
+    One failed run does not cost the other curves of its file: rows without a throughput above 0 are
+    left out where the file can be read without them; a warning that begins with `FAILED` says so.
+
     Raises
     ------
     FileError, ScenarioError
         It cannot be read, is of no known format, or holds no curve.
     """
-    reading = read_text(load(path, path.name))
+    text = load(path, path.name)
+    try:
+        reading = read_text(text)
+    except ScenarioError:
+        sound, left = _without_failed(text)
+        if left == 0:
+            raise
+        reading = read_text(sound)
+        said = f"{FAILED}: {left} without a throughput above 0; the rest is scored"
+        reading = replace(reading, warnings=(*reading.warnings, said))
     return reading, curves_of(reading)
+
+
+def _without_failed(text: Text) -> tuple[Text, int]:
+    """Return a CSV without the rows whose throughput is no number above 0, and their count."""
+    rows = [line for line in text.filled if not line.text.lstrip().startswith("#")]
+    split = separator(rows[0].text) if rows else ","
+    names = [canonical(name) for name in cells(rows[0].text, split)] if rows else []
+    if "throughput" not in names:
+        return text, 0
+    at = names.index("throughput")
+    failed = set()
+    for line in rows[1:]:
+        parts = cells(line.text, split)
+        try:
+            value = float(parts[at]) if len(parts) == len(names) else 0.0
+        except ValueError:
+            value = 0.0
+        if not 0.0 < value < float("inf"):
+            failed.add(line.number)
+    if len(failed) == len(rows) - 1:
+        return text, 0
+    kept = tuple(line for line in text.lines if line.number not in failed)
+    return replace(text, lines=kept), len(failed)
 
 
 def eligible(curve: Curve) -> bool:
@@ -233,6 +274,7 @@ def accuracy(folder: Path, workers: int | None = None, progress: Progress = quie
         except LockmodelError as error:
             skipped.append((path.name, str(error)))
             continue
+        skipped += [(path.name, text) for text in reading.warnings if text.startswith(FAILED)]
         reason, good = _chosen(reading, curves)
         found += [(path.name, curve) for curve in good]
         if reason:

@@ -15,6 +15,9 @@ from lockmodel.errors import ScenarioError, not_negative, one_of
 MOST_PARAMETERS = 64
 """Most free parameters accepted: bounds the covariance."""
 
+LEAST_DEGREES = 0.5
+"""Degrees of freedom below which Student's t has quantiles that are no numbers any more."""
+
 UNITS = ("s", "1")
 
 
@@ -111,6 +114,11 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     def __post_init__(self) -> None:
         not_negative("fit", degrees=self.degrees, noise=self.noise, model_error=self.model_error)
+        if 0.0 < self.degrees < LEAST_DEGREES:
+            raise ScenarioError(
+                f"fit: degrees = {self.degrees} must be 0 (the noise is known) or at least "
+                f"{LEAST_DEGREES}"
+            )
         if not 0.5 <= self.level < 1.0:
             raise ScenarioError(f"fit: level = {self.level} must lie between 0.5 and 1, e.g. 0.9")
         count = len(self.parameters)

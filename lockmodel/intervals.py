@@ -23,8 +23,10 @@ from dataclasses import replace
 import numpy as np
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
-from lockmodel.fit.draws import DRAWS, Draws, drawn, interval
+from lockmodel.fit.draws import DRAWS, Draws, drawn, interval, parsed
+from lockmodel.fit.parameters import FACTOR_KEYS, read
 from lockmodel.fitted import Fit
+from lockmodel.handoff import NoHandOff
 from lockmodel.network import MAX_POPULATION, build, depends_on_population
 from lockmodel.prediction import Basis, Ceiling, Interval, Point
 from lockmodel.progress import Progress, quietly
@@ -35,6 +37,14 @@ from lockmodel.solvers.product_form import throughputs
 COUNTS = ((32, DRAWS), (512, 64))
 """(largest work, draws): 256 draws for a handful of networks, 64 for a list of levers. Ends of
 intervals are then within 8 % of the half-width (root mean square)."""
+
+CHANGED = 1e-3
+"""Relative difference from which a value is no longer the fitted one."""
+
+GROWTH = 0.15
+"""Standard deviation of ln throughput per doubling beyond the data, from not knowing how the
+hand-off grows there: the 90 % band that the average of the curve families (`fit.curves`) has at
+twice the data is 0.24 wide to either side."""
 
 FEWEST = 32
 """Draws beyond that: grids of thousands of networks."""
@@ -65,11 +75,20 @@ def weak_points(scenario: Scenario) -> tuple[str, ...]:
     """Return what a reader must know of the fit: parameters that are not known from data."""
     if scenario.fit is None:
         return ()
-    return tuple(
+    weak = [
         f"not determined by the data: {p.name} (prior only)"
         for p in scenario.fit.parameters
         if not p.determined
-    )
+    ]
+    for fitted in scenario.fit.parameters:
+        parameter = parsed(scenario, fitted)
+        now = read(scenario, parameter)
+        if parameter.key not in FACTOR_KEYS and abs(now - fitted.value) > CHANGED * fitted.value:
+            weak.append(
+                f"{fitted.name} was changed after the fit: {fitted.value:.4g} was fitted, "
+                f"{now:.4g} is there; its interval is taken in proportion"
+            )
+    return tuple(weak)
 
 
 def draws_for(scenarios: Sequence[Scenario], populations: Sequence[int]) -> int:
@@ -152,7 +171,8 @@ def levered(
 def model_error(scenario: Scenario, n: int) -> float:
     """Return the standard deviation of ln throughput between model and truth at a population.
 
-    The fit's, times 1 plus the doublings of n beyond what the fit was made on.
+    The fit's, times 1 plus the doublings of n beyond what the fit was made on. Beyond its largest
+    population, how a hand-off grows is assumed and not measured: `GROWTH` per doubling on top.
     """
     fit, known = scenario.fit, scenario.calibrated
     if fit is None:
@@ -160,7 +180,14 @@ def model_error(scenario: Scenario, n: int) -> float:
     doublings = 0.0
     if known is not None:
         doublings = max(0.0, math.log2(n / known.high), math.log2(known.low / n))
-    return fit.model_error * (1.0 + doublings)
+    deviation = fit.model_error * (1.0 + doublings)
+    passes = any(
+        not isinstance(lock.handoff, NoHandOff) and scenario.acquires(lock.name) > 0
+        for lock in scenario.locks
+    )
+    if passes and known is not None and n > known.high:
+        deviation = math.hypot(deviation, GROWTH * math.log2(n / known.high))
+    return deviation
 
 
 def measured(rates: np.ndarray, draws: Draws, deviation: float, level: float) -> Interval:

@@ -131,6 +131,36 @@ def test_a_pair_of_kernels_separates_what_a_curve_cannot():
     assert gain["after"] / gain["before"] == pytest.approx(20564 / 18501, abs=0.02)
 
 
+def test_shared_acquires_tell_variants_apart():
+    """The issue's own: --share acquire=variant, without a lever."""
+    done = fit(
+        "robot_sysexec_icl64.csv",
+        "--model",
+        "sysexec-icl64-v6.12",
+        "--free",
+        "think,hold,acquire",
+        "--share",
+        "acquire=variant",
+        "--json",
+    )
+    assert done.exit_code == 0, done.output
+    named = {p["name"]: p for p in json.loads(done.stdout)["parameters"]}
+    assert {"all.acquires@before", "all.acquires@after"} < set(named)
+
+
+def test_a_hopeless_fit_is_not_trustworthy(tmp_path, capsys):
+    path = tmp_path / "odd.csv"
+    path.write_text("tasks,throughput\n1,5\n2,900000\n4,3\n8,70000\n16,12\n")
+    assert run(["fit", str(path), "--model", MODEL]) == 1
+    assert "not to be relied on: POOR FIT" in capsys.readouterr().err
+
+
+def test_no_usable_observation_is_bad_input(tmp_path):
+    path = tmp_path / "far.csv"
+    path.write_text("tasks,throughput\n5000,30000\n100000,30000\n")
+    assert run(["fit", str(path), "--model", MODEL]) == 2
+
+
 def test_carrying_the_ratio_is_called_an_assumption():
     done = fit(
         f"{MODEL}={CURVE}",

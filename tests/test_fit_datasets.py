@@ -116,7 +116,7 @@ def test_only_keeps_what_belongs_to_no_variant(wanted):
     [
         ({"newer": "batch:all=1"}, [], "--variant 'newer': no file has it; did you mean 'new'?"),
         ({}, ["older"], "'older': no file has it; did you mean 'old'?"),
-        ({"new": "batc:all=1"}, [], "--lever 'batc:all=1': unknown lever"),
+        ({"new": "batc:all=1"}, [], "--variant 'batc:all=1': unknown lever"),
         ({"new": "batch:a=9"}, [], "batch: 9 acquires at a must be more than 0 and at most the 5"),
         ({"new": "skip:a/exec.nothing"}, [], "exec.nothing"),
     ],

@@ -292,7 +292,8 @@ def test_a_good_fit_has_no_flags():
         found = fitted(
             [data(STOCK, curve(STOCK, DENSE[::4], noise=0.02, seed=seed))], ("think", "hold")
         )
-        assert found.flags == ()
+        (given,) = found.flags
+        assert given.startswith("GIVEN all.handoff = 300 ns, as the model has it: all.time_per")
 
 
 def test_one_bad_point_pulls_with_bounded_force():
@@ -331,6 +332,44 @@ def test_each_data_set_has_the_noise_of_its_own_kind():
     for where, wanted in ((0, 0.04), (1, 0.01)):
         both = math.hypot(found.run_noise(where), found.model_error(where))
         assert both == pytest.approx(wanted, rel=0.25)
+
+
+@pytest.mark.parametrize("free", ["handoff", "hold", "acquires"])
+def test_what_is_fitted_alone_is_given_the_rest(free):
+    """Another fixed value gives another estimate, each with a small error: both say so."""
+    sets = [data(STOCK, curve(STOCK, DENSE[::4], noise=0.005))]
+    found = fitted(sets, ("think", free))
+    (one,) = found.given
+    assert one.index == 1
+    fixed = "all.handoff" if free == "hold" else "all.hold"
+    assert one.fixed == fixed
+    assert one.value == pytest.approx(300e-9 if free == "hold" else 2e-9)
+    assert flag(found, "GIVEN").startswith(f"GIVEN {fixed} = ")
+    both = fitted(sets, ("think", "hold", "handoff"))
+    assert both.given == ()
+
+
+def test_two_kernels_test_what_is_fixed():
+    sets = [data(STOCK, curve(STOCK)), data(PATCHED, curve(PATCHED), "new", stock=STOCK)]
+    assert fitted(sets, ("think", "handoff")).given == ()
+
+
+def test_repeats_sharpen_the_mean_and_not_the_next_run():
+    """20 repeats of 5 %: the mean carries 1.1 %, a prediction of one run 5 %."""
+    made = curve(STOCK, noise=0.01, sd=0.05)
+    found = fitted([data(STOCK, made, repeats=20)], ("think", "hold"))
+    assert found.run_noise(0) == pytest.approx(0.05, rel=1e-6)
+    assert found.objective.sd == pytest.approx(0.05 / math.sqrt(20), rel=1e-6)
+
+
+def test_one_wild_spread_does_not_speak_for_the_others():
+    made = list(curve(STOCK, noise=0.01, sd=0.01))
+    made[3] = seen(
+        "throughput", made[3].value, made[3].n, sd=5.0 * made[3].value, uncertainty="given"
+    )
+    found = fitted([data(STOCK, tuple(made))], ("think", "hold"))
+    others = np.delete(found.objective.sd, 3)
+    assert others == pytest.approx(0.01, rel=0.01)
 
 
 def test_the_same_seed_gives_the_same_estimate():

@@ -22,7 +22,7 @@ from studies import (
     seen,
 )
 
-from lockmodel.errors import ArgumentError
+from lockmodel.errors import ScenarioError
 from lockmodel.fit.estimate import Settings
 from lockmodel.fit.objective import Noise, Objective
 from lockmodel.fit.priors import priors
@@ -255,12 +255,12 @@ def test_a_gain_whose_lever_takes_away_what_is_fitted_still_moves_with_it():
 
 def test_nothing_to_use_says_what_would_be():
     sets = [data(STOCK, (seen("idle_share", 0.1), seen("throughput", 1.0, None)))]
-    with pytest.raises(ArgumentError) as error:
+    with pytest.raises(ScenarioError) as error:
         rows(plan(sets, FREE))
     for words in ("DATA", "no observation can be used", "idle_share: the model's waiters spin",
                   "throughput: its population is not known", "tasks,throughput"):  # fmt: skip
         assert words in str(error.value)
-    with pytest.raises(ArgumentError, match="there is none"):
+    with pytest.raises(ScenarioError, match="there is none"):
         rows(plan([data(STOCK)], FREE))
 
 

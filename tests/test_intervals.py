@@ -121,6 +121,23 @@ def test_model_error_grows_with_each_doubling_beyond_what_was_measured():
     assert intervals.model_error(SHIPPED, 4096) == 0.0
 
 
+def test_beyond_the_data_the_growth_of_the_handoff_is_unknown():
+    """Twice and four times the largest population: 15 % and 30 % on top; none within."""
+    known = replace(FITTED, calibrated=Calibrated(low=1, high=128))
+    assert intervals.model_error(known, 128) == FITTED.fit.model_error
+    for n, doublings in ((256, 1.0), (512, 2.0)):
+        own = FITTED.fit.model_error * (1.0 + doublings)
+        wanted = math.hypot(own, 0.15 * doublings)
+        assert intervals.model_error(known, n) == pytest.approx(wanted, rel=1e-12)
+
+
+def test_a_value_changed_after_the_fit_is_named():
+    changed = replace(FITTED, think=2.0 * FITTED.think)
+    said = intervals.weak_points(changed)
+    assert any(text.startswith("think was changed after the fit") for text in said)
+    assert not any("changed" in text for text in intervals.weak_points(FITTED))
+
+
 @pytest.mark.parametrize("n", [2, 20, 26, 40, 64])
 def test_small_errors_propagate_as_the_exact_sensitivities_say(n):
     """Delta method: d ln X / d ln D = Q(N-1) - Q(N), think and lock correlated by 0.6."""

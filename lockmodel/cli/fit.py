@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from lockmodel.fit.datasets import Wanted
 
 
+FATAL = ("NOT CONVERGED", "POOR FIT: throughput")
+"""Beginnings of the flags with which a fit ends as not trustworthy (exit 1)."""
+
+
 @click.command()
 @click.argument("data", nargs=-1, required=True, metavar="DATA...")
 @click.option("--model", metavar="MODEL", help="Scenario that describes the data without one.")
@@ -52,7 +56,19 @@ if TYPE_CHECKING:
     type=click.Choice(["parametric", "case"]),
     help="Intervals by 1,000 refits to simulated or resampled data as well.",
 )
-@click.option("--tasks", type=int, metavar="N", help="Population, if the data do not say.")
+@click.option(
+    "--tasks", type=click.IntRange(1), metavar="N", help="Population, if the data do not say."
+)
+@click.option(
+    "--unit",
+    type=click.Choice(["s", "ms", "us", "ns"]),
+    help="Unit of times without one (bpftrace).",
+)
+@click.option(
+    "--quantity",
+    type=click.Choice(["hold", "wait"]),
+    help="What times without a name are (bpftrace).",
+)
 @click.option("-o", "output", metavar="FILE", help="Write the fitted scenario (.toml).")
 @click.option("--report", metavar="FILE", help="Write a report (.md).")
 @common.plot_option("throughput, fit and 90 % band against population")
@@ -70,6 +86,8 @@ def fit(
     robust: bool,
     bootstrap: Kind | None,
     tasks: int | None,
+    unit: str | None,
+    quantity: str | None,
     output: str | None,
     report: str | None,
     plot: str | None,
@@ -102,13 +120,16 @@ def fit(
     With two kernels that differ in acquires:
       $ lockmodel fit pair.csv --model m.toml --variant new=batch:all=1
     """
+    from lockmodel.observe.collector import Options
+
     common.check_plot(plot, as_json, None)
     _check_suffix("-o", output, ".toml")
     _check_suffix("--report", report, ".md")
     files = Files(output, report, plot, as_json, force)
-    options = {"tasks": tasks, "what": what, "only": only}
+    reading = Options(unit=unit, quantity=quantity, tasks=tasks)
+    options = {"reading": reading, "what": what, "only": only}
     if model is None and not any("=" in one and not Path(one).exists() for one in data):
-        if free or shared or variants or bootstrap:
+        if free.strip() or shared or variants or bootstrap:
             raise ArgumentError(
                 "--free, --share, --variant and --bootstrap belong to a model: add --model MODEL"
             )
@@ -116,9 +137,12 @@ def fit(
 
         compete(data, options, files)
         return
+    names = tuple(name.strip() for name in free.split(",") if name.strip())
+    if free and not names:
+        raise ArgumentError(f"--free {free!r}: names no parameter; write --free think,hold")
     _fit_model(
         _wanted(data, model),
-        tuple(name.strip() for name in free.split(",") if name.strip()),
+        names,
         {
             "share": _pairs("--share", shared, "NAME=SCOPE"),
             "variants": _pairs("--variant", variants, "NAME=LEVERS"),
@@ -156,14 +180,10 @@ def _fit_model(
     from lockmodel.fit.estimate import Settings
     from lockmodel.fit.fitting import run
     from lockmodel.fit.identify import identify
-    from lockmodel.observe.collector import Options
 
+    apart = bool({"variant", "kernel"} & set(said["share"].values()))
     loaded = load_sets(
-        wanted,
-        said["variants"],
-        options["what"],
-        options["only"],
-        Options(tasks=options["tasks"]),
+        wanted, said["variants"], options["what"], options["only"], options["reading"], apart
     )
     with (
         common.optional_file(files.output, files.force) as toml,
@@ -205,8 +225,9 @@ def _fit_model(
             from lockmodel.figures.fit_terminal import draw as draw_terminal
 
             common.echo(draw_terminal(drawn, title))
-    if not found.estimate.minimum.converged:
-        raise NotTrustworthyError("the fit did not converge; see the flags")
+    bad = [flag for flag in found.estimate.flags if flag.startswith(FATAL)]
+    if bad:
+        raise NotTrustworthyError(f"the fit is not to be relied on: {bad[0]}")
 
 
 def _wanted(data: Sequence[str], model: str | None) -> list[Wanted]:

@@ -39,13 +39,12 @@ class _Compared:
 def compete(data: Sequence[str], options: dict[str, Any], files: Files) -> None:
     """Compare the families on every curve, print and write what was asked for."""
     from lockmodel.fit.curves.comparison import compare
-    from lockmodel.observe.collector import Options
     from lockmodel.observe.readers import read_file
     from lockmodel.shipped import find_data
 
     found: list[tuple[str, Reading, Curve]] = []
     for name in data:
-        reading = read_file(find_data(name), Options(tasks=options["tasks"]))
+        reading = read_file(find_data(name), options["reading"])
         found += [(name, reading, curve) for curve in _chosen(name, reading, options)]
     if files.output is not None and len(found) > 1:
         names = ", ".join(repr(curve.label) for _, _, curve in found[:8])
@@ -120,7 +119,6 @@ def _scenario(one: _Compared, options: dict[str, Any]) -> str:
     from lockmodel.fit.estimate import Settings
     from lockmodel.fit.fitting import run
     from lockmodel.fit.generic import generic
-    from lockmodel.observe.collector import Options
     from lockmodel.scenario_toml import dumps
     from lockmodel.shipped import find_data
 
@@ -133,7 +131,7 @@ def _scenario(one: _Compared, options: dict[str, Any]) -> str:
     label = one.found.curve.label
     wanted = [Wanted(find_data(one.file), one.file, made.scenario)]
     only = [part for part in label.split("/") if part] if options["only"] else []
-    loaded = load_sets(wanted, {}, options["what"], only, Options(tasks=options["tasks"]))
+    loaded = load_sets(wanted, {}, options["what"], only, options["reading"])
     fitted = run(loaded, made.free, settings=Settings(priors=False), progress=common.progress)
     return dumps(fitted.scenarios[0])
 
@@ -222,7 +220,9 @@ def _parts(compared: Sequence[_Compared], output: str | None) -> list[Any]:
     parts += [
         "misfit: root mean square of ln(fitted / measured); one out: error of each point",
         "from the others; beyond half: error above half of the populations when fitted",
-        "below it; weight: share in the average, which is the prediction",
+        "below it; weight: share in the average, which is the prediction: evidence of the",
+        "data, tempered, times a prior. last, usl and linear have none: they are limits of",
+        "others, or fall for ever (saturating speaks for linear, with twice the prior)",
         "",
     ]
     parts += tx.bullets("what no curve can tell:", (CURVE_ALONE, ACQUIRES))
@@ -286,9 +286,9 @@ def _curve(one: _Compared) -> list[Any]:
     parts += [tx.table(["n", "measured", "average", "90 % of measurements"], cells), ""]
     peak, top = found.peak(), found.ceiling()
     said = f"{peak.median:.0f} processes ({peak.low:.0f} to {peak.high:.0f})"
-    parts.append(f"peak at {said if peak.determined else 'not determined by these data'}")
+    parts.append(f"peak at {said}" if peak.determined else "peak: not determined by these data")
     ends = f"{tx.si(top.median, unit)} ({tx.si(top.low, unit)} to {tx.si(top.high, unit)})"
-    parts.append(f"ceiling {ends if top.determined else 'not determined by these data'}")
+    parts.append(f"ceiling {ends}" if top.determined else "ceiling: not determined by these data")
     flags = [
         f"{row.name}: {'; '.join(row.flags)}" for row in found.families if row.flags and row.weight
     ]

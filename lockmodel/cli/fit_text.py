@@ -55,7 +55,7 @@ def text(
     parts += [f"! {flag}" for flag in estimate.flags]
     parts += ["", _parameters(found, refits), *_legend(found), ""]
     parts += [_misfit(found), *_rest(found), ""]
-    parts += _judged(sentences(estimate, judged, found.main), judged)
+    parts += _judged(sentences(estimate, judged, found.main, found.intervals), judged)
     parts += tx.bullets("read, but not in the fit:", _unused(found))
     parts += tx.bullets("priors (--no-priors leaves them out):", _priors(found))
     parts += tx.bullets("to know:", found.warnings)
@@ -84,7 +84,8 @@ def _noise(found: Fitted) -> str:
     objective = estimate.objective
     said = []
     if (objective.noisy & ~objective.stated).any():
-        said.append(f"noise {tx.percent(estimate.noise.unstated)} (estimated)")
+        how = "estimated" if estimate.spare > 0.5 else "usual: too few points to estimate it"
+        said.append(f"noise {tx.percent(estimate.noise.unstated)} ({how})")
     if objective.stated.any():
         said.append(
             f"stated spread {tx.percent(estimate.run_noise())}, misfit beyond it "
@@ -121,6 +122,7 @@ def _parameters(found: Fitted, refits: Refits | None) -> Any:
     estimate = found.estimate
     names, _ = _short_names(found)
     rows = []
+    given = {one.index: f"given {one.fixed.rpartition('.')[2]}" for one in estimate.given}
     resampled = [None] * len(names) if refits is None else refits.found.interval()
     for i, unknown in enumerate(estimate.study.unknowns):
         best = number(float(np.exp(estimate.theta[i])), unknown.unit)
@@ -128,7 +130,7 @@ def _parameters(found: Fitted, refits: Refits | None) -> Any:
             names[i],
             best if estimate.determined[i] else f"({best})",
             ends_text(found.intervals[i], unknown.unit),
-            "yes" if estimate.determined[i] else "NO",
+            given.get(i, "yes") if estimate.determined[i] else "NO",
         ]
         if refits is not None:
             ends = resampled[i]

@@ -26,10 +26,10 @@ from typing import Literal
 import numpy as np
 
 from lockmodel.errors import ArgumentError
-from lockmodel.fit import quantiles
 from lockmodel.fit.estimate import LEVEL, Estimate
 from lockmodel.fit.least_squares import Residuals, minimise
 from lockmodel.fit.objective import Objective
+from lockmodel.fit.profile import interval_of
 from lockmodel.progress import Progress, quietly
 
 Kind = Literal["parametric", "case"]
@@ -97,7 +97,7 @@ class Bootstrap:
         Returns
         -------
         tuple of (float, float)
-            In the order of the unknowns; of `unresolved` ones from the covariance. Percentiles
+            In the order of the unknowns; of `unresolved` ones as `profile.interval_of`. Percentiles
             because they are the same on any scale, and cover what they say
             (tests/test_fit_coverage.py).
 
@@ -110,14 +110,13 @@ class Bootstrap:
             raise ArgumentError(f"bootstrap: none of {self.failed} refits converged; check the fit")
         tail = 0.5 * (1.0 - level)
         ends = np.quantile(self.draws, [tail, 1.0 - tail], axis=0)
-        half = quantiles.student(level, self.found.degrees)
-        half_widths = half * np.sqrt(np.diag(self.found.covariance))
         made = []
         for k, unknown in enumerate(self.found.study.unknowns):
             low, high = float(ends[0, k]), float(ends[1, k])
             if k in self.unresolved:
-                low = float(self.found.theta[k] - half_widths[k])
-                high = float(self.found.theta[k] + half_widths[k])
+                held = interval_of(self.found, k, level)
+                made.append((held.low, held.high))
+                continue
             made.append(
                 (max(math.exp(low), unknown.lower), min(math.exp(min(high, MOST)), unknown.upper))
             )

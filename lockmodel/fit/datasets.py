@@ -73,6 +73,15 @@ def change(text: str) -> Change:
         As `lever_text.parse`.
     """
     parts = [part.strip() for part in text.split(";") if part.strip()]
+    try:
+        return _chained(parts)
+    except ArgumentError as error:
+        said = str(error).replace("--lever", "--variant")
+        raise ArgumentError(said) from None
+
+
+def _chained(parts: Sequence[str]) -> Change:
+    """Return levers one after the other."""
     steps = [
         _acquires(part) if part.startswith("acquires:") else parse(part).apply for part in parts
     ]
@@ -121,6 +130,7 @@ def load_sets(
     what: str | None = None,
     only: Sequence[str] = (),
     options: Options | None = None,
+    apart: bool = False,
 ) -> Loaded:
     """Return the data sets of some files.
 
@@ -136,6 +146,8 @@ def load_sets(
         Variants or kernels to take; all when empty.
     options : Options, optional
         For the readers.
+    apart : bool
+        Whether a parameter of its own tells the variants apart, so that no lever has to.
 
     Raises
     ------
@@ -148,7 +160,8 @@ def load_sets(
     variants = dict(variants or {})
     changes = {name: change(text) for name, text in variants.items()}
     readings = [read_file(one.path, options or Options()) for one in wanted]
-    _check_known([*variants, *only], readings)
+    _check_known("--variant", list(variants), readings)
+    _check_known("--only", list(only), readings)
     sets: list[DataSet] = []
     warnings: list[str] = []
     for one, reading in zip(wanted, readings, strict=True):
@@ -158,7 +171,8 @@ def load_sets(
             named = {o.variant, o.kernel} - {""}
             if not only or named & set(only) or not (named or o.kind == "throughput"):
                 groups.setdefault((o.variant, o.kernel), []).append(o)
-        _check_described(one, groups, changes)
+        if not apart:
+            _check_described(one, groups, changes)
         for (variant, kernel), own in groups.items():
             name = variant if variant in changes else kernel
             described = changes[name](one.scenario) if name in changes else one.scenario
@@ -193,13 +207,13 @@ def _check_once(wanted: Sequence[Wanted]) -> None:
         seen.add(one.path.resolve())
 
 
-def _check_known(names: Sequence[str], readings: Sequence[Reading]) -> None:
+def _check_known(option: str, names: Sequence[str], readings: Sequence[Reading]) -> None:
     known = sorted(
         {name for r in readings for o in r.observations for name in (o.variant, o.kernel) if name}
     )
     for name in names:
         if name not in known:
-            raise ArgumentError(f"--variant {name!r}: no file has it; {nearest(name, known)}")
+            raise ArgumentError(f"{option} {name!r}: no file has it; {nearest(name, known)}")
 
 
 def _of_test(one: Wanted, reading: Reading, what: str | None) -> list[Observation]:
@@ -236,6 +250,7 @@ def _check_described(
     if len(plain) > 1:
         raise ArgumentError(
             f"{one.name}: {', '.join(plain)} are different runs, and nothing says what "
-            f"distinguishes them; say it ({FORM}, one may stay the model as it is), or take one "
+            f"distinguishes them; say it ({FORM}, one may stay the model as it is; or free what "
+            f"differs and --share NAME=variant), or take one "
             f"(--only {plain[0]!r})"
         )

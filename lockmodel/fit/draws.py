@@ -89,7 +89,7 @@ def drawn(scenario: Scenario, count: int = DRAWS, seed: int = SEED, split: bool 
         raise ArgumentError(f"scenario {scenario.name!r} has no [fit] table to draw from; fit it")
     if count < 2:
         raise ArgumentError(f"count = {count} must be at least 2: it is the number of draws")
-    meant = [_parsed(scenario, fitted) for fitted in fit.parameters]
+    meant = [parsed(scenario, fitted) for fitted in fit.parameters]
     steps, radius = deltas(fit, count, seed, split)
     moving = []
     for column, (fitted, parameter) in enumerate(zip(fit.parameters, meant, strict=True)):
@@ -111,7 +111,8 @@ def drawn(scenario: Scenario, count: int = DRAWS, seed: int = SEED, split: bool 
     return Draws(scenarios, stretch, degrees)
 
 
-def _parsed(scenario: Scenario, fitted: FittedParameter) -> Parameter:
+def parsed(scenario: Scenario, fitted: FittedParameter) -> Parameter:
+    """Return the parameter that an estimate is of; raises ScenarioError if there is none."""
     try:
         return parse(fitted.name, scenario)
     except ArgumentError as error:

@@ -14,12 +14,18 @@ import numpy as np
 
 from lockmodel.fit.health import flags
 from lockmodel.fit.least_squares import LOOSE, Minimum, inverse, minimise, multi_start
-from lockmodel.fit.noise import USUAL_MISFIT, USUAL_NOISE, degrees_of_freedom, estimated_noise
+from lockmodel.fit.noise import (
+    USUAL_MISFIT,
+    USUAL_NOISE,
+    degrees_of_freedom,
+    estimated_noise,
+    used_up,
+)
 from lockmodel.fit.objective import Noise, Objective
 from lockmodel.fit.priors import Prior
 from lockmodel.fit.priors import priors as published_priors
 from lockmodel.fit.rows import Row, Unused, rows
-from lockmodel.fit.separation import Split, directions, unseparated
+from lockmodel.fit.separation import Given, Split, directions, given, unseparated
 from lockmodel.fit.study import Study
 from lockmodel.scenario import Scenario
 
@@ -119,6 +125,11 @@ class Estimate:
         return unseparated(self.study, self.rows, self.minimum.jacobian[: len(self.rows)])
 
     @cached_property
+    def given(self) -> tuple[Given, ...]:
+        """Unknowns that hold only with a value of the model that was not fitted."""
+        return given(self.study, self.rows)
+
+    @cached_property
     def measured_covariance(self) -> np.ndarray:
         """The same as the assumed growth of the hand-off has it, without the splits' width."""
         return inverse(self.minimum.normal)
@@ -182,10 +193,9 @@ class Estimate:
         return values
 
     def _stated(self, where: int | None) -> np.ndarray:
-        """Return the stated spreads of a data set's throughputs, or of all; empty without."""
-        own = np.array([where is None or row.where == where for row in self.rows])
-        spreads: np.ndarray = self.objective.sd[self.objective.stated & own]
-        return spreads
+        """Return the stated spreads of single runs of a data set, or of all; empty without."""
+        own = [r for r in self.rows if r.noisy and where in (None, r.where) and r.single > 0]
+        return np.array([row.single for row in own])
 
     def run_noise(self, where: int | None = None) -> float:
         """Return the relative sd from run to run, of one data set or of all.
@@ -205,6 +215,12 @@ class Estimate:
         if self._stated(where).size:
             return self.noise.stated
         return self.noise.unstated / math.sqrt(2.0)
+
+    @property
+    def spare(self) -> float:
+        """Throughputs without a stated spread beyond what the fit took from them."""
+        chosen = self.objective.noisy & ~self.objective.stated
+        return float(chosen.sum()) - used_up(self.objective, self.minimum, chosen)
 
     def scenario(self, where: int = 0) -> Scenario:
         """Return the scenario of one data set with the estimates in it."""

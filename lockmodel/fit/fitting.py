@@ -59,8 +59,9 @@ class Fitted:
         """Return a JSON-ready dict: times in s, rates per s."""
         found = self.estimate
         unknowns = []
-        for u, theta, ends, fine in zip(
-            found.study.unknowns, found.theta, self.intervals, found.determined, strict=True
+        given = {one.index: {"fixed": one.fixed, "value": one.value} for one in found.given}
+        for index, (u, theta, ends, fine) in enumerate(
+            zip(found.study.unknowns, found.theta, self.intervals, found.determined, strict=True)
         ):
             unknowns.append(
                 {
@@ -71,7 +72,8 @@ class Fitted:
                     "high": ends.high,
                     "open_low": ends.open_low,
                     "open_high": ends.open_high,
-                    "determined": fine,
+                    "determined": fine and index not in given,
+                    "given": given.get(index),
                 }
             )
         return {

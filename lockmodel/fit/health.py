@@ -49,6 +49,11 @@ def _search(found: Estimate) -> list[str]:
     ]
     if loose:
         made.append(f"NOT DETERMINED: {', '.join(loose)}: these data do not say")
+    for one in found.given:
+        made.append(
+            f"GIVEN {one.fixed} = {one.value * 1e9:.3g} ns, as the model has it: "
+            f"{names[one.index]} is what it is only if that is right; fit both"
+        )
     near = [cost for cost in found.others if cost < found.minimum.cost + NEAR]
     if near:
         made.append(

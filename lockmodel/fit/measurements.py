@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from lockmodel.errors import ArgumentError
 from lockmodel.fit.estimate import Estimate
 from lockmodel.fit.quantities import expected
@@ -112,8 +110,7 @@ def _again(found: Estimate, where: int, n: int) -> float:
 
 def _single(found: Estimate) -> float:
     """Return the stated relative spread of one throughput; 0 where none is stated."""
-    stated = found.objective.sd[found.objective.stated]
-    return float(np.sqrt(np.mean(stated**2))) if stated.size else 0.0
+    return found.run_noise() if found.objective.stated.any() else 0.0
 
 
 def _populations(found: Estimate, where: int, n: int) -> Iterator[Candidate]:

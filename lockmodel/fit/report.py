@@ -63,7 +63,7 @@ def markdown(found: Fitted, judged: Identified) -> str:
         fine = "yes" if estimate.determined[i] else "no"
         rows.append([unknown.name, estimate_text, shown, fine])
     out += table(["parameter", "estimate", "90 % interval", "determined by the data"], rows)
-    said = sentences(estimate, judged, found.main)
+    said = sentences(estimate, judged, found.main, found.intervals)
     if said.lock:
         out += table([f"{said.lock} at n = {said.n}", "value", "90 % interval"], said.quantities)
     out += bullets("Determined by these data", said.determined)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import median
 
-from lockmodel.errors import ArgumentError
+from lockmodel.errors import ScenarioError
 from lockmodel.fit.quantities import unusable
 from lockmodel.fit.study import Study
 from lockmodel.observe.observations import Observation
@@ -31,6 +32,13 @@ SHARE_OF_OWN = 0.5
 """Weight of a point's own spread against the pooled one: three repeats say little by themselves."""
 
 
+WILD = 5.0
+"""Multiple of the median spread beyond which a stated one does not speak for other points."""
+
+LARGEST = 4096
+"""Largest population fitted: a step solves every one of them, in time that grows with n^2."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One observation in the objective.
@@ -46,6 +54,8 @@ class Row:
         Relative standard deviation that the measurement carries; 0 where unknown.
     noisy : bool
         Whether the common noise of throughput adds to it.
+    single : float
+        Relative standard deviation of one run, where `sd` is that of a mean; 0 where unknown.
     """
 
     where: int
@@ -53,6 +63,7 @@ class Row:
     log_value: float
     sd: float
     noisy: bool
+    single: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ def rows(study: Study) -> tuple[tuple[Row, ...], tuple[Unused, ...]]:
 
     Raises
     ------
-    ArgumentError
+    ScenarioError
         Nothing can be used.
     """
     used: list[Row] = []
@@ -84,6 +95,8 @@ def rows(study: Study) -> tuple[tuple[Row, ...], tuple[Unused, ...]]:
         rates = {o.n for o in data.observations if o.kind == "throughput"}
         for o, repeats in zip(data.observations, data.repeats, strict=True):
             why = unusable(o, data.scenario)
+            if not why and (o.n or 1) > LARGEST:
+                why = f"n = {o.n} exceeds {LARGEST}, the largest population that a fit solves"
             if not why and o.kind == "throughput" and o.traced and data.scenario in untraced:
                 why = "measured while tracing; the untraced run beside it is used"
             if not why and o.kind == "gain" and o.n in rates:
@@ -96,7 +109,7 @@ def rows(study: Study) -> tuple[tuple[Row, ...], tuple[Unused, ...]]:
             used.append(_row(where, o, repeats, pooled.get(data.file, 0.0)))
     if not used:
         reasons = sorted({f"{u.observation.kind}: {u.why}" for u in left})
-        raise ArgumentError(
+        raise ScenarioError(
             f"DATA: no observation can be used ({'; '.join(reasons) or 'there is none'}); give "
             f"throughput against population, e.g. a CSV with tasks,throughput"
         )
@@ -104,24 +117,27 @@ def rows(study: Study) -> tuple[tuple[Row, ...], tuple[Unused, ...]]:
 
 
 def _pooled(study: Study) -> dict[str, float]:
-    """Return the root mean square relative spread of throughput per file."""
+    """Return the root mean square relative spread of throughput per file, wild ones left out."""
     squares: dict[str, list[float]] = {}
     for data in study.sets:
         for o in data.observations:
             if o.kind == "throughput" and o.sd is not None:
                 squares.setdefault(data.file, []).append((o.sd / o.value) ** 2)
-    return {file: math.sqrt(sum(all_) / len(all_)) for file, all_ in squares.items()}
+    made = {}
+    for file, every in squares.items():
+        sound = [x for x in every if x <= WILD**2 * median(every)]
+        made[file] = math.sqrt(sum(sound) / len(sound))
+    return made
 
 
 def _row(where: int, o: Observation, repeats: int, pooled: float) -> Row:
     if o.kind == "gain":
         sd = (o.sd or 0.0) / (1.0 + o.value)
-        return Row(where, o, math.log1p(o.value), sd, True)
+        return Row(where, o, math.log1p(o.value), sd, True, sd)
     own = (o.sd or 0.0) / o.value
     if o.kind == "throughput":
         if o.sd is not None:
             own = math.sqrt(SHARE_OF_OWN * own**2 + (1.0 - SHARE_OF_OWN) * pooled**2)
-            own /= math.sqrt(repeats)
-        return Row(where, o, math.log(o.value), own, True)
+        return Row(where, o, math.log(o.value), own / math.sqrt(repeats), True, own)
     usual = TRACED_SD if o.traced and o.kind != "acquires" else USUAL_SD[o.kind]
     return Row(where, o, math.log(o.value), max(own, usual), False)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockmodel.fit.estimate import Estimate
 from lockmodel.fit.identify import WHATS, Identified, Quantity, Verdict
+from lockmodel.fit.profile import Interval
 
 SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"), (1e-12, "ps"))
 RATES = ((1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s"), (1.0, "/s"))
@@ -87,7 +89,9 @@ def _cells(quantity: Quantity) -> tuple[str, str, str]:
     return what, "not determined", f"{_basis(verdict)}: {ends}"
 
 
-def sentences(found: Estimate, judged: Identified, main: int) -> Said:
+def sentences(
+    found: Estimate, judged: Identified, main: int, intervals: Sequence[Interval]
+) -> Said:
     """Return an identified fit in words.
 
     Parameters
@@ -97,6 +101,8 @@ def sentences(found: Estimate, judged: Identified, main: int) -> Said:
         Of it.
     main : int
         Data set whose scenario is saved.
+    intervals : sequence of Interval
+        Of the unknowns.
     """
     label = found.study.sets[main].label
     own = [q for q in judged.quantities if q.data == label]
@@ -112,8 +118,8 @@ def sentences(found: Estimate, judged: Identified, main: int) -> Said:
     determined.append(f"{judged.directions} of {count} independent combinations of the unknowns")
     undetermined = [
         f"{v.name}: the data alone leave it open; with all that is assumed "
-        f"{span(v.prior_low, v.prior_high, v.unit)}"
-        for v in judged.unknowns
+        f"{span(ends.low, ends.high, v.unit)}"
+        for v, ends in zip(judged.unknowns, intervals, strict=True)
         if not v.determined
     ]
     if judged.worst:
@@ -138,6 +144,11 @@ def _assumed(found: Estimate) -> tuple[str, ...]:
                 f"{unknown.name} is the same on {len(machines)} machines: carrying it over is an "
                 f"assumption; --share {unknown.key}=machine shows the answer without it"
             )
+    made += [
+        f"{one.fixed} is {number(one.value, 's')}, as in the model: with another value "
+        f"{found.study.unknowns[one.index].name} is another one"
+        for one in found.given
+    ]
     keys = {unknown.key for unknown in found.study.unknowns}
     held = [name for name in COUNTED if name not in keys]
     if held:

@@ -19,8 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lockmodel.fit import parameters as ps
 from lockmodel.fit.rows import Row
 from lockmodel.fit.study import Study
+from lockmodel.scenario import Scenario
 
 HOLDS = ("time_per_instruction_remote", "held_instructions", "demand")
 ENOUGH = 1.1
@@ -90,6 +92,69 @@ def unseparated(study: Study, rows: Sequence[Row], jacobian: np.ndarray) -> tupl
     return tuple(pair for pair in pairs if pair.hold not in known)
 
 
+@dataclass(frozen=True)
+class Given:
+    """An unknown whose partner in the demand is fixed: it is what it is only if that is right.
+
+    Attributes
+    ----------
+    index : int
+        Of the unknown.
+    fixed : str
+        What is fixed: "hold" or "handoff", with its lock.
+    value : float
+        In s, in the model.
+    """
+
+    index: int
+    fixed: str
+    value: float
+
+
+def given(study: Study, rows: Sequence[Row]) -> tuple[Given, ...]:
+    """Return the unknowns of which the data see only the sum with something that is not fitted.
+
+    A curve fitted with the hand-off alone takes the held work from the model: another value there
+    gives another hand-off, with the same small error. Two kernels or a hold time would notice.
+    """
+    found = []
+    for index, unknown in enumerate(study.unknowns):
+        holds, passes = unknown.key in HOLDS, unknown.key.startswith("handoff")
+        if not (holds or passes or unknown.key == "acquires"):
+            continue
+        where, parameter = unknown.members[0]
+        keys = {p.key for w, _ in unknown.members for _, p in study.of(w)}
+        if holds:
+            free = any(key.startswith("handoff") for key in keys) or "acquires" in keys
+        else:
+            free = bool(keys & set(HOLDS))
+        if free or _tested(study, rows, {w for w, _ in unknown.members}):
+            continue
+        scenario = study.sets[where].scenario
+        lock = _meant(scenario, {parameter.lock})
+        name = "handoff" if holds else "time_per_instruction_remote"
+        value = ps.read_lock(scenario, scenario.lock(lock[0]), name) if lock else 0.0
+        if value > 0.0:
+            word = "handoff" if holds else "hold"
+            found.append(Given(index, f"{parameter.lock}.{word}", value))
+    return tuple(found)
+
+
+def _tested(study: Study, rows: Sequence[Row], members: set[int]) -> bool:
+    """Return whether a hold time, or kernels with other acquires, test what is fixed."""
+    kinds = {row.observation.kind for row in rows if row.where in members}
+    if kinds & {"hold_time", "hold_histogram"}:
+        return True
+    per_lock: dict[tuple[str, str], set[float]] = {}
+    for where in members:
+        data = study.sets[where]
+        for scenario in {id(s): s for s in (data.scenario, data.stock)}.values():
+            for lock in _meant(scenario, {"all"}):
+                ratio = scenario.acquires(lock) / scenario.held_instructions(lock, 2.0)
+                per_lock.setdefault((scenario.machine.name, lock), set()).add(ratio)
+    return any(max(own) > ENOUGH * min(own) for own in per_lock.values())
+
+
 def _measured(rows: Sequence[Row], sizes: np.ndarray, index: int, kinds: Sequence[str]) -> bool:
     """Return whether rows of some kinds together see an unknown."""
     own = [k for k, row in enumerate(rows) if row.observation.kind in kinds]
@@ -106,7 +171,7 @@ def _differ(
     """Return whether kernels of one machine, seen by some rows, differ enough in acquires."""
     locks = {p.lock for where in {rows[k].where for k in both} for i, p in study.of(where)
              if i in pair}  # fmt: skip
-    per_machine: dict[str, list[float]] = {}
+    per_lock: dict[tuple[str, str], list[float]] = {}
     for k in both:
         row, data = rows[k], study.sets[rows[k].where]
         gain = row.observation.kind == "gain"
@@ -114,15 +179,18 @@ def _differ(
         if seen < SEEN or (not gain and row.observation.n == 1):
             continue
         for scenario in (data.scenario, *((data.stock,) if gain else ())):
-            ratios = [
-                scenario.acquires(lock.name) / scenario.held_instructions(lock.name, 2.0)
-                for lock in scenario.locks
-                if scenario.held_instructions(lock.name, 2.0) > 0
-                and ("all" in locks or lock.name in locks)
-            ]
-            if ratios:
-                per_machine.setdefault(scenario.machine.name, []).append(max(ratios))
-    return any(max(own) > ENOUGH * min(own) for own in per_machine.values())
+            for lock in _meant(scenario, locks):
+                ratio = scenario.acquires(lock) / scenario.held_instructions(lock, 2.0)
+                per_lock.setdefault((scenario.machine.name, lock), []).append(ratio)
+    return any(max(own) > ENOUGH * min(own) for own in per_lock.values())
+
+
+def _meant(scenario: Scenario, locks: set[str]) -> list[str]:
+    """Return the locks of a pair of unknowns; of all locks the one with the largest demand."""
+    held = [x for x in scenario.locks if scenario.held_instructions(x.name, 2.0) > 0]
+    if "all" in locks and held:
+        return [max(held, key=lambda x: ps.read_lock(scenario, x, "demand")).name]
+    return [lock.name for lock in held if lock.name in locks]
 
 
 def directions(splits: Sequence[Split], jacobian: np.ndarray) -> np.ndarray:
