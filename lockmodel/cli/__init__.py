@@ -26,6 +26,8 @@ COMMANDS = {
     "fit": "fit",
     "design": "design",
     "accuracy": "accuracy",
+    "acquires": "acquires",
+    "bench": "bench",
     "ceiling": "predict",
     "whatif": "whatif",
     "levers": "whatif",

@@ -1,0 +1,263 @@
+"""`lockmodel acquires`."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockmodel.cli import common
+from lockmodel.cli.common import Report, output_options
+
+if TYPE_CHECKING:
+    from lockmodel.observe.acquires.count import Counts, FileCount
+
+LOOPS = ("fork", "vfork", "execl")
+GROUPS_BESIDE = 7
+"""Columns of counts that fit beside the sites in 80 columns."""
+LONGEST = 32
+"""Longest file name that leaves room for the other columns."""
+
+
+@click.command()
+@click.argument("binary", required=False)
+@click.option(
+    "--kernel", metavar="VERSION", help="Linux to count for: 5.0 to 7.2 [default: this one]."
+)
+@click.option("--loop", type=click.Choice(LOOPS), default="fork", show_default=True)
+@click.option(
+    "--launcher",
+    metavar="PATH",
+    help="Program that forks [default: one that needs only libc].",
+)
+@click.option("--sysroot", metavar="DIR", help="Unpacked root whose ld.so and libraries count.")
+@click.option(
+    "--library-path",
+    metavar="DIRS",
+    envvar="LD_LIBRARY_PATH",
+    help="Folders before the usual ones, with ':' [default: LD_LIBRARY_PATH].",
+)
+@click.option("--toml", metavar="FILE", help="Write a scenario for predict, levers and fit.")
+@click.option(
+    "--from-shares",
+    "shares",
+    metavar="FILE",
+    help="Instead: a profile of waiting (perf report text, folded stacks, JSON).",
+)
+@click.option("--profile", metavar="ID", help="One of several profiles in that file.")
+@output_options
+def acquires(
+    binary: str | None,
+    kernel: str | None,
+    loop: str,
+    launcher: str | None,
+    sysroot: str | None,
+    library_path: str | None,
+    toml: str | None,
+    shares: str | None,
+    profile: str | None,
+    as_json: bool,
+    output: str | None,
+    force: bool,
+) -> None:
+    """Acquires of each file's i_mmap_rwsem per iteration, without running BINARY.
+
+    With --from-shares from a profile: in a saturated fair lock every acquire waits
+    about equally long, so shares of waiting are proportional to acquires.
+
+    Reads the program headers of BINARY, its ld.so and every library (found as
+    ld.so does) and replays how Linux and glibc map, duplicate and tear them down.
+    x86-64 only. Compared row by row with traces of Linux 6.1, 6.12 and 7.2.
+
+    \b
+    Loops:
+      fork     the launcher forks, the child runs BINARY, which exits
+      vfork    the same without copying the launcher (also posix_spawn)
+      execl    BINARY executes itself again and again; nothing exits
+    Printed numbers, per iteration:
+      maps             mappings (VMAs) of the file in the started process
+      acquires         lock + unlock of the file's i_mmap_rwsem
+      ops              operations on its interval tree under the lock: insert
+                       or remove a mapping
+      held             instructions under the lock if one process maps the file;
+                       from traces of such files (data/traced), not of this one
+      demand           time the lock is busy when saturated: held x 3.5 ns and
+                       0.96 us per acquire. Assumed times: compare files, no more
+      5/15             5 acquires for 15 operations at this site
+      like             which column of the second table is the file's
+    Sites:
+      fork.dup         fork copies each mapping of the launcher
+      exec.teardown    execve drops the old mappings
+      exec.map_link    a new mapping
+      exec.map_split   one is cut in two to put another over a part of it
+      exec.map_unlink  what the other one replaced
+      exec.map_expand  a neighbour grows over the new mapping instead
+      exec.mprotect_split   RELRO: the relocated part becomes read-only
+      exit.teardown    the program's mappings go
+    Printed with --from-shares:
+      share            part of the waiting at the sites listed
+      share/unit       what was rounded to acquires; off: its deviation
+      odds             best integers against any numbers, and against the
+                       runner-up; below 10 nothing is claimed (exit 1)
+    Examples:
+      lockmodel acquires /bin/true --kernel 6.12 --loop fork
+      lockmodel acquires --from-shares profiles.json
+    """
+    from lockmodel.errors import ArgumentError
+
+    if shares is not None:
+        if binary is not None or toml is not None:
+            raise ArgumentError("--from-shares: takes no BINARY and no --toml; leave them out")
+        from lockmodel.cli.acquires_shares import from_shares
+
+        from_shares(shares, as_json, output, force, profile)
+        return
+    if binary is None or profile is not None:
+        raise ArgumentError("BINARY is missing; give a program, or --from-shares FILE")
+    from lockmodel.observe.acquires.count import count
+    from lockmodel.observe.acquires.kernels import TRACED
+
+    resolver = _resolver(sysroot, library_path)
+    version = kernel or platform.release()
+    with (
+        common.output(output, as_json, force) as write,
+        common.optional_file(toml, force) as target,
+    ):
+        found = count(resolver, binary, version, loop, launcher)
+        if target is not None:
+            _write_scenario(found, target)
+
+        def text(colour: bool) -> str:
+            others = [count(resolver, binary, each, loop, launcher) for each in TRACED]
+            return _text(found, others, colour)
+
+        write(Report(found.to_json, text))
+
+
+def _resolver(sysroot: str | None, library_path: str | None) -> Any:
+    from pathlib import Path
+
+    from lockmodel.errors import FileError
+    from lockmodel.observe.acquires.resolve import Resolver
+    from lockmodel.observe.acquires.sysroot import Sysroot
+
+    root = None
+    if sysroot is not None:
+        root = Path(sysroot)
+        if not root.is_dir():
+            raise FileError(f"--sysroot {sysroot}: is no folder; give the root of a system")
+        root = None if os.path.realpath(root) == "/" else root.resolve()
+    folders = tuple(part for part in (library_path or "").replace(";", ":").split(":") if part)
+    return Resolver(Sysroot(root), folders)
+
+
+def _write_scenario(found: Counts, target: common.Target) -> None:
+    from lockmodel.observe.acquires.machine import local
+    from lockmodel.observe.acquires.scenario import scenario
+    from lockmodel.scenario_toml import dumps
+
+    target.stream.write(dumps(scenario(found, local())).encode("utf-8"))
+
+
+def _text(found: Counts, others: list[Counts], colour: bool) -> str:
+    from lockmodel.cli import text as tx
+    from lockmodel.observe.acquires.scenario import demand
+
+    demands = {file.name: demand(file, found) for file in found.files}
+    ranked = sorted(found.files, key=lambda file: -demands[file.name][1])
+    like = _groups(ranked)
+    letters = {file.name: letter for letter, group in like.items() for file in group}
+    rows = [
+        [
+            file.name,
+            letters[file.name],
+            str(file.mappings),
+            str(file.acquires),
+            str(file.operations),
+            tx.plain(round(demands[file.name][0])),
+            tx.si(demands[file.name][1], "s"),
+        ]
+        for file in ranked
+    ]
+    total = [str(sum(getattr(f, key) for f in found.files)) for key in ("acquires", "operations")]
+    rows.append(["all files", "", "", *total, "", ""])
+    parts: list[Any] = [
+        f"{found.program} on Linux {found.kernel.version}, {found.loop} loop"
+        + (f", started by {found.launcher}" if found.loop != "execl" else ""),
+        "",
+        tx.table(
+            ["file", "like", "maps", "acquires", "ops", "held", "demand"],
+            rows,
+            left=(0, 1),
+            fold=(0,) if max(len(file.name) for file in ranked) > LONGEST else (),
+        ),
+        "",
+        *_site_tables(like),
+    ]
+    parts += [_bottleneck(ranked[0]), *_kernels(ranked[0], others), ""]
+    parts += tx.bullets("assumed:", found.notes)
+    return tx.render(parts, colour)
+
+
+def _groups(ranked: list[FileCount]) -> dict[str, list[FileCount]]:
+    """Return the files with the same counts at all sites under one letter each."""
+    groups: list[list[FileCount]] = []
+    for file in ranked:
+        same = next((group for group in groups if group[0].sites == file.sites), None)
+        if same is None:
+            groups.append([file])
+        else:
+            same.append(file)
+    return {_letter(i): group for i, group in enumerate(groups)}
+
+
+def _letter(i: int) -> str:
+    """Return A, B, ..., Z, AA, AB, ..."""
+    head, tail = divmod(i, 26)
+    return (_letter(head - 1) if head else "") + chr(ord("A") + tail)
+
+
+def _site_tables(like: dict[str, list[FileCount]]) -> list[Any]:
+    """Return acquires/operations per site, one column per kind of file."""
+    from lockmodel.cli import text as tx
+    from lockmodel.observe.acquires.loops import SITES
+
+    letters = list(like)
+    parts: list[Any] = []
+    for first in range(0, len(letters), GROUPS_BESIDE):
+        shown = letters[first : first + GROUPS_BESIDE]
+        sites = [site for site in SITES if any(site in like[each][0].sites for each in shown)]
+        rows = [[site, *(_cell(like[each][0], site) for each in shown)] for site in sites]
+        rows.append(
+            [
+                "acquires/ops",
+                *(f"{like[each][0].acquires}/{like[each][0].operations}" for each in shown),
+            ]
+        )
+        parts += [tx.table(["site", *shown], rows, left=(0,)), ""]
+    return parts
+
+
+def _cell(file: FileCount, site: str) -> str:
+    count = file.sites.get(site)
+    return f"{count.acquires}/{count.operations}" if count else "-"
+
+
+def _bottleneck(file: FileCount) -> str:
+    return (
+        f"bottleneck: {file.name}, by demand: {file.acquires} acquires and {file.operations} "
+        f"operations per iteration"
+    )
+
+
+def _kernels(file: FileCount, others: list[Counts]) -> list[str]:
+    """Return how the counts of a file change with the kernel."""
+    from lockmodel.observe.acquires.count import for_kernel
+
+    found = for_kernel(others, file.name)
+    counts = ", ".join(f"{taken} on {version}" for version, taken, _ in found)
+    same = len({operations for _, _, operations in found}) == 1
+    rest = f"; {found[0][2]} operations on each" if same and found else ""
+    return [f"its acquires: {counts}{rest}"] if found else []

@@ -1,0 +1,139 @@
+"""`lockmodel acquires --from-shares`: acquires per iteration from a profile of waiting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lockmodel.cli import common
+from lockmodel.cli.common import Report
+from lockmodel.errors import NotTrustworthyError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lockmodel.observe.shares.integers import Shares
+
+WIDEST = 38
+"""Characters of a site's name that leave room for the numbers in 80 columns."""
+
+LARGE = 1e6
+"""Odds above this are printed as a bound: the model of the noise is not that good."""
+
+SHOWN_FACTS = ("machine", "workload", "kernel", "source", "note")
+
+
+def from_shares(
+    path: str,
+    as_json: bool = False,
+    output: str | None = None,
+    force: bool = False,
+    profile: str | None = None,
+) -> None:
+    """Print the acquires behind the shares of a profile.
+
+    Parameters
+    ----------
+    path : str
+        JSON, folded stacks or perf report text; the bare name of a shipped data file also works.
+    as_json, output, force
+        Values of --json, -o and --force.
+    profile : str, optional
+        Id of the one profile to take; all without it.
+
+    Raises
+    ------
+    NotTrustworthyError
+        After the answer: the shares of a profile do not support integers.
+    ScenarioError, ArgumentError, FileError
+        See `observe.shares.reading`.
+    """
+    from lockmodel.observe.shares.integers import SCHEMA, search
+    from lockmodel.observe.shares.reading import choose, read_file
+    from lockmodel.shipped import find_data
+
+    with common.output(output, as_json, force) as write:
+        form, profiles = read_file(find_data(path))
+        chosen = choose(profiles, profile)
+        found = [search(one) for one in common.progress(chosen, len(chosen), "profiles")]
+        data = {
+            "schema": SCHEMA,
+            "file": path,
+            "format": form,
+            "profiles": [one.to_json() for one in found],
+        }
+        write(Report(lambda: data, lambda colour: _text(path, form, found, colour)))
+    doubtful = [one for one in found if one.doubts()]
+    if len(found) == 1 or len(doubtful) == 1:
+        for one in doubtful:
+            one.trusted()
+    if doubtful:
+        names = ", ".join(one.profile.name for one in doubtful[:5])
+        raise NotTrustworthyError(
+            f"{len(doubtful)} of {len(found)} profiles do not support integers: {names}; see above"
+        )
+
+
+def _text(path: str, form: str, found: Sequence[Shares], colour: bool) -> str:
+    from lockmodel.cli import text as tx
+    from lockmodel.observe.shares.integers import ASSUMPTIONS
+
+    parts: list[Any] = [f"{path}: {form}, {tx.count(len(found), 'profile')}", ""]
+    for one in found:
+        parts += _one(one)
+    parts += tx.bullets("assumed:", ASSUMPTIONS)
+    return tx.render(parts, colour)
+
+
+def _one(found: Shares) -> list[Any]:
+    from lockmodel.cli import text as tx
+
+    doubts = found.doubts()
+    profile = found.profile
+    parts: list[Any] = [profile.name]
+    parts += [f"  {key}: {profile.facts[key]}" for key in SHOWN_FACTS if key in profile.facts]
+    if doubts:
+        parts += ["", "NOT TRUSTWORTHY: the shares do not support integers"]
+        parts += tx.bullets("because:", doubts)
+    total = float(profile.values.sum())
+    rows = []
+    rest = zip(profile.sites, found.best.acquires, found.ratios, found.off, strict=True)
+    for site, count, ratio, off in rest:
+        share = tx.percent(site.value / total)
+        rows.append([_short(site.name), share, str(count), f"{ratio:.2f}", f"{100 * off:+.1f} %"])
+    rows.append(["total", "100.0 %", str(found.best.total), "", ""])
+    head = "likeliest" if doubts else "acquires"
+    parts += ["", tx.table(["site", "share", head, "share/unit", "off"], rows, left=(0,)), ""]
+    parts += [
+        f"unit: {100 * found.unit / total:.3g} % of the waiting per acquire; noise of a share: "
+        f"{100 * found.noise:.1f} %",
+        f"odds against arbitrary shares: {_odds(found.odds_against_chance)}; probability of these "
+        f"integers: {_percent(found.probability)}",
+        f"odds against the runner-up: {_odds(found.runner_up.odds)}; it is "
+        f"{_listed(found.runner_up.acquires)} (total {found.runner_up.total})",
+    ]
+    known = found.by_model_site
+    if known and not doubts:
+        parts.append("by site: " + ", ".join(f"{name} {known[name]}" for name in sorted(known)))
+    parts += tx.bullets("left out:", profile.left_out)
+    return [*parts, ""]
+
+
+def _listed(acquires: tuple[int, ...]) -> str:
+    return " ".join(map(str, acquires[:20])) + (" .." if len(acquires) > 20 else "")
+
+
+def _odds(odds: float) -> str:
+    if odds > LARGE:
+        return f"above {LARGE:,.0f} : 1"
+    if odds >= 10:
+        return f"{float(f'{odds:.2g}'):,.0f} : 1"
+    return f"{odds:.2g} : 1" if odds >= 0.01 else "below 0.01 : 1"
+
+
+def _percent(probability: float) -> str:
+    """Return a probability, never rounded up to certainty."""
+    return "above 99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= WIDEST else ".." + name[-(WIDEST - 2) :]

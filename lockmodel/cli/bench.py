@@ -1,0 +1,324 @@
+"""`lockmodel bench`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockmodel.cli import common
+from lockmodel.cli.common import COUNTS_HELP, Report, output_options
+from lockmodel.errors import ArgumentError, NotTrustworthyError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lockmodel.observe.bench.checks import Reason
+    from lockmodel.observe.bench.curve import Curve
+    from lockmodel.observe.bench.machine import Machine
+    from lockmodel.observe.bench.program import Program
+    from lockmodel.observe.bench.runner import Run
+
+SECONDS = 2.0
+LEAST_SECONDS = 0.05
+MOST_SECONDS = 3600.0
+REPEATS = 5
+MOST_REPEATS = 1000
+PROCESSES_EACH = 2
+"""Processes that one copy of the loop needs at a time: itself and its child."""
+
+MOST_COPIES = 16384
+"""Their CPUs must fit into one argument of a command line (128 kB)."""
+
+SPARE_PROCESSES = 100
+IDLE_S = 0.2
+"""How long the machine is watched before the start, to see what others do."""
+
+
+@click.command()
+@click.option("--binary", metavar="PATH", help="Program that the loop runs  [default: true].")
+@click.option(
+    "--loop",
+    type=click.Choice(["fork", "vfork", "posix_spawn", "execl"]),
+    help="One iteration; below  [default: fork].",
+)
+@click.option(
+    "-n",
+    "population",
+    metavar="LIST",
+    help=f"{COUNTS_HELP}  [default: 1 to 8, then by half as many more up to all CPUs]",
+)
+@click.option(
+    "--seconds", type=float, default=SECONDS, show_default=True, help="Window of one run."
+)
+@click.option(
+    "--repeats", type=int, default=REPEATS, show_default=True, help="Runs of each population."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the random order of runs.")
+@click.option("--check", is_flag=True, help="Only say why a measurement here would mislead.")
+@output_options
+def bench(
+    binary: str | None,
+    loop: str | None,
+    population: str | None,
+    seconds: float,
+    repeats: int,
+    seed: int,
+    check: bool,
+    as_json: bool,
+    output: str | None,
+    force: bool,
+) -> None:
+    """Measure the throughput of fork, exec and exit on this machine.
+
+    Runs the loop on n pinned processes, all populations in random order, each after
+    a warm-up of a quarter of the window (at most 0.5 s). One hardware thread of
+    every core is used before the second of any, node by node. -o FILE.csv is what
+    `lockmodel fit` reads; -o FILE.json keeps all runs and the machine as well.
+    Needs no root. ^C keeps the runs that are finished (exit 1).
+
+    \b
+    One iteration:
+      fork, vfork      fork or vfork, execve of the binary, its exit, wait
+      posix_spawn      the same by posix_spawn; what Python can do without cc
+      execl            the loop program (C, dynamic) execs itself
+    Printed numbers:
+      throughput       iterations per second of all processes, counted over one
+                       window for all of them; mean over the repeats
+      +-               standard deviation of the repeats (divided by repeats - 1)
+      per process      throughput over n
+      speedup          throughput over that of the smallest n
+      slowest          iterations of the slowest process over those of the
+                       fastest, mean over the repeats
+    Examples:
+      lockmodel bench --check
+      lockmodel bench -n 1,2 --seconds 0.2 --repeats 2
+      lockmodel bench -n 1,2 --seconds 0.2 --repeats 2 -o curve.csv
+    """
+    import tempfile
+
+    from lockmodel.observe.bench.machine import read_machine
+
+    _check_arguments(seconds, repeats, check, population)
+    with common.output(output, as_json, force) as write:
+        machine = read_machine()
+        if check:
+            if output is not None and output.endswith(".csv"):
+                raise ArgumentError(f"-o {output}: --check has no CSV; use .txt or .json")
+            found, busy = _reasons(machine, binary)
+            data = _check_data(machine, found, busy)
+            write(Report(lambda: data, lambda colour: _check_text(machine, found, colour)))
+            return
+        populations = _populations(population, machine)
+        with tempfile.TemporaryDirectory(prefix="lockmodel-bench-") as folder:
+            curve = _measure(
+                machine, binary, loop, populations, seconds, repeats, seed, Path(folder)
+            )
+        if not curve.runs:
+            raise NotTrustworthyError(
+                "no run gave a throughput: " + "; ".join(curve.notes() or ["interrupted"])
+            )
+        as_csv = output is not None and output.endswith(".csv") and not as_json
+        csv = curve.to_csv if as_csv else None
+        write(Report(curve.to_json, lambda colour: _text(curve, colour), csv))
+    if as_csv:
+        common.echo(_text(curve, False), newline=False)
+    if curve.finished < curve.planned:
+        why = "interrupted: " if curve.interrupted else ""
+        raise NotTrustworthyError(
+            f"{why}{curve.finished} of {curve.planned} runs were made and kept"
+        )
+
+
+def _check_arguments(seconds: float, repeats: int, check: bool, population: str | None) -> None:
+    if not LEAST_SECONDS <= seconds <= MOST_SECONDS or not math.isfinite(seconds):
+        raise ArgumentError(
+            f"--seconds {seconds:g} must be from {LEAST_SECONDS:g} to {MOST_SECONDS:g}"
+        )
+    if not 1 <= repeats <= MOST_REPEATS:
+        raise ArgumentError(f"--repeats {repeats} must be from 1 to {MOST_REPEATS}")
+    if check and population is not None:
+        raise ArgumentError("--check measures nothing; leave -n out")
+
+
+def _populations(text: str | None, machine: Machine) -> tuple[int, ...]:
+    """Return the populations; raises if the machine does not allow so many processes."""
+    from lockmodel.observe.bench.curve import default_populations
+    from lockmodel.populations import parse_counts
+
+    if text is None:
+        return default_populations(len(machine.allowed))
+    found = parse_counts(text)
+    if found[-1] > MOST_COPIES:
+        raise ArgumentError(f"-n {found[-1]}: at most {MOST_COPIES} processes are started")
+    limit = machine.processes_limit
+    if limit is not None and found[-1] * PROCESSES_EACH + SPARE_PROCESSES > limit:
+        raise ArgumentError(
+            f"-n {found[-1]}: this machine allows {limit} processes and each copy needs "
+            f"{PROCESSES_EACH}; measure up to "
+            f"{max(1, (limit - SPARE_PROCESSES) // PROCESSES_EACH)}"
+        )
+    return found
+
+
+def _reasons(machine: Machine, binary: str | None) -> tuple[list[Reason], float | None]:
+    """Return why a measurement would mislead, after watching the machine for a moment."""
+    import shutil
+    import time
+
+    from lockmodel.observe.bench.activity import between, counters
+    from lockmodel.observe.bench.checks import reasons
+    from lockmodel.observe.bench.machine import read
+    from lockmodel.observe.bench.sources import file_system
+
+    before = counters()
+    time.sleep(IDLE_S)
+    idle = between(before, counters(), set(machine.allowed))
+    path = str(Path(binary or shutil.which("true") or "/").resolve())
+    kind = file_system(read(Path("/proc/self/mountinfo")), path)
+    return reasons(machine, idle.busy, idle.steal, kind), idle.busy
+
+
+def _measure(
+    machine: Machine,
+    binary: str | None,
+    loop: str | None,
+    populations: Sequence[int],
+    seconds: float,
+    repeats: int,
+    seed: int,
+    folder: Path,
+) -> Curve:
+    """Return the curve; an interrupt ends it with the runs made so far."""
+    from datetime import UTC, datetime
+
+    from lockmodel.observe.bench import program, runner
+    from lockmodel.observe.bench.activity import counters
+    from lockmodel.observe.bench.curve import Curve
+
+    chosen = program.build(loop, binary, folder)
+    note = None if chosen.loop == "execl" else program.trial(chosen.binary)
+    found, _ = _reasons(machine, binary)
+    started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    plan = runner.schedule(populations, repeats, seed)
+    load = counters().load
+    cpus = machine.fill_order()
+    runs: list[Run] = []
+    failed: list[str] = []
+    try:
+        for n, repeat in common.progress(plan, len(plan), "runs"):
+            try:
+                runs.append(runner.measure(chosen, cpus, n, repeat, seconds))
+            except NotTrustworthyError as error:  # the others may work
+                failed.append(str(error))
+    except KeyboardInterrupt:
+        click.echo("lockmodel: interrupted; the finished runs are kept", err=True)
+    return Curve(
+        machine,
+        chosen,
+        tuple(run for run in runs if run.iterations),
+        seconds,
+        runner.warmup_of(seconds),
+        seed,
+        len(plan),
+        started,
+        tuple(found),
+        (load, counters().load),
+        tuple(run.n for run in runs if not run.iterations),
+        tuple(failed),
+        note,
+    )
+
+
+def _text(curve: Curve, colour: bool) -> str:
+    from lockmodel.cli import text as tx
+
+    levels = curve.levels()
+    rows = []
+    for level in levels:
+        even = [run.fairness for run in curve.runs if run.n == level.n]
+        rows.append(
+            [
+                str(level.n),
+                tx.si(level.mean, "/s"),
+                "" if level.sd is None else f"{100 * level.sd / level.mean:.1f} %",
+                tx.si(level.mean / level.n, "/s"),
+                f"{level.mean / levels[0].mean:.2f}",
+                f"{100 * sum(even) / len(even):.0f} %",
+                str(level.repeats),
+            ]
+        )
+    parts: list[Any] = [
+        f"{curve.iteration()}: {_program(curve.program)}",
+        f"{curve.machine.title()}; Linux {curve.machine.kernel}",
+        f"{tx.count(len(curve.runs), 'run')} of {curve.seconds:g} s, in random order",
+        "",
+        tx.table(
+            ["n", "throughput", "+-", "per process", "speedup", "slowest", "repeats"],
+            rows,
+        ),
+        "",
+    ]
+    parts += tx.bullets("disturbed by:", curve.notes())
+    parts += _numbered(
+        "may mislead (lockmodel bench --check says what to do):",
+        [reason.text for reason in curve.reasons],
+    )
+    parts.append(_root(curve.machine))
+    return tx.render(parts, colour)
+
+
+def _program(program: Program) -> str:
+    return (
+        program.described if program.loop == "execl" else f"{program.binary}, {program.described}"
+    )
+
+
+def _numbered(head: str, lines: Sequence[str]) -> list[Any]:
+    """Return a heading and a numbered list; nothing for no lines."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    if not lines:
+        return []
+    made = Table.grid(padding=(0, 1))
+    made.add_column(justify="right")
+    made.add_column(overflow="fold")
+    for number, line in enumerate(lines, 1):
+        made.add_row(f"{number}.", Text(line))
+    return [Text(head), Padding(made, (0, 0, 0, 2))]
+
+
+def _root(machine: Machine) -> str:
+    import os
+
+    from lockmodel.observe.bench.checks import root_would_add
+
+    return "runs as root" if os.geteuid() == 0 else root_would_add(machine)
+
+
+def _check_data(machine: Machine, found: Sequence[Reason], busy: float | None) -> dict[str, Any]:
+    return {
+        "schema": "lockmodel.bench-check/1",
+        "machine": machine.to_json(),
+        "idle_busy": busy,
+        "reasons": [
+            {"key": r.key, "text": r.text, "remedy": r.remedy, "root": r.root} for r in found
+        ],
+    }
+
+
+def _check_text(machine: Machine, found: Sequence[Reason], colour: bool) -> str:
+    from lockmodel.cli import text as tx
+
+    parts: list[Any] = [f"{machine.title()}; Linux {machine.kernel}", ""]
+    if found:
+        head = f"{tx.count(len(found), 'reason')} why a measurement here would mislead:"
+        parts += _numbered(head, [str(reason) for reason in found])
+    else:
+        parts.append("no reason was found why a measurement here would mislead")
+    parts += ["", _root(machine)]
+    return tx.render(parts, colour)

@@ -1,0 +1,167 @@
+"""The program that loops: C built with cc, or Python where there is no compiler."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lockmodel.errors import ArgumentError, FileError
+
+LOOPS = ("fork", "vfork", "posix_spawn", "execl")
+"""fork, vfork: + execve + _exit + wait; posix_spawn + wait; execl: the program execs itself."""
+
+WITHOUT_COMPILER = "posix_spawn"
+"""The loop Python can make cheaply: its fork would copy all of Python's mappings."""
+
+COMPILERS = ("cc", "gcc", "clang")
+BUILD_TIMEOUT_S = 60.0
+TRIAL_TIMEOUT_S = 5.0
+"""A binary that takes longer is no loop body; it would also outlive the measurement."""
+
+HERE = Path(__file__).resolve().parent
+
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+"""Environment of all processes: short, the same everywhere, without LD_PRELOAD."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """The program that loops.
+
+    Attributes
+    ----------
+    command : tuple of str
+        How to start it.
+    loop : str
+        One of `LOOPS`.
+    binary : str
+        What the loop runs; the program itself for execl.
+    described : str
+        How it was made.
+    """
+
+    command: tuple[str, ...]
+    loop: str
+    binary: str
+    described: str
+
+
+def build(loop: str | None, binary: str | None, folder: Path) -> Program:
+    """Return the program for a loop, built in `folder`.
+
+    Parameters
+    ----------
+    loop : str or None
+        One of `LOOPS`; None takes fork, or what can be had without a compiler.
+    binary : str or None
+        What to run; None takes `true`.
+    folder : Path
+        For the built program; deleting it is the caller's affair.
+
+    Raises
+    ------
+    ArgumentError
+        The loop needs a compiler and there is none, or the binary cannot be looped.
+    """
+    if loop == "execl" and binary is not None:
+        raise ArgumentError(
+            "--binary and --loop execl: in execl the loop program execs itself; leave --binary out"
+        )
+    compiled, why = _compile(folder)
+    if compiled is None and loop not in (None, WITHOUT_COMPILER):
+        raise ArgumentError(
+            f"--loop {loop} needs a C compiler ({why}); install gcc, or use --loop "
+            f"{WITHOUT_COMPILER}"
+        )
+    if compiled is None:
+        chosen = WITHOUT_COMPILER
+        command: tuple[str, ...] = (sys.executable, "-I", "-S", str(HERE / "python_loop.py"))
+        described = f"Python's os.posix_spawn ({why})"
+    else:
+        chosen = loop or "fork"
+        command = (str(compiled),)
+        described = f"loop.c, {why}"
+    path = str(compiled) if chosen == "execl" else _binary(binary)
+    return Program(command, chosen, path, described)
+
+
+def _compile(folder: Path) -> tuple[Path | None, str]:
+    """Return the built program and how, or None and why not."""
+    named = os.environ.get("CC", "").split()
+    names = [*named[:1], *COMPILERS]
+    compiler = next((found for name in names if (found := shutil.which(name))), None)
+    if compiler is None:
+        return None, "no cc, gcc or clang found"
+    target = folder / "loop"
+    command = [compiler, "-O2", "-o", str(target), str(HERE / "loop.c")]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=BUILD_TIMEOUT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return None, f"{compiler} failed: {error}"[:120]
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        return None, f"{compiler} failed: {(lines or ['no message'])[-1]}"[:120]
+    return target, f"{Path(compiler).name} -O2"
+
+
+def _binary(given: str | None) -> str:
+    """Return the absolute path of the binary; raises if it cannot be run."""
+    path = shutil.which("true") if given is None else given
+    if path is None:
+        raise ArgumentError("no program `true` is found; give --binary PATH")
+    if "/" not in path:
+        path = shutil.which(path) or path
+    full = Path(path).absolute()
+    if not full.is_file():
+        raise FileError(f"--binary {path}: there is no such file")
+    if not os.access(full, os.X_OK):
+        raise FileError(f"--binary {path}: is not executable")
+    return str(full)
+
+
+def trial(binary: str) -> str | None:
+    """Run a binary once; return what there is to say about it, or None.
+
+    Raises
+    ------
+    ArgumentError
+        It cannot be executed or does not end within `TRIAL_TIMEOUT_S`.
+    """
+    process = None
+    try:
+        process = subprocess.Popen(
+            [binary],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+            start_new_session=True,
+        )
+        code = process.wait(TRIAL_TIMEOUT_S)
+    except OSError as error:
+        raise ArgumentError(f"--binary {binary}: cannot be executed: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise ArgumentError(
+            f"--binary {binary}: does not end within {TRIAL_TIMEOUT_S:g} s when it is run without "
+            f"arguments; a loop needs a program that ends at once"
+        ) from None
+    finally:
+        if process is not None and process.returncode is None:
+            os.killpg(process.pid, 9)
+            process.wait()
+    if code != 0:
+        ends = f"exit code {code}" if code > 0 else f"signal {-code}"
+        return f"the binary ends with {ends} when it is run without arguments"
+    return None
