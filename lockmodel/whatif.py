@@ -180,7 +180,8 @@ def _compared(
     """Return a comparison with the intervals of its gains; as it is without a fit."""
     if scenario.fit is None:
         return found
-    from lockmodel.intervals import Gains, basis, draws_for, weak_points
+    from lockmodel.gains import Gains
+    from lockmodel.intervals import basis, draws_for, weak_points
 
     populations = [change.n for change in found.points]
     every = [scenario, apply_all(scenario, levers)]
@@ -384,7 +385,8 @@ def _ranked_surely(scenario: Scenario, found: Ranking, progress: Progress) -> Ra
     """Return a ranking with the intervals of its gains; as it is without a fit."""
     if scenario.fit is None:
         return found
-    from lockmodel.intervals import Gains, basis, count_for, weak_points
+    from lockmodel.gains import Gains
+    from lockmodel.intervals import basis, count_for, weak_points
 
     count = count_for(len(found.levers))
     drawn = Gains(scenario, scenario.fit, [found.n], count)

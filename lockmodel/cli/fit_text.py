@@ -135,7 +135,7 @@ def _parameters(found: Fitted, refits: Refits | None) -> Any:
         if refits is not None:
             ends = resampled[i]
             assert ends is not None
-            row.insert(3, f"{number(ends[0], unknown.unit)} to {number(ends[1], unknown.unit)}")
+            row.insert(3, span(ends[0], ends[1], unknown.unit))
         rows.append(row)
     columns = ["parameter", "estimate", "90 % interval", "determined"]
     if refits is not None:
