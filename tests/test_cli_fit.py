@@ -152,7 +152,9 @@ def test_a_hopeless_fit_is_not_trustworthy(tmp_path, capsys):
     path = tmp_path / "odd.csv"
     path.write_text("tasks,throughput\n1,5\n2,900000\n4,3\n8,70000\n16,12\n")
     assert run(["fit", str(path), "--model", MODEL]) == 1
-    assert "not to be relied on: POOR FIT" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert "the fit is not to be relied on" in captured.err
+    assert "! POOR FIT: throughput is off by" in captured.out
 
 
 def test_no_usable_observation_is_bad_input(tmp_path):

@@ -270,14 +270,9 @@ def fit(study: Study, settings: Settings | None = None) -> Estimate:
 
 
 def _starts(study: Study, settings: Settings) -> list[np.ndarray]:
-    """Return the model's own values and others around them, by a scrambled Halton sequence."""
+    """Return the model's own values and random others around them, the same for the same seed."""
     first = study.start
-    if settings.starts == 1:
-        return [first]
-    from scipy.stats import qmc
-
     lower, upper = study.bounds
-    sampler = qmc.Halton(first.size, scramble=True, rng=settings.seed)
-    cube = sampler.random(settings.starts - 1)
+    cube = np.random.default_rng(settings.seed).random((settings.starts - 1, first.size))
     around = first + (2.0 * cube - 1.0) * math.log(SPREAD)
     return [first, *(np.clip(point, lower, upper) for point in around)]
