@@ -6,11 +6,9 @@ error = mean |ln(predicted / measured)|. Nothing that is fitted or chosen sees t
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +28,7 @@ from lockmodel.observe.readers.tidy import canonical
 from lockmodel.observe.readers.tidy_csv import cells, separator
 from lockmodel.observe.text import Text, load
 from lockmodel.progress import Progress, quietly
+from lockmodel.workers import pool
 
 SCHEMA = "lockmodel.accuracy/1"
 
@@ -321,9 +320,5 @@ def _scores(curves: list[Curve], workers: int | None) -> Iterator[Iterator[Curve
     if count <= 1:
         yield map(score, curves)
         return
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context(method))
-    try:
-        yield pool.map(score, curves, chunksize=4)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with pool(count) as shared:
+        yield shared.map(score, curves, chunksize=4)

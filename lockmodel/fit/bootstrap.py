@@ -15,11 +15,10 @@ growth that the fit assumed. Those intervals come from the covariance, see `sepa
 from __future__ import annotations
 
 import math
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +30,7 @@ from lockmodel.fit.least_squares import Residuals, minimise
 from lockmodel.fit.objective import Objective
 from lockmodel.fit.profile import interval_of
 from lockmodel.progress import Progress, quietly
+from lockmodel.workers import pool
 
 Kind = Literal["parametric", "case"]
 KINDS = ("parametric", "case")
@@ -208,19 +208,10 @@ def _in_parallel(
     refits: _Refits, chunks: list[range], workers: int, progress: Progress
 ) -> list[np.ndarray | None]:
     """Return all refits in order; on ^C nothing more is begun, and the workers end."""
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context(method), initializer=_begin, initargs=(refits,)
-    )
-    try:
-        futures: list[Future[list[np.ndarray | None]]] = [pool.submit(_chunk, c) for c in chunks]
+    with pool(workers, _begin, (refits,)) as shared:
+        futures: list[Future[list[np.ndarray | None]]] = [shared.submit(_chunk, c) for c in chunks]
         results = (future.result() for future in futures)
-        made = [one for part in progress(results, len(chunks), "refits") for one in part]
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
-    return made
+        return [one for part in progress(results, len(chunks), "refits") for one in part]
 
 
 class _Refits:
