@@ -8,24 +8,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from queue_networks import NETWORKS, case_a
 
-from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.network import Station
 from lockmodel.solvers.markov.chain import explore
-from lockmodel.solvers.markov.phase_type import PhaseType, coxian, erlang
+from lockmodel.solvers.markov.phase_type import coxian
 from lockmodel.solvers.markov.queue_solution import (
-    _extrapolation_error,
-    extrapolated,
-    solve_once,
     solve_queues,
 )
 from lockmodel.solvers.markov.queues import (
-    CONSTANT,
-    EXPONENTIAL,
     QueueLock,
     QueueNetwork,
     Stage,
-    fewest_states,
     queue_model,
 )
 from lockmodel.solvers.markov.stationary import stationary
@@ -158,77 +152,6 @@ def by_name(network: QueueNetwork, n: int) -> tuple[float, dict[str, float], dic
     return x, queues, busy
 
 
-def case_a(shape: PhaseType | str = EXPONENTIAL) -> QueueNetwork:
-    locks = (QueueLock("a", hold=shape), QueueLock("b"), QueueLock("c"))
-    return QueueNetwork(10.0, locks, (Stage("a", 1.0), Stage("b", 0.5), Stage("c", 0.25)))
-
-
-COX = PhaseType(np.array([3.0, 0.75]), np.array([0.5, 0.0]))
-
-NETWORKS = {
-    "one lock, ordered sites, hand-off that grows": (
-        QueueNetwork(
-            2.0,
-            (QueueLock("a", handoff=(0.2, 0.5)),),
-            (Stage("a", 0.7), Stage("a", 0.3), Stage("a", 0.9, 0.6)),
-        ),
-        3,
-    ),
-    "everything has phases": (
-        QueueNetwork(
-            2.0,
-            (QueueLock("a", COX, (0.4, 0.3), erlang(2)), QueueLock("b", erlang(2))),
-            (Stage("a", 0.7), Stage("b", 0.5)),
-            (1.0, 1.5),
-            COX,
-        ),
-        3,
-    ),
-    "free with one waiter, paid with two": (
-        QueueNetwork(1.0, (QueueLock("a", handoff=(0.0, 0.4)),), (Stage("a", 0.7),)),
-        4,
-    ),
-    "the same lock before and after another": (
-        QueueNetwork(
-            1.0,
-            (QueueLock("a", handoff=(0.1,)), QueueLock("b")),
-            (Stage("a", 0.7), Stage("b", 0.4, 0.5), Stage("a", 0.2)),
-        ),
-        3,
-    ),
-    "shards of different popularity": (
-        QueueNetwork(
-            1.0,
-            (QueueLock("a", handoff=(0.2,), popularity=(0.2, 0.5, 0.3)), QueueLock("b")),
-            (Stage("b", 0.3), Stage("a", 0.7), Stage("a", 0.4, 0.5)),
-        ),
-        2,
-    ),
-    "shards alike": (
-        QueueNetwork(
-            1.0,
-            (QueueLock("a", erlang(2), popularity=(0.25, 0.25, 0.5)),),
-            (Stage("a", 0.7), Stage("a", 0.4)),
-        ),
-        3,
-    ),
-    "no think time, a new shard every iteration": (
-        QueueNetwork(
-            0.0, (QueueLock("a", popularity=(0.7, 0.3)),), (Stage("a", 0.7), Stage("a", 0.4))
-        ),
-        3,
-    ),
-    "no think time": (
-        QueueNetwork(
-            0.0,
-            (QueueLock("a", handoff=(0.2, 0.1)), QueueLock("b", popularity=(0.5, 0.5))),
-            (Stage("a", 0.7), Stage("b", 0.9, 0.5), Stage("b", 0.3)),
-        ),
-        3,
-    ),
-}
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_lumping_loses_nothing(name):
     network, n = NETWORKS[name]
@@ -309,58 +232,6 @@ def test_hand_off_as_a_phase_is_not_hand_off_in_the_rate():
     assert solve_queues(network, 40).throughput == pytest.approx(1 / 1.5, rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("n", "x", "digits"),
-    [(8, 0.6450833576, 5e-9), (12, 0.8880681916, 5e-9), (16, 0.99031146, 5e-8)],
-)
-def test_case_e_a_constant_hold(n, x, digits):
-    found = solve_queues(case_a(CONSTANT), n)
-    assert found.throughput == pytest.approx(x, abs=digits)
-    assert abs(found.throughput - x) <= found.error + digits
-    assert found.error <= 1e-7
-    state = found.locks["a"]
-    assert state.utilisation == pytest.approx(x, abs=1e-6)
-    assert state.marginal.sum() == pytest.approx(1.0, abs=1e-6)
-
-
-def test_one_process_waits_for_nobody_whatever_varies():
-    network = QueueNetwork(
-        3.0,
-        (QueueLock("a", CONSTANT, (1.0,), CONSTANT), QueueLock("b", coxian(5.0))),
-        (Stage("a", 1.0), Stage("b", 2.0, 0.5), Stage("a", 1.0)),
-        think_shape=CONSTANT,
-    )
-    found = solve_queues(network, 1)
-    assert found.throughput == pytest.approx(1 / 6, rel=1e-10)
-    assert found.locks["a"].wait == pytest.approx(0.0, abs=1e-9)
-
-
-def test_clocks_that_end_together_are_refused_not_guessed():
-    # two processes, everything constant: X = 1 exactly, which Erlang times reach like r^-1/2
-    network = QueueNetwork(1.0, (QueueLock("a", CONSTANT),), (Stage("a", 1.0),), (), CONSTANT)
-    assert solve_once(network, 2, stages=64).throughput < 0.97
-    for accuracy in (1e-7, 1e-3, 0.01):
-        with pytest.raises(NotTrustworthyError, match=r"not extrapolated.*constant times end tog"):
-            solve_queues(network, 2, accuracy=accuracy)
-    # what is tolerated comes with an error that covers the truth
-    found = solve_queues(network, 2, tolerated=0.5)
-    assert 0.03 < 1.0 - found.throughput < found.error < 0.5
-    assert found.locks["a"].marginal.sum() == pytest.approx(1.0, rel=1e-12)
-
-
-def test_extrapolation_removes_a_polynomial():
-    rows = [np.array([3 + 2 / r - 5 / r**2 + 1 / r**3, 1.0]) for r in (2, 4, 6, 8)]
-    table = extrapolated([2, 4, 6, 8], rows)
-    assert table.shape == (4, 2)
-    assert table[-1] == pytest.approx([3.0, 1.0], rel=1e-13)
-
-
-def test_the_error_is_known_only_where_corrections_shrink():
-    assert _extrapolation_error([1.0, 1.1, 1.11], 1e-12) == pytest.approx(0.04 / 1.11, rel=1e-9)
-    assert _extrapolation_error([1.0, 1.1, 1.14], 1e-12) == math.inf
-    assert _extrapolation_error([1.0, 1.0, 1.0 + 1e-13], 1e-12) < 2e-12  # rounding only
-
-
 def test_components_that_cannot_vary_are_left_out():
     assert queue_model(case_a(), 4).components == ("think.1", "a.n", "b.n", "c.n")
     network, n = NETWORKS["everything has phases"]
@@ -368,81 +239,6 @@ def test_components_that_cannot_vary_are_left_out():
         *("think.1", "think.2", "a.n", "a.phase", "a.waiters", "b.n", "b.phase"),
     )
     assert "a.waiters" not in queue_model(network, 2).components  # one value of w: nothing to keep
-
-
-def test_too_large_networks_say_so():
-    network = QueueNetwork(1.0, (QueueLock("a"),), tuple(Stage("a", 0.1 + i) for i in range(8)))
-    text = r"queues N = 12'?: too large; at least 10\^10.9 states.*--method simul"
-    constant = replace(network, locks=(QueueLock("a", CONSTANT),))
-    for asked in (network, constant):
-        with pytest.raises(NotTrustworthyError, match=text):
-            solve_queues(asked, 12, memory=20 << 20)
-    # what is not seen in advance is seen while exploring
-    apart = replace(network, stages=network.stages[:3])
-    with pytest.raises(NotTrustworthyError, match=r"queues N = 12'?: too large.*found so far"):
-        solve_queues(apart, 12, memory=80 << 20)
-    constant = replace(constant, stages=network.stages[:2])
-    with pytest.raises(NotTrustworthyError, match=r"not extrapolated.*too large"):
-        solve_queues(constant, 12, memory=6 << 20)
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_chain_has_at_least_the_states_foretold(name):
-    network, _ = NETWORKS[name]
-    for n in (1, 2, 3, 4):
-        assert fewest_states(network, n) <= explore(queue_model(network, n)).size
-
-
-def test_every_order_of_stages_is_counted():
-    # one lock, nothing else: k processes there in m^k ways, the others think
-    network = QueueNetwork(1.0, (QueueLock("a"),), (Stage("a", 0.7), Stage("a", 0.4, 0.5)))
-    for n in (1, 3, 6):
-        assert fewest_states(network, n) == 2 ** (n + 1) - 1
-        assert explore(queue_model(network, n)).size == 2 ** (n + 1) - 1
-
-
-def lock(**changes: object) -> QueueNetwork:
-    return replace(case_a(), locks=(QueueLock("a", **changes), *case_a().locks[1:]))
-
-
-BAD = [
-    (replace(case_a(), think=math.nan), "think = nan"),
-    (replace(case_a(), think=-1.0), "think = -1.0"),
-    (replace(case_a(), cpu=(1.0, 0.0)), "cpu = 0.0 must be a finite number > 0"),
-    (replace(case_a(), stages=()), "not 0 stages"),
-    (replace(case_a(), locks=case_a().locks[:1] * 3), r"different names.*\['a', 'a', 'a'\]"),
-    (replace(case_a(), stages=(Stage("x", 1.0),)), r"stage 0 \(x\): no such lock"),
-    (replace(case_a(), stages=(Stage("a", 0.0),)), "hold = 0.0 must be a finite number > 0"),
-    (replace(case_a(), stages=(Stage("a", math.inf),)), "hold = inf"),
-    (replace(case_a(), stages=(Stage("a", 1.0, 1.5),)), "probability = 1.5 must be at most 1"),
-    (replace(case_a(), stages=(Stage("a", 1.0, math.nan),)), "probability = nan"),
-    (replace(case_a(), stages=(Stage("a", 1.0, 0.0),)), "no stage is ever performed"),
-    (replace(case_a(), stages=(Stage("a", 1.0),)), "lock 'b': no stage takes it"),
-    (lock(handoff=(0.1, -0.1)), "lock 'a': handoff = -0.1"),
-    (lock(handoff=()), "need at least one number"),
-    (lock(popularity=(0.5, 0.4)), "adds up to 0.9 and must add up to 1"),
-    (lock(popularity=(1.0, 0.0)), "popularity = 0.0"),
-    (lock(hold="sometimes"), "'sometimes' must be a PhaseType or 'constant'"),
-    (lock(hold=PhaseType(np.array([2.0]), np.zeros(1))), "a shape has mean 0.5; it must be 1"),
-]
-
-
-@pytest.mark.parametrize(("network", "text"), BAD)
-def test_bad_numbers_name_key_and_value(network, text):
-    with pytest.raises(ArgumentError, match=text):
-        solve_queues(network, 2)
-
-
-def test_more_bad_input():
-    for n in (0, -1, 2.5, math.nan, True, 40_000):
-        with pytest.raises(ArgumentError, match=r"population = .* must be an integer, 1 to 32767"):
-            solve_queues(case_a(), n)
-    split = replace(lock(popularity=(0.5, 0.5)), stages=(*case_a().stages, Stage("a", 1.0)))
-    with pytest.raises(ArgumentError, match=r"stages \[0, 3\] take it; use --method simulation"):
-        solve_queues(split, 2)
-    timeless = QueueNetwork(0.0, (QueueLock("a"),), (Stage("a", 1.0, 0.5),))
-    with pytest.raises(ArgumentError, match="may take no time at all"):
-        solve_queues(timeless, 2)
 
 
 def two_crowds(n: int) -> QueueNetwork:
