@@ -19,6 +19,7 @@ import numpy as np
 from lockmodel.errors import ArgumentError, LockmodelError
 from lockmodel.fit import parameters as ps
 from lockmodel.fit import quantiles
+from lockmodel.fit.derivatives import central
 from lockmodel.fit.estimate import LEVEL, Estimate
 from lockmodel.fit.measurements import Candidate, candidates
 from lockmodel.fit.noise import degrees_of_freedom
@@ -30,9 +31,6 @@ from lockmodel.scenario import Scenario
 from lockmodel.whatif import rank
 
 SCHEMA = "lockmodel.design/1"
-
-STEP = 1e-4
-"""Step of numerical derivatives, on the logarithm of an unknown."""
 
 Log = Callable[[Scenario], float]
 """Scenario -> ln of what is predicted."""
@@ -202,15 +200,12 @@ def _goal(lever: Lever | None, n: int) -> Log:
 
 def _gradient(found: Estimate, where: int, log: Log) -> tuple[float, np.ndarray]:
     """Return a prediction and its derivatives with respect to the unknowns."""
-    theta = found.theta
-    gradient = np.zeros(theta.size)
-    for index, _ in found.study.of(where):
-        step = np.zeros(theta.size)
-        step[index] = STEP
-        up = log(found.study.scenario(where, theta + step))
-        down = log(found.study.scenario(where, theta - step))
-        gradient[index] = (up - down) / (2.0 * STEP)
-    return log(found.study.scenario(where, theta)), gradient
+
+    def at(theta: np.ndarray) -> np.ndarray:
+        return np.array([log(found.study.scenario(where, theta))])
+
+    own = [index for index, _ in found.study.of(where)]
+    return float(at(found.theta)[0]), central(at, found.theta, own, 1)[0]
 
 
 def _half_width(found: Estimate, gradient: np.ndarray, level: float) -> float:

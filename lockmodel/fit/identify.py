@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from lockmodel.fit import quantiles
+from lockmodel.fit.derivatives import central
 from lockmodel.fit.estimate import DETERMINED_SD, LEVEL, Estimate
 from lockmodel.fit.remedies import one_kernel_assumed, remedies
 from lockmodel.network import build
@@ -26,9 +26,6 @@ MUCH_SMALLER = 0.25
 
 WELL_KNOWN = 0.2
 """Relative sd below which an unknown needs no product to be known by."""
-
-STEP = 1e-4
-"""Step of numerical derivatives, on the logarithm of an unknown."""
 
 NEGLIGIBLE = 0.1
 """Exponents below this share of the largest are not named in a direction."""
@@ -285,7 +282,8 @@ def _quantities(found: Estimate, where: int, level: float) -> list[Quantity]:
         def at(theta: np.ndarray, name: str = lock) -> np.ndarray:
             return parts(found.study.scenario(where, theta), name, n)
 
-        middle, slopes = _slopes(at, found.theta, own)
+        middle = at(found.theta)
+        slopes = central(at, found.theta, own, middle.size)
         for k, what in enumerate(WHATS):
             if not math.log(SMALL) < middle[k] < math.inf:  # none: nothing to determine
                 continue
@@ -346,16 +344,3 @@ def parts(scenario: Scenario, lock: str, n: int) -> np.ndarray:
     ceiling = min((1.0 / (s.crowded * s.share) for s in stations), default=math.inf)
     values = (demand, held, handoff, odds, ceiling)
     return np.log(np.maximum(values, SMALL))
-
-
-def _slopes(
-    at: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, own: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return values and central differences with respect to the unknowns `own`."""
-    middle = at(theta)
-    slopes = np.zeros((middle.size, theta.size))
-    for index in own:
-        step = np.zeros(theta.size)
-        step[index] = STEP
-        slopes[:, index] = (at(theta + step) - at(theta - step)) / (2.0 * STEP)
-    return middle, slopes

@@ -11,12 +11,15 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from lockmodel.errors import LockmodelError
 from lockmodel.fit import parameters as ps
+from lockmodel.fit.derivatives import central
 from lockmodel.fit.least_squares import Residuals
+from lockmodel.fit.parameters import Parameter
 from lockmodel.fit.priors import Prior
 from lockmodel.fit.quantities import expected
 from lockmodel.fit.response import Response
@@ -26,9 +29,6 @@ from lockmodel.fit.study import Study
 STALE = 0.02
 """Step of a parameter's logarithm up to which derivatives of waits and the like are kept: such rows
 carry 10 % and more, and residuals are always computed anew."""
-
-STEP = 1e-4
-"""Step of numerical derivatives of waits and the like, on the logarithm of a parameter."""
 
 UNRELATED = (*ps.SCENARIO_KEYS, *ps.FACTOR_KEYS)
 """Keys that move no value that has a prior."""
@@ -51,6 +51,10 @@ class Noise:
 
     unstated: float
     stated: float
+
+
+Own = tuple[tuple[int, Parameter], ...]
+"""Unknowns that a scenario depends on, by index, and what they are there."""
 
 
 class Objective:
@@ -76,7 +80,7 @@ class Objective:
         self._known: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._responses: dict[int, tuple[Response, list[tuple[int, int]]]] = {}
         self._others: dict[tuple[int, int], list[int]] = {}
-        self._gains: list[int] = []
+        self._gains: dict[int, tuple[tuple[Response, Own], ...]] = {}
         self._kept: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._relative = self._relative_groups()
         for where in range(len(study.sets)):
@@ -95,7 +99,14 @@ class Objective:
         for k in own:
             o = self.rows[k].observation
             if o.kind == "gain":
-                self._gains.append(k)
+                data, n = self.study.sets[where], o.n or 1
+                self._gains[k] = tuple(
+                    (Response(scenario, [p for _, p in unknowns], [n]), unknowns)
+                    for scenario, unknowns in (
+                        (data.scenario, self.study.of(where)),
+                        (data.stock, self.study.of_stock(where)),
+                    )
+                )
             elif o.kind != "throughput":
                 self._others.setdefault((where, o.n or 1), []).append(k)
 
@@ -150,7 +161,7 @@ class Objective:
         made._known = None
         made._responses = dict(self._responses)
         made._others = dict(self._others)
-        made._gains = list(self._gains)
+        made._gains = dict(self._gains)
         made._kept = dict(self._kept)
         made._relative = made._relative_groups()
         for where in range(len(self.study.sets), len(study.sets)):
@@ -183,17 +194,17 @@ class Objective:
         log_x = np.empty(len(self.rows))
         slopes = np.zeros((len(self.rows), theta.size))
         for where, (response, where_to) in self._responses.items():
-            index = {p.name: i for i, p in self.study.of(where)}
-            x, jacobian = response(self.study.values(where, theta))
-            columns = [index[p.name] for p in response.parameters]
+            x, jacobian = _log_throughputs(response, self.study.of(where), theta)
             for k, place in where_to:
-                log_x[k] = x[place]
-                slopes[k, columns] = jacobian[place]
+                log_x[k], slopes[k] = x[place], jacobian[place]
         for (where, n), chosen in self._others.items():
             values, jacobian = self._differences(where, n, chosen, theta)
             log_x[chosen], slopes[chosen] = values, jacobian
-        for k in self._gains:
-            log_x[k], slopes[k] = self._gain(k, theta)
+        for k, sides in self._gains.items():  # ln(1 + gain) is the variant's ln X less the stock's
+            (new, new_slopes), (old, old_slopes) = (
+                _log_throughputs(response, own, theta) for response, own in sides
+            )
+            log_x[k], slopes[k] = new[0] - old[0], new_slopes[0] - old_slopes[0]
         return log_x, slopes
 
     def _differences(
@@ -208,31 +219,9 @@ class Objective:
         kept = self._kept.get((where, n))
         if kept is not None and np.abs(theta - kept[0]).max() <= STALE:
             return at(theta), kept[1]
-        slopes = np.zeros((len(chosen), theta.size))
-        for index, _ in self.study.of(where):
-            step = np.zeros(theta.size)
-            step[index] = STEP
-            slopes[:, index] = (at(theta + step) - at(theta - step)) / (2.0 * STEP)
+        slopes = central(at, theta, [i for i, _ in self.study.of(where)], len(chosen))
         self._kept[where, n] = theta.copy(), slopes
         return at(theta), slopes
-
-    def _gain(self, k: int, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return ln(1 + gain) of a variant over the stock model, and its derivatives."""
-        row = self.rows[k]
-        data = self.study.sets[row.where]
-        sides = (
-            (data.scenario, self.study.of(row.where), 1.0),
-            (data.stock, self.study.of_stock(row.where), -1.0),
-        )
-        total, slopes = 0.0, np.zeros(theta.size)
-        for scenario, own, sign in sides:
-            response = Response(scenario, [p for _, p in own], [row.observation.n or 1])
-            x, jacobian = response({p.name: float(np.exp(theta[i])) for i, p in own})
-            total += sign * float(x[0])
-            index = {p.name: i for i, p in own}
-            for column, p in enumerate(response.parameters):
-                slopes[index[p.name]] += sign * jacobian[0, column]
-        return total, slopes
 
     @property
     def relative(self) -> list[np.ndarray]:
@@ -290,13 +279,8 @@ class Objective:
                 slopes[k, own] = 1.0 / sd
                 continue
             movers = [i for i, p in self.study.of(prior.where) if p.key not in UNRELATED]
-            found[k] = self._prior_value(prior, theta) - self._shifts[k]
-            for index in movers:
-                step = np.zeros(theta.size)
-                step[index] = STEP
-                up = self._prior_value(prior, theta + step)
-                down = self._prior_value(prior, theta - step)
-                slopes[k, index] = (up - down) / (2.0 * STEP)
+            found[k] = self._prior_value(prior, theta)[0] - self._shifts[k]
+            slopes[k] = central(partial(self._prior_value, prior), theta, movers, 1)[0]
         return found, slopes
 
     def _own_unknown(self, prior: Prior) -> int | None:
@@ -307,9 +291,21 @@ class Objective:
         alone = len(movers) == 1 and movers[0][1] == prior.parameter
         return movers[0][0] if alone else None
 
-    def _prior_value(self, prior: Prior, theta: np.ndarray) -> float:
+    def _prior_value(self, prior: Prior, theta: np.ndarray) -> np.ndarray:
+        """Return how far a prior's value is from its middle, in standard deviations, shape (1,)."""
         value = ps.read(self.study.scenario(prior.where, theta), prior.parameter)
-        return math.log(max(value, 1e-300) / prior.range.median) / prior.range.sd
+        return np.array([math.log(max(value, 1e-300) / prior.range.median) / prior.range.sd])
+
+
+def _log_throughputs(
+    response: Response, own: Own, theta: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return ln X at a response's populations and its derivatives with respect to all unknowns."""
+    index = {p.name: i for i, p in own}
+    x, jacobian = response({name: float(np.exp(theta[i])) for name, i in index.items()})
+    slopes = np.zeros((x.size, theta.size))
+    slopes[:, [index[p.name] for p in response.parameters]] = jacobian
+    return x, slopes
 
 
 def _free_factor(

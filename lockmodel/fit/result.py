@@ -15,13 +15,13 @@ import numpy as np
 from lockmodel import __version__
 from lockmodel.fit import parameters as ps
 from lockmodel.fit import quantiles
+from lockmodel.fit.derivatives import central
 from lockmodel.fit.estimate import DETERMINED_SD, LEVEL, Estimate
 from lockmodel.fit.parameters import Parameter
 from lockmodel.fit.profile import Interval
 from lockmodel.fitted import Fit, FittedData, FittedParameter
 from lockmodel.scenario import Calibrated, Provenance, Scenario
 
-STEP = 1e-4
 LARGEST = 1e12
 """End of an interval that nothing bounds: TOML numbers are finite."""
 
@@ -55,14 +55,13 @@ def covariance_of(found: Estimate, where: int, saved: Sequence[Parameter]) -> np
 
 def _turned(found: Estimate, where: int, saved: Sequence[Parameter]) -> np.ndarray:
     """Return d ln saved / d ln unknowns, shape (saved, p)."""
-    turned = np.zeros((len(saved), found.theta.size))
-    for index, _ in found.study.of(where):
-        step = np.zeros(found.theta.size)
-        step[index] = STEP
-        up = _values(found, where, found.theta + step, saved)
-        down = _values(found, where, found.theta - step, saved)
-        turned[:, index] = (np.log(up) - np.log(down)) / (2.0 * STEP)
-    return turned
+
+    def at(theta: np.ndarray) -> np.ndarray:
+        logs: np.ndarray = np.log(_values(found, where, theta, saved))
+        return logs
+
+    own = [index for index, _ in found.study.of(where)]
+    return central(at, found.theta, own, len(saved))
 
 
 def _values(
