@@ -354,6 +354,12 @@ def test_two_kernels_test_what_is_fixed():
     assert fitted(sets, ("think", "handoff")).given == ()
 
 
+def test_a_kernel_that_was_not_measured_tests_nothing():
+    """Only the patched one was: that it differs from its stock is no measurement."""
+    sets = [data(PATCHED, curve(PATCHED), "new", stock=STOCK)]
+    assert [one.fixed for one in fitted(sets, ("think", "handoff")).given] == ["all.hold"]
+
+
 def test_repeats_sharpen_the_mean_and_not_the_next_run():
     """20 repeats of 5 %: the mean carries 1.1 %, a prediction of one run 5 %."""
     made = curve(STOCK, noise=0.01, sd=0.05)

@@ -145,14 +145,7 @@ def _tested(study: Study, rows: Sequence[Row], members: set[int]) -> bool:
     kinds = {row.observation.kind for row in rows if row.where in members}
     if kinds & {"hold_time", "hold_histogram"}:
         return True
-    per_lock: dict[tuple[str, str], set[float]] = {}
-    for where in members:
-        data = study.sets[where]
-        for scenario in {id(s): s for s in (data.scenario, data.stock)}.values():
-            for lock in _meant(scenario, {"all"}):
-                ratio = scenario.acquires(lock) / scenario.held_instructions(lock, 2.0)
-                per_lock.setdefault((scenario.machine.name, lock), set()).add(ratio)
-    return any(max(own) > ENOUGH * min(own) for own in per_lock.values())
+    return _kernels_differ(study, [row for row in rows if row.where in members], {"all"})
 
 
 def _measured(rows: Sequence[Row], sizes: np.ndarray, index: int, kinds: Sequence[str]) -> bool:
@@ -171,13 +164,26 @@ def _differ(
     """Return whether kernels of one machine, seen by some rows, differ enough in acquires."""
     locks = {p.lock for where in {rows[k].where for k in both} for i, p in study.of(where)
              if i in pair}  # fmt: skip
-    per_lock: dict[tuple[str, str], list[float]] = {}
+    seen = []
     for k in both:
-        row, data = rows[k], study.sets[rows[k].where]
+        gain = rows[k].observation.kind == "gain"
+        size = sizes[k, pair[1]] if gain else np.linalg.norm(sizes[k, list(pair)])
+        if size >= SEEN:
+            seen.append(rows[k])
+    return _kernels_differ(study, seen, locks)
+
+
+def _kernels_differ(study: Study, rows: Sequence[Row], locks: set[str]) -> bool:
+    """Return whether kernels of one machine, measured by some rows, differ enough in acquires.
+
+    A gain measures its stock kernel as well; a single process waits for nobody and tells nothing.
+    """
+    per_lock: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
         gain = row.observation.kind == "gain"
-        seen = sizes[k, pair[1]] if gain else np.linalg.norm(sizes[k, list(pair)])
-        if seen < SEEN or (not gain and row.observation.n == 1):
+        if not gain and (row.observation.kind != "throughput" or row.observation.n == 1):
             continue
+        data = study.sets[row.where]
         for scenario in (data.scenario, *((data.stock,) if gain else ())):
             for lock in _meant(scenario, locks):
                 ratio = scenario.acquires(lock) / scenario.held_instructions(lock, 2.0)
