@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from test_fit_coverage import CONSTANT, Experiment, measure, scenario
 
+from lockmodel.cli import run
 from lockmodel.errors import ArgumentError
 from lockmodel.fit.design import Design, design, measured, prediction
 from lockmodel.fit.estimate import Estimate, Settings, fit
@@ -196,3 +197,17 @@ def test_arguments_that_make_no_sense_exit_with_3(
     ran = cli(*EXAMPLE, *arguments)
     assert ran.returncode == 3
     assert said in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--variant", "a=batch:all=1", "--variant", "a=exclude:all"), "a is given twice"),
+        (("--variant", "batch:all"), "write --variant NAME=LEVERS"),
+        (("--free", " ,"), "names no parameter"),
+    ],
+)
+def test_options_that_say_two_things_or_none_are_refused(arguments, said, capsys):
+    line = ["design", "execl-xeon8369b", "--data", "unixbench_execl_xeon8369b.csv", *arguments]
+    assert run(line) == 3
+    assert said in capsys.readouterr().err

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lockmodel.cli import common
+from lockmodel.cli import common, data_options
 from lockmodel.cli.common import Report, output_options
 
 if TYPE_CHECKING:
@@ -36,16 +36,10 @@ THROUGHPUT = "throughput"
 )
 @click.option("-n", "population", metavar="N", help="Population of it.  [default: all CPUs]")
 @click.option("--free", metavar="LIST", default="", help="Parameters, as for `lockmodel fit`.")
-@click.option(
-    "--variant",
-    "variants",
-    multiple=True,
-    metavar="NAME=LEVERS",
-    help="What a variant of the data changes, as for `lockmodel fit`. Repeatable.",
-)
-@click.option("--only", multiple=True, metavar="NAME", help="Take this variant only. Repeatable.")
-@click.option("--what", metavar="TEST", help="The test to take, where a file holds several.")
-@click.option("--priors/--no-priors", default=True, help="Whether published ranges take part.")
+@data_options.variant_option
+@data_options.only_option
+@data_options.what_option
+@data_options.priors_option
 @click.option(
     "--top", default=TOP, show_default=True, metavar="ROWS", help="Rows to print; 0 prints all."
 )
@@ -103,11 +97,11 @@ def design(
     lever = None if predict in (None, THROUGHPUT) else parse(str(predict))
     if lever is not None:
         lever.apply(scenario)  # a lever that makes no sense is refused before the fit
-    described = dict(_variant(text) for text in variants)
+    described = data_options.pairs("--variant", variants, "NAME=LEVERS")
     loaded = load_sets(
         [Wanted(find_data(name), name, scenario) for name in data], described, what, only
     )
-    names = tuple(name.strip() for name in free.split(",") if name.strip())
+    names = data_options.free_names(free)
     with common.output(output, as_json, force) as write:
         study = plan(loaded.sets, names or default_free(scenario))
         estimate = fit(study, Settings(priors=priors))
@@ -117,15 +111,6 @@ def design(
             lever = prediction(estimate.scenario(where), n)
         found = ranked(estimate, lever, n, where, progress=common.progress)
         write(Report(found.to_json, lambda colour: _text(found, top, colour)))
-
-
-def _variant(text: str) -> tuple[str, str]:
-    from lockmodel.errors import ArgumentError
-
-    name, equals, levers = text.partition("=")
-    if not name or not equals:
-        raise ArgumentError(f"--variant {text!r}: write --variant NAME=LEVER[;LEVER...]")
-    return name, levers
 
 
 def _text(found: Design, top: int, colour: bool) -> str:

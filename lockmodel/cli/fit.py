@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lockmodel.cli import common
+from lockmodel.cli import common, data_options
 from lockmodel.cli.common import Report
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
@@ -40,16 +40,10 @@ FATAL = ("NOT CONVERGED", "POOR FIT: throughput")
     help="One value of a parameter per SCOPE: all, machine, model, file, variant, kernel. "
     "Repeatable  [default: times of locks per machine, think time and counts per model].",
 )
-@click.option(
-    "--variant",
-    "variants",
-    multiple=True,
-    metavar="NAME=LEVERS",
-    help="What a variant of the data changes: levers, separated by ';'. Repeatable.",
-)
-@click.option("--only", multiple=True, metavar="NAME", help="Take this variant only. Repeatable.")
-@click.option("--what", metavar="TEST", help="The test to take, where a file holds several.")
-@click.option("--priors/--no-priors", default=True, help="Whether published ranges take part.")
+@data_options.variant_option
+@data_options.only_option
+@data_options.what_option
+@data_options.priors_option
 @click.option("--robust", is_flag=True, help="A loss that bounds the pull of outliers (soft_l1).")
 @click.option(
     "--bootstrap",
@@ -59,16 +53,8 @@ FATAL = ("NOT CONVERGED", "POOR FIT: throughput")
 @click.option(
     "--tasks", type=click.IntRange(1), metavar="N", help="Population, if the data do not say."
 )
-@click.option(
-    "--unit",
-    type=click.Choice(["s", "ms", "us", "ns"]),
-    help="Unit of times without one (bpftrace).",
-)
-@click.option(
-    "--quantity",
-    type=click.Choice(["hold", "wait"]),
-    help="What times without a name are (bpftrace).",
-)
+@data_options.unit_option
+@data_options.quantity_option
 @click.option("-o", "output", metavar="FILE", help="Write the fitted scenario (.toml).")
 @click.option("--report", metavar="FILE", help="Write a report (.md).")
 @common.plot_option("throughput, fit and 90 % band against population")
@@ -137,15 +123,13 @@ def fit(
 
         compete(data, options, files)
         return
-    names = tuple(name.strip() for name in free.split(",") if name.strip())
-    if free and not names:
-        raise ArgumentError(f"--free {free!r}: names no parameter; write --free think,hold")
+    names = data_options.free_names(free)
     _fit_model(
         _wanted(data, model),
         names,
         {
-            "share": _pairs("--share", shared, "NAME=SCOPE"),
-            "variants": _pairs("--variant", variants, "NAME=LEVERS"),
+            "share": data_options.pairs("--share", shared, "NAME=SCOPE"),
+            "variants": data_options.pairs("--variant", variants, "NAME=LEVERS"),
         },
         {"priors": priors, "loss": "soft_l1" if robust else "linear"},
         bootstrap,
@@ -247,19 +231,6 @@ def _wanted(data: Sequence[str], model: str | None) -> list[Wanted]:
                 f"DATA {text!r}: no model; write MODEL={text}, or add --model MODEL"
             )
         made.append(Wanted(path, name, find_scenario(own)))
-    return made
-
-
-def _pairs(option: str, texts: Sequence[str], form: str) -> dict[str, str]:
-    """Return NAME=VALUE texts as a dict."""
-    made: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise ArgumentError(f"{option} {text!r}: write {option} {form}")
-        if name in made:
-            raise ArgumentError(f"{option} {text!r}: {name} is given twice; keep one")
-        made[name] = value
     return made
 
 

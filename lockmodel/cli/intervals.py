@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lockmodel.cli import text as tx
+from lockmodel.units import PREFIXES
 
 if TYPE_CHECKING:
     from lockmodel.fitted import Fit
@@ -37,7 +38,7 @@ def span(ends: Interval, unit: str) -> str:
     number, _, prefixed = tx.si(high, unit).partition(" ")
     if high <= 0 or not prefixed:
         return f"{tx.si(low, unit)} to {tx.si(high, unit)}"
-    scale = next(factor for factor, prefix in tx.PREFIXES if prefixed == f"{prefix}{unit}")
+    scale = next(factor for factor, prefix in PREFIXES if prefixed == f"{prefix}{unit}")
     digits = len(number.partition(".")[2])
     return f"{low / scale:.{digits}f} to {number} {prefixed}"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lockmodel.cli import common
+from lockmodel.cli import common, data_options
 from lockmodel.cli.common import Report, output_options
 from lockmodel.errors import ArgumentError, ScenarioError
 
@@ -47,16 +47,8 @@ NAMES = {
 @click.option(
     "--iterations", type=float, metavar="K", help="Iterations per run of a command (hyperfine)."
 )
-@click.option(
-    "--unit",
-    type=click.Choice(["s", "ms", "us", "ns"]),
-    help="Unit of times that have none (bpftrace).",
-)
-@click.option(
-    "--quantity",
-    type=click.Choice(["hold", "wait"]),
-    help="What times without a name are (bpftrace).",
-)
+@data_options.unit_option
+@data_options.quantity_option
 @click.option("--all", "every", is_flag=True, help="Print every row, however many.")
 @output_options
 def import_(

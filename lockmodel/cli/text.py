@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -12,21 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lockmodel.units import si as si
+
 WIDTH = 80
-PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))
-
-
-def si(value: float, unit: str) -> str:
-    """Return a number with three digits and a prefixed unit: 33918, "/s" -> "33.9 k/s"."""
-    if value == 0:
-        return f"0 {unit}"
-    if not math.isfinite(value):
-        return "unbounded"
-    fits = (pair for pair in PREFIXES if abs(value) >= 0.9995 * pair[0])
-    factor, prefix = next(fits, PREFIXES[-1])
-    scaled = value / factor
-    digits = 2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0
-    return f"{scaled:.{digits}f} {prefix}{unit}"
 
 
 def percent(share: float) -> str:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from lockmodel.fit.estimate import Estimate
 from lockmodel.fit.identify import WHATS, Identified, Quantity, Verdict
 from lockmodel.fit.profile import Interval
+from lockmodel.units import PREFIXES, si
 
-SCALES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"), (1e-12, "ps"))
-RATES = ((1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s"), (1.0, "/s"))
+TIMES = (*(pair for pair in PREFIXES if pair[0] <= 1.0), (1e-12, "p"))
+RATES = tuple(pair for pair in PREFIXES if pair[0] >= 1.0)
 
 COUNTED = ("acquires", "held_instructions")
 
@@ -45,11 +46,7 @@ class Said:
 def number(value: float, unit: str) -> str:
     """Return a value with three digits and a prefix that fits its unit ('s', '1/s', '1')."""
     if unit in ("s", "1/s") and value > 0 and math.isfinite(value):
-        scales = SCALES if unit == "s" else RATES
-        scale, name = next(((s, n) for s, n in scales if value >= 0.9995 * s), scales[-1])
-        scaled = value / scale
-        digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
-        return f"{scaled:.{digits}f} {name}"
+        return si(value, "s", TIMES) if unit == "s" else si(value, "/s", RATES)
     return f"{value:.3g}" + ("" if unit in ("1", "relative") else f" {unit}")
 
 
