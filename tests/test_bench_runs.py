@@ -236,10 +236,18 @@ def test_a_missing_binary_is_a_file_error(tmp_path):
         program.build(None, str(tmp_path / "x"), tmp_path)
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def started(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     """Return a bench as a process of its own, once its loop runs."""
-    code = (
-        "import sys; from lockmodel import cli; cli.COMMANDS.setdefault('bench', 'bench'); "
+    code = (  # a shell's '&' has SIGINT ignored, and that is inherited
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from lockmodel import cli; cli.COMMANDS.setdefault('bench', 'bench'); "
         "cli.main(['bench', *sys.argv[1:]])"
     )
     process = subprocess.Popen(
@@ -251,7 +259,11 @@ def started(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
         text=True,
     )
     end = time.monotonic() + PATIENCE_S
-    while not ours(("/loop\0fork\0", "/loop\0@execl\0")) and time.monotonic() < end:
+    path = f"{tmp_path}/{MARK}"
+    while time.monotonic() < end:
+        lines = (Path(f"/proc/{pid}/cmdline") for pid in ours((path,)))
+        if any("/loop\0" in _text(line) for line in lines):
+            break
         time.sleep(0.02)
     return process
 

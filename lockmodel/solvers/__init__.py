@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -291,10 +292,9 @@ def _cheapest(
     from lockmodel.solvers.markov import points as chains
 
     if not chains.approximations(scenario, max(asked)) and chains.refusal(scenario) is None:
-        try:
+        # too large, or its constant times end together: simulation can do both
+        with suppress(NotTrustworthyError):
             return _markov(scenario, asked, progress, SMALL_CHAIN), f"{why}; a small chain is exact"
-        except NotTrustworthyError:
-            pass  # too large, or its constant times end together: simulation can do both
     try:
         found = _simulation(scenario, asked, progress, min(PRECISION, max_error / 2), stop)
     except NotTrustworthyError as refused:
