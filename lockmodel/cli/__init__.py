@@ -27,6 +27,7 @@ COMMANDS = {
     "design": "design",
     "accuracy": "accuracy",
     "acquires": "acquires",
+    "trace": "trace",
     "bench": "bench",
     "ceiling": "predict",
     "whatif": "whatif",

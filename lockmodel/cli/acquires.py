@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from lockmodel.observe.acquires.count import Counts, FileCount
 
 LOOPS = ("fork", "vfork", "execl")
-GROUPS_BESIDE = 7
-"""Columns of counts that fit beside the sites in 80 columns."""
 LONGEST = 32
 """Longest file name that leaves room for the other columns."""
 
@@ -119,24 +117,25 @@ def acquires(
     from lockmodel.observe.acquires.count import count
     from lockmodel.observe.acquires.kernels import TRACED
 
-    resolver = _resolver(sysroot, library_path)
+    system = resolver(sysroot, library_path)
     version = kernel or platform.release()
     with (
         common.output(output, as_json, force) as write,
         common.optional_file(toml, force) as target,
     ):
-        found = count(resolver, binary, version, loop, launcher)
+        found = count(system, binary, version, loop, launcher)
         if target is not None:
             _write_scenario(found, target)
 
         def text(colour: bool) -> str:
-            others = [count(resolver, binary, each, loop, launcher) for each in TRACED]
+            others = [count(system, binary, each, loop, launcher) for each in TRACED]
             return _text(found, others, colour)
 
         write(Report(found.to_json, text))
 
 
-def _resolver(sysroot: str | None, library_path: str | None) -> Any:
+def resolver(sysroot: str | None, library_path: str | None) -> Any:
+    """Return the resolver of --sysroot and --library-path."""
     from pathlib import Path
 
     from lockmodel.errors import FileError
@@ -163,11 +162,12 @@ def _write_scenario(found: Counts, target: common.Target) -> None:
 
 def _text(found: Counts, others: list[Counts], colour: bool) -> str:
     from lockmodel.cli import text as tx
+    from lockmodel.cli.acquires_text import groups, site_tables
     from lockmodel.observe.acquires.scenario import demand
 
     demands = {file.name: demand(file, found) for file in found.files}
     ranked = sorted(found.files, key=lambda file: -demands[file.name][1])
-    like = _groups(ranked)
+    like = groups(ranked)
     letters = {file.name: letter for letter, group in like.items() for file in group}
     rows = [
         [
@@ -194,55 +194,11 @@ def _text(found: Counts, others: list[Counts], colour: bool) -> str:
             fold=(0,) if max(len(file.name) for file in ranked) > LONGEST else (),
         ),
         "",
-        *_site_tables(like),
+        *site_tables(like),
     ]
     parts += [_bottleneck(ranked[0]), *_kernels(ranked[0], others), ""]
     parts += tx.bullets("assumed:", found.notes)
     return tx.render(parts, colour)
-
-
-def _groups(ranked: list[FileCount]) -> dict[str, list[FileCount]]:
-    """Return the files with the same counts at all sites under one letter each."""
-    groups: list[list[FileCount]] = []
-    for file in ranked:
-        same = next((group for group in groups if group[0].sites == file.sites), None)
-        if same is None:
-            groups.append([file])
-        else:
-            same.append(file)
-    return {_letter(i): group for i, group in enumerate(groups)}
-
-
-def _letter(i: int) -> str:
-    """Return A, B, ..., Z, AA, AB, ..."""
-    head, tail = divmod(i, 26)
-    return (_letter(head - 1) if head else "") + chr(ord("A") + tail)
-
-
-def _site_tables(like: dict[str, list[FileCount]]) -> list[Any]:
-    """Return acquires/operations per site, one column per kind of file."""
-    from lockmodel.cli import text as tx
-    from lockmodel.observe.acquires.loops import SITES
-
-    letters = list(like)
-    parts: list[Any] = []
-    for first in range(0, len(letters), GROUPS_BESIDE):
-        shown = letters[first : first + GROUPS_BESIDE]
-        sites = [site for site in SITES if any(site in like[each][0].sites for each in shown)]
-        rows = [[site, *(_cell(like[each][0], site) for each in shown)] for site in sites]
-        rows.append(
-            [
-                "acquires/ops",
-                *(f"{like[each][0].acquires}/{like[each][0].operations}" for each in shown),
-            ]
-        )
-        parts += [tx.table(["site", *shown], rows, left=(0,)), ""]
-    return parts
-
-
-def _cell(file: FileCount, site: str) -> str:
-    count = file.sites.get(site)
-    return f"{count.acquires}/{count.operations}" if count else "-"
 
 
 def _bottleneck(file: FileCount) -> str:

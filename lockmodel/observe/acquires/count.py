@@ -71,6 +71,21 @@ class FileCount:
         return sum(site.operations for site in self.sites.values())
 
 
+def files_json(files: Sequence[FileCount]) -> dict[str, Any]:
+    """Return acquires and operations of files as JSON data."""
+    return {
+        file.name: {
+            "acquires": file.acquires,
+            "operations": file.operations,
+            "sites": {
+                site: {"acquires": count.acquires, "operations": count.operations}
+                for site, count in file.sites.items()
+            },
+        }
+        for file in files
+    }
+
+
 @dataclass(frozen=True)
 class Counts:
     """Acquires of one iteration.
@@ -102,17 +117,7 @@ class Counts:
             "schema": SCHEMA,
             "kernel": self.kernel.version,
             "loop": self.loop,
-            "files": {
-                file.name: {
-                    "acquires": file.acquires,
-                    "operations": file.operations,
-                    "sites": {
-                        site: {"acquires": count.acquires, "operations": count.operations}
-                        for site, count in file.sites.items()
-                    },
-                }
-                for file in self.files
-            },
+            "files": files_json(self.files),
         }
 
 

@@ -89,15 +89,19 @@ def build(loop: str | None, binary: str | None, folder: Path) -> Program:
     return Program(command, chosen, path, described)
 
 
+def compiler() -> str | None:
+    """Return the path of the C compiler, $CC first, or None."""
+    named = os.environ.get("CC", "").split()
+    return next((found for name in [*named[:1], *COMPILERS] if (found := shutil.which(name))), None)
+
+
 def _compile(folder: Path) -> tuple[Path | None, str]:
     """Return the built program and how, or None and why not."""
-    named = os.environ.get("CC", "").split()
-    names = [*named[:1], *COMPILERS]
-    compiler = next((found for name in names if (found := shutil.which(name))), None)
-    if compiler is None:
+    found = compiler()
+    if found is None:
         return None, "no cc, gcc or clang found"
     target = folder / "loop"
-    command = [compiler, "-O2", "-o", str(target), str(HERE / "loop.c")]
+    command = [found, "-O2", "-o", str(target), str(HERE / "loop.c")]
     try:
         done = subprocess.run(
             command,
@@ -109,11 +113,11 @@ def _compile(folder: Path) -> tuple[Path | None, str]:
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        return None, f"{compiler} failed: {error}"[:120]
+        return None, f"{found} failed: {error}"[:120]
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        return None, f"{compiler} failed: {(lines or ['no message'])[-1]}"[:120]
-    return target, f"{Path(compiler).name} -O2"
+        return None, f"{found} failed: {(lines or ['no message'])[-1]}"[:120]
+    return target, f"{Path(found).name} -O2"
 
 
 def _binary(given: str | None) -> str:

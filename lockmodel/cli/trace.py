@@ -1,0 +1,270 @@
+"""`lockmodel trace`: print probes, read what they recorded, or do all of it in QEMU."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lockmodel.cli import common
+from lockmodel.cli.common import Report, output_options
+from lockmodel.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from lockmodel.observe.trace.offsets import Offsets
+
+KINDS = ("kprobes", "script", "bpftrace")
+RUNNING_BTF = Path("/sys/kernel/btf/vmlinux")
+LARGEST_BTF = 64 << 20
+MAPPERS = "0,100"
+MOST_MAPPERS = 8000
+LIMIT_S = 300.0
+
+
+@click.group(invoke_without_command=True)
+@click.option("--print-probes", is_flag=True, help="Print what to trace, to run as root.")
+@click.option("--kernel", metavar="RELEASE", help="Kernel to be traced [default: this one].")
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice(KINDS),
+    default=KINDS[0],
+    show_default=True,
+    help="kprobes: lines for kprobe_events; script: a shell script that sets them, runs a "
+    "command and prints the trace; bpftrace: the same events with bpftrace.",
+)
+@click.option("--btf", metavar="FILE", help="Copy of that kernel's /sys/kernel/btf/vmlinux.")
+@click.option("--kernel-deb", metavar="FILE", help="That kernel's package, or its vmlinuz.")
+@click.pass_context
+def trace(
+    context: click.Context,
+    print_probes: bool,
+    kernel: str | None,
+    kind: str,
+    btf: str | None,
+    kernel_deb: str | None,
+) -> None:
+    """Acquires of each file's i_mmap_rwsem per iteration, traced in a kernel.
+
+    Print the probes, run them as root on the machine to be traced while one
+    program is started again and again, then read the result. Or let `trace lab`
+    boot a kernel package in QEMU, which needs no root. x86-64 only.
+
+    Byte offsets come from the kernel's own BTF (this kernel, --btf, --kernel-deb),
+    else from a table of Debian's builds of 6.1, 6.12 and 7.2.
+
+    \b
+    Examples:
+      lockmodel trace --print-probes --kernel 6.12
+      lockmodel trace --print-probes --kernel 6.12 --as script
+    \b
+    Then, as root on that machine and back here:
+      sh probes.sh bash -c 'for i in 1 2 3 4; do /bin/true; done' > trace.txt
+      `lockmodel trace read trace.txt`
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if not print_probes:
+        click.echo(context.get_help())
+        return
+    from lockmodel.observe.trace import probes
+
+    release, offsets = _offsets(kernel, btf, kernel_deb)
+    made = {
+        "kprobes": probes.lines_text,
+        "script": probes.shell_script,
+        "bpftrace": probes.bpftrace_script,
+    }
+    click.echo(made[kind](offsets, release), nl=False)
+
+
+def _offsets(kernel: str | None, btf: str | None, package: str | None) -> tuple[str, Offsets]:
+    """Return the release and its offsets, from the best source there is."""
+    from lockmodel.observe.trace.btf import types
+    from lockmodel.observe.trace.lab.experiment import offsets_of
+    from lockmodel.observe.trace.offsets import of_types, stated
+
+    if package is not None:
+        if btf is not None or kernel is not None:
+            raise ArgumentError("--kernel-deb names its own kernel; leave --btf and --kernel out")
+        from lockmodel.observe.trace.kernel_image import read
+
+        image = read(package)
+        return image.release, offsets_of(image)
+    running = platform.release()
+    release = kernel or running
+    if btf is not None:
+        return release, of_types(types(_bytes(btf)), f"the BTF in {Path(btf).name}")
+    if release == running and RUNNING_BTF.is_file() and platform.machine() == "x86_64":
+        return release, of_types(types(_bytes(str(RUNNING_BTF))), "the BTF of this kernel")
+    return release, stated(release)
+
+
+def _bytes(path: str) -> bytes:
+    from lockmodel.errors import FileError
+
+    try:
+        with Path(path).open("rb") as stream:
+            return stream.read(LARGEST_BTF)
+    except OSError as error:
+        raise FileError(f"--btf {path}: cannot be read: {error.strerror}") from None
+
+
+@trace.command("read")
+@click.argument("file")
+@click.option("--inodes", metavar="FILE", help="Names: lines as stat -L -c '%i %n' prints.")
+@output_options
+def read(file: str, inodes: str | None, as_json: bool, output: str | None, force: bool) -> None:
+    """Count acquires per iteration in FILE, a trace of the printed probes.
+
+    FILE is what the script printed, a copy of /sys/kernel/tracing/trace, or what
+    the bpftrace script printed. An iteration runs from copy_process to the end of
+    the child (fork, vfork), or from one begin_new_exec of a process to its next
+    (execl). The answer is what more than half of them show. Distances in memory
+    are found from the trace itself, so any x86-64 kernel can be read.
+
+    \b
+    Printed numbers, per iteration:
+      acquires     lock + unlock of the file's i_mmap_rwsem
+      ops          inserts and removes in its interval tree under the lock
+      5/15         5 acquires for 15 operations at this site
+      like         which column of the second table is the file's
+    \b
+    Example, once there is a trace.txt:
+      `lockmodel trace read trace.txt --json`
+    """
+    from lockmodel.cli import trace_text
+    from lockmodel.observe.acquires.count import SCHEMA, files_json
+    from lockmodel.observe.trace import reading, windows
+    from lockmodel.observe.trace.files import files
+
+    with common.output(output, as_json, force) as write:
+        found = reading.read(file)
+        names = {**found.names, **(reading.names(inodes) if inodes else {})}
+        counted = windows.count(found)
+        counts = files(counted, names)
+        data = {
+            "schema": SCHEMA,
+            "kernel": found.kernel,
+            "loop": counted.loop,
+            "iterations": counted.windows,
+            "agreeing": counted.agreeing,
+            "files": files_json(counts),
+        }
+        write(
+            Report(
+                lambda: data,
+                lambda colour: trace_text.read_text(file, found.kernel, counted, counts, colour),
+            )
+        )
+
+
+@trace.command("lab")
+@click.option("--kernel-deb", metavar="FILE", required=True, help="Debian package, or a vmlinuz.")
+@click.option(
+    "--loop", type=click.Choice(["fork", "vfork", "execl"]), default="fork", show_default=True
+)
+@click.option("--binary", metavar="PATH", help="What is started [default: /bin/true].")
+@click.option("--sysroot", metavar="DIR", help="Unpacked root whose ld.so and libraries count.")
+@click.option(
+    "--library-path",
+    metavar="DIRS",
+    envvar="LD_LIBRARY_PATH",
+    help="Folders before the usual ones, with ':' [default: LD_LIBRARY_PATH].",
+)
+@click.option(
+    "--mappers",
+    default=MAPPERS,
+    metavar="M,M",
+    show_default=True,
+    help="Held instructions with that many other processes that map libc.so.6.",
+)
+@click.option("--no-held", is_flag=True, help="Count acquires only: 6 s instead of 20.")
+@click.option("--keep", metavar="FILE", help="Write the trace as well, for `trace read`.")
+@click.option(
+    "--time-limit",
+    metavar="S",
+    type=float,
+    default=LIMIT_S,
+    show_default=True,
+    help="Give up after S seconds.",
+)
+@output_options
+def lab(
+    kernel_deb: str,
+    loop: str,
+    binary: str | None,
+    sysroot: str | None,
+    library_path: str | None,
+    mappers: str,
+    no_held: bool,
+    keep: str | None,
+    time_limit: float,
+    as_json: bool,
+    output: str | None,
+    force: bool,
+) -> None:
+    """Trace a loop in a kernel package, booted in QEMU. No root, no KVM.
+
+    Boots the kernel with one CPU, a loop program, the binary and its libraries;
+    counts acquires and tree operations of 3 iterations with kprobes; then counts
+    instructions between acquired and released (virtual time is instructions),
+    without and with other processes that map the same libraries; and compares
+    the counts with the rules of `lockmodel acquires`. Needs qemu-system-x86_64, a
+    C compiler and libc.a; get a kernel by `apt-get download linux-image-...`.
+
+    With --loop execl the loop program executes itself; leave --binary out.
+
+    \b
+    Printed numbers, per iteration:
+      acquires, ops, like, 5/15   as in `trace read`
+      held M       instructions per acquire at this site, median, while M other
+                   processes map libc.so.6 and ld.so (not the program itself)
+      growth       more per doubling of the mapping processes
+      ~            another lock was taken inside: good to 100, others to 20
+    \b
+    Example, once there is a package:
+      `lockmodel trace lab --kernel-deb linux-image-6.12.deb --loop fork
+       --binary /bin/true`
+    """
+    from lockmodel.cli import trace_text
+    from lockmodel.cli.trace_lab import experiment, report
+
+    if not time_limit > 0:
+        raise ArgumentError(f"--time-limit {time_limit:g} must be a number of seconds above 0")
+    if loop == "execl" and binary is not None:
+        raise ArgumentError(
+            "--binary and --loop execl: in execl the loop program executes itself; leave --binary "
+            "out"
+        )
+    with (
+        common.output(output, as_json, force) as write,
+        common.optional_file(keep, force) as target,
+    ):
+        found = experiment(
+            kernel_deb,
+            loop,
+            binary or "/bin/true",
+            sysroot,
+            library_path,
+            None if no_held else _mappers(mappers),
+            time_limit,
+        )
+        if target is not None:
+            target.stream.write(found.experiment.text.encode())
+        write(Report(lambda: report(found), lambda colour: trace_text.lab_text(found, colour)))
+
+
+def _mappers(text: str) -> list[int]:
+    """Return the numbers of --mappers, increasing and without repeats."""
+    parts = text.split(",")
+    if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
+        raise ArgumentError(f"--mappers {text!r}: write whole numbers with commas, e.g. 0,100")
+    found = sorted({int(part) for part in parts})
+    if found[-1] > MOST_MAPPERS:
+        raise ArgumentError(
+            f"--mappers {found[-1]}: at most {MOST_MAPPERS} processes fit into the guest"
+        )
+    return found

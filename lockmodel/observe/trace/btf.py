@@ -1,0 +1,134 @@
+"""Byte offsets of members of kernel structures, from the kernel's own type description (BTF).
+
+Format: Documentation/bpf/btf.rst in the Linux source. Only sizes and structures are decoded;
+every offset is checked against the end of the data, and nesting is bounded.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from lockmodel.errors import ScenarioError
+
+MAGIC = 0xEB9F
+HEADER = struct.Struct("<HBBIIIII")
+TYPE = struct.Struct("<III")
+MEMBER = struct.Struct("<III")
+
+STRUCT, UNION = 4, 5
+SIZE_OF_REST = {1: 4, 3: 12, 14: 4, 17: 4}
+"""Bytes behind the common part, by kind: INT, ARRAY, VAR, DECL_TAG."""
+SIZE_OF_EACH = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}
+"""Bytes per member, by kind: STRUCT, UNION, ENUM, FUNC_PROTO, DATASEC, ENUM64."""
+LAST_KIND = 19
+BITFIELD_SHIFT = 0xFFFFFF
+"""With kind_flag, the upper 8 bits of a member's offset are its width."""
+
+DEEPEST = 8
+"""Anonymous structures inside each other."""
+REMEDY = "give /sys/kernel/btf/vmlinux of the machine to be traced"
+
+
+@dataclass(frozen=True)
+class Types:
+    """The structures of a kernel.
+
+    Attributes
+    ----------
+    data : bytes
+        The BTF section.
+    strings : int
+        Where its names start.
+    starts : list of int
+        Where the type of each number starts; number 0 is void.
+    by_name : dict of str to int
+        Structures with a name.
+    """
+
+    data: bytes
+    strings: int
+    starts: list[int]
+    by_name: dict[str, int]
+
+    def offset(self, structure: str, member: str) -> int:
+        """Return the byte offset of a member, also inside anonymous structures.
+
+        Raises
+        ------
+        ScenarioError
+            There is no such structure or member.
+        """
+        number = self.by_name.get(structure)
+        found = None if number is None else self._find(number, member, 0)
+        if found is None:
+            raise ScenarioError(
+                f"BTF: struct {structure} has no member {member}; this kernel is not laid out as "
+                f"the probes expect"
+            )
+        return found
+
+    def _find(self, number: int, member: str, depth: int) -> int | None:
+        if depth > DEEPEST or not 0 < number < len(self.starts):
+            return None
+        start = self.starts[number]
+        _, info, _ = TYPE.unpack_from(self.data, start)
+        if info >> 24 & 0x1F not in (STRUCT, UNION):
+            return None
+        mask = BITFIELD_SHIFT if info >> 31 else 0xFFFFFFFF
+        for i in range(info & 0xFFFF):
+            name, kind, bits = MEMBER.unpack_from(self.data, start + TYPE.size + MEMBER.size * i)
+            here = int(bits & mask) // 8
+            text = _name(self.data, self.strings + name)
+            if text == member:
+                return here
+            inside = None if text else self._find(kind, member, depth + 1)
+            if inside is not None:
+                return here + inside
+        return None
+
+
+def types(data: bytes) -> Types:
+    """Return the structures that a BTF section describes.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of /sys/kernel/btf/vmlinux, or the section .BTF of vmlinux.
+
+    Raises
+    ------
+    ScenarioError
+        It is no BTF of a little-endian machine, or is cut off.
+    """
+    try:
+        return _types(data)
+    except (struct.error, IndexError, ValueError):
+        raise ScenarioError(f"BTF: {len(data)} bytes are cut off or damaged; {REMEDY}") from None
+
+
+def _types(data: bytes) -> Types:
+    magic, version, _, header, types_at, types_size, names_at, names_size = HEADER.unpack_from(data)
+    if magic != MAGIC or version != 1:
+        raise ScenarioError(f"BTF: starts with {data[:3].hex()}, not with 9feb01; {REMEDY}")
+    at, end = header + types_at, header + types_at + types_size
+    strings = header + names_at
+    if max(end, strings + names_size) > len(data):
+        raise ValueError
+    starts: list[int] = [0]
+    by_name: dict[str, int] = {}
+    while at < end:
+        name, info, _ = TYPE.unpack_from(data, at)
+        kind = info >> 24 & 0x1F
+        if kind > LAST_KIND:
+            raise ScenarioError(f"BTF: type {len(starts)} is of unknown kind {kind}; {REMEDY}")
+        if kind == STRUCT and name:
+            by_name.setdefault(_name(data, strings + name), len(starts))
+        starts.append(at)
+        each = SIZE_OF_EACH.get(kind, 0) * (info & 0xFFFF)
+        at += TYPE.size + SIZE_OF_REST.get(kind, 0) + each
+    return Types(data, strings, starts, by_name)
+
+
+def _name(data: bytes, start: int) -> str:
+    return data[start : data.index(0, start)].decode("ascii", "replace")

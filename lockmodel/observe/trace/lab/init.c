@@ -1,0 +1,192 @@
+/*
+ * The first process of the guest: it carries out /plan, line by line, and restarts the machine.
+ *
+ *   mount TYPE FOLDER      put FILE TEXT         clear FILE         show FILE
+ *   say TEXT               inode FILE            run FILE ARGUMENT..
+ *   sleepers COUNT FILE    calibrate COUNT       libraries LD_LIBRARY_PATH=FOLDERS
+ *   trigger FILE TEXT      (puts "TEXT if ino >= LOW && ino <= HIGH", of the files of `inode`)
+ *
+ * Fields are separated by tabs. What it has to say goes to the console, each line after "LAB ";
+ * `show` prints a file as it is. Programs run with /dev/null as input and output.
+ *
+ * calibrate takes a lock COUNT times with next to nothing under it: prctl(PR_SET_THP_DISABLE)
+ * holds mmap_lock while it changes one bit. It says how many ticks of the clock that took.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MOST_FIELDS 16
+#define LINE 8192
+
+static int null = -1;
+static char *libraries; /* LD_LIBRARY_PATH=.. of what is run, or NULL */
+static unsigned long low = -1ul, high; /* inode numbers of `inode` */
+static int sleeping; /* processes that were started by `sleepers` */
+
+static void fail(const char *what, const char *name)
+{
+	printf("LAB failed: %s %s: %s\n", what, name, strerror(errno));
+	fflush(stdout);
+	reboot(RB_AUTOBOOT);
+}
+
+static void write_to(const char *path, const char *text, int flags)
+{
+	int fd = open(path, O_WRONLY | flags);
+	if (fd < 0 || (*text != 0 && write(fd, text, strlen(text)) < 0))
+		fail(text, path);
+	close(fd);
+}
+
+static void show(const char *path)
+{
+	static char block[1 << 16];
+	ssize_t size;
+	int fd = open(path, O_RDONLY);
+	if (fd < 0)
+		fail("open", path);
+	fflush(stdout);
+	while ((size = read(fd, block, sizeof(block))) > 0)
+		for (ssize_t done = 0, part; done < size; done += part)
+			if ((part = write(1, block + done, (size_t)(size - done))) < 0)
+				fail("write", path);
+	close(fd);
+}
+
+static pid_t start(char **argv, int output)
+{
+	char *environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", libraries, NULL };
+	pid_t child = fork();
+	if (child == 0) {
+		dup2(null, 0);
+		dup2(output, 1);
+		dup2(null, 2);
+		execve(argv[0], argv, environment);
+		_exit(127);
+	}
+	return child;
+}
+
+static void run(char **argv)
+{
+	int status;
+	pid_t child = start(argv, null);
+	if (child < 0)
+		fail("fork", argv[0]);
+	while (waitpid(child, &status, 0) != child)
+		;
+	if (status != 0)
+		printf("LAB ended: %s %s %d\n", argv[0], WIFSIGNALED(status) ? "signal" : "exit",
+		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* Each writes one byte when it has started, then sleeps for good. */
+static void sleepers(int count, char *path)
+{
+	int ready[2];
+	char byte;
+	char *argv[] = { path, "sleep", NULL };
+	if (pipe(ready) != 0)
+		fail("pipe", path);
+	for (; sleeping < count; sleeping++) {
+		if (start(argv, ready[1]) < 0 || read(ready[0], &byte, 1) != 1)
+			fail("start", path);
+	}
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static uint64_t ticks(void)
+{
+	uint32_t low, high;
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+static void calibrate(int count)
+{
+	uint64_t before = ticks();
+	for (int i = 0; i < count; i++)
+		prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+	printf("LAB calibrated: %d %llu\n", count, (unsigned long long)(ticks() - before));
+}
+
+static void step(char **field, int fields)
+{
+	struct stat status;
+	const char *what = field[0];
+	if (!strcmp(what, "mount") && fields == 3) {
+		mkdir(field[2], 0755);
+		if (mount(field[1], field[2], field[1], 0, NULL) != 0)
+			fail("mount", field[1]);
+	} else if (!strcmp(what, "put") && fields == 3) {
+		write_to(field[1], field[2], O_APPEND);
+	} else if (!strcmp(what, "clear") && fields == 2) {
+		write_to(field[1], "", O_TRUNC);
+	} else if (!strcmp(what, "show") && fields == 2) {
+		show(field[1]);
+	} else if (!strcmp(what, "say") && fields == 2) {
+		printf("LAB %s\n", field[1]);
+	} else if (!strcmp(what, "inode") && fields == 2) {
+		if (stat(field[1], &status) != 0)
+			fail("stat", field[1]);
+		if (status.st_ino < low)
+			low = status.st_ino;
+		if (status.st_ino > high)
+			high = status.st_ino;
+		printf("LAB inode %lu %s\n", (unsigned long)status.st_ino, field[1]);
+	} else if (!strcmp(what, "trigger") && fields == 3) {
+		char text[LINE];
+		snprintf(text, sizeof(text), "%s if ino >= %lu && ino <= %lu", field[2], low, high);
+		write_to(field[1], text, O_APPEND);
+	} else if (!strcmp(what, "run") && fields > 1) {
+		run(field + 1);
+	} else if (!strcmp(what, "sleepers") && fields == 3) {
+		sleepers(atoi(field[1]), field[2]);
+	} else if (!strcmp(what, "libraries") && fields == 2) {
+		libraries = strdup(field[1]);
+	} else if (!strcmp(what, "calibrate") && fields == 2) {
+		calibrate(atoi(field[1]));
+	} else {
+		errno = EINVAL;
+		fail("plan:", what);
+	}
+	fflush(stdout);
+}
+
+int main(void)
+{
+	static char line[LINE];
+	static char buffer[1 << 16];
+	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+	mkdir("/dev", 0755);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	null = open("/dev/null", O_RDWR);
+	FILE *plan = fopen("/plan", "r");
+	if (null < 0 || plan == NULL)
+		fail("open", "/dev/null or /plan");
+	printf("\nLAB started\n");
+	while (fgets(line, sizeof(line), plan) != NULL) {
+		char *field[MOST_FIELDS + 1] = { NULL };
+		int fields = 0;
+		line[strcspn(line, "\n")] = 0;
+		for (char *at = line; at != NULL && fields < MOST_FIELDS;)
+			field[fields++] = strsep(&at, "\t");
+		step(field, fields);
+	}
+	printf("LAB done\n");
+	fflush(stdout);
+	reboot(RB_AUTOBOOT);
+	return 0;
+}

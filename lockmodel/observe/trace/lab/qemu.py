@@ -1,0 +1,139 @@
+"""Boot a kernel in QEMU by software emulation (no KVM, no root) and collect its console."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lockmodel.errors import ArgumentError, NotTrustworthyError
+
+PROGRAM = "qemu-system-x86_64"
+COMMAND_LINE = "console=ttyS0 quiet loglevel=1 panic=-1 nokaslr mitigations=off tsc=reliable"
+LARGEST_CONSOLE = 1 << 30
+BLOCK = 1 << 16
+PANIC = b"Kernel panic"
+TAIL = 400
+"""Characters of the console that a failure shows."""
+
+BASE_MB = 1000
+MB_PER_PROCESS = 1.5
+"""Memory of the guest: the kernel with its trace buffer, and the processes that only map."""
+
+
+def program() -> str:
+    """Return the path of QEMU; raises ArgumentError if it is not installed."""
+    path = shutil.which(PROGRAM)
+    if path is None:
+        raise ArgumentError(
+            f"{PROGRAM} is not found; install it (Debian: apt-get install qemu-system-x86)"
+        )
+    return path
+
+
+def boot(
+    kernel: Path,
+    initrd: Path,
+    processes: int,
+    counting: bool,
+    limit_s: float,
+    watch: Callable[[bytes], None],
+) -> bytes:
+    """Boot once, until the guest restarts; return what it wrote to its console.
+
+    Parameters
+    ----------
+    kernel, initrd : Path
+    processes : int
+        That the guest starts, for its memory.
+    counting : bool
+        Whether the guest's clocks count instructions.
+    limit_s : float
+        Longest time.
+    watch : callable
+        Gets every line as it comes.
+
+    Raises
+    ------
+    ArgumentError
+        QEMU is not installed.
+    NotTrustworthyError
+        The guest did not end by itself.
+    """
+    command = [
+        *(
+            program(),
+            "-accel",
+            "tcg",
+            "-smp",
+            "1",
+            "-cpu",
+            "max",
+            "-nodefaults",
+            "-display",
+            "none",
+        ),
+        *("-serial", "stdio", "-monitor", "none", "-no-reboot", "-net", "none"),
+        *("-m", str(int(BASE_MB + MB_PER_PROCESS * processes))),
+        *("-kernel", str(kernel), "-initrd", str(initrd), "-append", COMMAND_LINE),
+    ]
+    if counting:
+        command += ["-icount", "shift=0,sleep=off"]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        console = _collect(process, time.monotonic() + limit_s, watch)
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+    if b"LAB done" not in console:
+        raise NotTrustworthyError(f"lab: {_why(console)}")
+    return console
+
+
+def _collect(process: subprocess.Popen[bytes], end: float, watch: Callable[[bytes], None]) -> bytes:
+    """Return the console until it closes; raises when the time is up or it is too long."""
+    assert process.stdout is not None
+    found = bytearray()
+    seen = 0
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            left = end - time.monotonic()
+            if left <= 0 or not selector.select(left):
+                raise NotTrustworthyError(
+                    f"lab: the guest did not end in time; --time-limit gives it longer. It said: "
+                    f"{_tail(bytes(found))}"
+                )
+            block = os.read(process.stdout.fileno(), BLOCK)
+            if not block:
+                return bytes(found)
+            found += block
+            if len(found) > LARGEST_CONSOLE:
+                raise NotTrustworthyError("lab: the guest prints without end")
+            lines = bytes(found[seen:]).split(b"\n")
+            for line in lines[:-1]:
+                watch(line)
+            seen = len(found) - len(lines[-1])
+            if PANIC in found[-BLOCK:]:
+                raise NotTrustworthyError(f"lab: the guest panicked: {_tail(bytes(found))}")
+
+
+def _why(console: bytes) -> str:
+    """Return what went wrong in the guest."""
+    failed = [line for line in console.splitlines() if line.startswith(b"LAB failed: ")]
+    if failed:
+        return failed[0].decode("utf-8", "replace")[4:].strip()
+    return f"the guest ended early. It said: {_tail(console)}"
+
+
+def _tail(console: bytes) -> str:
+    text = "".join(c if c.isprintable() else " " for c in console.decode("utf-8", "replace"))
+    return " ".join(text[-TAIL:].split()) or "nothing"
