@@ -1,12 +1,13 @@
 # make demo   install and run the main job        make test   install and run all tests
 # make check  lint and types                      make bench  speed and accuracy table
 # make peers  install other tools for make bench  make error-map  measure product form's error
+# make lab    trace real kernels in QEMU
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench peers error-map models readme golden clean
+.PHONY: demo test lab check bench peers error-map models readme golden clean
 .DEFAULT_GOAL := demo
 
 # A stamp per dependency set: made again when pyproject.toml changes.
@@ -24,6 +25,10 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+# Real kernels in QEMU: needs what tools/lab-kernels.sh gets.
+lab: $(VENV)/.installed-dev
+	LOCKMODEL_LAB=$(abspath .lab) $(BIN)/python -m pytest tests/lab/end_to_end.py
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -186,8 +186,12 @@ def _fit_model(
         plain = {**found.to_json(), "identified": judged.to_json()}
         if refits is not None:
             plain["bootstrap"] = refits.to_json()
+        models = {one.name: one.model for one in wanted}
         write(
-            Report(lambda: plain, lambda colour: text(found, judged, refits, files.output, colour))
+            Report(
+                lambda: plain,
+                lambda colour: text(found, judged, refits, models, files.output, colour),
+            )
         )
         if toml is not None:
             from lockmodel.scenario_toml import dumps
@@ -230,7 +234,7 @@ def _wanted(data: Sequence[str], model: str | None) -> list[Wanted]:
             raise ArgumentError(
                 f"DATA {text!r}: no model; write MODEL={text}, or add --model MODEL"
             )
-        made.append(Wanted(path, name, find_scenario(own)))
+        made.append(Wanted(path, name, find_scenario(own), own))
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,14 +41,19 @@ class Refits:
 
 
 def text(
-    found: Fitted, judged: Identified, refits: Refits | None, output: str | None, colour: bool
+    found: Fitted,
+    judged: Identified,
+    refits: Refits | None,
+    models: Mapping[str, str],
+    output: str | None,
+    colour: bool,
 ) -> str:
-    """Return the report of a fit for the terminal."""
+    """Return the report of a fit for the terminal; `models` names those of the files."""
     estimate = found.estimate
     sets = estimate.study.sets
-    models = ", ".join(dict.fromkeys(data.stock.name for data in sets))
+    stocks = ", ".join(dict.fromkeys(data.stock.name for data in sets))
     parts: list[Any] = [
-        f"fit of {models} to {tx.count(len(estimate.rows), 'observation')} in "
+        f"fit of {stocks} to {tx.count(len(estimate.rows), 'observation')} in "
         f"{tx.count(len(sets), 'data set')}",
         _noise(found),
     ]
@@ -59,7 +64,7 @@ def text(
     parts += tx.bullets("read, but not in the fit:", _unused(found))
     parts += tx.bullets("priors (--no-priors leaves them out):", _priors(found))
     parts += tx.bullets("to know:", found.warnings)
-    parts += tx.bullets("next:", _next(found, output))
+    parts += tx.bullets("next:", _next(found, models, output))
     return tx.render(parts, colour)
 
 
@@ -216,10 +221,11 @@ def _priors(found: Fitted) -> list[str]:
     return list(dict.fromkeys(made))
 
 
-def _next(found: Fitted, output: str | None) -> Sequence[str]:
+def _next(found: Fitted, models: Mapping[str, str], output: str | None) -> Sequence[str]:
     data = found.estimate.study.sets[found.main]
     cpus = data.scenario.machine.cpus
-    design = f"lockmodel design {data.stock.name} --data {data.file} -n {cpus}"
+    model = models.get(data.file) or data.stock.name
+    design = f"lockmodel design {model} --data {data.file} -n {cpus}"
     if output is None:
         save = "save the fitted scenario with -o fitted.toml; predictions from it have intervals"
         return [save, f"which measurement next: {design}"]

@@ -36,11 +36,14 @@ class Wanted:
     name : str
         The file as it was given.
     scenario : Scenario
+    model : str
+        The model as it was given, for what to do next; empty is the scenario's name.
     """
 
     path: Path
     name: str
     scenario: Scenario
+    model: str = ""
 
 
 @dataclass(frozen=True)
