@@ -174,3 +174,10 @@ def test_many_kinds_of_files_continue_in_a_second_table(command: Command, tmp_pa
     assert ran.returncode == 0, ran.stderr
     heads = [line.split() for line in ran.stdout.splitlines() if line.startswith("site")]
     assert heads == [["site", *"ABCDEFG"], ["site", "H", "I"]]
+
+
+def test_a_launcher_that_changes_nothing_is_said_so(cli):
+    ran = cli(
+        "acquires", "/bin/true", "--kernel", "6.12", "--loop", "vfork", "--launcher", "/bin/sh"
+    )
+    assert "--launcher changes nothing: only fork copies mappings, not vfork" in ran.stdout

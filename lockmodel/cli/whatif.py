@@ -162,7 +162,7 @@ def _caveats(warnings: tuple[str, ...], method: str) -> list[Any]:
 
 @click.command()
 @click.argument("model")
-@click.option("-n", "population", required=True, metavar="N", help="One population.")
+@click.option("-n", "population", metavar="N", help="One population [default: all CPUs].")
 @click.option(
     "--top", default=TOP, show_default=True, metavar="ROWS", help="Rows to print; 0 prints all."
 )
@@ -171,7 +171,7 @@ def _caveats(warnings: tuple[str, ...], method: str) -> list[Any]:
 @output_options
 def levers(
     model: str,
-    population: str,
+    population: str | None,
     top: int,
     method: str,
     walks: str | None,
@@ -207,10 +207,11 @@ def levers(
     from lockmodel.shipped import find_scenario
     from lockmodel.whatif import rank
 
-    n = parse_one(population)
     if top < 0:
         raise ArgumentError(f"--top {top} must be 0 (all) or more")
+    asked = None if population is None else parse_one(population)
     scenario = common.with_walkers(find_scenario(model), walks)
+    n = asked or scenario.machine.cpus
     with common.output(output, as_json, force) as write:
         found = rank(scenario, n, method, common.progress)
         write(Report(found.to_json, lambda colour: _ranking(scenario, found, top, colour)))

@@ -170,6 +170,8 @@ def count(
         else:
             other = resolver.program(launcher)
             before = tuple(replace(f, role=_as_launcher(f.role)) for f in _mapped(other, found))
+    elif launcher is not None:
+        notes.append(f"--launcher changes nothing: only fork copies mappings, not {loop}")
     before, mapped = _unique(before, mapped)
     events = iteration(loop, _files(before), _files(mapped), found)
     files = [_file(name, events[name], (*mapped, *before)) for name in events]
