@@ -187,3 +187,11 @@ def test_headers_say_where_every_calibrated_value_comes_from(name):
     assert len(assumed) >= 3
     text = (shipped_dir("models") / f"{name}.toml").read_text()
     assert all(f"# * {entry.value} [{entry.origin}]"[:60] in text for entry in scenario.provenance)
+
+
+def test_show_adds_a_split_lock_up_once(command):
+    # 20 executables of one process or two each: alone no hand-off, 12 acquires of 301 ns at most
+    for n, most in ((20, 12 * 320e-9), (40, 12 * 320e-9)):
+        ran = command("show", "doexec-20", "-n", str(n), "--json")
+        demand = json.loads(ran.stdout)["demands"]["executable"]
+        assert demand["pass_on_s"] <= most

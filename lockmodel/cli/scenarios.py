@@ -98,7 +98,7 @@ def _demands(scenario: Scenario, n: int) -> dict[str, tuple[float, float, float,
     found = {}
     for lock in scenario.locks:
         stations = network.of(lock.name)
-        whole = sum(s.contended * s.copies for s in stations)
+        whole = sum(s.contended * s.copies * s.share for s in stations)
         hold = network.hold[lock.name]
         m, instructions = scenario.acquires(lock.name), network.instructions[lock.name]
         found[lock.name] = (m, instructions, hold, max(0.0, whole - hold))
