@@ -33,6 +33,8 @@ COMMANDS = {
     "whatif": "whatif",
     "levers": "whatif",
     "sweep": "sweep",
+    "theory": "theory",
+    "figure": "figure",
 }
 """Command -> module of this package, in the order of the help."""
 

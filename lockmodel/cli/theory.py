@@ -1,0 +1,233 @@
+"""`lockmodel theory`."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockmodel.cli import common
+from lockmodel.cli.common import Report, output_options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lockmodel.theory.statement import Formula, Numbers, Statement, Value
+
+LIST_SCHEMA = "lockmodel.theory-list/1"
+SCHEMA = "lockmodel.theory/1"
+FORMATS = ("text", "latex", "typst", "python")
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--model", "models", multiple=True, metavar="MODEL", help="Whose numbers; repeatable."
+)
+@click.option("-n", "population", metavar="N", help="Population of the numbers [all CPUs].")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="text: the statement with its numbers; else its formulae alone.",
+)
+@common.walks_option
+@output_options
+def theory(
+    name: str | None,
+    models: tuple[str, ...],
+    population: str | None,
+    style: str,
+    walks: str | None,
+    as_json: bool,
+    output: str | None,
+    force: bool,
+) -> None:
+    """The argument in closed form: statements, conditions, and their numbers.
+
+    Without NAME lists the statements. With NAME prints what it says, its
+    formulae, when it holds, how it is derived, and its numbers for a scenario:
+    those of the lock with the lowest ceiling at N processes, with distances,
+    trees and hand-offs as they are there (as `show` and `ceiling` have them).
+    Every formula is derived when it is asked for, and refused if the derivation
+    does not give it.
+
+    \b
+    Formats:
+      latex, typst     the inside of mathematics, without dollar signs, a comment
+                       above each
+      python           functions that need the standard library only; times in
+                       seconds, rates per second
+    Printed numbers:
+      gain             throughput or ceiling after over before: +80 % is 1.8
+                       times
+      ~                an expansion: cut off as said
+      times carry their unit; what is a count or a ratio is said by its name.
+      Numbers are those of the scenario's times as they are, without the
+      intervals of a fit
+    Examples:
+      lockmodel theory
+      lockmodel theory ceiling
+      lockmodel theory any-change --model doexec-20
+      lockmodel theory same-patch
+      lockmodel theory best-shards --walks libc.so.6=5000,read_us=64
+      lockmodel theory comparison --format python
+    """
+    from lockmodel.errors import ArgumentError
+    from lockmodel.populations import parse_one
+    from lockmodel.shipped import find_scenario
+    from lockmodel.theory import STATEMENTS, find_statement
+
+    if name is None:
+        if models or population or walks or style != "text":
+            raise ArgumentError(f"NAME is missing; give one of {', '.join(STATEMENTS)}")
+        with common.output(output, as_json, force) as write:
+            write(Report(_list_data, _list_text))
+        return
+    made = find_statement(name)
+    scenarios = [common.with_walkers(find_scenario(m), walks) for m in models or made.models]
+    n = None if population is None else parse_one(population)
+    with common.output(output, as_json, force) as write:
+        if style != "text" and not as_json:
+            write(Report(lambda: _data(made, []), lambda colour: _exported(made, style)))
+            return
+        found = [made.numbers(s, n or made.population or s.machine.cpus) for s in scenarios]
+        warned = [line for scenario in scenarios for line in common.fit_warning(scenario)]
+        write(Report(lambda: _data(made, found), lambda c: _text(made, found, warned, c)))
+
+
+def _titles() -> list[tuple[str, str]]:
+    from lockmodel.theory import STATEMENTS
+
+    return [(name, entry.title) for name, entry in STATEMENTS.items()]
+
+
+def _list_data() -> dict[str, Any]:
+    listed = [{"name": name, "title": title} for name, title in _titles()]
+    return {"schema": LIST_SCHEMA, "statements": listed}
+
+
+def _list_text(colour: bool) -> str:
+    from lockmodel.cli import text as tx
+
+    rows = [list(row) for row in _titles()]
+    return tx.render([tx.table(["name", "says that"], rows, left=(0, 1), fold=(1,))], colour)
+
+
+def _data(made: Statement, found: Sequence[Numbers]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from lockmodel.theory.export import formula
+
+    return {
+        "schema": SCHEMA,
+        "name": made.name,
+        "title": made.title,
+        "says": list(made.says),
+        "conditions": list(made.conditions),
+        "derivation": made.derivation,
+        "source": made.source,
+        "formulae": [
+            {
+                "name": one.name,
+                "title": one.title,
+                "unit": one.unit,
+                "arguments": [entry.name for entry in one.arguments],
+                "text": formula(one, "text"),
+                "latex": formula(one, "latex"),
+                "typst": formula(one, "typst"),
+                "python": one.python,
+            }
+            for one in made.formulae
+        ],
+        "symbols": [
+            {"name": q.name, "text": q.text, "meaning": q.meaning, "unit": q.unit}
+            for q in made.glossary
+        ],
+        "numbers": [asdict(numbers) for numbers in found],
+    }
+
+
+def _exported(made: Statement, style: str) -> str:
+    """Return the formulae in a format, a comment with its title above each."""
+    from lockmodel.theory.export import formula
+
+    if style == "python":
+        return "\n\n".join(one.python for one in made.formulae)
+    mark = "%" if style == "latex" else "//"
+    parts = []
+    for one in made.formulae:
+        shown = formula(one, "latex" if style == "latex" else "typst")
+        parts.append(f"{mark} {made.name}, {one.name}: {one.title}\n{shown}\n")
+    return "\n".join(parts)
+
+
+def _text(made: Statement, found: Sequence[Numbers], warned: Sequence[str], colour: bool) -> str:
+    from lockmodel.cli import text as tx
+
+    parts: list[Any] = [f"{made.name}: {made.title}", ""]
+    for paragraph in made.says:
+        parts += [textwrap.fill(paragraph, tx.WIDTH), ""]
+    parts += [line for one in made.formulae for line in _formula_lines(one)]
+    parts += ["", "where"]
+    rows = [[f"  {q.text}", q.meaning + (f" [{q.unit}]" if q.unit else "")] for q in made.glossary]
+    table = tx.table(["", ""], rows, left=(0, 1), fold=(1,))
+    table.show_header = False
+    parts += [table, ""]
+    parts += tx.bullets("holds if:", made.conditions)
+    parts += [textwrap.fill(f"derived: {made.derivation}", tx.WIDTH)]
+    parts += [textwrap.fill(f"source: {made.source}", tx.WIDTH)]
+    parts += ["", *dict.fromkeys(warned)] if warned else []
+    for numbers in found:
+        parts += _numbers(numbers)
+    return tx.render(parts, colour)
+
+
+def _formula_lines(one: Formula) -> list[str]:
+    """Return a formula indented below its title, broken at blanks where it is long."""
+    from lockmodel.cli.text import WIDTH
+    from lockmodel.theory.export import formula
+
+    shown = textwrap.wrap(
+        formula(one, "text"),
+        WIDTH,
+        initial_indent="    ",
+        subsequent_indent=" " * 8,
+        break_long_words=False,
+    )
+    return [f"  {one.title}:", *shown]
+
+
+def _numbers(numbers: Numbers) -> list[Any]:
+    from lockmodel.cli import text as tx
+
+    of = f", {numbers.lock}" if numbers.lock else ""
+    parts: list[Any] = ["", f"{numbers.scenario} at {tx.count(numbers.population, 'process')}{of}:"]
+    if numbers.values:
+        rows = [[f"  {one.name}", _shown(one)] for one in numbers.values]
+        table = tx.table(["", ""], rows, left=(0,), fold=(0,))
+        table.show_header = False
+        parts.append(table)
+    return [*parts, *tx.bullets("  said of these numbers:", numbers.notes)]
+
+
+def _shown(one: Value) -> str:
+    """Return a value with its unit."""
+    from lockmodel.cli import text as tx
+
+    if one.unit == "gain":
+        return tx.gain(one.value)
+    if one.unit == "share":
+        return "0 %" if one.value < 5e-4 else f"{100 * one.value:.1f} %"
+    if one.unit in ("s", "/s"):
+        return tx.si(one.value, one.unit)
+    if one.unit == "number" and abs(one.value) < 10:
+        return f"{one.value + 0.0:.3f}".replace("-0.000", "0.000")
+    number = tx.plain(one.value) if one.value >= 9.95 else f"{one.value:.3g}"
+    if one.unit == "number":
+        return number
+    noun = {"processes": "process"}.get(one.unit, one.unit.removesuffix("s"))
+    return f"{number} {noun if number == '1' and one.unit != 'times' else one.unit}"
