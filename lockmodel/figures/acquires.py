@@ -1,0 +1,209 @@
+"""Acquires of libc.so.6 per site, counted three ways: traced, from the ELF files, from shares."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lockmodel.figures import style
+from lockmodel.observe.acquires.loops import SITES
+from lockmodel.observe.shares.integers import search
+from lockmodel.observe.shares.reading import read_file
+from lockmodel.shipped import shipped_dir
+
+if TYPE_CHECKING:
+    from lockmodel.observe.acquires.count import Counts
+
+FILE = "libc.so.6"
+ELF_TABLE = Path(__file__).with_name("acquires_elf.csv")
+"""What the rules say of the traced binaries, which are not on every machine."""
+
+TRACED_BINARY = {"fork": "dyntrue", "execl": "dynloop"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A published profile, and the traced loop that it is compared with.
+
+    Attributes
+    ----------
+    profile : str
+        Id in data/published/profiles.json.
+    kernel, loop : str
+        Of the traced tables.
+    title : str
+    """
+
+    profile: str
+    kernel: str
+    loop: str
+    title: str
+
+
+CASES = (
+    Case("lkp_sysexec_spr_before", "6.1.187", "fork", "sysexec,\nnot batched"),
+    Case("lkp_sysexec_spr_after", "6.12.107", "fork", "sysexec,\nbatched"),
+    Case("yibin_execl_emr_c220", "7.2.13", "execl", "execl,\nbatched"),
+)
+
+Elf = Mapping[tuple[str, str], Mapping[str, int]]
+"""(kernel, loop) -> site -> acquires of libc.so.6."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One workload; tuples are per site of `sites`.
+
+    Attributes
+    ----------
+    title, kernel, loop, profile : str
+    sites : tuple of str
+        phase.name, in the order of the iteration.
+    traced, elf : tuple of int
+        Acquires per iteration.
+    shares : tuple of float
+        Share of the waiting over that of one acquire: what is rounded to an integer. 0 where the
+        profile names no such site.
+    from_shares : tuple of int
+        The integers.
+    """
+
+    title: str
+    kernel: str
+    loop: str
+    profile: str
+    sites: tuple[str, ...]
+    traced: tuple[int, ...]
+    elf: tuple[int, ...]
+    shares: tuple[float, ...]
+    from_shares: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class AcquiresData:
+    """Three counts of the same acquires, for some workloads."""
+
+    file: str
+    panels: tuple[Panel, ...]
+
+
+def data(elf: Elf | None = None) -> AcquiresData:
+    """Return the three counts for the published profiles.
+
+    Parameters
+    ----------
+    elf : mapping, optional
+        (kernel, loop) -> site -> acquires, as `of_counts` gives them; the shipped table else.
+    """
+    counted = shipped_elf() if elf is None else elf
+    _, profiles = read_file(shipped_dir("data") / "published" / "profiles.json")
+    found = {profile.name: search(profile) for profile in profiles}
+    seen_by_loop = traced()
+    panels = []
+    for case in CASES:
+        shares = found[case.profile]
+        ratios: dict[str, float] = {}
+        for site, ratio in zip(shares.profile.sites, shares.ratios, strict=True):
+            if site.model_site is not None:
+                ratios[site.model_site] = ratios.get(site.model_site, 0.0) + ratio
+        whole, rules = shares.by_model_site, counted[case.kernel, case.loop]
+        seen = seen_by_loop[case.kernel, case.loop]
+        sites = tuple(site for site in SITES if site in seen or site in ratios or site in rules)
+        panels.append(
+            Panel(
+                case.title,
+                case.kernel,
+                case.loop,
+                case.profile,
+                sites,
+                tuple(seen.get(site, 0) for site in sites),
+                tuple(rules.get(site, 0) for site in sites),
+                tuple(ratios.get(site, 0.0) for site in sites),
+                tuple(whole.get(site, 0) for site in sites),
+            )
+        )
+    return AcquiresData(FILE, tuple(panels))
+
+
+def of_counts(found: Iterable[Counts]) -> dict[tuple[str, str], dict[str, int]]:
+    """Return acquires of libc.so.6 per site, from counts of ELF files on traced kernels."""
+    return {
+        (counts.kernel.traced, counts.loop): {
+            site: count.acquires
+            for file in counts.files
+            if file.name == FILE
+            for site, count in file.sites.items()
+        }
+        for counts in found
+    }
+
+
+def shipped_elf() -> dict[tuple[str, str], dict[str, int]]:
+    """Return what the rules say of the traced binaries (see `ELF_TABLE`)."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for row in _rows(ELF_TABLE):
+        found.setdefault((row["kernel"], row["loop"]), {})[row["site"]] = int(row["acquires"])
+    return found
+
+
+def traced() -> dict[tuple[str, str], dict[str, int]]:
+    """Return the traced acquires of libc.so.6: (kernel, loop) -> site -> acquires."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for row in _rows(shipped_dir("data") / "traced" / "acquires_traced.csv"):
+        if row["file"] == FILE and row["binary"] == TRACED_BINARY.get(row["loop"]):
+            site = f"{row['phase']}.{row['site']}"
+            found.setdefault((row["kernel"], row["loop"]), {})[site] = int(row["acquires"])
+    return found
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+WAYS = ("traced", "from the ELF files", "from wait shares")
+LOOKS: tuple[dict[str, Any], ...] = (
+    {"marker": "s", "mfc": "white", "mec": style.COLOURS[0], "ms": 4.5},
+    {"marker": "x", "mec": "black", "ms": 4.5},
+    {"marker": "o", "mfc": style.COLOURS[1], "mec": style.COLOURS[1], "ms": 4},
+)
+STEP = 0.24
+"""Rows between the marks of one site."""
+
+
+def draw(figure: Any, drawn: AcquiresData) -> None:
+    """Draw the counts, a panel per workload, into an empty matplotlib figure."""
+    sites = [site for site in SITES if any(site in panel.sites for panel in drawn.panels)]
+    panels = figure.subplots(1, len(drawn.panels), sharey=True, squeeze=False).ravel()
+    most = max(max(panel.traced) for panel in drawn.panels)
+    for axes, panel in zip(panels, drawn.panels, strict=True):
+        for i, (look, counts) in enumerate(
+            zip(LOOKS, (panel.traced, panel.elf, panel.shares), strict=True)
+        ):
+            marks = [
+                (count, sites.index(site) + (i - 1) * STEP)
+                for site, count in zip(panel.sites, counts, strict=True)
+                if count > 0
+            ]
+            axes.plot(*zip(*marks, strict=True), ls="", label=WAYS[i], **look)
+        totals = [sum(counts) for counts in (panel.traced, panel.elf, panel.from_shares)]
+        axes.text(
+            (most + 1) / 2,
+            len(sites),
+            ", ".join(map(str, totals)),
+            ha="center",
+            va="center",
+            fontsize=style.SMALL,
+        )
+        axes.axhline(len(sites) - 0.5, color="0.7", lw=0.6)
+        axes.set_title(panel.title, fontsize=style.SMALL, pad=3)
+        axes.set_xlim(0, most + 1)
+        axes.set_xticks(range(most + 1))
+    panels[0].set_yticks([*range(len(sites) + 1)], [*sites, "all sites"])
+    panels[0].set_ylim(len(sites) + 0.5, -0.6)
+    figure.supxlabel(f"acquires of {drawn.file} per iteration", fontsize=style.TEXT)
+    handles, _ = panels[0].get_legend_handles_labels()
+    figure.legend(handles=handles, loc="outside upper right", ncols=3, columnspacing=1.0)
