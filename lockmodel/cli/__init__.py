@@ -26,6 +26,7 @@ COMMANDS = {
     "fit": "fit",
     "design": "design",
     "accuracy": "accuracy",
+    "backtest": "backtest",
     "acquires": "acquires",
     "trace": "trace",
     "bench": "bench",
