@@ -23,8 +23,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 demo: $(VENV)/.installed
 	@sh tools/demo.sh $(BIN)/lockmodel
 
+# Side by side: the tests of coverage alone keep a CPU busy for minutes.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 # Real kernels in QEMU: needs what tools/lab-kernels.sh gets.
 lab: $(VENV)/.installed-dev
