@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import click
 
 from lockmodel.cli import common
 from lockmodel.cli.common import Report, output_options
-from lockmodel.errors import ArgumentError
+from lockmodel.errors import ArgumentError, shown
 
 if TYPE_CHECKING:
     from lockmodel.observe.trace.offsets import Offsets
@@ -21,6 +22,8 @@ LARGEST_BTF = 64 << 20
 MAPPERS = "0,100"
 MOST_MAPPERS = 8000
 LIMIT_S = 300.0
+LONGEST_NUMBER = 9
+"""Digits of --mappers that are read at all."""
 
 
 @click.group(invoke_without_command=True)
@@ -65,6 +68,11 @@ def trace(
       `lockmodel trace read trace.txt`
     """
     if context.invoked_subcommand is not None:
+        if print_probes or kernel or btf or kernel_deb:
+            raise ArgumentError(
+                f"options of `trace {context.invoked_subcommand}` go behind its name; those before "
+                f"it belong to --print-probes, which is printed alone"
+            )
         return
     if not print_probes:
         click.echo(context.get_help())
@@ -82,7 +90,9 @@ def trace(
 
 def _offsets(kernel: str | None, btf: str | None, package: str | None) -> tuple[str, Offsets]:
     """Return the release and its offsets, from the best source there is."""
+    from lockmodel.observe.acquires.sysroot import printable
     from lockmodel.observe.trace.btf import types
+    from lockmodel.observe.trace.kernel_image import RELEASE
     from lockmodel.observe.trace.lab.experiment import offsets_of
     from lockmodel.observe.trace.offsets import of_types, stated
 
@@ -94,9 +104,11 @@ def _offsets(kernel: str | None, btf: str | None, package: str | None) -> tuple[
         image = read(package)
         return image.release, offsets_of(image)
     running = platform.release()
-    release = kernel or running
+    release = (running if kernel is None else kernel).removeprefix("v")
     if btf is not None:
-        return release, of_types(types(_bytes(btf)), f"the BTF in {Path(btf).name}")
+        if not RELEASE.fullmatch(release):
+            raise ArgumentError(f"--kernel {shown(release)}: write it as `uname -r` does: 6.12.107")
+        return release, of_types(types(_bytes(btf)), f"the BTF in {printable(Path(btf).name)}")
     if release == running and RUNNING_BTF.is_file() and platform.machine() == "x86_64":
         return release, of_types(types(_bytes(str(RUNNING_BTF))), "the BTF of this kernel")
     return release, stated(release)
@@ -232,7 +244,7 @@ def lab(
     from lockmodel.cli import trace_text
     from lockmodel.cli.trace_lab import experiment, report
 
-    if not time_limit > 0:
+    if not 0 < time_limit < math.inf:
         raise ArgumentError(f"--time-limit {time_limit:g} must be a number of seconds above 0")
     if loop == "execl" and binary is not None:
         raise ArgumentError(
@@ -259,9 +271,9 @@ def lab(
 
 def _mappers(text: str) -> list[int]:
     """Return the numbers of --mappers, increasing and without repeats."""
-    parts = text.split(",")
-    if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
-        raise ArgumentError(f"--mappers {text!r}: write whole numbers with commas, e.g. 0,100")
+    parts = [part.strip() for part in text.split(",")]
+    if not all(p.isascii() and p.isdigit() and len(p) <= LONGEST_NUMBER for p in parts):
+        raise ArgumentError(f"--mappers {shown(text)}: write whole numbers with commas: 0,100")
     found = sorted({int(part) for part in parts})
     if found[-1] > MOST_MAPPERS:
         raise ArgumentError(

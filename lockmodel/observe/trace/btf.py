@@ -27,6 +27,8 @@ BITFIELD_SHIFT = 0xFFFFFF
 
 DEEPEST = 8
 """Anonymous structures inside each other."""
+LONGEST_NAME = 1024
+"""Bytes of a name; the kernel allows 511 (KSYM_NAME_LEN)."""
 REMEDY = "give /sys/kernel/btf/vmlinux of the machine to be traced"
 
 
@@ -60,7 +62,10 @@ class Types:
             There is no such structure or member.
         """
         number = self.by_name.get(structure)
-        found = None if number is None else self._find(number, member, 0)
+        try:
+            found = None if number is None else self._find(number, member, 0, set())
+        except (struct.error, ValueError):
+            raise ScenarioError(f"BTF: struct {structure} is damaged; {REMEDY}") from None
         if found is None:
             raise ScenarioError(
                 f"BTF: struct {structure} has no member {member}; this kernel is not laid out as "
@@ -68,9 +73,11 @@ class Types:
             )
         return found
 
-    def _find(self, number: int, member: str, depth: int) -> int | None:
-        if depth > DEEPEST or not 0 < number < len(self.starts):
+    def _find(self, number: int, member: str, depth: int, tried: set[int]) -> int | None:
+        """Return the offset of a member; `tried` types do not have it, so each is read once."""
+        if depth > DEEPEST or number in tried or not 0 < number < len(self.starts):
             return None
+        tried.add(number)
         start = self.starts[number]
         _, info, _ = TYPE.unpack_from(self.data, start)
         if info >> 24 & 0x1F not in (STRUCT, UNION):
@@ -82,7 +89,7 @@ class Types:
             text = _name(self.data, self.strings + name)
             if text == member:
                 return here
-            inside = None if text else self._find(kind, member, depth + 1)
+            inside = None if text else self._find(kind, member, depth + 1, tried)
             if inside is not None:
                 return here + inside
         return None
@@ -103,6 +110,8 @@ def types(data: bytes) -> Types:
     """
     try:
         return _types(data)
+    except ScenarioError:
+        raise
     except (struct.error, IndexError, ValueError):
         raise ScenarioError(f"BTF: {len(data)} bytes are cut off or damaged; {REMEDY}") from None
 
@@ -127,8 +136,10 @@ def _types(data: bytes) -> Types:
         starts.append(at)
         each = SIZE_OF_EACH.get(kind, 0) * (info & 0xFFFF)
         at += TYPE.size + SIZE_OF_REST.get(kind, 0) + each
-    return Types(data, strings, starts, by_name)
+    if at != end:
+        raise ValueError
+    return Types(data[: max(end, strings + names_size)], strings, starts, by_name)
 
 
 def _name(data: bytes, start: int) -> str:
-    return data[start : data.index(0, start)].decode("ascii", "replace")
+    return data[start : data.index(0, start, start + LONGEST_NAME)].decode("ascii", "replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,11 +42,18 @@ class Comparison:
 
 
 def names(counted: Counted, paths: Mapping[int, str]) -> dict[int, str]:
-    """Return the name of each inode: its base name, all of the path where two files share it."""
+    """Return the name of each inode: its base name, or what tells two files apart.
+
+    That is the path, and where that is the same (a file that was replaced) the inode number too.
+    """
     inodes = sorted({inode for inode, _ in counted.counts})
-    short = {i: base(paths[i]) if i in paths else f"inode {i}" for i in inodes}
-    every = list(short.values())
-    return {i: printable(paths[i]) if every.count(name) > 1 else name for i, name in short.items()}
+    plain = {i: f"inode {i}" for i in inodes}
+    short = {i: base(paths[i]) if i in paths else plain[i] for i in inodes}
+    long = {i: printable(paths[i]) if i in paths else plain[i] for i in inodes}
+    for wider in (long, {i: f"{long[i]} ({plain[i]})" for i in inodes}):
+        every = Counter(short.values())
+        short = {i: wider[i] if every[name] > 1 else name for i, name in short.items()}
+    return short
 
 
 def files(counted: Counted, paths: Mapping[int, str]) -> tuple[FileCount, ...]:
@@ -62,7 +70,7 @@ def files(counted: Counted, paths: Mapping[int, str]) -> tuple[FileCount, ...]:
         counts = {where: both for (i, where), both in counted.counts.items() if i == inode}
         sites = {where: SiteCount(*counts[where]) for where in SITES if where in counts}
         found.append(FileCount(name, _role(name), UNKNOWN, sites))
-    return tuple(sorted(found, key=lambda file: (-file.acquires, -file.operations)))
+    return tuple(sorted(found, key=lambda file: (-file.acquires, -file.operations, file.name)))
 
 
 def _role(name: str) -> Role:

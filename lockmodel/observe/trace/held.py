@@ -10,7 +10,7 @@ which the time stamps of that lock show.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -142,7 +142,9 @@ class _Thread:
         self.entered = None
 
     def end(self, event: Event) -> list[Section]:
-        at = next((i for i, h in enumerate(self.held) if h[0].address == event.address), None)
+        # The last one: a lock that was let go of in another way (downgraded) is still there.
+        places = range(len(self.held) - 1, -1, -1)
+        at = next((i for i in places if self.held[i][0].address == event.address), None)
         if at is None:
             return []
         taken, since, own, acquires, entering, stacks = self.held.pop(at)
@@ -223,10 +225,12 @@ def held(
     cost : Costs
     """
     samples: dict[tuple[int, str], list[tuple[float, int]]] = defaultdict(list)
-    for each in sections(events):
+    found = [each for each in sections(events) if each.taken.kind == "dw" and each.taken.stack]
+    locks = _locks([each.taken for each in found])
+    for each in found:
         taken = each.taken
         where = (taken.inode, site(taken.stack))
-        if taken.kind == "dw" and taken.stack and where in wanted and not each.recorded:
+        if where in wanted and not each.recorded and locks[taken.inode] == taken.address:
             ticks = each.ticks - cost.inside - cost.nested(each.nested, each.entering)
             samples[where].append((max(0.0, ticks), each.nested))
     return [
@@ -234,11 +238,23 @@ def held(
             mappers=mappers,
             inode=inode,
             site=where,
-            samples=len(found),
-            median=median(ticks for ticks, _ in found),
-            low=min(ticks for ticks, _ in found),
-            high=max(ticks for ticks, _ in found),
-            nested=any(nested for _, nested in found),
+            samples=len(both),
+            median=median(ticks for ticks, _ in both),
+            low=min(ticks for ticks, _ in both),
+            high=max(ticks for ticks, _ in both),
+            nested=any(nested for _, nested in both),
         )
-        for (inode, where), found in sorted(samples.items())
+        for (inode, where), both in sorted(samples.items())
     ]
+
+
+def _locks(taken: Sequence[Event]) -> dict[int, int]:
+    """Return the semaphore of each inode number: the one that has it most often.
+
+    The number is read from where a file's lock would have it, so now and then the semaphore of
+    something else seems to have the number of a file.
+    """
+    every: dict[int, Counter[int]] = defaultdict(Counter)
+    for each in taken:
+        every[each.inode][each.address] += 1
+    return {inode: addresses.most_common(1)[0][0] for inode, addresses in every.items()}

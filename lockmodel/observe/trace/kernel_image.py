@@ -19,25 +19,33 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
-from lockmodel.errors import FileError, ScenarioError
+from lockmodel.errors import FileError, ScenarioError, shown
 
 MEMBER = struct.Struct("16s12s6s6s8s10s2s")
 """Header of a member of an ar archive: name, date, user, group, mode, size, end."""
 AR = b"!<arch>\n"
 
 LARGEST_PACKAGE = 1 << 30
+LARGEST_CONTENT = 4 << 30
+"""Of data.tar, unpacked, up to the boot file."""
 LARGEST_IMAGE = 256 << 20
 LARGEST_KERNEL = 1 << 30
 MOST_MEMBERS = 100_000
+STEP = 1 << 10
+"""Bytes that are unpacked at once where the library cannot stop in between."""
 
 BOOT_MAGIC = b"HdrS"
 MAGIC_AT, VERSION_AT, SETUP_AT, NAME_AT, PAYLOAD_AT = 0x202, 0x206, 0x1F1, 0x20E, 0x248
 SECTOR = 512
+OLD_SETUP = 4
+"""Sectors of the setup code where the header says 0."""
 WITH_PAYLOAD = 0x208
 """Boot protocol that says where the payload is."""
 
+RELEASE = re.compile(r"[0-9][\w.+~-]{0,79}", re.ASCII)
+"""What may be a release: it gets into scripts that root runs."""
 BOOT_FILE = re.compile(r"(?:\./)?(?:usr/lib/modules/[^/]+|boot)/vmlinuz(?:-[^/]+)?")
 
 
@@ -87,8 +95,6 @@ def read(path: str) -> KernelImage:
                 image = _bounded(stream, LARGEST_IMAGE, path)
     except OSError as error:
         raise FileError(f"--kernel-deb {path}: cannot be read: {error.strerror}") from None
-    except tarfile.TarError as error:
-        raise ScenarioError(f"{path}: is damaged: {error}") from None
     return KernelImage(_release(path, image), image)
 
 
@@ -102,8 +108,22 @@ def _bounded(stream: IO[bytes], most: int, what: str) -> bytes:
 def _from_package(path: str, stream: IO[bytes]) -> bytes:
     """Return the boot file of a package."""
     name, packed = _data_member(path, stream)
-    tar = _stream(name, packed)
-    with tarfile.open(fileobj=tar, mode="r|") as archive:
+    try:
+        image = _boot_file(path, _Limited(_stream(name, packed), path))
+    except ScenarioError:
+        raise
+    except Exception as error:  # each library has its own errors for damaged data
+        raise ScenarioError(f"{path}: {name} is damaged: {error}; load it again") from None
+    if image is not None:
+        return image
+    raise ScenarioError(
+        f"{path}: has no boot/vmlinuz-*; give the package of an image (linux-image-*-amd64, not "
+        f"the metapackage linux-image-amd64)"
+    )
+
+
+def _boot_file(path: str, tar: _Limited) -> bytes | None:
+    with tarfile.open(fileobj=cast(IO[bytes], tar), mode="r|") as archive:
         for seen, member in enumerate(archive):
             if seen > MOST_MEMBERS:
                 break
@@ -111,10 +131,25 @@ def _from_package(path: str, stream: IO[bytes]) -> bytes:
                 content = archive.extractfile(member)
                 if content is not None:
                     return _bounded(content, LARGEST_IMAGE, f"{path}: {member.name}")
-    raise ScenarioError(
-        f"{path}: has no boot/vmlinuz-*; give the package of an image (linux-image-*-amd64, not "
-        f"the metapackage linux-image-amd64)"
-    )
+    return None
+
+
+@dataclass
+class _Limited:
+    """A stream that refuses to give more than `LARGEST_CONTENT` bytes."""
+
+    stream: IO[bytes]
+    path: str
+    given: int = 0
+
+    def read(self, size: int) -> bytes:
+        data = self.stream.read(size)
+        self.given += len(data)
+        if self.given > LARGEST_CONTENT:
+            raise ScenarioError(
+                f"{self.path}: unpacks to more than {LARGEST_CONTENT >> 20} MiB; this is no kernel"
+            )
+        return data
 
 
 def _data_member(path: str, stream: IO[bytes]) -> tuple[str, bytes]:
@@ -154,6 +189,10 @@ def _stream(name: str, packed: bytes) -> IO[bytes]:
         import gzip
 
         return gzip.GzipFile(fileobj=source)  # type: ignore[return-value]  # a binary stream
+    if name.endswith(".bz2"):
+        import bz2
+
+        return bz2.BZ2File(source)
     return source
 
 
@@ -169,8 +208,11 @@ def _release(path: str, image: bytes) -> str:
     (at,) = struct.unpack_from("<H", image, NAME_AT)
     text = image[at + SECTOR : at + SECTOR + 128].split(b"\0")[0].decode("ascii", "replace")
     release = text.split(" ")[0]
-    if not release:
-        raise ScenarioError(f"{path}: names no release; give another build of this kernel")
+    if not at or not RELEASE.fullmatch(release):
+        raise ScenarioError(
+            f"{path}: names no release such as 6.12.107 (but {shown(release)}); give another build "
+            f"of this kernel"
+        )
     return release
 
 
@@ -178,7 +220,7 @@ def _payload(image: bytes) -> bytes:
     """Return the packed kernel inside a bzImage."""
     (version,) = struct.unpack_from("<H", image, VERSION_AT)
     offset, length = struct.unpack_from("<II", image, PAYLOAD_AT)
-    start = (image[SETUP_AT] + 1) * SECTOR + offset
+    start = ((image[SETUP_AT] or OLD_SETUP) + 1) * SECTOR + offset
     if version < WITH_PAYLOAD or start + length > len(image):
         raise ScenarioError(
             "kernel image: its header does not say where the kernel is, or it is cut off"
@@ -196,6 +238,8 @@ def _unpacked(payload: bytes) -> bytes:
         )
     try:
         return unpack(payload)
+    except ScenarioError:
+        raise
     except Exception as error:  # each library has its own errors for damaged data
         raise ScenarioError(f"kernel image: cannot be unpacked: {error}") from None
 
@@ -203,26 +247,46 @@ def _unpacked(payload: bytes) -> bytes:
 def _gzip(payload: bytes) -> bytes:
     import zlib
 
-    return zlib.decompressobj(31).decompress(payload, LARGEST_KERNEL)
+    state = zlib.decompressobj(31)
+    return _whole(state.decompress(payload, LARGEST_KERNEL + 1), state.eof)
 
 
 def _lzma(payload: bytes) -> bytes:
     import lzma
 
-    return lzma.LZMADecompressor().decompress(payload, LARGEST_KERNEL)
+    state = lzma.LZMADecompressor()
+    return _whole(state.decompress(payload, LARGEST_KERNEL + 1), state.eof)
 
 
 def _bzip2(payload: bytes) -> bytes:
     import bz2
 
-    return bz2.BZ2Decompressor().decompress(payload, LARGEST_KERNEL)
+    state = bz2.BZ2Decompressor()
+    return _whole(state.decompress(payload, LARGEST_KERNEL + 1), state.eof)
 
 
 def _zstd(payload: bytes) -> bytes:
     import zstandard
 
-    with zstandard.ZstdDecompressor().stream_reader(payload) as reader:
-        return reader.read(LARGEST_KERNEL)
+    state = zstandard.ZstdDecompressor().decompressobj()
+    parts, total = [], 0
+    for at in range(0, len(payload), STEP):
+        parts.append(state.decompress(payload[at : at + STEP]))
+        total += len(parts[-1])
+        if state.eof or total > LARGEST_KERNEL:
+            break
+    return _whole(b"".join(parts), state.eof)
+
+
+def _whole(kernel: bytes, ended: bool) -> bytes:
+    """Return an unpacked kernel; refuse one that is too large or whose packed data do not end."""
+    if len(kernel) > LARGEST_KERNEL:
+        raise ScenarioError(
+            f"kernel image: unpacks to more than {LARGEST_KERNEL >> 20} MiB; this is no kernel"
+        )
+    if not ended:
+        raise ScenarioError("kernel image: the packed kernel is cut off; load it again")
+    return kernel
 
 
 LZ4_BLOCK = 8 << 20
@@ -234,14 +298,14 @@ def _lz4(payload: bytes) -> bytes:
     import lz4.block
 
     parts, at, total = [], 4, 0
-    while at + 4 <= len(payload) and total < LARGEST_KERNEL:
+    while len(payload) - at > 4 and total <= LARGEST_KERNEL:  # make appends the kernel's size
         (size,) = struct.unpack_from("<I", payload, at)
         if not 0 < size <= len(payload) - at - 4:
-            break  # the size of the kernel, which make appends
+            return _whole(b"", ended=False)
         parts.append(lz4.block.decompress(payload[at + 4 : at + 4 + size], LZ4_BLOCK))
         total += len(parts[-1])
         at += 4 + size
-    return b"".join(parts)
+    return _whole(b"".join(parts), ended=True)
 
 
 PACKERS: dict[bytes, Callable[[bytes], bytes]] = {
@@ -256,12 +320,19 @@ PACKERS: dict[bytes, Callable[[bytes], bytes]] = {
 
 
 def _section(kernel: bytes) -> bytes | None:
-    """Return the section .BTF of vmlinux."""
-    from elftools.common.exceptions import ELFError
-    from elftools.elf.elffile import ELFFile
-
+    """Return the section .BTF of vmlinux, a 64-bit little-endian ELF file (gABI, chapter 4)."""
+    if kernel[:6] != b"\x7fELF\x02\x01":
+        raise ScenarioError("kernel image: holds no 64-bit ELF file; the probes are for x86-64")
     try:
-        section = ELFFile(io.BytesIO(kernel)).get_section_by_name(".BTF")
-        return None if section is None else bytes(section.data())
-    except (ELFError, ValueError, OverflowError) as error:
-        raise ScenarioError(f"kernel image: holds no ELF file: {error}") from None
+        (table,) = struct.unpack_from("<Q", kernel, 0x28)
+        each, number, names = struct.unpack_from("<HHH", kernel, 0x3A)
+        at = [struct.unpack_from("<I20xQQ", kernel, table + each * i) for i in range(number)]
+        texts = at[names][1] if number else 0
+        for name, start, size in at:
+            if kernel.startswith(b".BTF\0", texts + name):
+                if start + size > len(kernel):
+                    raise ScenarioError("kernel image: its .BTF is cut off")
+                return kernel[start : start + size]
+    except (struct.error, IndexError, OverflowError):
+        raise ScenarioError("kernel image: its section headers are damaged") from None
+    return None

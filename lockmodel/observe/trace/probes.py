@@ -17,6 +17,8 @@ Arguments are in rdi, rsi and rdx, so all of this is for x86-64.
 
 from __future__ import annotations
 
+import re
+
 from lockmodel.observe.trace.offsets import Offsets
 
 EVENTS = ("dw", "ins", "rem", "insa", "frk", "exe", "ext")
@@ -70,7 +72,7 @@ def lines_text(offsets: Offsets, release: str) -> str:
         [
             f"# kernel {release}",
             f"# offsets from {offsets.source}: i_mmap {offsets.tree}, i_mmap_rwsem {offsets.lock}",
-            "# as root: append each line to /sys/kernel/tracing/kprobe_events, or use --script",
+            "# as root: append each line to /sys/kernel/tracing/kprobe_events, or use --as script",
             *kprobes(offsets),
             "",
         ]
@@ -106,6 +108,7 @@ if ! [ -w "$tracing/kprobe_events" ]; then
     echo "CONFIG_KPROBE_EVENTS and tracefs mounted (mount -t tracefs t /sys/kernel/tracing)" >&2
     exit 1
 fi
+here=$(pwd)
 cd "$tracing"
 if [ -s kprobe_events ]; then
     echo "$0: there are kprobes already; remove them first ($tracing/kprobe_events)" >&2
@@ -113,6 +116,7 @@ if [ -s kprobe_events ]; then
 fi
 undo() {{
     trap '' INT TERM
+    cd "$tracing"
     echo 0 > tracing_on
     echo 0 > events/kprobes/enable 2>/dev/null || true
     echo > kprobe_events
@@ -135,10 +139,12 @@ echo 1 > options/event-fork       # children of the command are traced as well
 echo 1 > events/kprobes/enable
 echo 1 > tracing_on
 # A shell enters its own number, then becomes the command: nobody else is traced.
-(cd / && sh -c 'echo $$ > "$0"; exec "$@"' "$tracing/set_event_pid" "$@") >&2 ||
+(cd "$here" && sh -c 'echo $$ > "$0"; exec "$@"' "$tracing/set_event_pid" "$@") >&2 ||
     echo "$0: the command failed" >&2
 echo 0 > tracing_on
 echo "# kernel $(uname -r)"
+cd "$here"
+set -f
 for word in $*; do
     case "$word" in -*) continue ;; esac
     program=$(command -v "${{word%;}}") || continue
@@ -147,13 +153,19 @@ for word in $*; do
         stat -L -c 'inode %i %n' "$file"
     done
 done | sort -u
-cat trace
+cat "$tracing/trace"
 """
 
 
 def _pattern(release: str) -> str:
-    """Return the shell pattern of releases that the offsets are for."""
-    return release if release.count(".") > 1 else f"{release}.*|{release}-*|{release}+*"
+    """Return the shell pattern of releases that the offsets are for.
+
+    What distributions add to a version may be missing; a whole release is that one only.
+    """
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+){1,2}", release):
+        return release
+    ends = ("", ".*", "-*", "+*") if release.count(".") == 1 else ("", "-*", "+*")
+    return "|".join(release + end for end in ends)
 
 
 def bpftrace_script(offsets: Offsets, release: str) -> str:
@@ -179,7 +191,8 @@ def bpftrace_script(offsets: Offsets, release: str) -> str:
 //
 //   sudo BPFTRACE_PERF_RB_PAGES=4096 bpftrace probes.bt > trace.txt     stop it by ^C
 //
-// Run one loop meanwhile (bash -c 'for i in 1 2 3 4; do /bin/true; done') and little else.
+// Run one loop meanwhile, on one processor (bpftrace mixes up the order between several):
+//   taskset -c 0 bash -c 'for i in 1 2 3 4; do /bin/true; done'
 BEGIN {{ printf("# kernel {release}\\n"); }}
 kprobe:down_write {OTHERS} {{
     printf("dw: pid=%d sem=0x%llx comm=%s\\n%s\\n", tid, arg0, comm, kstack(24));

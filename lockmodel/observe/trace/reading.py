@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import IO
 
 from lockmodel.errors import FileError, ScenarioError, shortened
 from lockmodel.observe.trace.events import KINDS, Event, Trace
@@ -35,16 +36,20 @@ FTRACE = re.compile(
     r"(?P<rest>(?:\s.*)?)",
     re.ASCII,
 )
+STACK = "<stack trace>"
 FRAME = re.compile(
-    r"\s+(?:=>\s+)?(?:[0-9a-f]{8,16}\s+)?(0x[0-9a-f]{1,16}|[A-Za-z_][\w.]{0,120})(?:\+(?:0x)?[0-9a-f]+)?(?:/0x[0-9a-f]+)?\s*"
+    r"\s+(?:=>\s+)?(?:[0-9a-f]{8,16}\s+)?(0x[0-9a-f]{1,16}|[A-Za-z_][\w.]{0,120})"
+    r"(?:\+(?:0x)?[0-9a-f]{1,16})?(?:/0x[0-9a-f]{1,16})?(?:\s+[\[<][\w-]{1,64}[\]>])?\s*",
+    re.ASCII,
 )
-BPFTRACE = re.compile(r"(\w{2,4}): pid=(\d{1,10})(?:\s+(.*?))?\s+comm=(.{0,20})")
-ADDRESS = re.compile(r"\b(?:sem|root)=(?:0x)?([0-9a-f]{1,16})\b")
-INODE = re.compile(r"\bino=(0x[0-9a-f]{1,16}|\d{1,20})\b")
-NAMED = re.compile(r"(?:inode\s+)?(\d{1,20})\s+(\S.*)")
-LOST = re.compile(r"LOST (\d+) EVENTS|Lost (\d+) events", re.ASCII)
-ENTRIES = re.compile(r"#\s*entries-in-buffer/entries-written:\s*(\d+)/(\d+)")
-KERNEL = re.compile(r"#\s*kernel\s+(\S{1,80})")
+BPFTRACE = re.compile(r"(\w{2,4}): pid=(\d{1,10})( .*)? comm=(.{0,20})", re.ASCII)
+ADDRESS = re.compile(r"\b(?:sem|root)=(?:0x)?([0-9a-f]{1,16})\b", re.ASCII)
+INODE = re.compile(r"\bino=(?:0x([0-9a-f]{1,16})|(\d{1,20}))\b", re.ASCII)
+NAMED = re.compile(r"(?:inode\s+)?(\d{1,20})\s+(\S.*)", re.ASCII)
+NAMED_LAST = re.compile(r"(/\S.{0,4000}?)\s+(\d{1,20})")
+LOST = re.compile(r"LOST (?:(\d{1,20}) )?EVENTS|Lost (\d{1,20}) events", re.ASCII)
+ENTRIES = re.compile(r"#\s*entries-in-buffer/entries-written:\s*(\d{1,20})/(\d{1,20})", re.ASCII)
+KERNEL = re.compile(r"#\s*kernel\s+([\w.+~-]{1,80})", re.ASCII)
 
 
 def read(path: str) -> Trace:
@@ -67,6 +72,8 @@ def read(path: str) -> Trace:
 def names(path: str) -> dict[int, str]:
     """Return inode number -> path of a file with lines as `stat -c '%i %n'` prints them.
 
+    The other order, path first, is read as well.
+
     Raises
     ------
     FileError
@@ -82,26 +89,34 @@ def names(path: str) -> dict[int, str]:
                 if not text or text.startswith("#"):
                     continue
                 match = NAMED.fullmatch(text)
-                if match is None:
+                turned = NAMED_LAST.fullmatch(text)
+                if match is not None:
+                    found[int(match[1])] = match[2]
+                elif turned is not None:
+                    found[int(turned[2])] = turned[1]
+                else:
                     raise ScenarioError(
                         f"{path}: line {number}: {shortened(text)!r} is not INODE PATH; make it by "
                         f"stat -L -c '%i %n' FILE..."
                     )
-                found[int(match[1])] = match[2]
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from None
     return found
 
 
-def _lines(stream: Iterable[str], path: str) -> Iterator[str]:
+def _lines(stream: IO[str], path: str) -> Iterator[str]:
+    """Yield lines without their ends; of a longer one only the first `LONGEST_LINE` characters."""
     size = 0
-    for line in stream:
+    inside = False
+    while line := stream.readline(LONGEST_LINE):
+        inside, rest = not line.endswith("\n"), inside
         size += len(line)
         if size > LARGEST:
             raise ScenarioError(
                 f"{path}: is larger than {LARGEST >> 30} GiB; trace a few iterations"
             )
-        yield line[:LONGEST_LINE].rstrip("\r\n")
+        if not rest:
+            yield line.rstrip("\r\n")
 
 
 def parse(lines: Iterable[str], path: str) -> Trace:
@@ -114,13 +129,15 @@ def parse(lines: Iterable[str], path: str) -> Trace:
     """
     events: list[Event] = []
     stack: list[str] | None = None
+    owner: int | None = None  # event whose stack it is
+    last: dict[int, int] = {}  # thread -> its last event, if that is one of the probes'
     kernel = None
     named: dict[int, str] = {}
 
     def finish() -> None:
         nonlocal stack
-        if stack and events and not events[-1].stack:
-            events[-1] = replace(events[-1], stack=tuple(stack))
+        if stack and owner is not None and not events[owner].stack:
+            events[owner] = replace(events[owner], stack=tuple(stack))
         stack = None
 
     for number, line in enumerate(lines, 1):
@@ -129,7 +146,7 @@ def parse(lines: Iterable[str], path: str) -> Trace:
                 stack.append(frame[1])
             continue
         finish()
-        if line.startswith("#") or "LOST" in line or "Lost" in line:
+        if line.startswith("#") or LOST.search(line):
             _refuse_lost(line, number, path)
             match = KERNEL.fullmatch(line)
             kernel = match[1] if match else kernel
@@ -139,12 +156,23 @@ def parse(lines: Iterable[str], path: str) -> Trace:
             if match:
                 named[int(match[1])] = match[2]
             continue
-        event = _bpftrace(line, number) or _ftrace(line, number)
-        if event is not None:
-            events.append(event)
-            stack = [] if event.kind == "dw" and "pid=" in line.partition(":")[2][:5] else None
-        elif "<stack trace>" in line:
-            stack = []
+        match = BPFTRACE.fullmatch(line)
+        if match and match[1] in KINDS:
+            events.append(_event(match[1], match[2], match[4], match[3] or "", "0", number))
+            stack, owner = [] if match[1] == "dw" else None, len(events) - 1
+            continue
+        match = FTRACE.fullmatch(line)
+        if match is None:
+            continue
+        # Events of other processors come between an event and its stack; the thread tells.
+        what, pid, comm = match["what"], int(match["pid"]), match["comm"].strip()
+        if what == STACK:
+            stack, owner = [], last.get(pid)
+        elif what in KINDS:
+            last[pid] = len(events)
+            events.append(_event(what, pid, comm, match["rest"], match["time"], number))
+        else:
+            last.pop(pid, None)
     finish()
     if not events:
         raise ScenarioError(
@@ -157,48 +185,27 @@ def parse(lines: Iterable[str], path: str) -> Trace:
 def _refuse_lost(line: str, number: int, path: str) -> None:
     lost = LOST.search(line)
     entries = ENTRIES.match(line)
-    missing = 0
+    missing = ""
     if lost:
-        missing = int(lost[1] or lost[2])
-    elif entries:
-        missing = int(entries[2]) - int(entries[1])
-    if missing > 0:
+        missing = f"{lost[1] or lost[2] or 'some'} "
+    elif entries and int(entries[2]) > int(entries[1]):
+        missing = f"{int(entries[2]) - int(entries[1])} "
+    if missing and missing != "0 ":
         raise ScenarioError(
-            f"{path}: line {number}: {missing} events were lost, so nothing can be counted; trace "
+            f"{path}: line {number}: {missing}events were lost, so nothing can be counted; trace "
             f"fewer iterations or raise buffer_size_kb (BPFTRACE_PERF_RB_PAGES for bpftrace)"
         )
 
 
-def _ftrace(line: str, number: int) -> Event | None:
-    match = FTRACE.fullmatch(line)
-    if match is None or match["what"] not in KINDS:
-        return None
-    return _event(
-        match["what"],
-        int(match["pid"]),
-        match["comm"].strip(),
-        match["rest"],
-        float(match["time"]),
-        number,
-    )
-
-
-def _bpftrace(line: str, number: int) -> Event | None:
-    match = BPFTRACE.fullmatch(line)
-    if match is None or match[1] not in KINDS:
-        return None
-    return _event(match[1], int(match[2]), match[4], match[3] or "", 0.0, number)
-
-
-def _event(kind: str, pid: int, comm: str, rest: str, time: float, number: int) -> Event:
+def _event(kind: str, pid: int | str, comm: str, rest: str, time: str, number: int) -> Event:
     address, inode = ADDRESS.search(rest), INODE.search(rest)
     return Event(
         kind=kind,  # type: ignore[arg-type]  # one of KINDS: its callers look
-        pid=pid,
+        pid=int(pid),
         comm=comm,
         address=int(address[1], 16) if address else 0,
-        inode=int(inode[1], 0) if inode else 0,
-        time=time,
+        inode=(int(inode[1], 16) if inode[1] else int(inode[2])) if inode else 0,
+        time=float(time),
         stack=(),
         line=number,
     )

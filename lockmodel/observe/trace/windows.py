@@ -44,6 +44,8 @@ class Acquire:
         Its place among the events.
     pid : int
         Of the thread.
+    root : int
+        Address of the tree.
     inode : int
     site : str
     operations : int
@@ -51,6 +53,7 @@ class Acquire:
 
     at: int
     pid: int
+    root: int
     inode: int
     site: str
     operations: int
@@ -58,9 +61,17 @@ class Acquire:
 
 @dataclass(frozen=True)
 class Window:
-    """One iteration: acquires and operations by inode and site."""
+    """One iteration: acquires and operations by inode and site.
+
+    Attributes
+    ----------
+    counts : tuple of ((inode, site), (acquires, operations))
+    shared : tuple of int
+        Inode numbers that several trees have.
+    """
 
     counts: tuple[tuple[Taken, tuple[int, int]], ...]
+    shared: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -112,7 +123,16 @@ def count(trace: Trace) -> Counted:
             f"trace: the {len(found)} iterations differ, at most {times} are equal; trace again "
             f"with nothing else running, or a loop that does the same each time"
         )
+    if most.shared:
+        raise NotTrustworthyError(
+            f"trace: two files have inode number {most.shared[0]}, on different file systems or "
+            f"because it was not recorded; trace with copies on one file system"
+        )
     counts = dict(most.counts)
+    if not counts:
+        raise ScenarioError(
+            "trace: its iterations take no lock of a file; trace a loop that starts a program"
+        )
     return Counted(_loop(events, spans, counts), len(found), times, counts, distance)
 
 
@@ -133,7 +153,12 @@ def _distance(events: Sequence[Event]) -> int:
             f"trace: {operations} tree operations (ins, rem, insa), of which none follows an "
             f"acquire; trace with all probes of `lockmodel trace --print-probes`"
         )
-    distance, seen = votes.most_common(1)[0]
+    (distance, seen), *others = votes.most_common(2)
+    if others and others[0][1] == seen:
+        raise ScenarioError(
+            f"trace: {distance} and {others[0][0]} bytes from tree to lock explain as many "
+            f"operations; trace a loop that maps more files"
+        )
     if seen < UNDER_LOCK * operations:
         raise ScenarioError(
             f"trace: {seen} of {operations} tree operations happen under a lock at one distance "
@@ -148,22 +173,27 @@ def _acquires(events: Sequence[Event], distance: int) -> list[Acquire]:
     inodes = {e.address: e.inode for e in events if e.kind in OPERATIONS}
     last: dict[tuple[int, int], int] = {}
     covered: Counter[int] = Counter()
+    shown: dict[int, int] = {}
     taken: list[tuple[int, Event]] = []
     for at, event in enumerate(events):
         if event.kind == "dw" and event.address - distance in inodes:
             taken.append((at, event))
             last[event.pid, event.address - distance] = at
         elif event.kind in OPERATIONS:
-            covered[last.get((event.pid, event.address), -1)] += 1
+            under = last.get((event.pid, event.address), -1)
+            covered[under] += 1
+            shown[under] = event.inode
     bare = sum(not event.stack for _, event in taken)
     if bare:
         raise ScenarioError(
             f"trace: {bare} of {len(taken)} acquires have no kernel stack, so their sites are not "
             f"known; set options/stacktrace to 1 (the script of --print-probes does)"
         )
+    roots = [(at, e, e.address - distance) for at, e in taken]
     return [
-        Acquire(at, e.pid, inodes[e.address - distance], site(e.stack), covered[at])
-        for at, e in taken
+        # An address may be another file's later on, so the operations under the lock go first.
+        Acquire(at, e.pid, root, shown.get(at, inodes[root]), site(e.stack), covered[at])
+        for at, e, root in roots
     ]
 
 
@@ -180,9 +210,12 @@ def _spans(events: Sequence[Event]) -> list[Span]:
     again = execs.most_common(1)[0][0] if execs else 0
     marks = [at for at, e in enumerate(events) if e.kind == "exe" and e.pid == again]
     alone = [(frozenset({again}), first, last) for first, last in pairwise(marks[1:])]
-    parents = dict.fromkeys(event.pid for event in events if event.kind == "frk")
-    forking = [list(_children(events, parent)) for parent in parents]
-    return max([*forking, alone], key=len)
+    best: list[Span] = []
+    for parent, forks in Counter(e.pid for e in events if e.kind == "frk").most_common():
+        if forks <= len(best):
+            break
+        best = max(best, list(_children(events, parent)), key=len)
+    return max(best, alone, key=len)
 
 
 def _children(events: Sequence[Event], parent: int) -> Iterator[Span]:
@@ -210,13 +243,16 @@ def _children(events: Sequence[Event], parent: int) -> Iterator[Span]:
 def _family(events: Sequence[Event], parent: int, seen: set[int]) -> frozenset[int]:
     """Return a process and all that descend from it, as far as the order of events tells.
 
-    A new thread is taken for the child of who forked last and has no child yet.
+    A new thread is taken for the child of who forked last and has no child yet. Where that may be
+    another process as well, nobody descends.
     """
     family, known = {parent}, set(seen)
     forked: list[int] = []
     for event in events:
         if event.pid not in known:
             known.add(event.pid)
+            if len({pid in family for pid in forked}) > 1:
+                return frozenset({parent})
             if forked and forked.pop() in family:
                 family.add(event.pid)
         if event.kind == "frk":
@@ -226,14 +262,17 @@ def _family(events: Sequence[Event], parent: int, seen: set[int]) -> frozenset[i
 
 def _window(acquires: Sequence[Acquire], pids: frozenset[int], first: int, last: int) -> Window:
     counts: dict[Taken, tuple[int, int]] = {}
+    roots: dict[int, set[int]] = defaultdict(set)
     start = bisect_left(acquires, first, key=lambda a: a.at)
     end = bisect_left(acquires, last, key=lambda a: a.at)
     for acquire in acquires[start:end]:
         if acquire.pid in pids:
+            roots[acquire.inode].add(acquire.root)
             key = (acquire.inode, acquire.site)
             before = counts.get(key, (0, 0))
             counts[key] = (before[0] + 1, before[1] + acquire.operations)
-    return Window(tuple(sorted(counts.items())))
+    shared = tuple(sorted(inode for inode, trees in roots.items() if len(trees) > 1))
+    return Window(tuple(sorted(counts.items())), shared)
 
 
 def _loop(events: Sequence[Event], spans: Sequence[Span], counts: Iterable[Taken]) -> str:

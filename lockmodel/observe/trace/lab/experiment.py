@@ -6,6 +6,7 @@ exact and repeat; nothing depends on speed.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError, ScenarioError
 from lockmodel.observe.acquires.resolve import Loaded, Program, Resolver
+from lockmodel.observe.acquires.sysroot import printable
 from lockmodel.observe.bench.program import COMPILERS, compiler
 from lockmodel.observe.trace import btf, reading, windows
 from lockmodel.observe.trace.events import Trace
@@ -31,6 +33,8 @@ LARGEST_FILES = 1 << 29
 
 MOST_EXIT_CODE = 125
 """Above: what loop.c returns for a program that did not run."""
+KILLED = 128
+"""loop.c adds the signal to this."""
 
 DEFAULT_FOLDERS = tuple(
     f"{prefix}/{name}"
@@ -112,7 +116,8 @@ def build(folder: Path) -> tuple[Path, Path]:
                 check=False,
                 stdin=subprocess.DEVNULL,
             )
-            problem = done.stderr.strip() if done.returncode else ""
+            ended = f"exit code {done.returncode}"
+            problem = (done.stderr.strip() or ended) if done.returncode else ""
         except (OSError, subprocess.SubprocessError) as error:
             problem = str(error)
         if problem:
@@ -165,6 +170,14 @@ def run(
     init, loop_program = built
     program = resolver.program(str(loop_program) if binary is None else binary)
     files, libraries = _files(program, resolver.program(str(loop_program)))
+    own = ("/init", "/plan", "/dev/console", LOOP, SLEEPER)
+    for path in files:
+        if path in own or not path.isprintable():
+            raise ArgumentError(
+                f"{printable(path)}: the guest has no place for a file of this name "
+                f"({', '.join(own)} are its own, and control characters end a line of its plan); "
+                f"copy it to another name"
+            )
     content = loop_program.read_bytes()
     start = LOOP if binary is None else program.main.place.path
     shown = sorted({*files, LOOP})
@@ -172,7 +185,7 @@ def run(
     packed = initramfs.archive(
         {
             "/init": init.read_bytes(),
-            "/plan": text.encode(),
+            "/plan": os.fsencode(text),
             LOOP: content,
             SLEEPER: content,
             **files,
@@ -236,6 +249,14 @@ def _evaluated(
             number, path = line.removeprefix("inode ").split(" ", 1)
             names[int(number)] = path
     phases = _phases(lines)
+    wanted = ["count"]
+    if mappers is not None:
+        wanted += ["calibrate", *(f"held {others}" for others in mappers)]
+    plain = [line.split()[-1] for line in said if line.startswith("calibrated: ")]
+    if not phases.keys() >= set(wanted) or (mappers and not (plain and plain[0].isdecimal())):
+        raise NotTrustworthyError(
+            f"lab: the console lacks a part ({', '.join(wanted)}); run it again"
+        )
     text = "\n".join(
         [
             f"# kernel {release}",
@@ -247,7 +268,6 @@ def _evaluated(
     counted = windows.count(reading.parse(text.splitlines(), "lab"))
     found: list[HeldSite] = []
     if mappers is not None:
-        plain = [line.split()[-1] for line in said if line.startswith("calibrated: ")]
         calibration = _trace(phases["calibrate"]).events
         cost = costs(calibration, CALIBRATIONS, int(plain[0]))
         for others in mappers:
@@ -264,11 +284,20 @@ def _ended(said: Sequence[str]) -> int:
     how, code = ended[0][-2], int(ended[0][-1])
     if how == "signal" or code > MOST_EXIT_CODE:
         raise NotTrustworthyError(
-            f"lab: the binary cannot be run in the guest ({how} {code}; 127: not executed, 128 and "
-            f"more: killed by signal {code - 128}); it has only its libraries there, no other "
-            f"files. Choose one that ends at once when it is run without arguments"
+            f"lab: the binary cannot be run in the guest ({_ending(how, code)}); it has only its "
+            f"libraries there, no other files. Choose one that ends at once when it is run without "
+            f"arguments"
         )
     return code
+
+
+def _ending(how: str, code: int) -> str:
+    """Return how the loop ended, whose exit code says how the binary did (see loop.c)."""
+    if how == "signal":
+        return f"the loop program was killed by signal {code}"
+    if code > KILLED:
+        return f"it was killed by signal {code - KILLED}"
+    return f"exit code {code}: {'not executed' if code == KILLED - 1 else 'not started'}"
 
 
 def _phases(lines: Sequence[str]) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ Format: Documentation/driver-api/early-userspace/buffer-format.rst of Linux ("ne
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 MAGIC = b"070701"
@@ -38,7 +39,7 @@ def archive(files: Mapping[str, bytes]) -> bytes:
 
 
 def _entry(number: int, name: str, mode: int, content: bytes, device: tuple[int, int]) -> bytes:
-    text = name.encode() + b"\0"
+    text = os.fsencode(name) + b"\0"
     fields = (number, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(text), 0)
     header = MAGIC + b"".join(b"%08X" % value for value in fields) + text
     return _padded(header) + _padded(content)

@@ -16,6 +16,8 @@ PROGRAM = "qemu-system-x86_64"
 COMMAND_LINE = "console=ttyS0 quiet loglevel=1 panic=-1 nokaslr mitigations=off tsc=reliable"
 LARGEST_CONSOLE = 1 << 30
 BLOCK = 1 << 16
+LONGEST_WAIT_S = 60.0
+"""At once: the system call takes no more than 24 days."""
 PANIC = b"Kernel panic"
 TAIL = 400
 """Characters of the console that a failure shows."""
@@ -83,9 +85,14 @@ def boot(
     ]
     if counting:
         command += ["-icount", "shift=0,sleep=off"]
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+    except OSError as error:
+        raise ArgumentError(
+            f"{command[0]} cannot be started: {error.strerror}; install it again"
+        ) from None
     try:
         console = _collect(process, time.monotonic() + limit_s, watch)
     finally:
@@ -107,11 +114,13 @@ def _collect(process: subprocess.Popen[bytes], end: float, watch: Callable[[byte
         selector.register(process.stdout, selectors.EVENT_READ)
         while True:
             left = end - time.monotonic()
-            if left <= 0 or not selector.select(left):
+            if left <= 0:
                 raise NotTrustworthyError(
                     f"lab: the guest did not end in time; --time-limit gives it longer. It said: "
                     f"{_tail(bytes(found))}"
                 )
+            if not selector.select(min(left, LONGEST_WAIT_S)):
+                continue
             block = os.read(process.stdout.fileno(), BLOCK)
             if not block:
                 return bytes(found)
@@ -121,7 +130,7 @@ def _collect(process: subprocess.Popen[bytes], end: float, watch: Callable[[byte
             lines = bytes(found[seen:]).split(b"\n")
             for line in lines[:-1]:
                 watch(line)
-            seen = len(found) - len(lines[-1])
+            seen = len(found) - (len(lines[-1]) if len(lines[-1]) < BLOCK else 0)
             if PANIC in found[-BLOCK:]:
                 raise NotTrustworthyError(f"lab: the guest panicked: {_tail(bytes(found))}")
 
@@ -130,7 +139,7 @@ def _why(console: bytes) -> str:
     """Return what went wrong in the guest."""
     failed = [line for line in console.splitlines() if line.startswith(b"LAB failed: ")]
     if failed:
-        return failed[0].decode("utf-8", "replace")[4:].strip()
+        return _tail(failed[0][4:])
     return f"the guest ended early. It said: {_tail(console)}"
 
 
