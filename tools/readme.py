@@ -52,7 +52,8 @@ def run(command: str, folder: str) -> list[str]:
     )
     if done.returncode:
         raise SystemExit(f"README: {command!r} exits with {done.returncode}: {done.stderr}")
-    return done.stdout.rstrip("\n").split("\n")
+    said = done.stdout.rstrip("\n")
+    return said.split("\n") if said else []
 
 
 def session(match: re.Match[str], folder: str) -> str:
@@ -79,7 +80,7 @@ def session(match: re.Match[str], folder: str) -> str:
         if any(word in whole for word in RANDOM) and masked(output) == masked(old):
             output = old
         made += output
-        if lines:
+        if lines and output:
             made.append("")
             lines = lines[1:] if lines[0] == "" else lines
     return "```console\n" + "\n".join(made) + "\n```"

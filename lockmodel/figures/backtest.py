@@ -72,24 +72,30 @@ def draw(found: Backtest, stream: IO[bytes], kind: str) -> None:
     measurement: noise is drawn once, on the side where it arises. The verdict takes both together,
     so bars that just touch are outside.
     """
+    height = REST + ROW * len(shown(found))
+    with canvas(stream, kind, (WIDTH, height)) as figure:
+        draw_rows(figure, found)
+
+
+def draw_rows(figure: Any, found: Backtest) -> None:
+    """Draw the back-test on an empty figure."""
     entries = shown(found)
-    with canvas(stream, kind, (WIDTH, REST + ROW * len(entries))) as figure:
-        axes = figure.subplots()
-        limits = _limits(entries)
-        for row, entry in enumerate(entries):
-            _row(axes, row, entry, limits[1])
-        turn = sum(entry.group == "change" for entry in entries)
-        if 0 < turn < len(entries):
-            axes.axhline(turn - 0.5, color="0.5", lw=0.6)
-        axes.set_yticks(range(len(entries)), [name(entry) for entry in entries])
-        axes.set_ylim(len(entries) - 0.4, -0.6)
-        axes.set_xscale("symlog", linthresh=LINEAR, linscale=0.6)
-        axes.set_xlim(*limits)
-        ticks = [tick for tick in TICKS if limits[0] <= tick <= limits[1]]
-        axes.set_xticks(ticks, [f"{100 * t:+,.0f}" if t else "0" for t in ticks])
-        axes.set_xticks([], minor=True)
-        axes.set_xlabel("gain of throughput (%), linear up to 10")
-        _legend(figure, axes, {entry.verdict for entry in entries})
+    axes = figure.subplots()
+    limits = _limits(entries)
+    for row, entry in enumerate(entries):
+        _row(axes, row, entry, limits[1])
+    turn = sum(entry.group == "change" for entry in entries)
+    if 0 < turn < len(entries):
+        axes.axhline(turn - 0.5, color="0.5", lw=0.6)
+    axes.set_yticks(range(len(entries)), [name(entry) for entry in entries])
+    axes.set_ylim(len(entries) - 0.4, -0.6)
+    axes.set_xscale("symlog", linthresh=LINEAR, linscale=0.6)
+    axes.set_xlim(*limits)
+    ticks = [tick for tick in TICKS if limits[0] <= tick <= limits[1]]
+    axes.set_xticks(ticks, [f"{100 * t:+,.0f}" if t else "0" for t in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel("gain of throughput (%), linear up to 10")
+    _legend(figure, axes, {entry.verdict for entry in entries})
 
 
 def _row(axes: Any, row: int, entry: Entry, end: float) -> None:

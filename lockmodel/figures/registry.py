@@ -102,6 +102,15 @@ ENTRIES = (
         2.5,
     ),
     Entry(
+        "backtest",
+        "published gains, predicted with the own result hidden",
+        "changes",
+        "data/published/interventions.json",
+        (PROGRESS,),
+        3.4,
+        3.6,
+    ),
+    Entry(
         "shards",
         "throughput and walk time against shards, simulated",
         "shards",
