@@ -1,13 +1,13 @@
 # make demo   install and run the main job        make test   install and run all tests
 # make check  lint and types                      make bench  speed and accuracy table
 # make peers  install other tools for make bench  make error-map  measure product form's error
-# make lab    trace real kernels in QEMU
+# make lab    trace real kernels in QEMU         make paper      figures, numbers, paper/lockmodel.pdf
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 
-.PHONY: demo test lab check bench peers error-map models readme golden clean
+.PHONY: demo test paper lab check bench peers error-map models readme golden clean
 .DEFAULT_GOAL := demo
 
 # A stamp per dependency set: made again when pyproject.toml changes.
@@ -26,6 +26,13 @@ demo: $(VENV)/.installed
 # Side by side: the tests of coverage alone keep a CPU busy for minutes.
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+
+paper: $(VENV)/.installed-paper
+	$(BIN)/lockmodel paper
+
+$(VENV)/.installed-paper: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[paper]'
+	@touch $@
 
 # Real kernels in QEMU: needs what tools/lab-kernels.sh gets.
 lab: $(VENV)/.installed-dev

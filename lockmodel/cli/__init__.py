@@ -36,6 +36,7 @@ COMMANDS = {
     "sweep": "sweep",
     "theory": "theory",
     "figure": "figure",
+    "paper": "paper",
 }
 """Command -> module of this package, in the order of the help."""
 
