@@ -20,6 +20,6 @@ def data(progress: Progress = quietly) -> Backtest:
     return replace(found, entries=tuple(e for e in found.entries if e.group == GROUP))
 
 
-def draw(figure: Any, found: Backtest) -> None:
+def draw(figure: Any, drawn: Backtest) -> None:
     """Draw a row for each case that has a predicted number."""
-    draw_rows(figure, found)
+    draw_rows(figure, drawn)

@@ -125,7 +125,7 @@ ENTRIES = (
         "agreement",
         "two cases of `lockmodel verify`",
         ("scenario", "populations", "precision", PROGRESS),
-        4.2,
+        2.8,
         2.5,
     ),
     Entry(
@@ -134,7 +134,7 @@ ENTRIES = (
         "error_map",
         "data/computed/product_form_error.csv",
         ("readers",),
-        3.1,
+        2.2,
         3.3,
     ),
     Entry(

@@ -3,6 +3,7 @@
 from lockmodel.figures import registry
 from lockmodel.figures.shards import ShardLine
 from lockmodel.paper.out import Out
+from lockmodel.shipped import find_scenario
 
 WITHIN = 0.1
 
@@ -17,6 +18,7 @@ def make(out: Out) -> None:
     out.number("walks_slow", slow.walks_per_s, f"{slow.walks_per_s:,.0f}")
     out.number("walks_fast", fast.walks_per_s, f"{fast.walks_per_s:,.0f}")
     out.si("walk_read", found.read_s, "s")
+    out.si("handoff_timeout", find_scenario(registry.MODEL).locks[0].handoff_timeout, "s")
     out.share("within", WITHIN)
     enough = _enough(free)
     out.count("shards_enough", enough)

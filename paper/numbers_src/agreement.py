@@ -9,6 +9,9 @@ from lockmodel.shipped import find_scenario, shipped_dir
 from lockmodel.solvers import solve
 from lockmodel.verify.agreement import verify
 
+FINEST = -14
+"""Rounding of double precision over a few dozen operations: smaller differences are luck."""
+
 
 def make(out: Out) -> None:
     """Name counts and errors."""
@@ -40,9 +43,9 @@ def _published() -> Path:
 
 
 def _decade(value: float) -> int:
-    """Return the power of ten that a small number stays below."""
+    """Return the power of ten that a small number stays below; no finer than arithmetic is."""
     power = 0
-    while value < 10.0 ** (power - 1):
+    while power > FINEST and value < 10.0 ** (power - 1):
         power -= 1
     return power
 

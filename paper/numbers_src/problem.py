@@ -22,8 +22,6 @@ def make(out: Out) -> None:
     out.count("all_n", last)
     out.share("drop", 1 - rates[last] / rates[peak])
     out.si("at_one", rates[1], "/s")
-    ideal = rates[1] * last / rates[last]
-    out.number("ideal_factor", ideal, f"{ideal:.0f}")
     found = re.search(PROFILED, find_data(CURVE).read_text(encoding="utf-8"))
     if found is None:
         raise ValueError(f"{CURVE}: its header has no profile")
