@@ -15,6 +15,28 @@ NORMAL_95 = 1.6448536269514722
 """95 % quantile of the standard normal distribution."""
 
 
+DEVIATIONS = {
+    "think": 0.02,
+    "think_remote": 0.05,
+    "all.time_per_instruction_remote": 0.05,
+    "all.handoff": 0.15,
+}
+"""Of a curve that leaves the hand-off open: standard deviations of logarithms."""
+
+
+def usual(scenario: Scenario) -> Scenario:
+    """Return the scenario with a fit such as a published curve gives."""
+    return fitted(
+        scenario,
+        DEVIATIONS,
+        correlation=-0.2,
+        undetermined=("all.handoff",),
+        degrees=4.0,
+        noise=0.02,
+        model_error=0.03,
+    )
+
+
 def fitted(
     scenario: Scenario,
     deviations: dict[str, float],

@@ -8,7 +8,7 @@ import json
 import re
 
 import pytest
-from fits import fitted
+from fits import DEVIATIONS, fitted, usual
 from msgspec.structs import replace
 
 from lockmodel.cli.intervals import Column, fitting, gain, gain_ends, span
@@ -18,21 +18,7 @@ from lockmodel.shipped import find_scenario
 MODEL = "execl-xeon8369b"
 SHIPPED = find_scenario(MODEL)
 
-DEVIATIONS = {
-    "think": 0.02,
-    "think_remote": 0.05,
-    "all.time_per_instruction_remote": 0.05,
-    "all.handoff": 0.15,
-}
-FITTED = fitted(
-    SHIPPED,
-    DEVIATIONS,
-    correlation=-0.2,
-    undetermined=("all.handoff",),
-    degrees=4.0,
-    noise=0.02,
-    model_error=0.03,
-)
+FITTED = usual(SHIPPED)
 
 
 @pytest.mark.parametrize(

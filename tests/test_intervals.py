@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from fits import NORMAL_95, fitted
+from fits import NORMAL_95, fitted, usual
 from msgspec.structs import replace
 
 from lockmodel import intervals, sweep
@@ -53,21 +53,7 @@ ONE_LOCK = Scenario(
     ),
     sites=(Site(lock="file", phase="exec", name="map", acquires=4, held_instructions=1000),),
 )
-DEVIATIONS = {
-    "think": 0.02,
-    "think_remote": 0.05,
-    "all.time_per_instruction_remote": 0.05,
-    "all.handoff": 0.15,
-}
-FITTED = fitted(
-    SHIPPED,
-    DEVIATIONS,
-    correlation=-0.2,
-    undetermined=("all.handoff",),
-    degrees=4.0,
-    noise=0.02,
-    model_error=0.03,
-)
+FITTED = usual(SHIPPED)
 
 
 def width(ends):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockmodel.cli import common
-from lockmodel.cli.common import Report, output_options
+from lockmodel.cli.common import F, Report, output_options
 
 if TYPE_CHECKING:
     from lockmodel.observe.acquires.count import Counts, FileCount
@@ -17,6 +17,23 @@ if TYPE_CHECKING:
 LOOPS = ("fork", "vfork", "execl")
 LONGEST = 32
 """Longest file name that leaves room for the other columns."""
+
+
+def system_options(command: F) -> F:
+    """Add --sysroot and --library-path, which `resolver` takes."""
+    for option in (
+        click.option(
+            "--library-path",
+            metavar="DIRS",
+            envvar="LD_LIBRARY_PATH",
+            help="Folders before the usual ones, with ':' [default: LD_LIBRARY_PATH].",
+        ),
+        click.option(
+            "--sysroot", metavar="DIR", help="Unpacked root whose ld.so and libraries count."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -30,13 +47,7 @@ LONGEST = 32
     metavar="PATH",
     help="Program that forks [default: one that needs only libc].",
 )
-@click.option("--sysroot", metavar="DIR", help="Unpacked root whose ld.so and libraries count.")
-@click.option(
-    "--library-path",
-    metavar="DIRS",
-    envvar="LD_LIBRARY_PATH",
-    help="Folders before the usual ones, with ':' [default: LD_LIBRARY_PATH].",
-)
+@system_options
 @click.option("--toml", metavar="FILE", help="Write a scenario for predict, levers and fit.")
 @click.option(
     "--from-shares",

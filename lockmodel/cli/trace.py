@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockmodel.cli import common
+from lockmodel.cli.acquires import system_options
 from lockmodel.cli.common import Report, output_options
 from lockmodel.errors import ArgumentError, shown
 
@@ -179,13 +180,7 @@ def read(file: str, inodes: str | None, as_json: bool, output: str | None, force
     "--loop", type=click.Choice(["fork", "vfork", "execl"]), default="fork", show_default=True
 )
 @click.option("--binary", metavar="PATH", help="What is started [default: /bin/true].")
-@click.option("--sysroot", metavar="DIR", help="Unpacked root whose ld.so and libraries count.")
-@click.option(
-    "--library-path",
-    metavar="DIRS",
-    envvar="LD_LIBRARY_PATH",
-    help="Folders before the usual ones, with ':' [default: LD_LIBRARY_PATH].",
-)
+@system_options
 @click.option(
     "--mappers",
     default=MAPPERS,

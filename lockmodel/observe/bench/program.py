@@ -95,23 +95,29 @@ def compiler() -> str | None:
     return next((found for name in [*named[:1], *COMPILERS] if (found := shutil.which(name))), None)
 
 
+def run_compiler(
+    compiler: str, source: Path, target: Path, *options: str
+) -> subprocess.CompletedProcess[str]:
+    """Compile one C file; raises OSError or SubprocessError if the compiler does not end."""
+    return subprocess.run(
+        [compiler, "-O2", *options, "-o", str(target), str(source)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=BUILD_TIMEOUT_S,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
 def _compile(folder: Path) -> tuple[Path | None, str]:
     """Return the built program and how, or None and why not."""
     found = compiler()
     if found is None:
         return None, "no cc, gcc or clang found"
     target = folder / "loop"
-    command = [found, "-O2", "-o", str(target), str(HERE / "loop.c")]
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=BUILD_TIMEOUT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        done = run_compiler(found, HERE / "loop.c", target)
     except (OSError, subprocess.SubprocessError) as error:
         return None, f"{found} failed: {error}"[:120]
     if done.returncode != 0:

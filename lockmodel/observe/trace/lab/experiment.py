@@ -16,7 +16,7 @@ from pathlib import Path
 from lockmodel.errors import ArgumentError, NotTrustworthyError, ScenarioError
 from lockmodel.observe.acquires.resolve import Loaded, Program, Resolver
 from lockmodel.observe.acquires.sysroot import printable
-from lockmodel.observe.bench.program import COMPILERS, compiler
+from lockmodel.observe.bench.program import COMPILERS, compiler, run_compiler
 from lockmodel.observe.trace import btf, reading, windows
 from lockmodel.observe.trace.events import Trace
 from lockmodel.observe.trace.held import HeldSite, costs, held
@@ -26,7 +26,6 @@ from lockmodel.observe.trace.lab.plan import CALIBRATIONS, LOOP, SLEEPER, plan
 from lockmodel.observe.trace.offsets import Offsets, of_types, stated
 
 HERE = Path(__file__).resolve().parent
-BUILD_TIMEOUT_S = 60.0
 
 LARGEST_FILES = 1 << 29
 """Bytes of the binary and its libraries, which the guest holds in memory."""
@@ -105,17 +104,8 @@ def build(folder: Path) -> tuple[Path, Path]:
     made = []
     for name, options in (("init", ("-static",)), ("loop", ())):
         target = folder / name
-        command = [found, "-O2", *options, "-o", str(target), str(HERE / f"{name}.c")]
         try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=BUILD_TIMEOUT_S,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
+            done = run_compiler(found, HERE / f"{name}.c", target, *options)
             ended = f"exit code {done.returncode}"
             problem = (done.stderr.strip() or ended) if done.returncode else ""
         except (OSError, subprocess.SubprocessError) as error:
