@@ -8,6 +8,9 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+COLLECTED_S = 10.0
+"""Longest wait for the pool's own thread after its processes were killed."""
+
 
 @contextmanager
 def pool(
@@ -34,10 +37,13 @@ def pool(
         yield made
     except BaseException:
         workers = list((made._processes or {}).values())
+        manager: Any = made._executor_manager_thread
         made.shutdown(wait=False, cancel_futures=True)
         for worker in workers:
             worker.kill()
         for worker in workers:
             worker.join()
+        if manager is not None:  # collects the same processes; until then they count as active
+            manager.join(COLLECTED_S)
         raise
     made.shutdown()
