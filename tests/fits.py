@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
-from lockmodel.fit.parameters import parse, read
-from lockmodel.fitted import Fit, FittedData, FittedParameter
-from lockmodel.scenario import Scenario
+from lockmodel.fitting.parameters import parse, read
+from lockmodel.model.fit_table import Fit, FittedData, FittedParameter
+from lockmodel.model.scenario import Scenario
 
 NORMAL_95 = 1.6448536269514722
 """95 % quantile of the standard normal distribution."""

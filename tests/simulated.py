@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from lockmodel.distribution import (
+from lockmodel.model.distribution import (
     Constant,
     Coxian,
     Distribution,
@@ -19,7 +19,8 @@ from lockmodel.distribution import (
     Lognormal,
     Pareto,
 )
-from lockmodel.scenario import Lock, Machine, Scenario, Site
+from lockmodel.model.machine import Machine
+from lockmodel.model.scenario import Lock, Scenario, Site
 from lockmodel.solvers.simulation.output import Estimate
 from lockmodel.solvers.simulation.simulate import Simulated, simulate
 

@@ -20,8 +20,8 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from lockmodel import handoff as ho
-from lockmodel import scenario as sc
+from lockmodel.model import handoff as ho
+from lockmodel.model import scenario as sc
 
 REPEATABLE = settings(
     derandomize=True, deadline=None, max_examples=60, phases=[Phase.explicit, Phase.generate]

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
-from lockmodel.fit.estimate import Estimate, Settings, fit
-from lockmodel.fit.study import DataSet, plan
-from lockmodel.handoff import ConstantHandOff, HandOff
+from lockmodel.fitting.estimate import Estimate, Settings, fit
+from lockmodel.fitting.study import DataSet, plan
+from lockmodel.model.handoff import ConstantHandOff, HandOff
+from lockmodel.model.machine import Machine
+from lockmodel.model.scenario import Lock, Scenario, Site
 from lockmodel.observe.observations import Observation, Source
-from lockmodel.scenario import Lock, Machine, Scenario, Site
-from lockmodel.solvers import points
+from lockmodel.solvers.solve import points
 
 SOURCE = Source("x.csv", 1)
 CURVE = (1, 2, 4, 8, 16, 32, 48, 64)

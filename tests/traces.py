@@ -10,11 +10,12 @@ import gzip
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-SAMPLES = Path(__file__).parent / "recorded"
-TRACED = Path(__file__).parent.parent / "data" / "traced"
+from places import ROOT, TESTS
+
+SAMPLES = TESTS / "recorded"
+TRACED = ROOT / "data" / "traced"
 
 Rows = dict[tuple[str, str], tuple[int, int]]
 """(file, phase.site) -> acquires, tree operations."""
@@ -65,7 +66,7 @@ STACKS = {
     "exec.mprotect_split": "down_write __split_vma vma_modify mprotect_fixup do_mprotect_pkey",
     "exit.teardown": "down_write unlink_file_vma free_pgtables exit_mmap __mmput do_exit",
 }
-"""Site -> where its acquire comes from, by the rules of RECIPE.md."""
+"""Site -> where its acquire comes from, by the rules of data/README.md."""
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,12 @@ from bench_stochastic import (
     simulation_rows,
 )
 
-from lockmodel.handoff import TopologyHandOff
-from lockmodel.network import Station
-from lockmodel.scenario import Lock, Machine, Scenario, Site
-from lockmodel.solvers import points
+from lockmodel.model.handoff import TopologyHandOff
+from lockmodel.model.machine import Machine
+from lockmodel.model.network import Station
+from lockmodel.model.scenario import Lock, Scenario, Site
 from lockmodel.solvers.product_form import batch_throughput, throughputs
+from lockmodel.solvers.solve import points
 
 EXACT_A = {8: 0.61829933268927907, 16: 0.9538958427556234, 32: 0.9999961968904226, 4096: 1.0}
 EXACT_B = {

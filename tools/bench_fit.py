@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import statistics
 import time
-from pathlib import Path
 
 from bench_stochastic import Measured
 
-from lockmodel.fit.bootstrap import bootstrap
-from lockmodel.fit.datasets import Wanted, load_sets
-from lockmodel.fit.estimate import Estimate, fit
-from lockmodel.fit.profile import intervals
-from lockmodel.fit.study import default_free, plan
-from lockmodel.shipped import find_data, find_scenario, shipped_dir
+from lockmodel.fitting.bootstrap import bootstrap
+from lockmodel.fitting.datasets import Wanted, load_sets
+from lockmodel.fitting.estimate import Estimate, fit
+from lockmodel.fitting.profile import intervals
+from lockmodel.fitting.study import default_free, plan
+from lockmodel.model.shipped import find_data, find_scenario, shipped_dir
 
 CURVE, MODEL = "unixbench_execl_xeon8369b.csv", "execl-xeon8369b"
 REFITS = 1000
-SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
-"""Larger curve sets, where they are; not shipped."""
 
 
 def _seconds(function: object, repeats: int) -> tuple[float, str]:
@@ -53,33 +50,24 @@ def fit_rows(repeats: int) -> list[Measured]:
 
 
 def accuracy_rows() -> list[Measured]:
-    """Return the accuracy of predictions beyond half of the shipped and the larger curves."""
-    from lockmodel.accuracy import accuracy
+    """Return the accuracy of predictions beyond half of the shipped curves."""
+    from lockmodel.evaluate.accuracy import accuracy
 
-    folders = [shipped_dir("data") / "published"]
-    if SHARED.is_dir():
-        folders += [SHARED / "published", SHARED / "curves"]
-    rows = []
-    for folder in folders:
-        start = time.perf_counter()
-        overall = accuracy(folder).to_json()["overall"]
-        spent = time.perf_counter() - start
-        own, last, usl = (overall[name] for name in ("lockmodel", "last", "usl"))
-        name = f"{folder.parent.name}/{folder.name}"
-        rows.append(
-            Measured(
-                f"{name}: {overall['curves']} curves, {spent:.0f} s",
-                f"median {own['median']:.3f}, mean {own['mean']:.3f}",
-                f"last {last['median']:.3f}, {last['mean']:.3f}",
-                own["median"] <= 0.075 and own["mean"] < min(last["mean"], usl["mean"]),
-            )
-        )
-        rows.append(
-            Measured(
-                f"{name}: 90 % band",
-                f"{overall['coverage']:.1%} inside",
-                "85 to 95 %",
-                0.85 <= overall["coverage"] <= 0.95,
-            )
-        )
-    return rows
+    start = time.perf_counter()
+    overall = accuracy(shipped_dir("data") / "published").to_json()["overall"]
+    spent = time.perf_counter() - start
+    own, last, usl = (overall[name] for name in ("lockmodel", "last", "usl"))
+    return [
+        Measured(
+            f"{overall['curves']} shipped curves, {spent:.0f} s",
+            f"median {own['median']:.3f}, mean {own['mean']:.3f}",
+            f"last {last['median']:.3f}, {last['mean']:.3f}",
+            own["median"] <= 0.075 and own["mean"] < min(last["mean"], usl["mean"]),
+        ),
+        Measured(
+            "shipped curves: 90 % band",
+            f"{overall['coverage']:.1%} inside",
+            "85 to 95 %",
+            0.85 <= overall["coverage"] <= 0.95,
+        ),
+    ]

@@ -38,11 +38,11 @@ def _rss_mib() -> float:
 
 def simulation_rows(repeats: int) -> list[Measured]:
     """Return events per second of one core, and what memory grew by meanwhile."""
-    from lockmodel.scenario import Scenario
-    from lockmodel.shipped import find_scenario
+    from lockmodel.evaluate.verify.cases import three
+    from lockmodel.model.scenario import Scenario
+    from lockmodel.model.shipped import find_scenario
     from lockmodel.solvers.simulation.engine import run
     from lockmodel.solvers.simulation.world import make
-    from lockmodel.verify.cases import three
 
     def rate(scenario: Scenario, population: int) -> tuple[float, float]:
         w = make(scenario, population, 1, 0)
@@ -81,7 +81,7 @@ def chain(population: int) -> dict[str, float]:
     """Solve case A as a Markov chain, twice; return seconds of the second, memory and residual."""
     import numpy as np
 
-    from lockmodel.network import Station
+    from lockmodel.model.network import Station
     from lockmodel.solvers.markov.queue_solution import solve_queues
     from lockmodel.solvers.markov.queues import QueueLock, QueueNetwork, Stage
     from lockmodel.solvers.product_form import throughputs
@@ -134,9 +134,9 @@ def chain_rows(repeats: int) -> list[Measured]:
 
 def constant_rows(repeats: int) -> list[Measured]:
     """Return seconds and errors of case E."""
-    from lockmodel.distribution import Constant
-    from lockmodel.solvers import solve
-    from lockmodel.verify.cases import three
+    from lockmodel.answers.predict import predict
+    from lockmodel.evaluate.verify.cases import three
+    from lockmodel.model.distribution import Constant
 
     scenario = three(hold_distribution=Constant())
     rows = []
@@ -144,7 +144,7 @@ def constant_rows(repeats: int) -> list[Measured]:
         seconds = []
         for _ in range(repeats + 1):
             start = time.perf_counter()
-            found = solve(scenario, [n], "markov").points[0].throughput_per_s
+            found = predict(scenario, [n], "markov").points[0].throughput_per_s
             seconds.append(time.perf_counter() - start)
         error, took = abs(found / exact - 1.0), statistics.median(seconds[1:])
         rows.append(

@@ -15,12 +15,19 @@ import sys
 import time
 from pathlib import Path
 
-from lockmodel.distribution import Constant, Distribution, Erlang, Exponential, Hyperexponential
-from lockmodel.handoff import ConstantHandOff
-from lockmodel.scenario import Lock, Machine, Scenario, Site
-from lockmodel.solvers import points
+from lockmodel.model.distribution import (
+    Constant,
+    Distribution,
+    Erlang,
+    Exponential,
+    Hyperexponential,
+)
+from lockmodel.model.handoff import ConstantHandOff
+from lockmodel.model.machine import Machine
+from lockmodel.model.scenario import Lock, Scenario, Site
 from lockmodel.solvers.error_map import COLUMNS, DATA
 from lockmodel.solvers.simulation.replicate import replicate
+from lockmodel.solvers.solve import points
 
 HOLDS: dict[float, Distribution] = {
     0.0: Constant(),

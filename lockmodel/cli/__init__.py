@@ -9,6 +9,7 @@ import importlib
 import os
 import signal
 import sys
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -16,29 +17,29 @@ import click
 from lockmodel import __version__
 from lockmodel.errors import ArgumentError, FileError, LockmodelError, nearest
 
-COMMANDS = {
-    "models": "scenarios",
-    "show": "scenarios",
-    "predict": "predict",
-    "simulate": "simulate",
-    "verify": "verify",
-    "import": "observe",
-    "fit": "fit",
-    "design": "design",
-    "accuracy": "accuracy",
-    "backtest": "backtest",
-    "acquires": "acquires",
-    "trace": "trace",
-    "bench": "bench",
-    "ceiling": "predict",
-    "whatif": "whatif",
-    "levers": "whatif",
-    "sweep": "sweep",
-    "theory": "theory",
-    "figure": "figure",
-    "paper": "paper",
-}
-"""Command -> module of this package, in the order of the help."""
+COMMANDS = (
+    "models",
+    "show",
+    "predict",
+    "simulate",
+    "verify",
+    "import",
+    "fit",
+    "design",
+    "accuracy",
+    "backtest",
+    "acquires",
+    "trace",
+    "bench",
+    "ceiling",
+    "whatif",
+    "levers",
+    "sweep",
+    "theory",
+    "figure",
+    "paper",
+)
+"""In the order of the help; each is a module of this package, `import_` for import."""
 
 
 class LazyGroup(click.Group):
@@ -52,8 +53,8 @@ class LazyGroup(click.Group):
         """Return the command, or None if there is none of this name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"lockmodel.cli.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
+        own = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(importlib.import_module(f"lockmodel.cli.{own}"), own)
         return command
 
     def resolve_command(

@@ -11,8 +11,8 @@ from lockmodel.cli import common
 from lockmodel.cli.common import Report, output_options
 
 if TYPE_CHECKING:
-    from lockmodel.accuracy import Accuracy
-    from lockmodel.transfer import Transfer
+    from lockmodel.evaluate.accuracy import Accuracy
+    from lockmodel.evaluate.transfer import Transfer
 
 PUBLISHED = "published"
 NAME_WIDTH = 29
@@ -52,12 +52,12 @@ def accuracy(folder: str, lever: bool, as_json: bool, output: str | None, force:
     Examples:
       lockmodel accuracy published
     """
-    from lockmodel.accuracy import accuracy as run
+    from lockmodel.evaluate.accuracy import accuracy as run
 
     chosen = _folder(folder)
     with common.output(output, as_json, force) as write:
         if lever:
-            from lockmodel.transfer import transfer
+            from lockmodel.evaluate.transfer import transfer
 
             moved = transfer(chosen)
             write(Report(moved.to_json, lambda colour: _transfer_text(moved, colour)))
@@ -68,7 +68,7 @@ def accuracy(folder: str, lever: bool, as_json: bool, output: str | None, force:
 
 def _folder(name: str) -> Path:
     """Return the folder of a name; `published` is the shipped one unless there is such a folder."""
-    from lockmodel.shipped import shipped_dir
+    from lockmodel.model.shipped import shipped_dir
 
     own = Path(name)
     return shipped_dir("data") / PUBLISHED if name == PUBLISHED and not own.exists() else own
@@ -81,8 +81,8 @@ def _short(name: str) -> str:
 
 
 def _text(found: Accuracy, colour: bool) -> str:
-    from lockmodel.accuracy import METHODS
     from lockmodel.cli.text import bullets, render, table
+    from lockmodel.evaluate.accuracy import METHODS
 
     columns = ["file", "curves", *METHODS, "in band"]
     rows = [

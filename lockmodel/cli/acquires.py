@@ -12,7 +12,7 @@ from lockmodel.cli import common
 from lockmodel.cli.common import F, Report, output_options
 
 if TYPE_CHECKING:
-    from lockmodel.observe.acquires.count import Counts, FileCount
+    from lockmodel.measure.acquires.count import Counts, FileCount
 
 LOOPS = ("fork", "vfork", "execl")
 LONGEST = 32
@@ -125,8 +125,8 @@ def acquires(
         return
     if binary is None or profile is not None:
         raise ArgumentError("BINARY is missing; give a program, or --from-shares FILE")
-    from lockmodel.observe.acquires.count import count
-    from lockmodel.observe.acquires.kernels import TRACED
+    from lockmodel.measure.acquires.count import count
+    from lockmodel.measure.acquires.kernels import TRACED
 
     system = resolver(sysroot, library_path)
     version = kernel or platform.release()
@@ -150,8 +150,8 @@ def resolver(sysroot: str | None, library_path: str | None) -> Any:
     from pathlib import Path
 
     from lockmodel.errors import FileError
-    from lockmodel.observe.acquires.resolve import Resolver
-    from lockmodel.observe.acquires.sysroot import Sysroot
+    from lockmodel.measure.acquires.resolve import Resolver
+    from lockmodel.measure.acquires.sysroot import Sysroot
 
     root = None
     if sysroot is not None:
@@ -164,9 +164,9 @@ def resolver(sysroot: str | None, library_path: str | None) -> Any:
 
 
 def _write_scenario(found: Counts, target: common.Target) -> None:
-    from lockmodel.observe.acquires.machine import local
-    from lockmodel.observe.acquires.scenario import scenario
-    from lockmodel.scenario_toml import dumps
+    from lockmodel.measure.acquires.machine import local
+    from lockmodel.measure.acquires.scenario import scenario
+    from lockmodel.model.toml import dumps
 
     target.stream.write(dumps(scenario(found, local())).encode("utf-8"))
 
@@ -174,7 +174,7 @@ def _write_scenario(found: Counts, target: common.Target) -> None:
 def _text(found: Counts, others: list[Counts], colour: bool) -> str:
     from lockmodel.cli import text as tx
     from lockmodel.cli.acquires_text import groups, site_tables
-    from lockmodel.observe.acquires.scenario import demand
+    from lockmodel.measure.acquires.scenario import demand
 
     demands = {file.name: demand(file, found) for file in found.files}
     ranked = sorted(found.files, key=lambda file: -demands[file.name][1])
@@ -221,7 +221,7 @@ def _bottleneck(file: FileCount) -> str:
 
 def _kernels(file: FileCount, others: list[Counts]) -> list[str]:
     """Return how the counts of a file change with the kernel."""
-    from lockmodel.observe.acquires.count import for_kernel
+    from lockmodel.measure.acquires.count import for_kernel
 
     found = for_kernel(others, file.name)
     counts = ", ".join(f"{taken} on {version}" for version, taken, _ in found)

@@ -11,7 +11,7 @@ from lockmodel.errors import NotTrustworthyError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lockmodel.observe.shares.integers import Shares
+    from lockmodel.measure.shares.integers import Shares
 
 WIDEST = 38
 """Characters of a site's name that leave room for the numbers in 80 columns."""
@@ -47,9 +47,9 @@ def from_shares(
     ScenarioError, ArgumentError, FileError
         See `observe.shares.reading`.
     """
-    from lockmodel.observe.shares.integers import SCHEMA, search
-    from lockmodel.observe.shares.reading import choose, read_file
-    from lockmodel.shipped import find_data
+    from lockmodel.measure.shares.integers import SCHEMA, search
+    from lockmodel.measure.shares.reading import choose, read_file
+    from lockmodel.model.shipped import find_data
 
     with common.output(output, as_json, force) as write:
         form, profiles = read_file(find_data(path))
@@ -75,7 +75,7 @@ def from_shares(
 
 def _text(path: str, form: str, found: Sequence[Shares], colour: bool) -> str:
     from lockmodel.cli import text as tx
-    from lockmodel.observe.shares.integers import ASSUMPTIONS
+    from lockmodel.measure.shares.integers import ASSUMPTIONS
 
     parts: list[Any] = [f"{path}: {form}, {tx.count(len(found), 'profile')}", ""]
     for one in found:

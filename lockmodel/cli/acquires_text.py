@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lockmodel.observe.acquires.count import FileCount
+    from lockmodel.measure.acquires.count import FileCount
 
 GROUPS_BESIDE = 7
 """Columns of counts that fit beside the sites in 80 columns."""
@@ -33,7 +33,7 @@ def _letter(i: int) -> str:
 def site_tables(like: dict[str, list[FileCount]]) -> list[Any]:
     """Return acquires/operations per site, one column per kind of file."""
     from lockmodel.cli import text as tx
-    from lockmodel.observe.acquires.loops import SITES
+    from lockmodel.measure.acquires.loops import SITES
 
     letters = list(like)
     parts: list[Any] = []

@@ -11,7 +11,7 @@ from lockmodel.cli import common
 from lockmodel.cli.common import Report, output_options
 
 if TYPE_CHECKING:
-    from lockmodel.backtest.case import Backtest, Entry
+    from lockmodel.evaluate.backtest.case import Backtest, Entry
 
 HEADS = {
     "change": "kernel changes on the exec path (data/published/interventions.json)",
@@ -70,7 +70,7 @@ def backtest(
     All of it takes about 15 s on two cores:
       $ lockmodel backtest --plot gains.svg
     """
-    from lockmodel.backtest.engine import run
+    from lockmodel.evaluate.backtest.engine import run
 
     common.check_plot(plot, as_json, output)
     with (

@@ -15,11 +15,11 @@ from lockmodel.errors import ArgumentError, NotTrustworthyError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lockmodel.observe.bench.checks import Reason
-    from lockmodel.observe.bench.curve import Curve
-    from lockmodel.observe.bench.machine import Machine
-    from lockmodel.observe.bench.program import Program
-    from lockmodel.observe.bench.runner import Run
+    from lockmodel.measure.bench.checks import Reason
+    from lockmodel.measure.bench.curve import Curve
+    from lockmodel.measure.bench.machine import Machine
+    from lockmodel.measure.bench.program import Program
+    from lockmodel.measure.bench.runner import Run
 
 SECONDS = 2.0
 LEAST_SECONDS = 0.05
@@ -99,7 +99,7 @@ def bench(
     """
     import tempfile
 
-    from lockmodel.observe.bench.machine import read_machine
+    from lockmodel.measure.bench.machine import read_machine
 
     _check_arguments(seconds, repeats, check, population)
     with common.output(output, as_json, force) as write:
@@ -145,8 +145,8 @@ def _check_arguments(seconds: float, repeats: int, check: bool, population: str 
 
 def _populations(text: str | None, machine: Machine) -> tuple[int, ...]:
     """Return the populations; raises if the machine does not allow so many processes."""
-    from lockmodel.observe.bench.curve import default_populations
-    from lockmodel.populations import parse_counts
+    from lockmodel.measure.bench.curve import default_populations
+    from lockmodel.model.populations import parse_counts
 
     if text is None:
         return default_populations(len(machine.allowed))
@@ -168,10 +168,10 @@ def _reasons(machine: Machine, binary: str | None) -> tuple[list[Reason], float 
     import shutil
     import time
 
-    from lockmodel.observe.bench.activity import between, counters
-    from lockmodel.observe.bench.checks import reasons
-    from lockmodel.observe.bench.machine import read
-    from lockmodel.observe.bench.sources import file_system
+    from lockmodel.measure.bench.activity import between, counters
+    from lockmodel.measure.bench.checks import reasons
+    from lockmodel.measure.bench.machine import read
+    from lockmodel.measure.bench.sources import file_system
 
     before = counters()
     time.sleep(IDLE_S)
@@ -194,9 +194,9 @@ def _measure(
     """Return the curve; an interrupt ends it with the runs made so far."""
     from datetime import UTC, datetime
 
-    from lockmodel.observe.bench import program, runner
-    from lockmodel.observe.bench.activity import counters
-    from lockmodel.observe.bench.curve import Curve
+    from lockmodel.measure.bench import program, runner
+    from lockmodel.measure.bench.activity import counters
+    from lockmodel.measure.bench.curve import Curve
 
     chosen = program.build(loop, binary, folder)
     note = None if chosen.loop == "execl" else program.trial(chosen.binary)
@@ -295,7 +295,7 @@ def _numbered(head: str, lines: Sequence[str]) -> list[Any]:
 def _root(machine: Machine) -> str:
     import os
 
-    from lockmodel.observe.bench.checks import root_would_add
+    from lockmodel.measure.bench.checks import root_would_add
 
     return "runs as root" if os.geteuid() == 0 else root_would_add(machine)
 

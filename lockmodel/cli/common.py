@@ -157,7 +157,7 @@ def with_walkers(scenario: Any, text: str | None) -> Any:
     import msgspec
 
     from lockmodel.errors import ScenarioError
-    from lockmodel.scenario import Walkers
+    from lockmodel.model.scenario import Walkers
 
     lock, _, rest = text.partition("=")
     rate, _, read = rest.partition(",read_us=")
@@ -190,6 +190,15 @@ def fit_origin(scenario: Any, basis: Any) -> list[str]:
     from lockmodel.cli.intervals import origin
 
     return origin(basis, scenario.fit)
+
+
+def caveats(warnings: tuple[str, ...], method: str) -> list[Any]:
+    """Return where a comparison by some method is approximate."""
+    from lockmodel.cli import text as tx
+
+    if method == "bounds":
+        return ["Both sides are upper bounds (method bounds), so the gain is only indicative."]
+    return tx.bullets("approximate where (see `lockmodel predict` for assumptions):", warnings)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import click
 
@@ -34,6 +35,17 @@ what_option = click.option(
 priors_option = click.option(
     "--priors/--no-priors", default=True, help="Whether published ranges take part."
 )
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the answer of a fit goes."""
+
+    output: str | None
+    report: str | None
+    plot: str | None
+    as_json: bool
+    force: bool
 
 
 def pairs(option: str, texts: Sequence[str], form: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from lockmodel.cli import common, data_options
 from lockmodel.cli.common import Report, output_options
 
 if TYPE_CHECKING:
-    from lockmodel.fit.design import Design, Ranked
+    from lockmodel.answers.design import Design, Ranked
 
 TOP = 12
 NO_HELP = 0.995
@@ -80,15 +80,15 @@ def design(
     With a lever of your own:
       $ lockmodel design m.toml --data curve.csv --predict batch:all=1 -n 64
     """
+    from lockmodel.answers.design import design as ranked
+    from lockmodel.answers.design import prediction
+    from lockmodel.changes.grammar import parse
     from lockmodel.errors import ArgumentError
-    from lockmodel.fit.datasets import Wanted, load_sets
-    from lockmodel.fit.design import design as ranked
-    from lockmodel.fit.design import prediction
-    from lockmodel.fit.estimate import Settings, fit
-    from lockmodel.fit.study import default_free, plan
-    from lockmodel.lever_text import parse
-    from lockmodel.populations import parse_one
-    from lockmodel.shipped import find_data, find_scenario
+    from lockmodel.fitting.datasets import Wanted, load_sets
+    from lockmodel.fitting.estimate import Settings, fit
+    from lockmodel.fitting.study import default_free, plan
+    from lockmodel.model.populations import parse_one
+    from lockmodel.model.shipped import find_data, find_scenario
 
     if top < 0:
         raise ArgumentError(f"--top {top} must be 0 (all) or more")

@@ -142,8 +142,8 @@ def _check_output(entry: Entry, output: str | None, as_json: bool) -> None:
 def _made(entry: Entry, given: dict[str, str | None]) -> Any:
     """Return the data of the figure from the options."""
     from lockmodel.figures import registry
-    from lockmodel.populations import parse_counts, parse_one
-    from lockmodel.shipped import find_scenario
+    from lockmodel.model.populations import parse_counts, parse_one
+    from lockmodel.model.shipped import find_scenario
 
     made: dict[str, Any] = {}
     if given["--model"] is not None or given["--walks"] is not None:

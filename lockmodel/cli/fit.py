@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,8 @@ from lockmodel.cli.common import Report
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 if TYPE_CHECKING:
-    from lockmodel.fit.bootstrap import Kind
-    from lockmodel.fit.datasets import Wanted
+    from lockmodel.fitting.bootstrap import Kind
+    from lockmodel.fitting.datasets import Wanted
 
 
 FATAL = ("NOT CONVERGED", "POOR FIT: throughput")
@@ -111,7 +110,7 @@ def fit(
     common.check_plot(plot, as_json, None)
     _check_suffix("-o", output, ".toml")
     _check_suffix("--report", report, ".md")
-    files = Files(output, report, plot, as_json, force)
+    files = data_options.Files(output, report, plot, as_json, force)
     reading = Options(unit=unit, quantity=quantity, tasks=tasks)
     options = {"reading": reading, "what": what, "only": only}
     if model is None and not any("=" in one and not Path(one).exists() for one in data):
@@ -138,17 +137,6 @@ def fit(
     )
 
 
-@dataclass(frozen=True)
-class Files:
-    """Where the answer goes."""
-
-    output: str | None
-    report: str | None
-    plot: str | None
-    as_json: bool
-    force: bool
-
-
 def _fit_model(
     wanted: Sequence[Wanted],
     free: tuple[str, ...],
@@ -156,14 +144,14 @@ def _fit_model(
     settings: dict[str, Any],
     bootstrap: Kind | None,
     options: dict[str, Any],
-    files: Files,
+    files: data_options.Files,
 ) -> None:
     from lockmodel.cli.fit_text import Refits, text
-    from lockmodel.fit.bootstrap import bootstrap as resample
-    from lockmodel.fit.datasets import load_sets
-    from lockmodel.fit.estimate import Settings
-    from lockmodel.fit.fitting import run
-    from lockmodel.fit.identify import identify
+    from lockmodel.fitting.bootstrap import bootstrap as resample
+    from lockmodel.fitting.datasets import load_sets
+    from lockmodel.fitting.estimate import Settings
+    from lockmodel.fitting.fitting import run
+    from lockmodel.fitting.identify import identify
 
     apart = bool({"variant", "kernel"} & set(said["share"].values()))
     loaded = load_sets(
@@ -194,15 +182,15 @@ def _fit_model(
             )
         )
         if toml is not None:
-            from lockmodel.scenario_toml import dumps
+            from lockmodel.model.toml import dumps
 
             toml.stream.write(dumps(found.scenarios[found.main]).encode())
         if markdown is not None:
-            from lockmodel.fit.report import markdown as as_markdown
+            from lockmodel.fitting.report import markdown as as_markdown
 
             markdown.stream.write(as_markdown(found, judged).encode())
         if files.plot is not None:
-            from lockmodel.fit.band import curves
+            from lockmodel.answers.band import curves
 
             drawn, title = curves(found), f"{found.scenarios[found.main].name}, fitted"
         if picture is not None:
@@ -213,15 +201,17 @@ def _fit_model(
             from lockmodel.figures.fit_terminal import draw as draw_terminal
 
             common.echo(draw_terminal(drawn, title))
-    bad = [flag for flag in found.estimate.flags if flag.startswith(FATAL)]
+    from lockmodel.fitting.health import flags
+
+    bad = [flag for flag in flags(found.estimate) if flag.startswith(FATAL)]
     if bad:
         raise NotTrustworthyError(f"the fit is not to be relied on: {bad[0]}")
 
 
 def _wanted(data: Sequence[str], model: str | None) -> list[Wanted]:
     """Return files and their models; MODEL=FILE names its own."""
-    from lockmodel.fit.datasets import Wanted
-    from lockmodel.shipped import find_data, find_scenario
+    from lockmodel.fitting.datasets import Wanted
+    from lockmodel.model.shipped import find_data, find_scenario
 
     made = []
     for text in data:

@@ -12,10 +12,10 @@ from lockmodel.cli.common import Report
 from lockmodel.errors import ArgumentError, ScenarioError, nearest
 
 if TYPE_CHECKING:
-    from lockmodel.cli.fit import Files
-    from lockmodel.fit.band import Curve as Drawn
-    from lockmodel.fit.curves.comparison import Comparison
-    from lockmodel.fit.curves.curve import Curve
+    from lockmodel.answers.band import Curve as Drawn
+    from lockmodel.cli.data_options import Files
+    from lockmodel.fitting.curves.comparison import Comparison
+    from lockmodel.fitting.curves.curve import Curve
     from lockmodel.observe.observations import Reading
 
 SCHEMA = "lockmodel.curves/1"
@@ -38,9 +38,9 @@ class _Compared:
 
 def compete(data: Sequence[str], options: dict[str, Any], files: Files) -> None:
     """Compare the families on every curve, print and write what was asked for."""
-    from lockmodel.fit.curves.comparison import compare
+    from lockmodel.fitting.curves.comparison import compare
+    from lockmodel.model.shipped import find_data
     from lockmodel.observe.readers import read_file
-    from lockmodel.shipped import find_data
 
     found: list[tuple[str, Reading, Curve]] = []
     for name in data:
@@ -89,7 +89,7 @@ def _draw(drawn: Sequence[Drawn], picture: common.Target | None, plot: str) -> N
 
 def _chosen(name: str, reading: Reading, options: dict[str, Any]) -> list[Curve]:
     """Return the curves of a file that were asked for."""
-    from lockmodel.fit.curves.curve import curves_of
+    from lockmodel.fitting.curves.curve import curves_of
 
     curves = curves_of(reading)
     if not curves:
@@ -115,12 +115,12 @@ def _per_second(reading: Reading) -> bool:
 
 def _scenario(one: _Compared, options: dict[str, Any]) -> str:
     """Return the TOML of the best lock family, fitted with intervals like any model."""
-    from lockmodel.fit.datasets import Wanted, load_sets
-    from lockmodel.fit.estimate import Settings
-    from lockmodel.fit.fitting import run
-    from lockmodel.fit.generic import generic
-    from lockmodel.scenario_toml import dumps
-    from lockmodel.shipped import find_data
+    from lockmodel.fitting.datasets import Wanted, load_sets
+    from lockmodel.fitting.estimate import Settings
+    from lockmodel.fitting.fitting import run
+    from lockmodel.fitting.generic import generic
+    from lockmodel.model.shipped import find_data
+    from lockmodel.model.toml import dumps
 
     if not one.rate:
         raise ScenarioError(
@@ -137,8 +137,8 @@ def _scenario(one: _Compared, options: dict[str, Any]) -> str:
 
 
 def _drawn(one: _Compared) -> Drawn:
-    from lockmodel.fit.band import Curve as Drawn
-    from lockmodel.fit.band import grid_to
+    from lockmodel.answers.band import Curve as Drawn
+    from lockmodel.answers.band import grid_to
 
     curve = one.found.curve
     grid = sorted({*grid_to(AHEAD[0] * int(curve.n[-1])), *(int(n) for n in curve.n)})

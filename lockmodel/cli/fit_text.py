@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lockmodel.cli import text as tx
-from lockmodel.fit.sentences import Said, number, sentences, span
+from lockmodel.fitting.sentences import Said, number, sentences, span
 
 if TYPE_CHECKING:
-    from lockmodel.fit.bootstrap import Bootstrap
-    from lockmodel.fit.fitting import Fitted
-    from lockmodel.fit.identify import Identified
-    from lockmodel.fit.profile import Interval
+    from lockmodel.fitting.bootstrap import Bootstrap
+    from lockmodel.fitting.fitting import Fitted
+    from lockmodel.fitting.identify import Identified
+    from lockmodel.fitting.profile import Interval
 
 LONGEST_NAME = 30
 """Longest parameter name before the value of its scope becomes a letter with a legend."""
@@ -49,6 +49,8 @@ def text(
     colour: bool,
 ) -> str:
     """Return the report of a fit for the terminal; `models` names those of the files."""
+    from lockmodel.fitting.health import flags
+
     estimate = found.estimate
     sets = estimate.study.sets
     stocks = ", ".join(dict.fromkeys(data.stock.name for data in sets))
@@ -57,7 +59,7 @@ def text(
         f"{tx.count(len(sets), 'data set')}",
         _noise(found),
     ]
-    parts += [f"! {flag}" for flag in estimate.flags]
+    parts += [f"! {flag}" for flag in flags(estimate)]
     parts += ["", _parameters(found, refits), *_legend(found), ""]
     parts += [_misfit(found), *_rest(found), ""]
     parts += _judged(sentences(estimate, judged, found.main, found.intervals), judged)

@@ -10,8 +10,8 @@ from lockmodel.cli import text as tx
 from lockmodel.units import PREFIXES
 
 if TYPE_CHECKING:
-    from lockmodel.fitted import Fit
-    from lockmodel.prediction import Basis, Interval, Point
+    from lockmodel.model.fit_table import Fit
+    from lockmodel.model.prediction import Basis, Interval, Point
 
 GAP = 2
 """Blanks between columns."""
@@ -99,8 +99,8 @@ def origin(basis: Basis | None, fit: Fit | None) -> list[str]:
 
 def fit_parts(fit: Fit) -> list[Any]:
     """Return what `show` prints of a fit: estimates with intervals, data and flags."""
-    from lockmodel.fit.sentences import number
-    from lockmodel.fit.sentences import span as interval
+    from lockmodel.fitting.sentences import number
+    from lockmodel.fitting.sentences import span as interval
 
     rows = [
         [

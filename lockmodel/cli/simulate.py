@@ -14,7 +14,7 @@ from lockmodel.cli.common import COUNTS_HELP, Report, output_options
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 if TYPE_CHECKING:
-    from lockmodel.scenario import Scenario
+    from lockmodel.model.scenario import Scenario
     from lockmodel.solvers.simulation.simulate import Simulated
 
 PRECISION = 0.005
@@ -73,8 +73,8 @@ def simulate(
       lockmodel simulate execl-xeon8369b -n 64 --precision 0.002
       lockmodel simulate execl-xeon8369b -n 8 --trace convoy.json
     """
-    from lockmodel.populations import parse_counts
-    from lockmodel.shipped import find_scenario
+    from lockmodel.model.populations import parse_counts
+    from lockmodel.model.shipped import find_scenario
 
     populations = parse_counts(population)
     if trace is not None and len(populations) > 1:

@@ -21,7 +21,7 @@ from lockmodel.cli.common import (
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 if TYPE_CHECKING:
-    from lockmodel.sweep import Sweep
+    from lockmodel.answers.sweep import Sweep
 
 
 @click.command()
@@ -69,10 +69,10 @@ def sweep(
       lockmodel sweep execl-xeon8369b --over shards=1,2,4,8 -n 128
       lockmodel sweep execl-xeon8369b --over hold=0.0..1.0:11 -n 64,128 --plot
     """
-    from lockmodel.populations import parse_counts
-    from lockmodel.shipped import find_scenario
-    from lockmodel.sweep import parse_axis
-    from lockmodel.sweep import sweep as run
+    from lockmodel.answers.sweep import parse_axis
+    from lockmodel.answers.sweep import sweep as run
+    from lockmodel.model.populations import parse_counts
+    from lockmodel.model.shipped import find_scenario
 
     populations = parse_counts(population)
     axes = [parse_axis(text) for text in over]
@@ -107,7 +107,7 @@ def sweep(
 
 
 def _csv(found: Sweep) -> str:
-    from lockmodel.sweep import ENDS
+    from lockmodel.answers.sweep import ENDS
 
     buffer = io.StringIO()
     columns = [axis.name for axis in found.axes]

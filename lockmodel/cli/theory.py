@@ -13,7 +13,7 @@ from lockmodel.cli.common import Report, output_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lockmodel.theory.statement import Formula, Numbers, Statement, Value
+    from lockmodel.statements.statement import Formula, Numbers, Statement, Value
 
 LIST_SCHEMA = "lockmodel.theory-list/1"
 SCHEMA = "lockmodel.theory/1"
@@ -77,9 +77,9 @@ def theory(
       lockmodel theory comparison --format python
     """
     from lockmodel.errors import ArgumentError
-    from lockmodel.populations import parse_one
-    from lockmodel.shipped import find_scenario
-    from lockmodel.theory import STATEMENTS, find_statement
+    from lockmodel.model.populations import parse_one
+    from lockmodel.model.shipped import find_scenario
+    from lockmodel.statements import STATEMENTS, find_statement
 
     if name is None:
         if models or population or walks or style != "text":
@@ -100,7 +100,7 @@ def theory(
 
 
 def _titles() -> list[tuple[str, str]]:
-    from lockmodel.theory import STATEMENTS
+    from lockmodel.statements import STATEMENTS
 
     return [(name, entry.title) for name, entry in STATEMENTS.items()]
 
@@ -120,7 +120,7 @@ def _list_text(colour: bool) -> str:
 def _data(made: Statement, found: Sequence[Numbers]) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from lockmodel.theory.export import formula
+    from lockmodel.statements.export import formula
 
     return {
         "schema": SCHEMA,
@@ -153,7 +153,7 @@ def _data(made: Statement, found: Sequence[Numbers]) -> dict[str, Any]:
 
 def _exported(made: Statement, style: str) -> str:
     """Return the formulae in a format, a comment with its title above each."""
-    from lockmodel.theory.export import formula
+    from lockmodel.statements.export import formula
 
     if style == "python":
         return "\n\n".join(one.python for one in made.formulae)
@@ -189,7 +189,7 @@ def _text(made: Statement, found: Sequence[Numbers], warned: Sequence[str], colo
 def _formula_lines(one: Formula) -> list[str]:
     """Return a formula indented below its title, broken at blanks where it is long."""
     from lockmodel.cli.text import WIDTH
-    from lockmodel.theory.export import formula
+    from lockmodel.statements.export import formula
 
     shown = textwrap.wrap(
         formula(one, "text"),

@@ -15,7 +15,7 @@ from lockmodel.cli.common import Report, output_options
 from lockmodel.errors import ArgumentError, shown
 
 if TYPE_CHECKING:
-    from lockmodel.observe.trace.offsets import Offsets
+    from lockmodel.measure.trace.offsets import Offsets
 
 KINDS = ("kprobes", "script", "bpftrace")
 RUNNING_BTF = Path("/sys/kernel/btf/vmlinux")
@@ -78,7 +78,7 @@ def trace(
     if not print_probes:
         click.echo(context.get_help())
         return
-    from lockmodel.observe.trace import probes
+    from lockmodel.measure.trace import probes
 
     release, offsets = _offsets(kernel, btf, kernel_deb)
     made = {
@@ -91,16 +91,16 @@ def trace(
 
 def _offsets(kernel: str | None, btf: str | None, package: str | None) -> tuple[str, Offsets]:
     """Return the release and its offsets, from the best source there is."""
-    from lockmodel.observe.acquires.sysroot import printable
-    from lockmodel.observe.trace.btf import types
-    from lockmodel.observe.trace.kernel_image import RELEASE
-    from lockmodel.observe.trace.lab.experiment import offsets_of
-    from lockmodel.observe.trace.offsets import of_types, stated
+    from lockmodel.measure.acquires.sysroot import printable
+    from lockmodel.measure.trace.btf import types
+    from lockmodel.measure.trace.kernel_image import RELEASE
+    from lockmodel.measure.trace.lab.experiment import offsets_of
+    from lockmodel.measure.trace.offsets import of_types, stated
 
     if package is not None:
         if btf is not None or kernel is not None:
             raise ArgumentError("--kernel-deb names its own kernel; leave --btf and --kernel out")
-        from lockmodel.observe.trace.kernel_image import read
+        from lockmodel.measure.trace.kernel_image import read
 
         image = read(package)
         return image.release, offsets_of(image)
@@ -149,9 +149,9 @@ def read(file: str, inodes: str | None, as_json: bool, output: str | None, force
       `lockmodel trace read trace.txt --json`
     """
     from lockmodel.cli import trace_text
-    from lockmodel.observe.acquires.count import SCHEMA, files_json
-    from lockmodel.observe.trace import reading, windows
-    from lockmodel.observe.trace.files import files
+    from lockmodel.measure.acquires.count import SCHEMA, files_json
+    from lockmodel.measure.trace import reading, windows
+    from lockmodel.measure.trace.files import files
 
     with common.output(output, as_json, force) as write:
         found = reading.read(file)

@@ -17,9 +17,9 @@ from lockmodel.errors import ArgumentError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lockmodel.observe.acquires.count import FileCount
-    from lockmodel.observe.trace.files import Comparison
-    from lockmodel.observe.trace.lab.experiment import Experiment
+    from lockmodel.measure.acquires.count import FileCount
+    from lockmodel.measure.trace.files import Comparison
+    from lockmodel.measure.trace.lab.experiment import Experiment
 
 LAUNCHER = "loop"
 """Name of the loop program, in the guest and where it was built."""
@@ -59,10 +59,10 @@ def experiment(
 ) -> Found:
     """Run the experiment and compare it with the rules of `lockmodel acquires`."""
     from lockmodel.cli.acquires import resolver
-    from lockmodel.observe.acquires.count import count
-    from lockmodel.observe.trace import kernel_image
-    from lockmodel.observe.trace.files import compare, files
-    from lockmodel.observe.trace.lab import experiment as lab
+    from lockmodel.measure.acquires.count import count
+    from lockmodel.measure.trace import kernel_image
+    from lockmodel.measure.trace.files import compare, files
+    from lockmodel.measure.trace.lab import experiment as lab
 
     system = resolver(sysroot, library_path)
     kernel = kernel_image.read(package)
@@ -93,8 +93,8 @@ def _telling(release: str) -> Iterator[Callable[[str], None]]:
 
 def report(found: Found) -> dict[str, Any]:
     """Return the answer as JSON data."""
-    from lockmodel.observe.acquires.count import SCHEMA, files_json
-    from lockmodel.observe.trace.files import names
+    from lockmodel.measure.acquires.count import SCHEMA, files_json
+    from lockmodel.measure.trace.files import names
 
     shown = names(found.experiment.counted, found.experiment.names)
     comparison = found.comparison

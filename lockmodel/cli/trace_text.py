@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from lockmodel.cli import text as tx
 from lockmodel.cli.acquires_text import groups, site_tables
-from lockmodel.observe.trace.files import names
-from lockmodel.observe.trace.held import ACCURACY, NESTED_ACCURACY
+from lockmodel.measure.trace.files import names
+from lockmodel.measure.trace.held import ACCURACY, NESTED_ACCURACY
 
 if TYPE_CHECKING:
     from lockmodel.cli.trace_lab import Found
-    from lockmodel.observe.acquires.count import FileCount
-    from lockmodel.observe.trace.held import HeldSite
-    from lockmodel.observe.trace.windows import Counted
+    from lockmodel.measure.acquires.count import FileCount
+    from lockmodel.measure.trace.held import HeldSite
+    from lockmodel.measure.trace.windows import Counted
 
 LONGEST = 40
 """Longest file name that leaves room for the numbers."""

@@ -11,7 +11,7 @@ from lockmodel.cli.common import COUNTS_HELP, Report, output_options
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 if TYPE_CHECKING:
-    from lockmodel.verify.agreement import Agreement
+    from lockmodel.evaluate.verify.agreement import Agreement
 
 LONGEST, WIDEST = 24, 12
 """Characters of a case's name and of a quantity that fit beside the other columns."""
@@ -50,9 +50,9 @@ def verify(
       lockmodel verify
       lockmodel verify execl-xeon8369b -n 1,8,128
     """
-    from lockmodel.populations import parse_counts
-    from lockmodel.verify.agreement import verify as verify_all
-    from lockmodel.verify.agreement import verify_model
+    from lockmodel.evaluate.verify.agreement import verify as verify_all
+    from lockmodel.evaluate.verify.agreement import verify_model
+    from lockmodel.model.populations import parse_counts
 
     if model is None and population is not None:
         raise ArgumentError("-n goes with a MODEL; the matrix has populations of its own")
@@ -60,7 +60,7 @@ def verify(
         if model is None:
             found = verify_all(full, common.progress)
         else:
-            from lockmodel.shipped import find_scenario
+            from lockmodel.model.shipped import find_scenario
 
             scenario = find_scenario(model)
             cpus = scenario.machine.cpus

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockmodel.figures import style
-from lockmodel.observe.acquires.loops import SITES
-from lockmodel.observe.shares.integers import search
-from lockmodel.observe.shares.reading import read_file
-from lockmodel.shipped import shipped_dir
+from lockmodel.measure.acquires.loops import SITES
+from lockmodel.measure.shares.integers import search
+from lockmodel.measure.shares.reading import read_file
+from lockmodel.model.shipped import shipped_dir
 
 if TYPE_CHECKING:
-    from lockmodel.observe.acquires.count import Counts
+    from lockmodel.measure.acquires.count import Counts
 
 FILE = "libc.so.6"
 ELF_TABLE = Path(__file__).with_name("acquires_elf.csv")

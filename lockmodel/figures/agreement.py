@@ -10,13 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from lockmodel.answers.predict import predict
 from lockmodel.errors import NotTrustworthyError
+from lockmodel.evaluate.verify import cases
 from lockmodel.figures import style
-from lockmodel.handoff import ConstantHandOff
+from lockmodel.model.handoff import ConstantHandOff
+from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, quietly
-from lockmodel.scenario import Scenario
-from lockmodel.solvers import SMALL_CHAIN, solve
-from lockmodel.verify import cases
+from lockmodel.solvers.solve import SMALL_CHAIN
 
 PRECISION = 0.002
 """Relative half-width of the simulations' 95 % intervals."""
@@ -114,7 +115,7 @@ def _row(scenario: Scenario, n: int, precision: float) -> Row:
     from lockmodel.solvers.markov import points as chains
     from lockmodel.solvers.simulation.simulate import simulate
 
-    product = solve(scenario, [n], "product-form").points[0]
+    product = predict(scenario, [n], "product-form").points[0]
     markov = None
     with suppress(NotTrustworthyError):
         if not chains.approximations(scenario, n):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import IO, Any
 
-from lockmodel.backtest.case import Backtest, Entry
+from lockmodel.evaluate.backtest.case import Backtest, Entry
 from lockmodel.figures.style import COLOURS, SMALL, canvas
 
 LINEAR = 0.1

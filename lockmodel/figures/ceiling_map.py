@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lockmodel import levers
+from lockmodel.changes import levers
 from lockmodel.figures import style
 from lockmodel.figures.lone_lock import alone, lock_ceiling, slowest_lock
 from lockmodel.figures.registry import MODEL
-from lockmodel.network import CPU
-from lockmodel.scenario import Scenario
-from lockmodel.shipped import find_scenario
+from lockmodel.model.network import CPU
+from lockmodel.model.scenario import Scenario
+from lockmodel.model.shipped import find_scenario
 from lockmodel.solvers.bounds import ceiling_at
 
 LEAST_USERS = 2

@@ -7,9 +7,9 @@ from typing import Any
 
 from lockmodel.figures import style
 from lockmodel.figures.registry import MODEL
-from lockmodel.network import CPU
-from lockmodel.scenario import Scenario
-from lockmodel.shipped import find_scenario
+from lockmodel.model.network import CPU
+from lockmodel.model.scenario import Scenario
+from lockmodel.model.shipped import find_scenario
 from lockmodel.solvers.bounds import chain
 from lockmodel.units import si
 

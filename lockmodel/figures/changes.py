@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lockmodel.backtest.case import Backtest
-from lockmodel.backtest.engine import run
+from lockmodel.evaluate.backtest.case import Backtest
+from lockmodel.evaluate.backtest.engine import run
 from lockmodel.figures.backtest import draw_rows
 from lockmodel.progress import Progress, quietly
 
@@ -15,7 +15,7 @@ GROUP = "change"
 
 
 def data(progress: Progress = quietly) -> Backtest:
-    """Return the back-test of the changes of the exec path; see `lockmodel.backtest`."""
+    """Return the back-test of the changes of the exec path; see `lockmodel.evaluate.backtest`."""
     found = run(progress=progress)
     return replace(found, entries=tuple(e for e in found.entries if e.group == GROUP))
 

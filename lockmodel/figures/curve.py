@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lockmodel.answers.band import Curve, curves, grid_to
+from lockmodel.answers.predict import predict
 from lockmodel.errors import ArgumentError
 from lockmodel.figures import style
 from lockmodel.figures.registry import MODEL
-from lockmodel.fit.band import Curve, curves, grid_to
-from lockmodel.scenario import Scenario
-from lockmodel.shipped import find_data, find_scenario
-from lockmodel.solvers import solve
+from lockmodel.model.scenario import Scenario
+from lockmodel.model.shipped import find_data, find_scenario
 
 MEASURED = "unixbench_execl_xeon8369b.csv"
 """What the paper shows: UnixBench execl on a Xeon Platinum 8369B."""
@@ -99,7 +99,7 @@ def data(
         flags = scenario.fit.flags
     ns = () if points is None else points.measured_n
     grid = sorted({*grid_to(max([scenario.machine.cpus, *ns])), *ns})
-    found = solve(scenario, grid, "product-form").points
+    found = predict(scenario, grid, "product-form").points
     ends = [p.interval_per_s for p in found if p.interval_per_s is not None]
     return CurveData(
         scenario=scenario.name,
@@ -123,15 +123,16 @@ def _with_points(
     scenario: Scenario, measured: str, only: str | None
 ) -> tuple[Scenario, Curve, tuple[str, ...]]:
     """Return the scenario with a fit, the curve of the file, and the flags of the fit."""
-    from lockmodel.fit.datasets import Wanted, load_sets
-    from lockmodel.fit.fitting import run
+    from lockmodel.fitting import health
+    from lockmodel.fitting.datasets import Wanted, load_sets
+    from lockmodel.fitting.fitting import run
 
     wanted = [Wanted(find_data(measured), measured, scenario)]
     loaded = load_sets(wanted, only=() if only is None else (only,))
     if scenario.fit is None:
         found = run(loaded)
         made = [curve for curve in curves(found) if len(curve.n) > 1]
-        drawn, flags = found.scenarios[found.main], found.estimate.flags
+        drawn, flags = found.scenarios[found.main], health.flags(found.estimate)
     else:
         sets = [[o for o in one.observations if o.kind == "throughput"] for one in loaded.sets]
         made = [_points(one) for one in sets if len(one) > 1]
@@ -159,7 +160,7 @@ def usl(n: Sequence[int], x: Sequence[float], grid: Sequence[int]) -> tuple[floa
     """
     import numpy as np
 
-    from lockmodel.fit.curves import curve, families, fitting
+    from lockmodel.fitting.curves import curve, families, fitting
 
     if len(set(n)) < FEWEST or len(set(n)) < len(n):
         return ()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO
 
+from lockmodel.answers.band import Curve
 from lockmodel.figures.style import COLOURS, DASHES, figure_to
-from lockmodel.fit.band import Curve
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 

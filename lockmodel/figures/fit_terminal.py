@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lockmodel.fit.band import Curve
+from lockmodel.answers.band import Curve
 
 SIZE = (78, 22)
 

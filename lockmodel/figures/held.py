@@ -11,8 +11,8 @@ from typing import Any
 
 from lockmodel.figures import style
 from lockmodel.figures.acquires import FILE, traced
-from lockmodel.observe.acquires.loops import SITES
-from lockmodel.shipped import shipped_dir
+from lockmodel.measure.acquires.loops import SITES
+from lockmodel.model.shipped import shipped_dir
 
 KERNEL, LOOP = "6.12.107", "execl"
 """Whose growth with the mappings is drawn."""

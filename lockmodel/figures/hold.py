@@ -10,13 +10,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from lockmodel import levers
+from lockmodel.changes import levers
 from lockmodel.figures import style
 from lockmodel.figures.lone_lock import alone, lock_ceiling, slowest_lock
 from lockmodel.figures.registry import MODEL
-from lockmodel.scenario import Scenario
-from lockmodel.shipped import find_scenario
-from lockmodel.solvers import points
+from lockmodel.model.scenario import Scenario
+from lockmodel.model.shipped import find_scenario
+from lockmodel.solvers.solve import points
 
 SHARDS = (1, 4, 12)
 STEPS = 16

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lockmodel.changes.levers import exclude
 from lockmodel.errors import ArgumentError
-from lockmodel.levers import exclude
-from lockmodel.network import IDLE_SHARD, build
-from lockmodel.scenario import Scenario
+from lockmodel.model.network import IDLE_SHARD, build
+from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.bounds import network_ceiling
 
 

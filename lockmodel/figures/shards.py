@@ -12,14 +12,14 @@ from typing import Any
 
 import msgspec
 
-from lockmodel import levers
+from lockmodel.changes import levers
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.figures import style
 from lockmodel.figures.lone_lock import slowest_lock
 from lockmodel.figures.registry import MODEL
+from lockmodel.model.scenario import Scenario, Walkers
+from lockmodel.model.shipped import find_scenario
 from lockmodel.progress import Progress, quietly
-from lockmodel.scenario import Scenario, Walkers
-from lockmodel.shipped import find_scenario
 
 RATES = (1000.0, 5000.0)
 """Walks per second [assumed]: nobody has published a rate; reclaim under pressure is the case."""

@@ -6,9 +6,9 @@ from typing import IO, Any
 
 import numpy as np
 
+from lockmodel.answers.sweep import Axis, Sweep
 from lockmodel.errors import ArgumentError
 from lockmodel.figures.style import COLOURS, DASHES, figure_to
-from lockmodel.sweep import Axis, Sweep
 
 HEADROOM = 1.5
 """The colour scale ends above the largest value, so that black iso-lines stay legible on it."""

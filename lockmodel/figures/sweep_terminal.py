@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lockmodel.answers.sweep import Sweep
 from lockmodel.figures.sweep import axis_label, matrix
-from lockmodel.sweep import Sweep
 
 SHADES = " .:-=+*#%@"
 WIDTH = 58

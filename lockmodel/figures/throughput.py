@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO
 
 from lockmodel.figures.style import COLOURS, figure_to
-from lockmodel.prediction import Prediction
+from lockmodel.model.prediction import Prediction
 
 
 def draw(found: Prediction, stream: IO[bytes], kind: str) -> None:

@@ -7,11 +7,11 @@ from functools import cache
 
 import msgspec
 
-from lockmodel.fit.datasets import Wanted, load_sets
-from lockmodel.fit.fitting import Fitted, run
-from lockmodel.lever_text import parse
-from lockmodel.scenario import Scenario
-from lockmodel.shipped import find_data, find_scenario
+from lockmodel.changes.grammar import parse
+from lockmodel.fitting.datasets import Wanted, load_sets
+from lockmodel.fitting.fitting import Fitted, run
+from lockmodel.model.scenario import Scenario
+from lockmodel.model.shipped import find_data, find_scenario
 
 EXECL, SYSEXEC, SYSEXEC_ICL = "execl-xeon8369b", "sysexec-spr224-v6.12", "sysexec-icl64-v6.12"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-from lockmodel.shipped import shipped_dir
+from lockmodel.model.shipped import shipped_dir
 
 PACKAGE = Path(__file__).resolve().parent.parent
 

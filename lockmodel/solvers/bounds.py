@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lockmodel.network import CPU, Network, Station, build, depends_on_population
-from lockmodel.prediction import Ceiling
-from lockmodel.scenario import Scenario
+from lockmodel.model.network import CPU, Network, Station, build, depends_on_population
+from lockmodel.model.prediction import Ceiling
+from lockmodel.model.scenario import Scenario
 
 _SEARCH_LIMIT = 1 << 16
 """Largest population looked at for the crossing; beyond it the ceiling at this N is returned."""
@@ -219,7 +219,7 @@ def chain(scenario: Scenario, population: int) -> tuple[tuple[str, Ceiling, Ceil
         The lock removed before this step ("none" first), the ceiling of the scenario then, and
         the one at `population`.
     """
-    from lockmodel.levers import exclude
+    from lockmodel.changes.levers import exclude
 
     steps = []
     removed = "none"

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lockmodel.network import CPU, Network, build, depends_on_population
-from lockmodel.prediction import LockState, Point
+from lockmodel.model.network import CPU, Network, build, depends_on_population
+from lockmodel.model.prediction import LockState, Point
+from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress
-from lockmodel.scenario import Scenario
 from lockmodel.solvers.bounds import Bounds, bounds, network_ceiling
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from lockmodel.distribution import Pareto
-from lockmodel.handoff import NoHandOff
-from lockmodel.network import VANISHING, Network, Station
-from lockmodel.placement import distances, shard_groups
-from lockmodel.scenario import Lock, Scenario
-from lockmodel.shipped import shipped_dir
+from lockmodel.model.distribution import Pareto
+from lockmodel.model.handoff import NoHandOff
+from lockmodel.model.network import VANISHING, Network, Station
+from lockmodel.model.placement import distances, shard_groups
+from lockmodel.model.scenario import Lock, Scenario
+from lockmodel.model.shipped import shipped_dir
 
 DATA = "data/computed/product_form_error.csv"
 COLUMNS = ("hold_scv", "handoff", "load", "readers", "n", "error", "half_width")

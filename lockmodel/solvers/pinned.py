@@ -21,7 +21,7 @@ from math import lgamma
 import numpy as np
 
 from lockmodel.errors import NotTrustworthyError
-from lockmodel.network import Network, Station
+from lockmodel.model.network import Network, Station
 from lockmodel.solvers.kernels import load
 from lockmodel.solvers.product_form import TOLERANCE, partial_throughputs
 

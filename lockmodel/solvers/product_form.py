@@ -23,7 +23,7 @@ from functools import cached_property
 import numpy as np
 
 from lockmodel.errors import NotTrustworthyError
-from lockmodel.network import Network, Station
+from lockmodel.model.network import Network, Station
 from lockmodel.solvers.kernels import load
 
 TOLERANCE = 1e-8

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lockmodel.distribution import Exponential
-from lockmodel.handoff import NoHandOff, TopologyHandOff
-from lockmodel.network import partition
-from lockmodel.placement import shard_groups
-from lockmodel.prediction import Point
-from lockmodel.scenario import Lock, Scenario
+from lockmodel.model.distribution import Exponential
+from lockmodel.model.handoff import NoHandOff, TopologyHandOff
+from lockmodel.model.network import partition
+from lockmodel.model.placement import shard_groups
+from lockmodel.model.prediction import Point
+from lockmodel.model.scenario import Lock, Scenario
 
 NOTICEABLE = 1e-3
 """Relative excess over k/D of a point, or of a whole interval, that is worth a note."""

@@ -3,8 +3,8 @@
 import io
 from dataclasses import replace
 
-from lockmodel.backtest.case import Backtest, Entry
-from lockmodel.backtest.engine import run
+from lockmodel.evaluate.backtest.case import Backtest, Entry
+from lockmodel.evaluate.backtest.engine import run
 from lockmodel.figures.backtest import draw
 from lockmodel.paper.out import KINDS, Out, gain, gain_range
 

@@ -1,7 +1,7 @@
 """Figure: what binds when a lock is gone."""
 
 from lockmodel.figures import registry
-from lockmodel.network import CPU
+from lockmodel.model.network import CPU
 from lockmodel.paper.out import Out
 
 

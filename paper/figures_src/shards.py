@@ -2,8 +2,8 @@
 
 from lockmodel.figures import registry
 from lockmodel.figures.shards import ShardLine
+from lockmodel.model.shipped import find_scenario
 from lockmodel.paper.out import Out
-from lockmodel.shipped import find_scenario
 
 WITHIN = 0.1
 

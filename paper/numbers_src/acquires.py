@@ -4,11 +4,11 @@ import csv
 
 from lockmodel.figures.acquires import FILE, TRACED_BINARY, data, shipped_elf, traced
 from lockmodel.figures.held import data as held_data
-from lockmodel.observe.acquires.loops import SITES
-from lockmodel.observe.shares.integers import search
-from lockmodel.observe.shares.reading import read_file
+from lockmodel.measure.acquires.loops import SITES
+from lockmodel.measure.shares.integers import search
+from lockmodel.measure.shares.reading import read_file
+from lockmodel.model.shipped import shipped_dir
 from lockmodel.paper.out import Out
-from lockmodel.shipped import shipped_dir
 
 OLD, NEW, NEWEST = "6.1.187", "6.12.107", "7.2.13"
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from lockmodel.accuracy import accuracy
+from lockmodel.answers.predict import predict
+from lockmodel.evaluate.accuracy import accuracy
+from lockmodel.evaluate.verify.agreement import verify
+from lockmodel.model.shipped import find_scenario, shipped_dir
 from lockmodel.paper.fits import EXECL
 from lockmodel.paper.out import Out
-from lockmodel.shipped import find_scenario, shipped_dir
-from lockmodel.solvers import solve
-from lockmodel.verify.agreement import verify
 
 FINEST = -14
 """Rounding of double precision over a few dozen operations: smaller differences are luck."""
@@ -53,7 +53,7 @@ def _decade(value: float) -> int:
 def _product_form(out: Out) -> None:
     scenario = find_scenario(EXECL)
     counts = [1, 2, 4, 8, 16, 32, 64, 128]
-    found = solve(scenario, counts, "product-form").points
+    found = predict(scenario, counts, "product-form").points
     errors = {p.n: p.error_estimate for p in found}
     known = {n: e for n, e in errors.items() if e is not None}
     worst = max(known, key=lambda n: known[n])

@@ -2,9 +2,9 @@
 
 import math
 
-from lockmodel.fit.estimate import LEVEL
-from lockmodel.fit.fitting import Fitted
-from lockmodel.fit.identify import Identified, Quantity, Verdict, identify
+from lockmodel.fitting.estimate import LEVEL
+from lockmodel.fitting.fitting import Fitted
+from lockmodel.fitting.identify import Identified, Quantity, Verdict, identify
 from lockmodel.paper.fits import (
     CURVE,
     EXECL_SET,

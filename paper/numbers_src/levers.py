@@ -1,7 +1,9 @@
 """What levers buy, with intervals from the carried fit: ranked, and combined into designs."""
 
-from lockmodel.gains import Gains
-from lockmodel.intervals import count_for
+from lockmodel.answers.gains import Gains
+from lockmodel.answers.intervals import count_for
+from lockmodel.answers.whatif import is_limit
+from lockmodel.model.scenario import Scenario
 from lockmodel.paper.fits import (
     EXECL_SET,
     SYSEXEC_SET,
@@ -12,9 +14,7 @@ from lockmodel.paper.fits import (
     together,
 )
 from lockmodel.paper.out import Out, gain, gain_range
-from lockmodel.scenario import Scenario
-from lockmodel.solvers import points
-from lockmodel.whatif import is_limit
+from lockmodel.solvers.solve import points
 
 LIBC = "libc.so.6"
 

@@ -1,9 +1,9 @@
 """Names with digits that are no numbers: files, kernels, machines, commands."""
 
 from lockmodel.figures.held import data as held
+from lockmodel.model.shipped import find_data, find_scenario
 from lockmodel.paper.fits import CURVE, EXECL, SYSEXEC, SYSEXEC_ICL
 from lockmodel.paper.out import Out
-from lockmodel.shipped import find_data, find_scenario
 
 SMALL = "doexec-20"
 

@@ -4,9 +4,9 @@ import json
 import re
 
 from lockmodel.figures.curve import data as curve
+from lockmodel.model.shipped import find_data, shipped_dir
 from lockmodel.paper.fits import CURVE
 from lockmodel.paper.out import Out
-from lockmodel.shipped import find_data, shipped_dir
 
 PROFILED = "osq_lock ([0-9.]+)"
 

@@ -1,11 +1,11 @@
 """Formulae, as `lockmodel theory` derives them, and their numbers for two scenarios."""
 
+from lockmodel.model.shipped import find_scenario
 from lockmodel.paper.fits import SYSEXEC
 from lockmodel.paper.out import Out
-from lockmodel.shipped import find_scenario
-from lockmodel.theory import find_statement
-from lockmodel.theory.export import formula
-from lockmodel.theory.statement import Formula, Numbers, Statement
+from lockmodel.statements import find_statement
+from lockmodel.statements.export import formula
+from lockmodel.statements.statement import Formula, Numbers, Statement
 
 FORMULAE = {
     "f_ceiling": ("ceiling", "ceiling_with_next"),

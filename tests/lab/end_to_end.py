@@ -25,7 +25,7 @@ TIMEOUT_S = 240
 
 CLOSE, OFFSET = 0.05, 60
 """Held instructions against the table: relative, and instructions. Its calibration took the
-shortest section for an empty one, which on 6.1 has 48 instructions (see observe/trace/held.py)."""
+shortest section for an empty one, which on 6.1 has 48 instructions (see measure/trace/held.py)."""
 
 BY_SERIES = {"6.1.": ("6.1.187", 29, 19, 42), "6.12": ("6.12.107", 21, 15, 42)}
 """Start of a release -> traced kernel; acquires of libc.so.6 in fork and execl, operations."""

@@ -20,8 +20,8 @@ from execl import execl_direct, execl_emr112, execl_xeon8369b
 from sysexec import ratio_of, robot_pair
 from sysexec_icl import sysexec_icl64
 
-from lockmodel.scenario import Scenario
-from lockmodel.scenario_toml import dumps
+from lockmodel.model.scenario import Scenario
+from lockmodel.model.toml import dumps
 
 
 def header(scenario: Scenario) -> str:

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import least_squares
 
-from lockmodel.distribution import Constant
-from lockmodel.handoff import HandOff
-from lockmodel.scenario import Lock, Machine, Provenance, Scenario, Site
-from lockmodel.solvers import solve
+from lockmodel.answers.predict import predict
+from lockmodel.model.distribution import Constant
+from lockmodel.model.handoff import HandOff
+from lockmodel.model.machine import Machine
+from lockmodel.model.scenario import Lock, Provenance, Scenario, Site
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIBC, LOADER = "libc.so.6", "ld-linux-x86-64.so.2"
@@ -176,9 +177,9 @@ def assemble(
     )
 
 
-def predict(scenario: Scenario, *populations: int) -> list[float]:
+def rates(scenario: Scenario, *populations: int) -> list[float]:
     """Return throughput at the populations."""
-    return [p.throughput_per_s for p in solve(scenario, populations, "product-form").points]
+    return [p.throughput_per_s for p in predict(scenario, populations, "product-form").points]
 
 
 def solved(residuals: object, start: list[float]) -> np.ndarray:

@@ -13,15 +13,16 @@ from common import (
     as_is,
     assemble,
     four,
-    predict,
+    rates,
     sites,
     solved,
 )
 from sysexec import ratio_of
 
-from lockmodel.handoff import ConstantHandOff
-from lockmodel.levers import batch
-from lockmodel.scenario import Calibrated, Machine, Provenance, Scenario
+from lockmodel.changes.levers import batch
+from lockmodel.model.handoff import ConstantHandOff
+from lockmodel.model.machine import Machine
+from lockmodel.model.scenario import Calibrated, Provenance, Scenario
 
 
 def doexec_20(before_pair: Scenario) -> Scenario:
@@ -59,10 +60,10 @@ def doexec_20(before_pair: Scenario) -> Scenario:
         batched = now
         for lock in now.locks:
             batched = batch(batched, lock.name, 1.0, "exit.teardown")
-        rates = predict(now, n)[0], predict(batched, n)[0]
+        reached = rates(now, n)[0], rates(batched, n)[0]
         return [
-            float(np.log(rates[0] / entry["before"])),
-            float(np.log(rates[1] / rates[0] / entry["ratio"])),
+            float(np.log(reached[0] / entry["before"])),
+            float(np.log(reached[1] / reached[0] / entry["ratio"])),
         ]
 
     best = solved(residuals, [3e-4, 5e-10])

@@ -17,17 +17,18 @@ from common import (
     as_is,
     assemble,
     four,
-    predict,
+    rates,
     sites,
     solved,
     spr_machine,
     table,
 )
 
-from lockmodel.handoff import SaturatingHandOff
-from lockmodel.placement import distances
-from lockmodel.scenario import Calibrated, Machine, Placement, Provenance, Scenario, Site
-from lockmodel.solvers import solve
+from lockmodel.answers.predict import predict
+from lockmodel.model.handoff import SaturatingHandOff
+from lockmodel.model.machine import Machine, Placement
+from lockmodel.model.placement import distances
+from lockmodel.model.scenario import Calibrated, Provenance, Scenario, Site
 
 
 def execl_sites() -> tuple[Site, ...]:
@@ -66,12 +67,12 @@ def execl_xeon8369b(ratio: float) -> Scenario:
         return assemble("execl-xeon8369b", title, "one execl of itself", machine, found, times)
 
     def residuals(log_p: np.ndarray, placement: Placement = "fill") -> np.ndarray:
-        return np.log(predict(scenario(np.exp(log_p), placement), *populations)) - measured
+        return np.log(rates(scenario(np.exp(log_p), placement), *populations)) - measured
 
     start = [149e-6, 90e-6, 2e-9, 0.2]
     best = solved(residuals, start)
     final = scenario(best, keep=four)
-    misses = np.log(predict(final, *populations)) - measured
+    misses = np.log(rates(final, *populations)) - measured
     other = solved(lambda p: residuals(p, "spread"), start)
     spread = np.sqrt(np.mean(residuals(np.log(other), "spread") ** 2))
     worst = ", ".join(f"{n}: {m:+.1%}" for n, m in zip(populations, misses, strict=True))
@@ -146,7 +147,7 @@ def execl_emr112(base: Scenario) -> Scenario:
         )
 
     def residuals(log_p: np.ndarray) -> list[float]:
-        locks = solve(scenario(float(np.exp(log_p[0]))), [220], "product-form").points[0].locks
+        locks = predict(scenario(float(np.exp(log_p[0]))), [220], "product-form").points[0].locks
         return [sum(state.cycles_share for state in locks.values()) - share]
 
     think = float(solved(residuals, [0.7e-3])[0])

@@ -16,16 +16,16 @@ from common import (
     as_is,
     assemble,
     four,
-    predict,
+    rates,
     sites,
     solved,
     spr_machine,
 )
 
-from lockmodel.handoff import TopologyHandOff
-from lockmodel.network import build
-from lockmodel.placement import distances
-from lockmodel.scenario import Calibrated, Provenance, Scenario
+from lockmodel.model.handoff import TopologyHandOff
+from lockmodel.model.network import build
+from lockmodel.model.placement import distances
+from lockmodel.model.scenario import Calibrated, Provenance, Scenario
 
 
 def robot_pair() -> tuple[Scenario, Scenario]:
@@ -89,10 +89,10 @@ def robot_pair() -> tuple[Scenario, Scenario]:
     def residuals(log_p: np.ndarray) -> list[float]:
         both = pair(np.exp(log_p))
         held = [build(s, n).hold[LIBC] for s in both]
-        rates = [predict(s, n)[0] for s in both]
+        reached = [rates(s, n)[0] for s in both]
         return [
-            float(np.log(rates[0] / before)),
-            float(np.log(rates[1] / after)),
+            float(np.log(reached[0] / before)),
+            float(np.log(reached[1] / after)),
             float(np.log(held[0] / held[1])),
         ]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 from common import COMMON, ICE_LAKE_SAME_NODE, ROOT, SMT, four
 
-from lockmodel.fit.datasets import Wanted, load_sets
-from lockmodel.fit.estimate import Settings
-from lockmodel.fit.fitting import run
-from lockmodel.handoff import TopologyHandOff
-from lockmodel.scenario import Lock, Machine, Provenance, Scenario
+from lockmodel.fitting.datasets import Wanted, load_sets
+from lockmodel.fitting.estimate import Settings
+from lockmodel.fitting.fitting import run
+from lockmodel.model.handoff import TopologyHandOff
+from lockmodel.model.machine import Machine
+from lockmodel.model.scenario import Lock, Provenance, Scenario
 
 FILE = "robot_sysexec_icl64.csv"
 BEFORE = "acquires:all/exit.teardown=5;acquires:all/exec.teardown=5"

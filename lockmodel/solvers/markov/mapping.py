@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from lockmodel.distribution import Coxian, Distribution, Erlang, Exponential, Hyperexponential
-from lockmodel.network import cpu_rate
-from lockmodel.placement import ShardGroup, distances, shard_groups
-from lockmodel.scenario import Lock, Scenario, Site
+from lockmodel.model.distribution import Coxian, Distribution, Erlang, Exponential, Hyperexponential
+from lockmodel.model.network import cpu_rate
+from lockmodel.model.placement import ShardGroup, distances, shard_groups
+from lockmodel.model.scenario import Lock, Scenario, Site
 from lockmodel.solvers.markov.phase_type import coxian, erlang, exponential, hyperexponential
 from lockmodel.solvers.markov.queues import CONSTANT, QueueLock, QueueNetwork, Shape, Stage
 from lockmodel.solvers.markov.rwsem import Program, RwSemaphore

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from lockmodel.distribution import Constant
 from lockmodel.errors import NotTrustworthyError
-from lockmodel.handoff import NoHandOff
-from lockmodel.network import Network, build, check_population
-from lockmodel.prediction import LockState, Point
-from lockmodel.scenario import Scenario
+from lockmodel.model.distribution import Constant
+from lockmodel.model.handoff import NoHandOff
+from lockmodel.model.network import Network, build, check_population
+from lockmodel.model.prediction import LockState, Point
+from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.bounds import network_ceiling
 from lockmodel.solvers.error_map import distance_error, order_error
 from lockmodel.solvers.markov.chain import MEMORY

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lockmodel.distribution import Distribution, Exponential
-from lockmodel.placement import shard_groups
-from lockmodel.scenario import Lock, Scenario
+from lockmodel.model.distribution import Distribution, Exponential
+from lockmodel.model.placement import shard_groups
+from lockmodel.model.scenario import Lock, Scenario
 from lockmodel.solvers.markov.mapping import (
     handoffs,
     hold_time,

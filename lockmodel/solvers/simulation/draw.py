@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lockmodel.distribution import (
+from lockmodel.model.distribution import (
     Coxian,
     Distribution,
     Empirical,

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError, shown
+from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Stop, never
-from lockmodel.scenario import Scenario
 from lockmodel.solvers.simulation.engine import run
 from lockmodel.solvers.simulation.output import LATEST, REPLICATIONS, Estimate, ratio, warm_up
 from lockmodel.solvers.simulation.world import World, make

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from lockmodel.network import build
-from lockmodel.prediction import LockState, Point
+from lockmodel.model.network import build
+from lockmodel.model.prediction import LockState, Point
+from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Stop, never
-from lockmodel.scenario import Scenario
 from lockmodel.solvers.bounds import network_ceiling
 from lockmodel.solvers.simulation.output import (
     CONFIDENCE,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lockmodel.errors import ArgumentError
-from lockmodel.scenario import Scenario
+from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.simulation.engine import run
 from lockmodel.solvers.simulation.locks import HOLD, PASS, SLEEP, THINK, WAIT
 from lockmodel.solvers.simulation.world import NOTE, make

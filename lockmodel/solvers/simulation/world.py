@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lockmodel.errors import NotTrustworthyError
-from lockmodel.network import build, check_population, cpu_rate
-from lockmodel.placement import cpu_order, distances
-from lockmodel.scenario import Lock, Scenario
+from lockmodel.model.network import build, check_population, cpu_rate
+from lockmodel.model.placement import cpu_order, distances
+from lockmodel.model.scenario import Lock, Scenario
 from lockmodel.solvers.simulation.draw import encode, stream
 
 FIFO, BARGING, RWSEM, NUMA = range(4)

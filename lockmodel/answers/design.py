@@ -1,0 +1,278 @@
+"""Which measurement to make next: by how much each would narrow the interval of a prediction.
+
+Linear Bayesian design (Chaloner & Verdinelli, Stat. Sci. 10 (1995) 273): at the present estimate a
+measurement adds its standardised derivatives to the information, whatever it will read, and the
+interval of a prediction is that of its gradient. A candidate enters as an observation with the
+model's own value in a data set of its own, and is judged by what judges a fit: the same objective,
+the same covariance, the same rule for when held work and hand-off are separated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from lockmodel.answers.measurements import Candidate, candidates
+from lockmodel.answers.whatif import rank
+from lockmodel.changes.grammar import Lever, parse
+from lockmodel.errors import ArgumentError, LockmodelError
+from lockmodel.fitting import parameters as ps
+from lockmodel.fitting import quantiles
+from lockmodel.fitting.derivatives import central
+from lockmodel.fitting.estimate import LEVEL, Estimate
+from lockmodel.fitting.health import flags
+from lockmodel.fitting.noise import degrees_of_freedom
+from lockmodel.fitting.study import DataSet, Study, Unknown
+from lockmodel.model.scenario import Scenario
+from lockmodel.progress import Progress, quietly
+from lockmodel.solvers.throughput import throughput
+
+SCHEMA = "lockmodel.design/1"
+
+Log = Callable[[Scenario], float]
+"""Scenario -> ln of what is predicted."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What a candidate would do to the prediction.
+
+    Attributes
+    ----------
+    name, how : str
+    low, high : float
+        The prediction's interval then.
+    factor : float
+        Width of the interval's logarithm then, as a share of the present one.
+    separates : bool
+        Whether it tells held work from hand-off where nothing did before.
+    limit : bool
+        Whether it is a kernel that nobody can build as such (`whatif.is_limit`).
+    """
+
+    name: str
+    how: str
+    low: float
+    high: float
+    factor: float
+    separates: bool
+    limit: bool
+
+
+@dataclass(frozen=True)
+class Design:
+    """Candidates by how much they narrow the interval of a prediction.
+
+    Attributes
+    ----------
+    scenario, predicted : str
+        `predicted` is a lever's text or "throughput".
+    n : int
+        Population of the prediction.
+    level : float
+        Confidence of the intervals.
+    value, low, high : float
+        Prediction and its interval now: a gain (0.8 is +80 %), or iterations per second.
+    candidates : tuple of Ranked
+        Best first.
+    left_out : tuple of str
+        What was not tried, and why.
+    flags : tuple of str
+        Of the fit.
+    """
+
+    scenario: str
+    predicted: str
+    n: int
+    level: float
+    value: float
+    low: float
+    high: float
+    candidates: tuple[Ranked, ...]
+    left_out: tuple[str, ...]
+    flags: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dict: rates per s."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+THROUGHPUT = "throughput"
+
+
+def design(
+    found: Estimate,
+    lever: Lever | None,
+    n: int,
+    where: int = 0,
+    level: float = LEVEL,
+    progress: Progress = quietly,
+) -> Design:
+    """Return candidate measurements ranked by what they do for a prediction.
+
+    Parameters
+    ----------
+    found : Estimate
+    lever : Lever or None
+        What the gain is predicted of; None predicts throughput.
+    n : int
+        Population of the prediction and of patched kernels.
+    where : int
+        Data set that the prediction is for, and beside which candidates are measured.
+    level : float
+        Confidence of the intervals.
+    progress : callable
+        Wraps the loop over candidates.
+
+    Returns
+    -------
+    Design
+        First order in the logarithms of 1 + gain, or of throughput.
+
+    Raises
+    ------
+    ArgumentError
+        The lever makes no sense for the scenario.
+    """
+    found = _at_final_noise(found)
+    log = _goal(lever, n)
+    middle, gradient = _gradient(found, where, log)
+    now = _half_width(found, gradient, level)
+    made = list(candidates(found, where, n))
+    ranked: list[Ranked] = []
+    left_out: list[str] = []
+    for one in progress(made, len(made), "candidates"):
+        try:
+            then = measured(found, where, one)
+        except LockmodelError as error:
+            left_out.append(f"{one.name}: {error}")
+            continue
+        half = _half_width(then, gradient, level)
+        low, high = _ends(lever, middle, half)
+        factor = half / now if now > 0 else 1.0
+        separates = bool(found.splits) and len(then.splits) < len(found.splits)
+        ranked.append(Ranked(one.name, one.how, low, high, factor, separates, one.limit))
+    low, high = _ends(lever, middle, now)
+    return Design(
+        scenario=found.study.sets[where].stock.name,
+        predicted=lever.text if lever else THROUGHPUT,
+        n=n,
+        level=level,
+        value=math.exp(middle) - (1.0 if lever else 0.0),
+        low=low,
+        high=high,
+        candidates=tuple(sorted(ranked, key=lambda r: round(r.factor, 3))),
+        left_out=tuple(left_out),
+        flags=flags(found),
+    )
+
+
+def _at_final_noise(found: Estimate) -> Estimate:
+    """Return the estimate with its derivatives standardised by the noise it ended with.
+
+    A fit stops when the noise has settled to a tenth of a per cent; the factors here compare
+    more closely than that.
+    """
+    residuals, jacobian = found.objective.residuals(found.noise)(found.theta)
+    minimum = replace(found.minimum, residuals=residuals, jacobian=jacobian)
+    degrees = degrees_of_freedom(found.objective, minimum, found.noise)
+    return replace(found, minimum=minimum, degrees=degrees)
+
+
+def _goal(lever: Lever | None, n: int) -> Log:
+    """Return ln(1 + gain) of a lever, or ln throughput, at population n."""
+
+    def log_x(scenario: Scenario) -> float:
+        return math.log(float(throughput(scenario, [n])[0]))
+
+    if lever is None:
+        return log_x
+    chosen = lever
+
+    def log_gain(scenario: Scenario) -> float:
+        return log_x(chosen.apply(scenario)) - log_x(scenario)
+
+    return log_gain
+
+
+def _gradient(found: Estimate, where: int, log: Log) -> tuple[float, np.ndarray]:
+    """Return a prediction and its derivatives with respect to the unknowns."""
+
+    def at(theta: np.ndarray) -> np.ndarray:
+        return np.array([log(found.study.scenario(where, theta))])
+
+    own = [index for index, _ in found.study.of(where)]
+    return float(at(found.theta)[0]), central(at, found.theta, own, 1)[0]
+
+
+def _half_width(found: Estimate, gradient: np.ndarray, level: float) -> float:
+    variance = float(gradient @ found.covariance @ gradient)
+    return quantiles.student(level, found.degrees) * math.sqrt(max(variance, 0.0))
+
+
+def _ends(lever: Lever | None, middle: float, half: float) -> tuple[float, float]:
+    less = 1.0 if lever else 0.0
+    return math.exp(middle - half) - less, math.exp(min(middle + half, 600.0)) - less
+
+
+def measured(found: Estimate, where: int, candidate: Candidate) -> Estimate:
+    """Return the estimate that a candidate would lead to if it read what the model says.
+
+    Parameters
+    ----------
+    found : Estimate
+    where : int
+        Data set beside which it is measured: its unknowns are the candidate's.
+    candidate : Candidate
+
+    Returns
+    -------
+    Estimate
+        At the same values, with the covariance, splits and degrees of freedom of the larger data.
+    """
+    study = _beside(found.study, where, candidate.data)
+    objective = found.objective.extended(study, candidate.rows)
+    count, more = len(found.rows), len(candidate.rows)
+    residuals, jacobian = objective.residuals(found.noise)(found.theta)
+    minimum = replace(
+        found.minimum,
+        residuals=residuals,
+        jacobian=jacobian,
+        weights=np.insert(found.minimum.weights, count, np.ones(more)),
+    )
+    degrees = degrees_of_freedom(objective, minimum, found.noise)
+    return replace(found, study=study, objective=objective, minimum=minimum, degrees=degrees)
+
+
+def _beside(study: Study, where: int, data: DataSet) -> Study:
+    """Return the study with one more data set that has the unknowns of set `where`."""
+    new = len(study.sets)
+
+    def member(unknown: Unknown) -> Unknown:
+        own = [p for place, p in unknown.members if place == where]
+        if not own or not _known(own[0], data.scenario):
+            return unknown
+        return replace(unknown, members=(*unknown.members, (new, own[0])))
+
+    return Study((*study.sets, data), tuple(member(u) for u in study.unknowns))
+
+
+def _known(parameter: ps.Parameter, scenario: Scenario) -> bool:
+    """Return whether a scenario has a parameter; a lever may have taken its lock away."""
+    try:
+        ps.parse(parameter.name, scenario)
+    except ArgumentError:
+        return False
+    return True
+
+
+def prediction(scenario: Scenario, n: int) -> Lever:
+    """Return the lever whose gain is predicted when nobody says which: the best practical one."""
+    for row in rank(scenario, n).levers:
+        if not row.limit:
+            return parse(row.lever)
+    raise ArgumentError(f"scenario {scenario.name!r}: no lever applies; give --predict throughput")

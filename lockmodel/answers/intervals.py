@@ -1,0 +1,325 @@
+"""Intervals of predictions and gains of a fitted scenario.
+
+Every quantity is computed for scenarios drawn from the fit (`lockmodel.fitting.draws`), by product
+form; its quantiles are the interval. Three kinds of error, and who carries them:
+
+* parameter error: the draws. Of throughput, ceilings and gains. A lever is applied after the
+  draw, so that before and after share their parameters and a gain is surer than either.
+* repeat noise and model error: of throughput only, because its interval is that of the next
+  measurement. A ceiling is not measured, and a gain is that of the model.
+* extrapolation: the model error grows by itself with every doubling beyond the populations that
+  the fit was made on.
+
+Another method's point (a chain, a simulation) gets product form's interval in proportion: a
+change of the parameters moves both alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from lockmodel.errors import ArgumentError, NotTrustworthyError
+from lockmodel.fitting.draws import DRAWS, Draws, drawn, interval, parsed
+from lockmodel.fitting.parameters import FACTOR_KEYS, read
+from lockmodel.model.fit_table import Fit
+from lockmodel.model.handoff import NoHandOff
+from lockmodel.model.network import MAX_POPULATION, build, depends_on_population
+from lockmodel.model.prediction import Basis, Ceiling, Interval, Point
+from lockmodel.model.scenario import Scenario
+from lockmodel.progress import Progress, quietly
+from lockmodel.solvers.bounds import ceiling_at
+from lockmodel.solvers.throughput import throughput
+
+COUNTS = ((32, DRAWS), (512, 64))
+"""(largest work, draws): 256 draws for a handful of networks, 64 for a list of levers. Ends of
+intervals are then within 8 % of the half-width (root mean square)."""
+
+CHANGED = 1e-3
+"""Relative difference from which a value is no longer the fitted one."""
+
+GROWTH = 0.15
+"""Standard deviation of ln throughput per doubling beyond the data, from not knowing how the
+hand-off grows there: the 90 % band that the average of the curve families (`fit.curves`) has at
+twice the data is 0.24 wide to either side."""
+
+FEWEST = 32
+"""Draws beyond that: grids of thousands of networks."""
+
+PINNED_WORK = 16
+"""A network with pinned shards costs that many plain ones (measured: 4.5 ms against 0.3 ms)."""
+
+HALVINGS = 60
+"""Bisections: the quantile of a logarithm is then exact to rounding."""
+
+
+def basis(scenario: Scenario, count: int) -> Basis | None:
+    """Return what the intervals of a scenario rest on; None without a fit."""
+    fit = scenario.fit
+    if fit is None:
+        return None
+    return Basis(
+        level=fit.level,
+        parameters=len(fit.parameters),
+        observations=sum(data.observations for data in fit.data),
+        draws=count,
+        flags=fit.flags,
+        undetermined=tuple(p.name for p in fit.parameters if not p.determined),
+    )
+
+
+def weak_points(scenario: Scenario) -> tuple[str, ...]:
+    """Return what a reader must know of the fit: parameters that are not known from data."""
+    if scenario.fit is None:
+        return ()
+    weak = [
+        f"not determined by the data: {p.name} (prior only)"
+        for p in scenario.fit.parameters
+        if not p.determined
+    ]
+    for fitted in scenario.fit.parameters:
+        parameter = parsed(scenario, fitted)
+        now = read(scenario, parameter)
+        if parameter.key not in FACTOR_KEYS and abs(now - fitted.value) > CHANGED * fitted.value:
+            weak.append(
+                f"{fitted.name} was changed after the fit: {fitted.value:.4g} was fitted, "
+                f"{now:.4g} is there; its interval is taken in proportion"
+            )
+    return tuple(weak)
+
+
+def draws_for(scenarios: Sequence[Scenario], populations: Sequence[int]) -> int:
+    """Return how many draws the work allows when each draw solves all of these networks."""
+    work = 0
+    for scenario in scenarios:
+        for n in populations:
+            try:
+                pinned = any(station.users for station in build(scenario, n).stations)
+            except NotTrustworthyError:
+                continue
+            work += PINNED_WORK if pinned else 1
+    return count_for(work)
+
+
+def count_for(work: float) -> int:
+    """Return how many draws are made when each solves `work` networks."""
+    return next((count for most, count in COUNTS if work <= most), FEWEST)
+
+
+def rates(
+    scenarios: Sequence[Scenario], populations: Sequence[int], progress: Progress = quietly
+) -> np.ndarray:
+    """Return throughputs of draws, shape (draws, populations); `progress` wraps the draws."""
+    return np.array(
+        [throughput(each, populations) for each in progress(scenarios, len(scenarios), "intervals")]
+    )
+
+
+def levered(
+    scenarios: Sequence[Scenario], change: Callable[[Scenario], Scenario]
+) -> list[Scenario]:
+    """Return draws after a lever; one that it cannot change (batched already) stays as it is."""
+    made = []
+    for scenario in scenarios:
+        try:
+            made.append(change(scenario))
+        except ArgumentError:
+            made.append(scenario)
+    return made
+
+
+def model_error(scenario: Scenario, n: int) -> float:
+    """Return the standard deviation of ln throughput between model and truth at a population.
+
+    The fit's, times 1 plus the doublings of n beyond what the fit was made on. Beyond its largest
+    population, how a hand-off grows is assumed and not measured: `GROWTH` per doubling on top.
+    """
+    fit, known = scenario.fit, scenario.calibrated
+    if fit is None:
+        return 0.0
+    doublings = 0.0
+    if known is not None:
+        doublings = max(0.0, math.log2(n / known.high), math.log2(known.low / n))
+    deviation = fit.model_error * (1.0 + doublings)
+    passes = any(
+        not isinstance(lock.handoff, NoHandOff) and scenario.acquires(lock.name) > 0
+        for lock in scenario.locks
+    )
+    if passes and known is not None and n > known.high:
+        deviation = math.hypot(deviation, GROWTH * math.log2(n / known.high))
+    return deviation
+
+
+def measured(rates: np.ndarray, draws: Draws, deviation: float, level: float) -> Interval:
+    """Return the interval of a measurement: draws of its mean, and noise of each.
+
+    Parameters
+    ----------
+    rates : ndarray, shape (draws,)
+        Mean throughput of each draw.
+    draws : Draws
+        Their noise.
+    deviation : float
+        Standard deviation of ln throughput.
+    level : float
+
+    Returns
+    -------
+    (float, float)
+        Exact quantiles of the mixture; an end is 0 where enough draws have no throughput.
+    """
+    alive = rates > 0
+    if deviation == 0.0 or not alive.any():
+        return interval(rates, level)
+    from scipy.special import ndtr, ndtri, stdtr, stdtrit
+
+    tail, degrees = (1.0 - level) / 2.0, draws.degrees
+    centres, spread = np.log(rates[alive]), deviation * draws.stretch[alive]
+    dead = 1.0 - float(alive.mean())
+    reach = -float(stdtrit(degrees, tail) if degrees else ndtri(tail)) * float(spread.max())
+
+    def below(y: float) -> float:
+        """Return the probability of a measurement below exp(y)."""
+        z = (y - centres) / spread
+        return dead + (1.0 - dead) * float((stdtr(degrees, z) if degrees else ndtr(z)).mean())
+
+    ends = []
+    for share in (tail, 1.0 - tail):
+        low, high = float(centres.min()) - reach, float(centres.max()) + reach
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2.0
+            low, high = (middle, high) if below(middle) < share else (low, middle)
+        ends.append(math.exp(high) if dead < share else 0.0)
+    return ends[0], ends[1]
+
+
+class Throughputs:
+    """Intervals of measured throughput, all from the same draws.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Before any change, with a fit.
+    fit : Fit
+    populations : sequence of int
+    count : int
+        Draws.
+    changed : bool
+        Whether a change follows: then held work and hand-off count apart.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        fit: Fit,
+        populations: Sequence[int],
+        count: int,
+        changed: bool,
+    ) -> None:
+        self._scenario, self._fit, self._populations = scenario, fit, tuple(populations)
+        self.draws = drawn(scenario, count, split=changed)
+
+    def of(
+        self,
+        change: Callable[[Scenario], Scenario],
+        found: Sequence[Point],
+        progress: Progress = quietly,
+    ) -> list[Interval]:
+        """Return the interval of a measurement after a change, at each population.
+
+        Parameters
+        ----------
+        change : callable
+            Applied to every draw.
+        found : sequence of Point
+            The changed scenario at the populations, by any method; product form's draws are
+            moved in proportion.
+        progress : callable
+            Wraps the loop over draws.
+
+        Returns
+        -------
+        list of (float, float)
+            Iterations per second.
+        """
+        after = rates(levered(self.draws.scenarios, change), self._populations, progress)
+        centre = throughput(change(self._scenario), self._populations)
+        made = []
+        for k, point in enumerate(found):
+            deviation = math.hypot(self._fit.noise, model_error(self._scenario, point.n))
+            scale = point.throughput_per_s / centre[k] if centre[k] > 0 else 1.0
+            made.append(measured(scale * after[:, k], self.draws, deviation, self._fit.level))
+        return made
+
+
+def with_intervals(
+    scenario: Scenario, found: Sequence[Point], top: Ceiling, progress: Progress = quietly
+) -> tuple[tuple[Point, ...], Ceiling, Basis | None]:
+    """Return points and ceiling with their intervals, and what these rest on.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    found : sequence of Point
+        Of it, by any method that solves it.
+    top : Ceiling
+        Of it.
+    progress : callable
+        Wraps the loop over draws.
+
+    Raises
+    ------
+    ScenarioError
+        A fitted parameter does not exist in the scenario.
+    """
+    fit = scenario.fit
+    if fit is None:
+        return tuple(found), top, None
+    populations = [p.n for p in found]
+    count = draws_for([scenario], populations)
+    drawn_ = Throughputs(scenario, fit, populations, count, changed=False)
+    ends = drawn_.of(lambda s: s, found, progress)
+    points = tuple(replace(p, interval_per_s=e) for p, e in zip(found, ends, strict=True))
+    limit = _ceiling_interval(scenario, top, drawn_.draws, fit.level)
+    return points, replace(top, interval_per_s=limit), basis(scenario, count)
+
+
+def _ceiling_interval(scenario: Scenario, top: Ceiling, draws: Draws, level: float) -> Interval:
+    """Return the interval of the scenario's ceiling from parameter error alone.
+
+    That of a draw lies where light load and k / D cross, as `bounds.ceiling` has it; what the
+    estimates' ceiling differs from its crossing (it counted no hand-off) is kept in proportion.
+    """
+    most = max(scenario.machine.cpus, 2 * math.ceil(min(top.knee, MAX_POPULATION / 2)))
+    values = np.array([_crossing(one, most) for one in draws.scenarios])
+    return interval(values * (top.throughput_per_s / _crossing(scenario, most)), level)
+
+
+def _crossing(scenario: Scenario, most: int) -> float:
+    """Return k / D in iterations per second where light load reaches it, or at `most`.
+
+    0 where walkers leave nothing.
+    """
+
+    def reached(at: Ceiling, n: int) -> float:
+        return at.throughput_per_s * min(1.0, n / at.knee)
+
+    try:
+        low, high = 1, max(2, most)  # the crossing is beyond low, and at high if not before it
+        at = ceiling_at(scenario, high)
+        if not depends_on_population(scenario):
+            return at.throughput_per_s
+        while high - low > 1:
+            middle = (low + high) // 2
+            if (here := ceiling_at(scenario, middle)).knee <= middle:
+                high, at = middle, here
+            else:
+                low = middle
+        before = ceiling_at(scenario, max(2, low))
+    except NotTrustworthyError:
+        return 0.0
+    better = before if reached(before, low) > reached(at, high) else at
+    return better.throughput_per_s

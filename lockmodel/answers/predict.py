@@ -1,0 +1,74 @@
+"""What throughput a scenario reaches, with its intervals: `predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lockmodel.model.prediction import Prediction
+from lockmodel.model.scenario import Scenario
+from lockmodel.progress import Progress, Stop, never, quietly
+from lockmodel.solvers.bounds import ceiling, strict_ceiling
+from lockmodel.solvers.solve import MAX_ERROR, solve
+from lockmodel.solvers.validity import caveats
+
+ROUNDING = 1e-9
+"""Relative excess of a point over the ceiling that is put down to rounding."""
+
+
+def predict(
+    scenario: Scenario,
+    populations: Sequence[int],
+    method: str = "auto",
+    progress: Progress = quietly,
+    max_error: float = MAX_ERROR,
+    stop: Stop = never,
+) -> Prediction:
+    """Predict a scenario at some populations and say what the answer is worth.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    populations : sequence of int
+        At least one.
+    method, progress, max_error, stop
+        See `solvers.solve.solve`.
+
+    Returns
+    -------
+    Prediction
+        With intervals if the scenario has a fit, except for bounds.
+
+    Raises
+    ------
+    ArgumentError
+        Unknown method, no population, or one that is not a whole number in range.
+    ScenarioError
+        A fitted parameter does not exist in the scenario.
+    NotTrustworthyError
+        The demands admit no reliable answer, or the method cannot represent the scenario.
+    """
+    answer = solve(scenario, populations, method, progress, max_error, stop)
+    bounded = method == "bounds"
+    top = ceiling(scenario)
+    highest = max(p.lower_per_s for p in answer.points)
+    if not bounded and highest > top.throughput_per_s * (1 + ROUNDING):
+        top = strict_ceiling(scenario, populations)
+    points, basis = answer.points, None
+    weak: tuple[str, ...] = ()
+    if scenario.fit is not None and not bounded:
+        from lockmodel.answers.intervals import weak_points, with_intervals
+
+        points, top, basis = with_intervals(scenario, points, top, progress)
+        weak = weak_points(scenario)
+    return Prediction(
+        scenario=scenario.name,
+        method=answer.method,
+        chosen_because=answer.chosen_because,
+        exact=answer.exact,
+        assumptions=answer.assumptions,
+        warnings=(*weak, *answer.warnings, *caveats(scenario, answer.points, bounded)),
+        error_estimate=answer.error,
+        ceiling=top,
+        points=points,
+        fit=basis,
+    )

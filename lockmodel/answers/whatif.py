@@ -1,0 +1,408 @@
+"""What levers buy: before and after, and all that apply ranked by gain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from lockmodel.changes.grammar import ALL, Lever, candidates, parse, shard_steps
+from lockmodel.errors import NotTrustworthyError
+from lockmodel.model.prediction import Basis, Interval, plain
+from lockmodel.model.scenario import Lock, Scenario
+from lockmodel.progress import Progress, quietly
+from lockmodel.solvers.solve import CLOSED_FORM, points, solver_name
+from lockmodel.solvers.validity import approximations, caveats
+
+WHATIF_SCHEMA = "lockmodel.whatif/1"
+LEVERS_SCHEMA = "lockmodel.levers/1"
+
+SIMULATED = (
+    "simulated: each throughput is known to within 0.5 % (95 % interval), after over before to "
+    "within 0.7 %"
+)
+
+ENOUGH = 0.01
+"""A shard count is enough when it comes within this share of the best throughput."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Throughput before and after at one population; gain 0.8 means +80 %.
+
+    `gain_interval` is from parameter error alone, the same parameters before and after; None
+    without a fit, and for bounds.
+    """
+
+    n: int
+    before_per_s: float
+    after_per_s: float
+    gain: float
+    gain_interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Alone:
+    """What one lever of several buys by itself, per population; intervals as in `Change`."""
+
+    lever: str
+    gains: tuple[float, ...]
+    gain_intervals: tuple[Interval, ...] | None = None
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """A scenario before and after some levers.
+
+    Attributes
+    ----------
+    scenario, method : str
+    levers : tuple of str
+        In the order applied.
+    points : tuple of Change
+    binding_before, binding_after : str
+        What binds at the largest population.
+    ceiling_before_per_s, ceiling_after_per_s : float
+        Ceilings at the largest population.
+    alone : tuple of Alone
+        Each lever by itself, when there are several.
+    notes : tuple of str
+        What was capped or needs saying about a lever.
+    warnings : tuple of str
+        Where the method is approximate for the scenario after the levers.
+    fit : Basis or None
+        What the intervals rest on; None where there are none.
+    """
+
+    scenario: str
+    method: str
+    levers: tuple[str, ...]
+    points: tuple[Change, ...]
+    binding_before: str
+    binding_after: str
+    ceiling_before_per_s: float
+    ceiling_after_per_s: float
+    alone: tuple[Alone, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    fit: Basis | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dict; keys of intervals are left out where there are none."""
+        return {"schema": WHATIF_SCHEMA, **plain(asdict(self))}
+
+
+def apply_all(scenario: Scenario, levers: Sequence[Lever]) -> Scenario:
+    """Return the scenario after the levers, in order."""
+    for lever in levers:
+        scenario = lever.apply(scenario)
+    return scenario
+
+
+def compare(
+    scenario: Scenario,
+    levers: Sequence[Lever],
+    populations: Sequence[int],
+    method: str = "auto",
+    progress: Progress = quietly,
+) -> WhatIf:
+    """Return what the levers together, and each alone, do to throughput.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    levers : sequence of Lever
+        At least one, applied in order.
+    populations : sequence of int
+    method : str
+        See `solvers.solve.solve`.
+    progress : callable
+        Wraps the loops over draws from a fit.
+
+    Returns
+    -------
+    WhatIf
+        With intervals of the gains if the scenario has a fit, except for bounds.
+
+    Raises
+    ------
+    ArgumentError
+        A lever makes no sense for the scenario.
+    ScenarioError
+        A fitted parameter does not exist in the scenario.
+    """
+    changed = apply_all(scenario, levers)
+    before = points(scenario, populations, method)
+    after = points(changed, populations, method)
+    largest = max(range(len(before)), key=lambda i: before[i].n)
+    alone = []
+    if len(levers) > 1:
+        for lever in levers:
+            own = points(lever.apply(scenario), populations, method)
+            gains = tuple(
+                a.throughput_per_s / b.throughput_per_s - 1
+                for a, b in zip(own, before, strict=True)
+            )
+            alone.append(Alone(lever.text, gains))
+    found = WhatIf(
+        scenario=scenario.name,
+        method=solver_name(method),
+        levers=tuple(lever.text for lever in levers),
+        points=tuple(
+            Change(
+                b.n,
+                b.throughput_per_s,
+                a.throughput_per_s,
+                a.throughput_per_s / b.throughput_per_s - 1,
+            )
+            for a, b in zip(after, before, strict=True)
+        ),
+        binding_before=before[largest].binding,
+        binding_after=after[largest].binding,
+        ceiling_before_per_s=before[largest].ceiling_per_s,
+        ceiling_after_per_s=after[largest].ceiling_per_s,
+        alone=tuple(alone),
+        notes=(
+            *(note for lever in levers if (note := lever.note(scenario))),
+            *([SIMULATED] if method == "simulation" else []),
+        ),
+        warnings=(
+            *(approximations(changed, max(populations)) if method in CLOSED_FORM else ()),
+            *caveats(changed, after, method == "bounds"),
+        ),
+    )
+    return found if method == "bounds" else _compared(scenario, levers, found, progress)
+
+
+def _compared(
+    scenario: Scenario, levers: Sequence[Lever], found: WhatIf, progress: Progress
+) -> WhatIf:
+    """Return a comparison with the intervals of its gains; as it is without a fit."""
+    if scenario.fit is None:
+        return found
+    from lockmodel.answers.gains import Gains
+    from lockmodel.answers.intervals import basis, draws_for, weak_points
+
+    populations = [change.n for change in found.points]
+    every = [scenario, apply_all(scenario, levers)]
+    every += [lever.apply(scenario) for lever in levers] if found.alone else []
+    count = draws_for(every, populations)
+    drawn = Gains(scenario, scenario.fit, populations, count, progress)
+    ends = drawn.of(lambda s: apply_all(s, levers), [p.gain for p in found.points], progress)
+    return replace(
+        found,
+        points=tuple(replace(p, gain_interval=e) for p, e in zip(found.points, ends, strict=True)),
+        alone=tuple(
+            replace(own, gain_intervals=drawn.of(lever.apply, own.gains, progress))
+            for own, lever in zip(found.alone, levers, strict=False)
+        ),
+        warnings=(*weak_points(scenario), *found.warnings),
+        fit=basis(scenario, count),
+    )
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One lever at one population.
+
+    Attributes
+    ----------
+    lever : str
+    gain : float
+        Throughput after over before, minus 1.
+    after_per_s : float
+    ceiling_per_s : float
+        k / D, after the lever, of what binds then.
+    binding : str
+        What binds after the lever; "walkers" when they alone saturate a lock, so that no
+        throughput is left (gain -1).
+    limit : bool
+        Whether it is a limit that no patch reaches (a free hand-off, no hold at all, one acquire
+        for a whole lock, a lock not taken) rather than something that could be built.
+    gain_interval : (float, float) or None
+        As in `Change`; among the shards tried only the ranked one has it.
+    """
+
+    lever: str
+    gain: float
+    after_per_s: float
+    ceiling_per_s: float
+    binding: str
+    limit: bool
+    gain_interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The gain of sharding one lock against the number of shards.
+
+    Attributes
+    ----------
+    lock : str
+        A lock's name, or "all".
+    best : int
+        Shards with the highest throughput.
+    enough : int
+        Smallest count within `ENOUGH` of it.
+    tried : tuple of Ranked
+        In ascending order of shards.
+    walkers : bool
+        Whether background walkers, the cost of shards, are in the scenario.
+    """
+
+    lock: str
+    best: int
+    enough: int
+    tried: tuple[Ranked, ...]
+    walkers: bool
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Every lever that applies, by gain; `fit` is what intervals rest on, if there are any."""
+
+    scenario: str
+    method: str
+    n: int
+    before_per_s: float
+    ceiling_per_s: float
+    binding: str
+    levers: tuple[Ranked, ...]
+    shards: tuple[Shards, ...]
+    warnings: tuple[str, ...]
+    fit: Basis | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dict; keys of intervals are left out where there are none."""
+        return {"schema": LEVERS_SCHEMA, **plain(asdict(self))}
+
+
+def _ranked(scenario: Scenario, lever: Lever, n: int, before: float, method: str) -> Ranked:
+    changed = lever.apply(scenario)
+    try:
+        (after,) = points(changed, [n], method)
+    except NotTrustworthyError:  # so many shards that walkers alone keep them busy
+        return Ranked(lever.text, -1.0, 0.0, 0.0, "walkers", False)
+    return Ranked(
+        lever.text,
+        after.throughput_per_s / before - 1,
+        after.throughput_per_s,
+        after.ceiling_per_s,
+        after.binding,
+        is_limit(lever.text),
+    )
+
+
+def is_limit(text: str) -> bool:
+    """Return whether a lever's text describes a limit rather than a change one could make."""
+    name, _, rest = text.partition(":")
+    target, _, value = rest.partition("=")
+    return (
+        name == "exclude"
+        or (name, value) in (("shorten_hold", "0"), ("cheaper_handoff", "none"))
+        or (name == "batch" and "/" not in target)
+    )
+
+
+def _telling(rows: Sequence[Ranked]) -> list[Ranked]:
+    """Drop levers on all locks that buy no more than the same lever on one of them."""
+
+    def kind(row: Ranked) -> str:
+        name, _, rest = row.lever.partition(":")
+        target, _, value = rest.partition("=")
+        return f"{name}/{target.partition('/')[2]}" + ("" if name == "shard" else f"={value}")
+
+    best: dict[str, float] = {}
+    for row in rows:
+        if f":{ALL}" not in row.lever:
+            best[kind(row)] = max(best.get(kind(row), 0.0), row.after_per_s)
+    return [
+        row
+        for row in rows
+        if f":{ALL}" not in row.lever or row.after_per_s > (1 + ENOUGH) * best.get(kind(row), 0.0)
+    ]
+
+
+def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = quietly) -> Ranking:
+    """Return every lever that applies, ranked by gain at population `n`.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    n : int
+    method : str
+        See `solvers.solve.solve`.
+    progress : callable
+        Wraps the loop over levers.
+
+    Returns
+    -------
+    Ranking
+        Sharding is tried at doublings of k; the ranking shows the smallest k that is enough.
+        Gains have intervals if the scenario has a fit, except for bounds.
+    """
+    (before,) = points(scenario, [n], method)
+    x = before.throughput_per_s
+    single = candidates(scenario)
+    rows = [
+        _ranked(scenario, lever, n, x, method) for lever in progress(single, len(single), "levers")
+    ]
+    taken = tuple(lock for lock in scenario.locks if scenario.acquires(lock.name) > 0)
+    targets: list[tuple[str, tuple[Lock, ...]]] = [(lock.name, (lock,)) for lock in taken]
+    if len(taken) > 1:
+        targets.append((ALL, taken))
+    shards = []
+    for name, locks in progress(targets, len(targets), "shards"):
+        steps = shard_steps(scenario, locks)
+        tried = tuple(_ranked(scenario, parse(f"shard:{name}={k}"), n, x, method) for k in steps)
+        if not tried:
+            continue
+        top = max(row.after_per_s for row in tried)
+        best = next(k for k, row in zip(steps, tried, strict=True) if row.after_per_s == top)
+        enough, row = next(
+            (k, row)
+            for k, row in zip(steps, tried, strict=True)
+            if row.after_per_s >= top * (1 - ENOUGH)
+        )
+        rows.append(row)
+        walked = any(lock.walkers is not None for lock in locks)
+        shards.append(Shards(name, best, enough, tried, walked))
+    found = Ranking(
+        scenario=scenario.name,
+        method=solver_name(method),
+        n=n,
+        before_per_s=x,
+        ceiling_per_s=before.ceiling_per_s,
+        binding=before.binding,
+        levers=tuple(sorted(_telling(rows), key=lambda row: (-row.gain, row.lever))),
+        shards=tuple(shards),
+        warnings=(*approximations(scenario, n), *caveats(scenario, [before], method == "bounds")),
+    )
+    return found if method == "bounds" else _ranked_surely(scenario, found, progress)
+
+
+def _ranked_surely(scenario: Scenario, found: Ranking, progress: Progress) -> Ranking:
+    """Return a ranking with the intervals of its gains; as it is without a fit."""
+    if scenario.fit is None:
+        return found
+    from lockmodel.answers.gains import Gains
+    from lockmodel.answers.intervals import basis, count_for, weak_points
+
+    count = count_for(len(found.levers))
+    drawn = Gains(scenario, scenario.fit, [found.n], count)
+    rows = []
+    for row in progress(found.levers, len(found.levers), "intervals"):
+        (ends,) = drawn.of(parse(row.lever).apply, [row.gain])
+        rows.append(replace(row, gain_interval=ends))
+    known = {row.lever: row for row in rows}
+    shards = [
+        replace(one, tried=tuple(known.get(row.lever, row) for row in one.tried))
+        for one in found.shards
+    ]
+    return replace(
+        found,
+        levers=tuple(rows),
+        shards=tuple(shards),
+        warnings=(*weak_points(scenario), *found.warnings),
+        fit=basis(scenario, count),
+    )

@@ -1,0 +1,218 @@
+"""`lockmodel import`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lockmodel.cli import common, data_options
+from lockmodel.cli.common import Report, output_options
+from lockmodel.errors import ArgumentError, ScenarioError
+
+if TYPE_CHECKING:
+    from lockmodel.observe.coverage import Coverage
+    from lockmodel.observe.observations import Observation, Reading
+
+MOST_ROWS = 24
+"""Rows of a file's table before it is cut."""
+
+MOST_FACTS = 8
+TINY = 5e-4
+"""Share below which a percentage is shown with two digits."""
+
+WIDEST = 24
+"""Characters of a lock, site or variant that fit beside the numbers."""
+
+NAMES = {
+    "throughput": "throughput",
+    "gain": "gain",
+    "wait_share": "wait share",
+    "mean_wait": "mean wait",
+    "hold_time": "hold time",
+    "hold_histogram": "hold histogram",
+    "acquires": "acquires",
+    "contended_fraction": "contended",
+    "idle_share": "idle share",
+}
+
+
+@click.command(name="import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--format", "form", metavar="NAME", help="Format of all files [default: by content].")
+@click.option("--tasks", type=int, metavar="N", help="Population, where the file does not say it.")
+@click.option("--cpus", type=int, metavar="N", help="CPUs of the machine, for idle shares.")
+@click.option("--wall-s", type=float, metavar="S", help="Length of the run, to check totals.")
+@click.option(
+    "--iterations", type=float, metavar="K", help="Iterations per run of a command (hyperfine)."
+)
+@data_options.unit_option
+@data_options.quantity_option
+@click.option("--all", "every", is_flag=True, help="Print every row, however many.")
+@output_options
+def import_(
+    files: tuple[str, ...],
+    form: str | None,
+    tasks: int | None,
+    cpus: int | None,
+    wall_s: float | None,
+    iterations: float | None,
+    unit: str | None,
+    quantity: str | None,
+    every: bool,
+    as_json: bool,
+    output: str | None,
+    force: bool,
+) -> None:
+    """Read measurements of other tools, and say what they can determine.
+
+    A format is found by content, never by the name of the file: CSV with the header
+    tasks,throughput[,sd][,repeat][,variant][,kernel]; JSON lines of the same;
+    UnixBench (report, .log, .csv, .html); will-it-scale; perf lock contention
+    (text, -x); perf lock report; /proc/lock_stat; klockstat; bpftrace (text,
+    JSON); perf stat (-x, -j); perf bench; lkp (JSON, mails); hyperfine.
+    -o FILE.csv writes the observations (as tasks,throughput,... if nothing else was
+    read), -o FILE.json all facts and warnings as well; import reads both back.
+
+    \b
+    Printed numbers:
+      value            mean over the repeats, in base units with a prefix
+      +-               standard deviation: given by the file, or that of the
+                       repeats (divided by repeats - 1); empty if not known
+      of               repeats, or events that a mean is taken over
+      wait share       share of all waiting listed, or of CPU time
+      contended        share of acquires that had to wait
+    Example, with a shipped curve (data/published):
+      lockmodel import unixbench_execl_xeon8369b.csv
+    With files of your own:
+      $ lockmodel import results/host-2026-03-01-01.log -o obs.csv
+      $ lockmodel import curve.csv locks.csv lock_stat.txt
+      $ lockmodel import holds.txt --unit ns --quantity hold
+    """
+    from lockmodel.model.shipped import find_data
+    from lockmodel.observe.collector import Options
+    from lockmodel.observe.coverage import coverage
+    from lockmodel.observe.readers import read_file
+
+    _check(tasks=tasks, cpus=cpus, wall_s=wall_s, iterations=iterations)
+    options = Options(unit, quantity, tasks, cpus, wall_s, iterations)
+    with common.output(output, as_json, force) as write:
+        readings = [read_file(find_data(name), options, form) for name in files]
+        found = [o for reading in readings for o in reading.observations]
+        good_for = coverage(found)
+
+        def text(colour: bool) -> str:
+            return _text(readings, good_for, every, colour)
+
+        as_csv = output is not None and output.endswith(".csv") and not as_json
+        csv = (lambda: _csv(found)) if as_csv else None
+        write(Report(lambda: _data(readings, good_for), text, csv))
+    if as_csv:
+        common.echo(text(False), newline=False)
+
+
+"""The command line finds a command by its name, and Python reserves this one."""
+
+
+def _check(**numbers: float | None) -> None:
+    """Raise ArgumentError unless every number given is finite and above 0."""
+    for name, value in numbers.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise ArgumentError(f"--{name.replace('_', '-')} {value:g} must be above 0")
+
+
+def _csv(found: Sequence[Observation]) -> str:
+    from lockmodel.observe.export import to_csv
+
+    if not found:
+        raise ScenarioError(
+            "no observation was read, only facts: -o FILE.json keeps them, a CSV cannot"
+        )
+    return to_csv(found)
+
+
+def _data(readings: Sequence[Reading], good_for: Coverage) -> dict[str, Any]:
+    return {
+        "schema": "lockmodel.import/1",
+        "files": [reading.to_json() for reading in readings],
+        "determines": list(good_for.determines),
+        "missing": list(good_for.missing),
+    }
+
+
+def _text(readings: Sequence[Reading], good_for: Coverage, every: bool, colour: bool) -> str:
+    from lockmodel.cli import text as tx
+
+    parts: list[Any] = []
+    for reading in readings:
+        parts += _file(reading, every)
+    parts += tx.bullets("these data can determine:", good_for.determines)
+    if not good_for.determines:
+        parts.append("these data determine nothing of the model.")
+    parts += tx.bullets("missing, and what would give it:", good_for.missing)
+    return tx.render(parts, colour)
+
+
+def _file(reading: Reading, every: bool) -> list[Any]:
+    """Return what one file said."""
+    from lockmodel.cli import text as tx
+    from lockmodel.observe.summary import summarise
+
+    counted = tx.count(len(reading.observations), "observation")
+    parts: list[Any] = [
+        f"{reading.origin}: {reading.format}; {counted}, {tx.count(len(reading.facts), 'fact')}"
+    ]
+    rows = [_row(o, repeats) for o, repeats in summarise(reading.observations)]
+    shown = rows if every else rows[:MOST_ROWS]
+    if rows:
+        heads = ["what", "n", "lock, site or test", "variant", "value", "+-", "of"]
+        used = [i for i in range(len(heads)) if any(row[i] for row in rows)]
+        left = [at for at, i in enumerate(used) if i in (0, 2, 3)]
+        fold = [at for at, i in enumerate(used) if i in (2, 3)]
+        cells = [[row[i] for i in used] for row in shown]
+        parts.append(tx.table([heads[i] for i in used], cells, left=left, fold=fold))
+    if len(shown) < len(rows):
+        parts.append(f"({len(rows)} rows, {len(shown)} shown; --all for all)")
+    facts = [f"{f.name}: {f.value:g} {f.unit}".rstrip() for f in reading.facts]
+    more = len(facts) - MOST_FACTS
+    if more > 0 and not every:
+        facts = [*facts[:MOST_FACTS], f"and {more} more (--all)"]
+    parts += tx.bullets("also read, no observations:", facts)
+    parts += tx.bullets("to know:", reading.warnings)
+    return [*parts, ""]
+
+
+def _row(o: Observation, repeats: int) -> list[str]:
+    """Return the cells of one observation."""
+    where = " ".join(filter(None, (o.lock, o.site and f"in {o.site}" if o.lock else o.site)))
+    variant = "/".join(filter(None, (o.variant, o.kernel, o.mode)))
+    events = repeats if repeats > 1 else o.count
+    return [
+        NAMES[o.kind],
+        "" if o.n is None else str(o.n),
+        _short(where or o.what),
+        _short(variant),
+        _value(o, o.value),
+        "" if o.sd is None else _value(o, o.sd),
+        "" if events is None else f"{events:,}",
+    ]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= WIDEST else name[: WIDEST - 2] + ".."
+
+
+def _value(o: Observation, value: float) -> str:
+    """Return a number of an observation with its unit."""
+    from lockmodel.cli import text as tx
+
+    if o.unit == "1":
+        if o.kind == "gain":
+            return tx.gain(value)
+        return tx.percent(value) if value == 0 or value >= TINY else f"{100 * value:.2g} %"
+    if o.unit == "1/s":
+        return tx.si(value, "/s")
+    if o.unit == "s":
+        return tx.si(value, "s")
+    return f"{tx.plain(value)} {'' if o.unit == 'relative' else o.unit}".rstrip()

@@ -1,0 +1,48 @@
+"""`lockmodel models`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from lockmodel.cli import common
+from lockmodel.cli.common import Report, output_options
+
+
+@click.command()
+@output_options
+def models(as_json: bool, output: str | None, force: bool) -> None:
+    """List the shipped scenarios, one line each.
+
+    \b
+    Columns: name; CPUs of the machine; title.
+    Example:
+      lockmodel models
+    """
+    from lockmodel.model.shipped import find_scenario, model_names
+
+    scenarios = [find_scenario(name) for name in model_names()]
+
+    def data() -> dict[str, Any]:
+        listed = [
+            {
+                "name": s.name,
+                "title": s.title,
+                "cpus": s.machine.cpus,
+                "locks": [lock.name for lock in s.locks],
+                "acquires": sum(site.acquires for site in s.sites),
+            }
+            for s in scenarios
+        ]
+        return {"schema": "lockmodel.models/1", "models": listed}
+
+    def text(colour: bool) -> str:
+        from lockmodel.cli import text as tx
+
+        rows = [[s.name, str(s.machine.cpus), s.title] for s in scenarios]
+        columns = ["name", "CPUs", "title"]
+        return tx.render([tx.table(columns, rows, left=(0, 2), fold=(2,))], colour)
+
+    with common.output(output, as_json, force) as write:
+        write(Report(data, text))

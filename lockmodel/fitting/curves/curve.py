@@ -1,0 +1,158 @@
+"""A throughput curve: what one variant of one file reached on several populations."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lockmodel.errors import ScenarioError, shown
+from lockmodel.fitting.curves.topology import Sockets, sockets_of
+from lockmodel.observe.observations import Observation, Reading
+from lockmodel.observe.summary import summarise
+
+FEWEST = 3
+"""Points without which no family has anything to be fitted to."""
+
+MOST_PROCESSES = 4096
+"""Largest population: the kernel's sums are safe and fast up to here."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Throughput against population.
+
+    Parameters
+    ----------
+    n : ndarray of int, shape (k,)
+        Populations, strictly increasing, 1 to `MOST_PROCESSES`; at least `FEWEST`.
+    x : ndarray, shape (k,)
+        Throughputs > 0; unit as in the file.
+    sd : ndarray, shape (k,), or None
+        Standard deviations of `x` in the same unit, 0 where none is known.
+    label : str
+        File and variant, for messages.
+    machine : Sockets or None
+        Where the file states it.
+
+    Raises
+    ------
+    ScenarioError
+        Anything of the above does not hold.
+    """
+
+    n: np.ndarray
+    x: np.ndarray
+    sd: np.ndarray | None = None
+    label: str = "curve"
+    machine: Sockets | None = None
+
+    def __post_init__(self) -> None:
+        n, x = np.asarray(self.n), np.asarray(self.x, float)
+        if n.ndim != 1 or n.shape != x.shape:
+            raise ScenarioError(
+                f"{self.label}: n has shape {n.shape} and x {x.shape}; give two lists of one length"
+            )
+        if len(n) < FEWEST:
+            raise ScenarioError(
+                f"{self.label}: {len(n)} points are too few for a curve; measure at least {FEWEST}"
+            )
+        _check_populations(self.label, n)
+        _check_positive(self.label, x)
+        if self.sd is not None:
+            sd = np.asarray(self.sd, float)
+            if sd.shape != x.shape or not np.isfinite(sd).all() or (sd < 0).any():
+                raise ScenarioError(
+                    f"{self.label}: sd = {shown(sd.tolist())} must be one number >= 0 per point; "
+                    f"0 where none is known"
+                )
+            object.__setattr__(self, "sd", sd)
+        object.__setattr__(self, "n", n.astype(np.int64))
+        object.__setattr__(self, "x", x)
+
+    @property
+    def spread(self) -> np.ndarray:
+        """Relative standard deviations, shape (k,); 0 where none is known."""
+        return np.zeros(len(self.n)) if self.sd is None else self.sd / self.x
+
+    def part(self, chosen: np.ndarray) -> Curve:
+        """Return the curve of the chosen points (a mask or indices)."""
+        sd = None if self.sd is None else self.sd[chosen]
+        return Curve(self.n[chosen], self.x[chosen], sd, self.label, self.machine)
+
+
+def _check_populations(label: str, n: np.ndarray) -> None:
+    """Raise ScenarioError unless the populations are increasing whole numbers in range."""
+    values = np.asarray(n, float)
+    if not np.isfinite(values).all() or (values != np.round(values)).any():
+        raise ScenarioError(f"{label}: populations {shown(n.tolist())} must be whole numbers")
+    if values.min() < 1 or values.max() > MOST_PROCESSES:
+        raise ScenarioError(
+            f"{label}: populations {values.min():g} to {values.max():g} must lie between 1 and "
+            f"{MOST_PROCESSES}"
+        )
+    steps = np.diff(values)
+    if (steps <= 0).any():
+        at = int(np.argmax(steps <= 0))
+        raise ScenarioError(
+            f"{label}: population {values[at]:g} is followed by {values[at + 1]:g}; sort the "
+            f"points and average repeats, so that every population comes once"
+        )
+
+
+def _check_positive(label: str, x: np.ndarray) -> None:
+    """Raise ScenarioError unless every throughput is a finite number above 0."""
+    bad = np.flatnonzero(~(np.isfinite(x) & (x > 0)))
+    if bad.size:
+        raise ScenarioError(
+            f"{label}: throughput {x[bad[0]]:g} must be a finite number > 0; leave the point out "
+            f"if the run failed"
+        )
+
+
+def curves_of(reading: Reading) -> tuple[Curve, ...]:
+    """Return the throughput curves of a file, one per variant, in the order of the file.
+
+    Parameters
+    ----------
+    reading : Reading
+        From `lockmodel.observe.readers.read_file`.
+
+    Returns
+    -------
+    tuple of Curve
+        Repeats become their mean, with the standard error of it. Variants with fewer than
+        `FEWEST` populations are no curves and are left out.
+
+    Raises
+    ------
+    ScenarioError
+        A throughput or population is not valid (see `Curve`), or a population comes both with
+        tracing and without.
+    """
+    groups: dict[tuple[str, ...], list[tuple[int, float, float]]] = {}
+    throughputs = [
+        replace(o, repeat=o.repeat or 1)  # of rows that say the same, a reader numbers the later
+        for o in reading.observations
+        if o.kind == "throughput" and o.n is not None
+    ]
+    for one, repeats in summarise(throughputs):
+        sd = one.sd or 0.0
+        error = sd / math.sqrt(repeats) if one.uncertainty == "repeats" else sd
+        assert one.n is not None
+        groups.setdefault(_names(one), []).append((one.n, one.value, error))
+    machine = sockets_of(reading.metadata.get("machine", ""))
+    made = []
+    for names, points in groups.items():
+        if len(points) < FEWEST:
+            continue
+        n, x, sd_ = (np.array(column) for column in zip(*sorted(points), strict=True))
+        label = "/".join(name for name in names if name)
+        made.append(Curve(n, x, sd_ if sd_.any() else None, label or "all rows", machine))
+    return tuple(made)
+
+
+def _names(one: Observation) -> tuple[str, ...]:
+    """Return what tells the curves of one file apart."""
+    return (one.variant, one.kernel, one.what, one.lock, one.site, one.mode, one.per)

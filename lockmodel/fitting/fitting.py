@@ -1,0 +1,159 @@
+"""From files to fitted scenarios in one call: what the command line and the library offer.
+
+loaded = datasets.load_sets([Wanted(path, name, scenario)])
+found = run(loaded, free=("think", "hold", "handoff"))
+found.scenarios[0]        # a scenario with a [fit] table
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lockmodel.fitting.datasets import Loaded
+from lockmodel.fitting.estimate import LEVEL, Estimate, Settings, fit
+from lockmodel.fitting.health import flags
+from lockmodel.fitting.profile import Interval, interval_of
+from lockmodel.fitting.result import fitted_scenario
+from lockmodel.fitting.study import default_free, plan
+from lockmodel.model.scenario import Scenario
+from lockmodel.progress import Progress, quietly
+
+SCHEMA = "lockmodel.fit/1"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished fit.
+
+    Attributes
+    ----------
+    estimate : Estimate
+    intervals : tuple of Interval
+        Of the unknowns, at `LEVEL`.
+    scenarios : tuple of Scenario
+        One per data set, with estimates and [fit] table.
+    digests : dict of str to str
+        File -> SHA-256.
+    warnings : tuple of str
+        Of the readers.
+    """
+
+    estimate: Estimate
+    intervals: tuple[Interval, ...]
+    scenarios: tuple[Scenario, ...]
+    digests: dict[str, str]
+    warnings: tuple[str, ...]
+
+    @property
+    def main(self) -> int:
+        """The data set whose scenario is saved: the first that is its model without levers."""
+        sets = self.estimate.study.sets
+        first = sets[0].stock.name
+        plain = [i for i, d in enumerate(sets) if d.stock.name == first and d.scenario == d.stock]
+        return plain[0] if plain else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dict: times in s, rates per s."""
+        found = self.estimate
+        unknowns = []
+        given = {one.index: {"fixed": one.fixed, "value": one.value} for one in found.given}
+        for index, (u, theta, ends, fine) in enumerate(
+            zip(found.study.unknowns, found.theta, self.intervals, found.determined, strict=True)
+        ):
+            unknowns.append(
+                {
+                    "name": u.name,
+                    "unit": u.unit,
+                    "value": float(np.exp(theta)),
+                    "low": ends.low,
+                    "high": ends.high,
+                    "open_low": ends.open_low,
+                    "open_high": ends.open_high,
+                    "determined": fine and index not in given,
+                    "given": given.get(index),
+                }
+            )
+        return {
+            "schema": SCHEMA,
+            "models": sorted({data.stock.name for data in found.study.sets}),
+            "level": LEVEL,
+            "parameters": unknowns,
+            "covariance": found.covariance.tolist(),
+            "noise": {"unstated": found.noise.unstated, "stated": found.noise.stated},
+            "degrees": found.degrees,
+            "cost": found.minimum.cost,
+            "converged": found.minimum.converged,
+            "flags": list(flags(found)),
+            "rows": [
+                {
+                    "data": found.study.sets[row.where].label,
+                    "kind": row.observation.kind,
+                    "n": row.observation.n,
+                    "lock": row.observation.lock,
+                    "site": row.observation.site,
+                    "observed": row.observation.value,
+                    "fitted": float(value) - (1.0 if row.observation.kind == "gain" else 0.0),
+                }
+                for row, value in zip(found.rows, found.predicted, strict=True)
+            ],
+            "unused": [
+                {
+                    "data": found.study.sets[u.where].label,
+                    "kind": u.observation.kind,
+                    "why": u.why,
+                }
+                for u in found.unused
+            ],
+            "files": self.digests,
+            "warnings": list(self.warnings),
+        }
+
+
+def run(
+    loaded: Loaded,
+    free: Sequence[str] = (),
+    share: Mapping[str, str] | None = None,
+    settings: Settings | None = None,
+    progress: Progress = quietly,
+) -> Fitted:
+    """Fit the free parameters of the data sets' scenarios to their observations.
+
+    Parameters
+    ----------
+    loaded : Loaded
+    free : sequence of str
+        Parameters; `study.default_free` of the first model when empty.
+    share : mapping of str to str, optional
+        Parameter -> scope, see `study.plan`.
+    settings : Settings, optional
+    progress : callable
+        Wraps the loop over intervals.
+
+    Returns
+    -------
+    Fitted
+
+    Raises
+    ------
+    ArgumentError
+        As `study.plan` and `estimate.fit`.
+    """
+    chosen = tuple(free) or _default(loaded)
+    study = plan(loaded.sets, chosen, share)
+    found = fit(study, settings)
+    indices = range(len(study.unknowns))
+    ends = tuple(interval_of(found, i) for i in progress(indices, len(indices), "intervals"))
+    scenarios = tuple(
+        fitted_scenario(found, where, ends, loaded.digests) for where in range(len(loaded.sets))
+    )
+    return Fitted(found, ends, scenarios, loaded.digests, loaded.warnings)
+
+
+def _default(loaded: Loaded) -> tuple[str, ...]:
+    """Return the default parameters of all models, each once."""
+    names = [name for data in loaded.sets for name in default_free(data.scenario)]
+    return tuple(dict.fromkeys(names))

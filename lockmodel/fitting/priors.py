@@ -1,0 +1,142 @@
+"""What is known of times before anything is measured: log-normal priors from published figures.
+
+A prior is a pseudo-measurement of a value, with a relative standard deviation; `--no-priors`
+leaves all out. They are wide on purpose: they keep an unmeasured time in the range that machines
+have, and never settle an argument about a factor of two.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lockmodel.fitting import parameters as ps
+from lockmodel.fitting.parameters import Parameter
+from lockmodel.fitting.study import CARRIED, Study
+
+Z90 = 1.6448536269514722
+"""95 % quantile of the normal distribution: half of a two-sided 90 % interval."""
+
+TABLE = "data/published/latency.csv"
+
+
+@dataclass(frozen=True)
+class Range:
+    """A published range, taken as the central 90 % of a log-normal distribution.
+
+    Attributes
+    ----------
+    low, high : float
+        In s, or a pure number.
+    source : str
+        What the range spans.
+    """
+
+    low: float
+    high: float
+    source: str
+
+    @property
+    def median(self) -> float:
+        """Geometric middle."""
+        return math.sqrt(self.low * self.high)
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation of the logarithm."""
+        return math.log(self.high / self.low) / (2.0 * Z90)
+
+
+HANDOFFS = {
+    "fifo": Range(
+        25e-9, 450e-9, f"queue spinlocks 14 to 325 ns, line transfers 25 to 443 ns ({TABLE})"
+    ),
+    "ticket": Range(
+        50e-9, 1000e-9, f"ticket locks 60 to 617 ns, growing with every waiter ({TABLE})"
+    ),
+    "barging": Range(
+        25e-9, 1000e-9, f"test-and-set: line transfers and their repetition ({TABLE})"
+    ),
+    "rwsem": Range(
+        100e-9, 1500e-9, f"osq_lock 197 to 835 ns, plus count and owner of the semaphore ({TABLE})"
+    ),
+    "numa": Range(15e-9, 250e-9, f"transfers mostly inside a node, 23 to 115 ns ({TABLE})"),
+}
+"""Kind of lock -> hand-off with many waiters, in s."""
+
+OTHERS = {
+    "acquire_time": Range(10e-9, 60e-9, f"uncontended lock + unlock 15 to 52 ns ({TABLE})"),
+    "time_per_instruction_local": Range(
+        0.15e-9, 0.9e-9, "0.3 to 4 instructions per cycle at 2 to 4 GHz (assumed)"
+    ),
+    "smt_speedup": Range(1.05, 1.5, "gain of a second hardware thread (assumed)"),
+    "same_node_cost": Range(0.2, 0.6, f"two-socket Xeons 0.28 to 0.50 ({TABLE})"),
+}
+"""Key -> range of its value."""
+
+
+INSTRUCTIONS = ("time_per_instruction_local", "time_per_instruction_remote", "demand")
+"""Keys that move a hand-off given in instructions."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A range on a value of one data set's scenario.
+
+    Attributes
+    ----------
+    where : int
+        Data set.
+    parameter : Parameter
+        The value it is about; need not be free itself.
+    range : Range
+    """
+
+    where: int
+    parameter: Parameter
+    range: Range
+
+
+def priors(study: Study) -> tuple[Prior, ...]:
+    """Return the priors on everything that the unknowns of a study move.
+
+    One per value and unknowns that move it: data sets that share these share their prior. A
+    hand-off carried over in instructions is another time on every machine: a prior on each.
+    """
+    made: dict[tuple[str, tuple[int, ...]], Prior] = {}
+    for where in range(len(study.sets)):
+        own = study.of(where)
+        for _, parameter in own:
+            for target in _targets(parameter):
+                lock = target.lock
+                bound = _range(study, where, target)
+                if bound is None:
+                    continue
+                carried = any(p.key == CARRIED for _, p in own)
+                movers = tuple(
+                    index
+                    for index, p in own
+                    if target.name in [t.name for t in _targets(p)]
+                    or (carried and target.key == "handoff" and p.key in INSTRUCTIONS)
+                )
+                made.setdefault((f"{target.key}/{lock}", movers), Prior(where, target, bound))
+    return tuple(made.values())
+
+
+def _targets(parameter: Parameter) -> Sequence[Parameter]:
+    """Return the values with a prior that a parameter moves."""
+    if parameter.key.startswith("handoff"):
+        return (Parameter(f"{parameter.lock}.handoff", "handoff", parameter.lock),)
+    if parameter.key in OTHERS:
+        return (parameter,)
+    return ()
+
+
+def _range(study: Study, where: int, target: Parameter) -> Range | None:
+    if target.key != "handoff":
+        return OTHERS[target.key]
+    scenario = study.sets[where].scenario
+    locks = [x for x in scenario.locks if target.lock in ("all", x.name)]
+    taken = [x for x in locks if scenario.acquires(x.name) > 0]
+    return HANDOFFS[taken[0].kind] if taken and ps.handoff_keys(taken[0]) else None

@@ -1,0 +1,1 @@
+"""What goes out and counts: acquires of binaries, traces of kernels, throughput, profiles."""

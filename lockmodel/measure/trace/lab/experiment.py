@@ -1,0 +1,308 @@
+"""Boot a kernel, trace a loop in it, and return what one iteration takes.
+
+The guest has one CPU and nothing in it but the loop, the binary and its libraries, so counts are
+exact and repeat; nothing depends on speed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lockmodel.errors import ArgumentError, NotTrustworthyError, ScenarioError
+from lockmodel.measure.acquires.resolve import Loaded, Program, Resolver
+from lockmodel.measure.acquires.sysroot import printable
+from lockmodel.measure.bench.program import COMPILERS, compiler, run_compiler
+from lockmodel.measure.trace import btf, reading, windows
+from lockmodel.measure.trace.events import Trace
+from lockmodel.measure.trace.held import HeldSite, costs, held
+from lockmodel.measure.trace.kernel_image import KernelImage
+from lockmodel.measure.trace.lab import initramfs, qemu
+from lockmodel.measure.trace.lab.plan import CALIBRATIONS, LOOP, SLEEPER, plan
+from lockmodel.measure.trace.offsets import Offsets, of_types, stated
+
+HERE = Path(__file__).resolve().parent
+
+LARGEST_FILES = 1 << 29
+"""Bytes of the binary and its libraries, which the guest holds in memory."""
+
+MOST_EXIT_CODE = 125
+"""Above: what loop.c returns for a program that did not run."""
+KILLED = 128
+"""loop.c adds the signal to this."""
+
+DEFAULT_FOLDERS = tuple(
+    f"{prefix}/{name}"
+    for prefix in ("", "/usr")
+    for name in ("lib", "lib64", "lib/x86_64-linux-gnu")
+)
+"""Where ld.so looks without being told; it differs by distribution, so these are Debian's."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What the guest showed.
+
+    Attributes
+    ----------
+    kernel : str
+        Release.
+    offsets : Offsets
+    counted : windows.Counted
+    names : dict of int to str
+        Inode number -> path in the guest.
+    held : tuple of HeldSite
+        Empty where that was not asked for.
+    ended : int
+        Exit code of the binary.
+    text : str
+        The trace of the counted iterations, as `trace read` takes it.
+    """
+
+    kernel: str
+    offsets: Offsets
+    counted: windows.Counted
+    names: dict[int, str]
+    held: tuple[HeldSite, ...]
+    ended: int
+    text: str
+
+
+def offsets_of(kernel: KernelImage) -> Offsets:
+    """Return the offsets of a kernel: its own, else the stated ones.
+
+    Raises
+    ------
+    ArgumentError
+        It has no BTF and no offsets are stated for its version.
+    ScenarioError
+        Its image is damaged.
+    """
+    found = kernel.btf()
+    if found is None:
+        return stated(kernel.release)
+    return of_types(btf.types(found), f"the BTF of {kernel.release}")
+
+
+def build(folder: Path) -> tuple[Path, Path]:
+    """Compile init (static) and the loop (dynamic) into a folder; return both.
+
+    Raises
+    ------
+    ArgumentError
+        There is no C compiler, or it cannot link a static program.
+    """
+    found = compiler()
+    if found is None:
+        raise ArgumentError(
+            f"the lab needs a C compiler ({', '.join(COMPILERS)}); install gcc and libc6-dev"
+        )
+    made = []
+    for name, options in (("init", ("-static",)), ("loop", ())):
+        target = folder / name
+        try:
+            done = run_compiler(found, HERE / f"{name}.c", target, *options)
+            ended = f"exit code {done.returncode}"
+            problem = (done.stderr.strip() or ended) if done.returncode else ""
+        except (OSError, subprocess.SubprocessError) as error:
+            problem = str(error)
+        if problem:
+            raise ArgumentError(
+                f"the lab's {name}.c cannot be built by {found}: {problem[-200:]}; a static "
+                f"program needs libc.a (Debian: libc6-dev, Fedora: glibc-static)"
+            )
+        made.append(target)
+    return made[0], made[1]
+
+
+def run(
+    kernel: KernelImage,
+    loop: str,
+    binary: str | None,
+    built: tuple[Path, Path],
+    resolver: Resolver,
+    mappers: Sequence[int] | None,
+    limit_s: float,
+    watch: Callable[[str], None],
+) -> Experiment:
+    """Run the experiment.
+
+    Parameters
+    ----------
+    kernel : KernelImage
+    loop : {'fork', 'vfork', 'execl'}
+    binary : str or None
+        What is started; None for execl, where the loop program executes itself.
+    built : tuple of Path
+        What `build` made.
+    resolver : Resolver
+        Finds the libraries.
+    mappers : sequence of int or None
+        Numbers of other processes that map libc.so.6 and ld.so while held instructions are
+        counted, increasing; None leaves them out.
+    limit_s : float
+        Longest time of the boot, s.
+    watch : callable
+        Gets the name of each phase that is done.
+
+    Raises
+    ------
+    ArgumentError, FileError, ScenarioError
+        See `offsets_of`, `Resolver.program`, `qemu.boot`.
+    NotTrustworthyError
+        The guest failed, the binary did, or the iterations differ.
+    """
+    offsets = offsets_of(kernel)
+    init, loop_program = built
+    program = resolver.program(str(loop_program) if binary is None else binary)
+    files, libraries = _files(program, resolver.program(str(loop_program)))
+    own = ("/init", "/plan", "/dev/console", LOOP, SLEEPER)
+    for path in files:
+        if path in own or not path.isprintable():
+            raise ArgumentError(
+                f"{printable(path)}: the guest has no place for a file of this name "
+                f"({', '.join(own)} are its own, and control characters end a line of its plan); "
+                f"copy it to another name"
+            )
+    content = loop_program.read_bytes()
+    start = LOOP if binary is None else program.main.place.path
+    shown = sorted({*files, LOOP})
+    text = plan(offsets, loop, start, shown, mappers, libraries)
+    packed = initramfs.archive(
+        {
+            "/init": init.read_bytes(),
+            "/plan": os.fsencode(text),
+            LOOP: content,
+            SLEEPER: content,
+            **files,
+        }
+    )
+    with tempfile.TemporaryDirectory(prefix="lockmodel-lab-") as name:
+        folder = Path(name)
+        (folder / "vmlinuz").write_bytes(kernel.image)
+        (folder / "initrd").write_bytes(packed)
+        console = qemu.boot(
+            folder / "vmlinuz",
+            folder / "initrd",
+            max(mappers or (0,)),
+            mappers is not None,
+            limit_s,
+            lambda line: _report(line, watch),
+        )
+    return _evaluated(console.decode("utf-8", "replace"), kernel.release, offsets, mappers)
+
+
+def _report(line: bytes, watch: Callable[[str], None]) -> None:
+    if line.startswith(b"LAB end "):
+        watch(line[8:].strip().decode("ascii", "replace"))
+
+
+def _files(program: Program, loop: Program) -> tuple[dict[str, bytes], str]:
+    """Return guest path -> content of all files but the loop program, and LD_LIBRARY_PATH."""
+    needed: list[Loaded] = []
+    for each in (program, loop):
+        needed += [file for file in (each.interpreter, *each.libraries) if file is not None]
+    if program.main.place.real != loop.main.place.real:
+        needed.insert(0, program.main)
+    size = 0
+    files: dict[str, bytes] = {}
+    for file in needed:
+        path = file.place.path
+        if path in files:
+            continue
+        size += file.place.real.stat().st_size
+        if size > LARGEST_FILES:
+            raise ScenarioError(
+                f"{program.main.name}: it and its libraries have more than "
+                f"{LARGEST_FILES >> 20} MiB, too much for the guest"
+            )
+        files[path] = file.place.real.read_bytes()
+    folders = {
+        file.place.path.rpartition("/")[0] for each in (program, loop) for file in each.libraries
+    }
+    return files, ":".join(sorted(folders - set(DEFAULT_FOLDERS)))
+
+
+def _evaluated(
+    console: str, release: str, offsets: Offsets, mappers: Sequence[int] | None
+) -> Experiment:
+    lines = console.replace("\r", "").split("\n")
+    said = [line.removeprefix("LAB ") for line in lines if line.startswith("LAB ")]
+    ended = _ended(said)
+    names = {}
+    for line in said:
+        if line.startswith("inode "):
+            number, path = line.removeprefix("inode ").split(" ", 1)
+            names[int(number)] = path
+    phases = _phases(lines)
+    wanted = ["count"]
+    if mappers is not None:
+        wanted += ["calibrate", *(f"held {others}" for others in mappers)]
+    plain = [line.split()[-1] for line in said if line.startswith("calibrated: ")]
+    if not phases.keys() >= set(wanted) or (mappers and not (plain and plain[0].isdecimal())):
+        raise NotTrustworthyError(
+            f"lab: the console lacks a part ({', '.join(wanted)}); run it again"
+        )
+    text = "\n".join(
+        [
+            f"# kernel {release}",
+            *(f"inode {number} {path}" for number, path in names.items()),
+            *phases["count"],
+            "",
+        ]
+    )
+    counted = windows.count(reading.parse(text.splitlines(), "lab"))
+    found: list[HeldSite] = []
+    if mappers is not None:
+        calibration = _trace(phases["calibrate"]).events
+        cost = costs(calibration, CALIBRATIONS, int(plain[0]))
+        for others in mappers:
+            events = _trace(phases[f"held {others}"]).events
+            found += held(events, counted.counts, others, cost)
+    return Experiment(release, offsets, counted, names, tuple(found), ended, text)
+
+
+def _ended(said: Sequence[str]) -> int:
+    """Return the exit code of the binary; raises NotTrustworthyError if it did not run."""
+    ended = [line.split() for line in said if line.startswith("ended: ")]
+    if not ended:
+        return 0
+    how, code = ended[0][-2], int(ended[0][-1])
+    if how == "signal" or code > MOST_EXIT_CODE:
+        raise NotTrustworthyError(
+            f"lab: the binary cannot be run in the guest ({_ending(how, code)}); it has only its "
+            f"libraries there, no other files. Choose one that ends at once when it is run without "
+            f"arguments"
+        )
+    return code
+
+
+def _ending(how: str, code: int) -> str:
+    """Return how the loop ended, whose exit code says how the binary did (see loop.c)."""
+    if how == "signal":
+        return f"the loop program was killed by signal {code}"
+    if code > KILLED:
+        return f"it was killed by signal {code - KILLED}"
+    return f"exit code {code}: {'not executed' if code == KILLED - 1 else 'not started'}"
+
+
+def _phases(lines: Sequence[str]) -> dict[str, list[str]]:
+    """Return what was printed between `LAB begin NAME` and `LAB end NAME`."""
+    phases: dict[str, list[str]] = {}
+    inside: list[str] | None = None
+    for line in lines:
+        if line.startswith("LAB begin "):
+            inside = phases.setdefault(line.removeprefix("LAB begin "), [])
+        elif line.startswith("LAB end "):
+            inside = None
+        elif inside is not None:
+            inside.append(line)
+    return phases
+
+
+def _trace(lines: Sequence[str]) -> Trace:
+    return reading.parse(lines, "lab")

@@ -1,0 +1,276 @@
+"""A Scenario at one population -> a closed network of stations (a CPU station and locks).
+
+Each station is a demand function: `service[n-1]` is the time in seconds per iteration that it
+is busy while n processes are at it; beyond the last level it stays constant. Its completion
+rate is the inverse. For a lock D(n) = tau I + m (a + c(n - 1)): tau the time per instruction,
+I the held instructions, m the acquires, a the acquire time, c the hand-off with n - 1 waiters
+(DESIGN section 4). With k shards each shard is a station with its share of D.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lockmodel.errors import ArgumentError, NotTrustworthyError
+from lockmodel.model.handoff import LinearHandOff, SaturatingHandOff, TopologyHandOff
+from lockmodel.model.machine import Machine
+from lockmodel.model.placement import distances, shard_groups
+from lockmodel.model.scenario import Lock, Scenario
+
+CPU = "cpu"
+"""Name of the CPU station where a result has to name what binds."""
+
+VANISHING = 1e-6
+"""What a lock without hold and acquire time takes alone, as a share of a pass with a waiter: the
+limit of ever shorter holds. At exactly 0 nobody could ever be found at the lock, and no hand-off
+would be paid; at any real hold a convoy that has formed lasts."""
+
+IDLE_SHARD = 1e-30
+"""Seconds that a pinned shard without any work is given, so that its users still count."""
+
+MAX_POPULATION = 100_000
+"""Largest population solved: bounds memory (a few arrays of this length per station)."""
+
+
+@dataclass(frozen=True)
+class Station:
+    """One station, or `copies` identical ones.
+
+    An iteration chooses one copy at random, or, when `users` is set, always uses its own.
+
+    Attributes
+    ----------
+    name : str
+        "cpu" or the lock's name (several stations share it when shards differ).
+    service : ndarray, shape (levels,)
+        Seconds per iteration with 1, 2, ... processes present; the last holds beyond.
+    copies : int
+        Identical stations with this service each.
+    users : int
+        Processes that keep to one copy (shards by CPU or node); 0 when the choice is random.
+    group : int
+        Which class of processes these are; the same for all locks they share a partition with.
+    share : float
+        Share of all processes that are the users of one copy (1 when the choice is random, where
+        `service` has the probability in it already).
+    """
+
+    name: str
+    service: np.ndarray
+    copies: int = 1
+    users: int = 0
+    group: int = 0
+    share: float = 1.0
+
+    @property
+    def alone(self) -> float:
+        """Seconds per iteration over all copies when nobody else is there."""
+        return float(self.service[0]) * self.copies * self.share
+
+    @property
+    def contended(self) -> float:
+        """Seconds per iteration of one copy with the first waiter: what bounds throughput."""
+        return float(self.service[min(1, self.service.size - 1)])
+
+    @property
+    def crowded(self) -> float:
+        """Seconds per iteration of one copy at its last level."""
+        return float(self.service[-1])
+
+    def level(self, n: int) -> float:
+        """Seconds per iteration of one copy with n processes present."""
+        return float(self.service[min(n, self.service.size) - 1])
+
+
+@dataclass(frozen=True)
+class Network:
+    """A closed network for one population (see module docstring).
+
+    Attributes
+    ----------
+    population : int
+        N the rates were built for.
+    stations : tuple of Station
+        CPU first (absent when think time is zero), then the locks in scenario order.
+    hold : dict of str to float
+        Seconds per iteration that a process holds each lock (its work, not the hand-off).
+    instructions : dict of str to float
+        Instructions per iteration it executes meanwhile.
+    """
+
+    population: int
+    stations: tuple[Station, ...]
+    hold: dict[str, float]
+    instructions: dict[str, float] = field(default_factory=dict)
+
+    def of(self, lock: str) -> tuple[Station, ...]:
+        """Return the stations of one lock."""
+        return tuple(s for s in self.stations if s.name == lock)
+
+
+def check_population(population: int) -> int:
+    """Return `population` if it is a whole number from 1 to MAX_POPULATION, else raise."""
+    whole = isinstance(population, int | np.integer) and not isinstance(population, bool)
+    if not whole or not 1 <= population <= MAX_POPULATION:
+        raise ArgumentError(
+            f"population = {population!r} must be a whole number from 1 to {MAX_POPULATION}; "
+            f"it counts processes"
+        )
+    return int(population)
+
+
+def depends_on_population(scenario: Scenario) -> bool:
+    """Return whether some rate depends on N itself, so that each N is its own network."""
+    one_place = scenario.machine.nodes == 1 and scenario.machine.same_node_cost == 0.0
+    moves = scenario.think_remote > 0 or any(
+        lock.time_per_instruction_remote > lock.time_per_instruction_local
+        or isinstance(lock.handoff, TopologyHandOff)
+        for lock in scenario.locks
+    )
+    pinned = any(lock.shards > 1 and lock.shard_by != "hash" for lock in scenario.locks)
+    walked = any(lock.walkers is not None for lock in scenario.locks)
+    grows = any(site.growth_per_doubling > 0 and site.acquires > 0 for site in scenario.sites)
+    return grows or walked or pinned or (moves and not one_place)
+
+
+def cpu_rate(machine: Machine, running: np.ndarray) -> np.ndarray:
+    """Return the think work done per second with `running` processes on the CPUs.
+
+    One per process up to the cores, then a straight line to cores x smt_speedup at all CPUs,
+    then constant.
+
+    Parameters
+    ----------
+    machine : Machine
+    running : ndarray
+        Processes that want a CPU.
+
+    Returns
+    -------
+    ndarray
+        CPU seconds per second, same shape.
+    """
+    cores, cpus = machine.cores, machine.cpus
+    rate: np.ndarray = np.minimum(running, cores).astype(float)
+    if cpus > cores:
+        siblings = np.clip(running - cores, 0, cpus - cores)
+        rate += cores * (machine.smt_speedup - 1.0) * siblings / (cpus - cores)
+    return rate
+
+
+def _levels(lock: Lock, population: int) -> np.ndarray:
+    """Return the numbers of waiters at which the service must be known."""
+    growing = isinstance(lock.handoff, LinearHandOff | SaturatingHandOff)
+    return np.arange(max(2, population) if growing else 2, dtype=float)
+
+
+def _blocked(lock: Lock, handoff_time: float) -> float:
+    """Return the share of time that walkers hold the shards: walks x (read + k acquires)."""
+    if lock.walkers is None:
+        return 0.0
+    taking = lock.shards * (lock.acquire_time + handoff_time)
+    share = lock.walkers.walks_per_s * (lock.walkers.read + taking)
+    if share >= 1.0:
+        raise NotTrustworthyError(
+            f"lock {lock.name!r}: walkers alone need it {share:.3g} times all the time there is "
+            f"({lock.walkers.walks_per_s:g} walks/s, shards: {lock.shards}); no throughput is left "
+            f"to predict: lower walks_per_s, read or the shards"
+        )
+    return share
+
+
+def partition(scenario: Scenario, population: int) -> tuple[int, str] | None:
+    """Return (shards, key) of the locks whose processes are solved as pinned to their shard.
+
+    The first lock with shards by CPU or node that has a shard with more than one user. Locks
+    with another partition are solved as if each pass drew a shard at random.
+    """
+    for lock in scenario.locks:
+        if lock.shards == 1 or lock.shard_by == "hash" or scenario.acquires(lock.name) == 0:
+            continue
+        if any(g.users > 1 for g in shard_groups(scenario.machine, lock, population)):
+            return lock.shards, lock.shard_by
+    return None
+
+
+def _lock_stations(
+    scenario: Scenario, lock: Lock, population: int, pinned: bool
+) -> tuple[list[Station], float, float]:
+    """Return the stations of one lock, and seconds and instructions it is held (see Network)."""
+    m = scenario.acquires(lock.name)
+    if m == 0:
+        return [], 0.0, 0.0
+    near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
+    waiters = _levels(lock, population)
+    stations, hold, executed = [], 0.0, 0.0
+    for index, group in enumerate(shard_groups(scenario.machine, lock, population)):
+        mappers = (population + lock.other_mappers) * group.share
+        instructions = scenario.held_instructions(lock.name, mappers)
+        held = (near + (far - near) * group.line) * instructions
+        handoff = lock.handoff.cost(waiters, group.handoff)
+        service = held + m * (lock.acquire_time + handoff)
+        if service[0] == 0.0:
+            service[0] = VANISHING * service[1]
+        service = service / (1.0 - _blocked(lock, float(handoff[-1])))
+        if pinned:
+            service = np.maximum(service, IDLE_SHARD)
+            stations.append(
+                Station(lock.name, service, group.count, group.users, index, group.share)
+            )
+            hold += group.count * group.share * float(held)
+            executed += group.count * group.share * instructions
+            continue
+        if lock.shard_by != "hash" and lock.shards > 1 and group.users == 1:
+            service = service[0] / np.arange(1.0, population + 1.0)  # nobody to wait for: a delay
+        elif service.size == 2 and service[0] == service[1]:
+            service = service[:1]
+        hold += group.count * group.share * float(held)
+        executed += group.count * group.share * instructions
+        if service[0] > 0:
+            stations.append(Station(lock.name, service * group.share, group.count))
+    return stations, hold, executed
+
+
+def build(scenario: Scenario, population: int) -> Network:
+    """Return the closed network of `scenario` with `population` processes.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    population : int
+        N, a whole number of processes >= 1.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ArgumentError
+        The population is not a whole number in range.
+    NotTrustworthyError
+        Walkers alone saturate a lock, or no station has any demand.
+    """
+    n = check_population(population)
+    think = scenario.think
+    if scenario.think_remote:
+        think += scenario.think_remote * distances(scenario.machine, n)[0]
+    stations: list[Station] = []
+    if think > 0:
+        levels = np.arange(1, scenario.machine.cpus + 1)
+        stations.append(Station(CPU, think / cpu_rate(scenario.machine, levels)))
+    hold: dict[str, float] = {}
+    instructions: dict[str, float] = {}
+    kept = partition(scenario, n)
+    for lock in scenario.locks:
+        pinned = (lock.shards, lock.shard_by) == kept
+        own, hold[lock.name], instructions[lock.name] = _lock_stations(scenario, lock, n, pinned)
+        stations.extend(own)
+    if not stations:
+        raise NotTrustworthyError(
+            f"scenario {scenario.name!r}: an iteration takes no time, so throughput is unbounded; "
+            f"give it think time, held work or acquire time"
+        )
+    return Network(n, tuple(stations), hold, instructions)

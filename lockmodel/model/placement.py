@@ -1,0 +1,131 @@
+"""Where N processes run, and so how often a cache line or a lock comes from elsewhere.
+
+Two probabilities follow from the placement (DESIGN: P(remote)):
+
+* *line*: the data under the lock were last written by a uniformly chosen member of the
+  shard's users. On the same CPU that costs 0, in the same node `same_node_cost`, in another 1.
+* *hand-off*: the next holder is a uniformly chosen other user; the probability that it sits
+  in another node.
+
+Both are mean-field: who was last is taken as independent of who comes next. That is an upper
+bound for a process that takes the lock several times in a row at light load.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from lockmodel.model.machine import Machine
+from lockmodel.model.scenario import Lock
+
+
+@dataclass(frozen=True)
+class ShardGroup:
+    """Shards of one lock that behave alike.
+
+    Attributes
+    ----------
+    count : int
+        How many shards are in the group.
+    share : float
+        Probability that an acquire goes to one given shard of the group.
+    line : float
+        Remote share of the lines under the lock, in [0, 1].
+    handoff : float
+        Probability that a hand-off leaves the node, in [0, 1].
+    users : int
+        Processes that use one shard of the group.
+    """
+
+    count: int
+    share: float
+    line: float
+    handoff: float
+    users: int
+
+
+@lru_cache(maxsize=64)
+def cpu_order(machine: Machine) -> np.ndarray:
+    """Return the CPUs in the order in which processes fill them, shape (cpus,).
+
+    CPU ids are core * threads + thread, cores contiguous within a node. One hardware thread of
+    every core is used before the second of any.
+    """
+    index = np.arange(machine.cores)
+    if machine.placement == "spread":
+        per_node = machine.cores // machine.nodes
+        index = (index % machine.nodes) * per_node + index // machine.nodes
+    threads = machine.cpus // machine.cores
+    return np.concatenate([index * threads + thread for thread in range(threads)])
+
+
+@dataclass(frozen=True)
+class _Users:
+    """Per shard that is used: how many processes, and how near they are to each other."""
+
+    count: np.ndarray
+    line: np.ndarray
+    handoff: np.ndarray
+
+
+def _users(machine: Machine, shards: int, by_node: bool, population: int) -> _Users:
+    """Return the users of every shard when a process keeps the shard of its CPU or node."""
+    cpus = cpu_order(machine)[np.arange(population) % machine.cpus]
+    nodes = cpus // (machine.cpus // machine.cores) // (machine.cores // machine.nodes)
+    shard = nodes * shards // machine.nodes if by_node else cpus * shards // machine.cpus
+    used, shard = np.unique(shard, return_inverse=True)
+    n = np.bincount(shard).astype(float)
+
+    def together(place: np.ndarray) -> np.ndarray:
+        """Return the sum of squared users over the places, per shard."""
+        places = int(place.max()) + 1
+        pairs, counts = np.unique(shard * places + place, return_counts=True)
+        return np.bincount(pairs // places, weights=counts**2.0, minlength=used.size)
+
+    same_node, same_cpu = together(nodes), together(cpus)
+    line = 1.0 - (same_node - machine.same_node_cost * (same_node - same_cpu)) / n**2
+    leaving = 1.0 - (same_node - n) / np.maximum(n * (n - 1.0), 1.0)
+    return _Users(n, np.maximum(line, 0.0), np.where(n > 1, leaving, 0.0))
+
+
+@lru_cache(maxsize=4096)
+def distances(machine: Machine, population: int) -> tuple[float, float]:
+    """Return (line, hand-off) probabilities of the whole machine with `population` processes."""
+    users = _users(machine, 1, True, population)
+    return float(users.line[0]), float(users.handoff[0])
+
+
+def shard_groups(machine: Machine, lock: Lock, population: int) -> tuple[ShardGroup, ...]:
+    """Return the shards of `lock` that are used by `population` processes, alike ones together.
+
+    Parameters
+    ----------
+    machine : Machine
+    lock : Lock
+    population : int
+        Processes, at least 1. Those beyond the CPUs share the CPUs in order.
+
+    Returns
+    -------
+    tuple of ShardGroup
+        Counts times shares sum to 1.
+    """
+    if lock.shards == 1 or lock.shard_by == "hash":
+        line, handoff = distances(machine, population)
+        if lock.shards == 1:
+            return (ShardGroup(1, 1.0, line, handoff, population),)
+        weights = np.arange(1, lock.shards + 1) ** -float(lock.shard_skew)
+        keys = [(float(w), line, handoff, population) for w in weights / weights.sum()]
+    else:
+        users = _users(machine, lock.shards, lock.shard_by == "node", population)
+        keys = [
+            (float(n) / population, float(line), float(handoff), int(n))
+            for n, line, handoff in zip(users.count, users.line, users.handoff, strict=True)
+        ]
+    groups: dict[tuple[float, float, float, int], int] = {}
+    for key in keys:
+        groups[key] = groups.get(key, 0) + 1
+    return tuple(ShardGroup(n, *key) for key, n in groups.items())

@@ -1,0 +1,320 @@
+"""A workload that takes locks, as frozen data: Machine, Lock, HandOff, Site, Scenario.
+
+A `Scenario` says what one iteration does: think time on a CPU, and at each *site* a number
+of acquires of a lock, each holding it for a number of instructions. It says nothing about
+how the answer is computed; `lockmodel.model.network` turns it into stations.
+
+Times are seconds here. In TOML every time key carries its unit (see `scenario_toml`).
+All classes validate themselves when they are built, so an invalid scenario cannot exist.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+from lockmodel.errors import ScenarioError, nearest, not_negative, one_of
+from lockmodel.model.distribution import Distribution, Exponential
+from lockmodel.model.fit_table import Fit
+from lockmodel.model.handoff import HandOff, NoHandOff
+from lockmodel.model.machine import Frozen, Machine, at_least_one
+
+Kind = Literal["fifo", "ticket", "barging", "rwsem", "numa"]
+ShardBy = Literal["hash", "cpu", "node"]
+Mode = Literal["write", "read"]
+Origin = Literal["traced", "published", "fitted", "assumed", "derived"]
+
+RESERVED = ("all", "cpu", "none")
+"""Names that mean something else on the command line and in results."""
+
+
+class Walkers(Frozen, frozen=True):
+    """Background readers that need the whole tree, so they take all shards of a lock at once.
+
+    Parameters
+    ----------
+    walks_per_s : float
+        Walks per second of the whole machine.
+    read : float
+        Seconds one walk reads while it holds every shard.
+    """
+
+    walks_per_s: float
+    read: float
+
+    def __post_init__(self) -> None:
+        not_negative("walkers", walks_per_s=self.walks_per_s, read=self.read)
+
+
+class Lock(Frozen, frozen=True):
+    """A lock (one per file, for `i_mmap_rwsem`) and what it costs.
+
+    Parameters
+    ----------
+    name : str
+        The lock's name, by convention the file's.
+    time_per_instruction_local, time_per_instruction_remote : float
+        Seconds per held instruction when the lines were last written on the same CPU, and
+        when they were last written in another node.
+    acquire_time : float
+        Seconds per acquire that the lock is busy for locking and unlocking alone.
+    handoff : HandOff
+        Extra time per acquire when the lock passes to a waiter.
+    kind : {'fifo', 'ticket', 'barging', 'rwsem', 'numa'}
+        Discipline: first come first served (MCS, qspinlock; a ticket lock alike, with a linear
+        hand-off), whoever is quickest (test-and-set), read-write semaphore, or queue that
+        prefers waiters of the holder's node. `lockmodel.solvers.simulation` has the details.
+    shards : int
+        Independent copies of the lock and its data.
+    shard_by : {'hash', 'cpu', 'node'}
+        How a shard is chosen: a random one per iteration, or the one of the CPU or node.
+    shard_skew : float
+        Zipf exponent of the shards' popularity (hash only); 0 is uniform.
+    other_mappers : int
+        Processes outside the population that map the file, which makes its tree larger.
+    walkers : Walkers or None
+        Background readers that take all shards.
+    hold_distribution, handoff_distribution : Distribution
+        How hold times and hand-offs vary around their mean.
+    wake_time : float
+        Seconds until a sleeping waiter runs after it was woken (rwsem only).
+    handoff_timeout : float
+        Seconds after which the first sleeper may no longer be overtaken (rwsem only): Linux's
+        RWSEM_WAIT_TIMEOUT is 4 ms.
+    local_handoffs : int
+        Hand-offs in a row that may stay in a node while others wait elsewhere (numa only).
+    """
+
+    name: str
+    time_per_instruction_local: float
+    time_per_instruction_remote: float
+    acquire_time: float = 0.0
+    handoff: HandOff = NoHandOff()
+    kind: Kind = "fifo"
+    shards: int = 1
+    shard_by: ShardBy = "cpu"
+    shard_skew: float = 0.0
+    other_mappers: int = 0
+    walkers: Walkers | None = None
+    hold_distribution: Distribution = Exponential()
+    handoff_distribution: Distribution = Exponential()
+    wake_time: float = 0.0
+    handoff_timeout: float = 4e-3
+    local_handoffs: int = 64
+
+    def __post_init__(self) -> None:
+        owner = f"lock {self.name!r}"
+        if not self.name or any(c in self.name for c in "/:=,") or self.name in RESERVED:
+            raise ScenarioError(
+                f"lock name {self.name!r} must be non-empty, without '/', ':', '=' or ',', and not "
+                f"{', '.join(RESERVED)}; name a lock after its file, e.g. 'libc.so.6'"
+            )
+        not_negative(
+            owner,
+            time_per_instruction_local=self.time_per_instruction_local,
+            time_per_instruction_remote=self.time_per_instruction_remote,
+            acquire_time=self.acquire_time,
+            shard_skew=self.shard_skew,
+            other_mappers=self.other_mappers,
+            wake_time=self.wake_time,
+            handoff_timeout=self.handoff_timeout,
+        )
+        if self.time_per_instruction_remote < self.time_per_instruction_local:
+            raise ScenarioError(
+                f"{owner}: time_per_instruction_remote = {self.time_per_instruction_remote} s is "
+                f"below time_per_instruction_local = {self.time_per_instruction_local} s; lines "
+                f"from elsewhere are never faster, so give remote >= local"
+            )
+        one_of(owner, get_args(Kind), kind=self.kind)
+        one_of(owner, get_args(ShardBy), shard_by=self.shard_by)
+        at_least_one(owner, shards=self.shards, local_handoffs=self.local_handoffs)
+        if self.shard_skew and self.shard_by != "hash":
+            raise ScenarioError(
+                f"{owner}: shard_skew = {self.shard_skew} needs shard_by = 'hash'; with "
+                f"{self.shard_by!r} the placement decides how popular a shard is"
+            )
+
+
+class Site(Frozen, frozen=True):
+    """A place in the iteration that takes a lock.
+
+    Parameters
+    ----------
+    lock, phase, name : str
+        Which lock, and where: ('libc.so.6', 'exec', 'map_split').
+    acquires : float
+        Acquires per iteration (may be fractional: an average).
+    held_instructions : float
+        Instructions per acquire executed under the lock when one process maps the file.
+    growth_per_doubling : float
+        Instructions per acquire that each doubling of the mapping processes adds.
+    mode : {'write', 'read'}
+        Readers of an rwsem share it; every other kind of lock is taken for writing.
+    """
+
+    lock: str
+    phase: str
+    name: str
+    acquires: float
+    held_instructions: float
+    growth_per_doubling: float = 0.0
+    mode: Mode = "write"
+
+    def __post_init__(self) -> None:
+        one_of(f"site {self.lock}/{self.label}", get_args(Mode), mode=self.mode)
+        for part in (self.phase, self.name):
+            if not part or any(c in part for c in "/:=,. "):
+                raise ScenarioError(
+                    f"site {self.lock}/{self.label}: phase and name {part!r} must be non-empty, "
+                    f"without '/', ':', '=', ',', '.' or blanks: a lever spells it phase.name"
+                )
+        not_negative(
+            f"site {self.lock}/{self.label}",
+            acquires=self.acquires,
+            held_instructions=self.held_instructions,
+            growth_per_doubling=self.growth_per_doubling,
+        )
+
+    @property
+    def label(self) -> str:
+        """`phase.name`, as traces, tables and levers write it."""
+        return f"{self.phase}.{self.name}"
+
+
+class Calibrated(Frozen, frozen=True):
+    """What the times of a scenario were calibrated to; outside it predictions are extrapolated.
+
+    Parameters
+    ----------
+    low, high : int
+        Smallest and largest population measured.
+    throughput_per_s : float
+        Largest throughput measured, in iterations per second; 0 if none was published.
+    """
+
+    low: int
+    high: int
+    throughput_per_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        at_least_one("calibrated", low=self.low, high=self.high)
+        not_negative("calibrated", throughput_per_s=self.throughput_per_s)
+        if self.high < self.low:
+            raise ScenarioError(f"calibrated: high = {self.high} is below low = {self.low}; swap")
+
+
+class Provenance(Frozen, frozen=True):
+    """Where a number of the scenario comes from; printed by `lockmodel show`.
+
+    Parameters
+    ----------
+    value : str
+        Which key or keys.
+    origin : {'traced', 'published', 'fitted', 'assumed', 'derived'}
+        How it was obtained.
+    note : str
+        From what, how, and for an assumed value the range that is plausible.
+    """
+
+    value: str
+    origin: Origin
+    note: str
+
+
+class Scenario(Frozen, frozen=True):
+    """One iteration on one machine.
+
+    Parameters
+    ----------
+    name, title, iteration : str
+        Short name, one line for people, and what one iteration is.
+    machine : Machine
+    think : float
+        CPU seconds of one iteration outside every modelled lock, lines local.
+    think_remote : float
+        CPU seconds that think time gains when its shared lines were last written in another
+        node (reference counts and the like outside the modelled locks).
+    think_distribution : Distribution
+        How think time varies around its mean, per iteration.
+    locks : tuple of Lock
+    sites : tuple of Site
+    calibrated : Calibrated or None
+        What the times were calibrated to.
+    provenance : tuple of Provenance
+    fit : Fit or None
+        How the times were estimated; predictions then carry intervals.
+    """
+
+    name: str
+    title: str
+    iteration: str
+    machine: Machine
+    think: float
+    think_remote: float = 0.0
+    think_distribution: Distribution = Exponential()
+    locks: tuple[Lock, ...] = ()
+    sites: tuple[Site, ...] = ()
+    calibrated: Calibrated | None = None
+    provenance: tuple[Provenance, ...] = ()
+    fit: Fit | None = None
+
+    def __post_init__(self) -> None:
+        not_negative("scenario", think=self.think, think_remote=self.think_remote)
+        names = [lock.name for lock in self.locks]
+        for name in names:
+            if names.count(name) > 1:
+                raise ScenarioError(
+                    f"lock {name!r} is given {names.count(name)} times; give it once"
+                )
+        seen: set[tuple[str, str]] = set()
+        for i, site in enumerate(self.sites):
+            if site.lock not in names:
+                raise ScenarioError(
+                    f"sites[{i}] ({site.label}): lock = {site.lock!r} does not exist; "
+                    f"{nearest(site.lock, names)}"
+                )
+            key = (site.lock, site.label)
+            if key in seen:
+                raise ScenarioError(
+                    f"sites[{i}]: {site.lock}/{site.label} is given twice; add their acquires"
+                )
+            seen.add(key)
+            if site.mode == "read" and self.lock(site.lock).kind != "rwsem":
+                raise ScenarioError(
+                    f"sites[{i}] ({site.label}): mode = 'read' at {site.lock}, which is "
+                    f"{self.lock(site.lock).kind!r}; only a lock of kind = 'rwsem' has readers"
+                )
+        if self.think + self.think_remote + sum(site.acquires for site in self.sites) == 0:
+            raise ScenarioError(
+                "the iteration is empty: think time is 0 and no site has acquires; give "
+                "think_us or at least one site with acquires > 0"
+            )
+
+    def lock(self, name: str) -> Lock:
+        """Return the lock called `name`; raises ScenarioError if there is none."""
+        for lock in self.locks:
+            if lock.name == name:
+                return lock
+        raise ScenarioError(
+            f"scenario {self.name!r} has no lock {name!r}; "
+            f"{nearest(name, [lock.name for lock in self.locks])}"
+        )
+
+    def sites_of(self, lock: str) -> tuple[Site, ...]:
+        """Return the sites that take `lock`, in the order of the iteration."""
+        return tuple(site for site in self.sites if site.lock == lock)
+
+    def acquires(self, lock: str) -> float:
+        """Return m: acquires of `lock` per iteration."""
+        return sum(site.acquires for site in self.sites_of(lock))
+
+    def held_instructions(self, lock: str, mappers: float) -> float:
+        """Return I: instructions held per iteration when `mappers` processes map the file.
+
+        Grows with log2 of the mappings (traced: data/traced/held_instructions_traced.csv).
+        """
+        doublings = math.log2(max(1.0, mappers))
+        return sum(
+            site.acquires * (site.held_instructions + site.growth_per_doubling * doublings)
+            for site in self.sites_of(lock)
+        )

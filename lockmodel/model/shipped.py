@@ -1,0 +1,54 @@
+"""Where the shipped scenarios and data are: in the wheel, or in the checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lockmodel.errors import ArgumentError, nearest
+from lockmodel.model.scenario import Scenario
+from lockmodel.model.toml import load
+
+
+def shipped_dir(kind: str) -> Path:
+    """Return the folder of shipped 'models' or 'data' (wheel first, then checkout)."""
+    here = Path(__file__).resolve()
+    installed = here.parent / "files" / kind
+    return installed if installed.is_dir() else here.parents[2] / kind
+
+
+def model_names() -> tuple[str, ...]:
+    """Return the names of the shipped scenarios, sorted."""
+    return tuple(sorted(path.stem for path in shipped_dir("models").glob("*.toml")))
+
+
+def find_data(name: str) -> Path:
+    """Return the path of a file, or of a published data set when only that has the name."""
+    shipped = shipped_dir("data") / "published" / name
+    own = Path(name)
+    return shipped if own.name == name and not own.exists() and shipped.is_file() else own
+
+
+def find_scenario(model: str) -> Scenario:
+    """Return a shipped scenario by name, or the one in a TOML file by path.
+
+    Parameters
+    ----------
+    model : str
+        A shipped name, or a path: anything with a '/' or ending in '.toml'.
+
+    Raises
+    ------
+    ArgumentError
+        No shipped scenario has the name.
+    FileError, ScenarioError
+        See `scenario_toml.load`.
+    """
+    if "/" in model or model.endswith(".toml"):
+        return load(Path(model))
+    names = model_names()
+    if model not in names:
+        raise ArgumentError(
+            f"MODEL {model!r} is not shipped; {nearest(model, list(names))} A file needs its "
+            f"path, e.g. ./{model}.toml"
+        )
+    return load(shipped_dir("models") / f"{model}.toml")

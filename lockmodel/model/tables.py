@@ -1,0 +1,188 @@
+"""Tables as TOML gives them -> validated structs; every error names key path, value and remedy.
+
+A key that is a time carries its unit (`think_us`) and becomes seconds, scaled as a decimal so
+that no digit is lost.
+"""
+
+from __future__ import annotations
+
+import typing
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from lockmodel.errors import ScenarioError, nearest, shortened, shown
+from lockmodel.model.distribution import DISTRIBUTION_FAMILIES
+from lockmodel.model.handoff import HANDOFF_FAMILIES
+
+Table = dict[str, Any]
+
+UNIT_EXPONENT = {"s": 0, "ms": -3, "us": -6, "ns": -9}
+TIME_KEYS = {
+    "think": "us",
+    "think_remote": "us",
+    "time_per_instruction_local": "ns",
+    "time_per_instruction_remote": "ns",
+    "acquire_time": "ns",
+    "time": "ns",
+    "per_waiter": "ns",
+    "limit": "ns",
+    "local": "ns",
+    "remote": "ns",
+    "read": "us",
+    "wake_time": "us",
+    "handoff_timeout": "ms",
+}
+"""Every key that is a time, with the unit it is saved in."""
+
+FAMILIES: dict[str, dict[str, Any]] = {
+    "hand-off": HANDOFF_FAMILIES,
+    "distribution": DISTRIBUTION_FAMILIES,
+}
+"""Kinds of table that choose their struct by a key `family`."""
+
+
+def from_table(table: Any, struct: type[msgspec.Struct], path: str = "") -> Any:
+    """Return a struct built from a table.
+
+    Parameters
+    ----------
+    table : dict
+        Keys as in the file; floats are Decimal.
+    struct : type
+        What to build; a hand-off family is chosen by the table's `family`.
+    path : str
+        Key path of the table, for errors.
+
+    Returns
+    -------
+    struct
+        An instance; nested tables become structs and tuples of structs.
+
+    Raises
+    ------
+    ScenarioError
+        Unknown, missing or doubled key, wrong type, time without unit, or a rule of the struct.
+    """
+    if not isinstance(table, dict):
+        name = path.rpartition(".")[2]
+        raise ScenarioError(f"{path} = {shown(table)} must be a table: {name} = {{ key = value }}")
+    for what, families in FAMILIES.items():
+        if struct in families.values():
+            table = dict(table)
+            struct = _family(table.pop("family", None), what, families, path)
+            break
+    hints = typing.get_type_hints(struct)
+    plain: Table = {}
+    for key, value in table.items():
+        here = f"{path}.{key}" if path else key
+        base, _, unit = key.rpartition("_")
+        if base in hints and base in TIME_KEYS and unit in UNIT_EXPONENT:
+            if base in plain:
+                raise ScenarioError(
+                    f"{here} = {shown(value)}: {base} is given twice, in two units; keep one"
+                )
+            plain[base] = _seconds(value, unit, here)
+        elif key in hints and key in TIME_KEYS:
+            raise ScenarioError(
+                f"{here} = {shown(value)}: a time needs its unit; write {key}_{TIME_KEYS[key]} "
+                f"(or _s, _ms, _us, _ns)"
+            )
+        elif key in hints:
+            plain[key] = _value(value, hints[key], here)
+        else:
+            remedy = nearest(key, [_typed(k) for k in hints])
+            raise ScenarioError(f"{shortened(here)} = {shown(value)}: unknown key; {remedy}")
+    _all_there(plain, struct, path)
+    try:
+        return struct(**plain)
+    except ScenarioError as error:
+        message = str(error)
+        prefix = "" if not path or message.startswith(f"{path}:") else f"{path}: "
+        raise ScenarioError(prefix + message) from None
+
+
+def _typed(key: str) -> str:
+    """Return a key as it is typed in a file: a time with the unit it is saved in."""
+    return f"{key}_{TIME_KEYS[key]}" if key in TIME_KEYS else key
+
+
+def _family(family: Any, what: str, families: dict[str, Any], path: str) -> type[msgspec.Struct]:
+    if not isinstance(family, str) or family not in families:
+        raise ScenarioError(
+            f"{path}: family = {shown(family)} is not a {what} family; "
+            f"choose one of {', '.join(families)}"
+        )
+    struct: type[msgspec.Struct] = families[family]
+    return struct
+
+
+def _all_there(plain: Table, struct: type[msgspec.Struct], path: str) -> None:
+    missing = [f.name for f in msgspec.structs.fields(struct) if f.required and f.name not in plain]
+    if missing:
+        keys = ", ".join(map(_typed, missing))
+        raise ScenarioError(f"{path or 'top level'}: {keys} missing; add it")
+
+
+def _struct_of(annotation: Any) -> type[msgspec.Struct] | None:
+    """Return the struct inside an annotation such as ``tuple[Lock, ...]`` or ``X | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return annotation
+    found = (_struct_of(inner) for inner in typing.get_args(annotation))
+    return next((struct for struct in found if struct is not None), None)
+
+
+def _value(value: Any, annotation: Any, path: str) -> Any:
+    """Return a value of the annotated type, or raise naming what it must be."""
+    struct = _struct_of(annotation)
+    if struct is not None and typing.get_origin(annotation) is tuple:
+        if not isinstance(value, list):
+            raise ScenarioError(
+                f"{path} = {shown(value)} must be a list of tables: write [[{path}]] for each"
+            )
+        return tuple(from_table(item, struct, f"{path}[{i}]") for i, item in enumerate(value))
+    if struct is not None:
+        return from_table(value, struct, path)
+    if typing.get_origin(annotation) is Literal:
+        choices = typing.get_args(annotation)
+        if not isinstance(value, str) or value not in choices:
+            raise ScenarioError(f"{path} = {shown(value)} must be one of {', '.join(choices)}")
+        return value
+    if annotation == tuple[float, ...]:
+        if not isinstance(value, list):
+            raise ScenarioError(f"{path} = {shown(value)} must be a list of numbers: [1, 2, 3]")
+        return tuple(_value(item, float, f"{path}[{i}]") for i, item in enumerate(value))
+    if annotation == tuple[str, ...]:
+        if not isinstance(value, list):
+            raise ScenarioError(f'{path} = {shown(value)} must be a list of texts: ["a", "b"]')
+        return tuple(_value(item, str, f"{path}[{i}]") for i, item in enumerate(value))
+    if annotation is bool and isinstance(value, bool):
+        return value
+    if annotation is float and isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return _number(value, path)
+    if annotation is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if annotation is str and isinstance(value, str):
+        return value
+    kinds = {float: "a number", int: "a whole number", str: "text in quotes", bool: "true or false"}
+    raise ScenarioError(f"{path} = {shown(value)} must be {kinds[annotation]}")
+
+
+def _number(value: int | Decimal, path: str) -> float:
+    try:
+        number = float(value)
+    except (OverflowError, ValueError):  # a huge integer, a signalling NaN
+        number = float("nan")
+    if number != number or abs(number) == float("inf"):
+        raise ScenarioError(f"{path} = {shown(value)} must be a finite number")
+    return number
+
+
+def _seconds(value: Any, unit: str, path: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ScenarioError(f"{path} = {shown(value)} must be a number of {unit}")
+    _number(value, path)
+    if value < 0:
+        raise ScenarioError(f"{path} = {shown(value)} must be >= 0: it is a time in {unit}")
+    return float(Decimal(value).scaleb(UNIT_EXPONENT[unit]))

@@ -1,0 +1,272 @@
+"""`solve` picks a solver, runs it, and says what its answer is worth; `points` only runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lockmodel.errors import ArgumentError, NotTrustworthyError, nearest, shown
+from lockmodel.model.network import build, check_population
+from lockmodel.model.prediction import Point
+from lockmodel.model.scenario import Scenario
+from lockmodel.progress import Progress, Stop, never, quietly
+from lockmodel.solvers.closed_form import bounds_point, product_form_points
+from lockmodel.solvers.validity import approximations
+
+if TYPE_CHECKING:
+    from lockmodel.solvers.simulation.simulate import Simulated
+
+CLOSED_FORM = ("auto", "bounds", "product-form")
+"""Methods whose gaps `validity.approximations` lists, where scenarios are compared."""
+
+METHODS = (*CLOSED_FORM, "markov", "simulation")
+
+MAX_ERROR = 0.2
+"""Relative error that 'auto' accepts of product form before it takes a dearer solver."""
+
+PRECISION = 0.005
+"""Relative half-width of simulated points, or half of the error accepted if that is less."""
+
+SMALL_CHAIN = 2**26
+"""Bytes of the largest Markov chain that 'auto' builds (64 MiB: some 100,000 states, a second)."""
+
+SURE = 1e-6
+"""Largest error of a chain's solution that still counts as its exact solution."""
+
+MODEL_ASSUMPTIONS = (
+    "one lock at a time; what happens next does not depend on the past",
+    "waiters spin, each on its own CPU; nobody sleeps or is preempted",
+)
+PRODUCT_FORM_ASSUMPTIONS = (
+    "every acquire holds its lock for an exponential time with the lock's mean",
+    "the rate of a lock depends only on how many processes are at it: a pass with n there "
+    "costs the hand-off for n - 1 waiters, none when nobody waits",
+    *MODEL_ASSUMPTIONS,
+)
+BOUNDS_ASSUMPTIONS = (
+    "throughput_per_s is the upper bound; the truth lies between lower_per_s and upper_per_s",
+    *MODEL_ASSUMPTIONS,
+)
+
+UNFINISHED = "stopped after n = {n}: the other populations were not simulated"
+
+
+def solver_name(method: str) -> str:
+    """Return the solver that a method means where several scenarios are compared.
+
+    'auto' is product form there: its error is nearly the same before and after.
+    """
+    return "product-form" if method == "auto" else method
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one method says: points, and what they are worth.
+
+    Attributes
+    ----------
+    method : str
+    points : tuple of Point
+    exact : bool
+        Whether they are the exact solution of the scenario as stated.
+    assumptions, warnings : tuple of str
+    chosen_because : str
+        Why 'auto' took this method; "" where it was asked for.
+    """
+
+    method: str
+    points: tuple[Point, ...]
+    exact: bool
+    assumptions: tuple[str, ...]
+    warnings: tuple[str, ...]
+    chosen_because: str = ""
+
+    @property
+    def error(self) -> float | None:
+        """Largest error estimate of the points; None when one is not known."""
+        known = [p.error_estimate for p in self.points if p.error_estimate is not None]
+        return max(known) if len(known) == len(self.points) else None
+
+
+def _check(populations: Sequence[int], method: str, max_error: float) -> tuple[int, ...]:
+    if method not in METHODS:
+        raise ArgumentError(f"method = {method!r}; {nearest(method, list(METHODS))}")
+    if not populations:
+        raise ArgumentError("no population is given; give at least one, e.g. 1..128")
+    if not 1e-4 <= max_error <= 1.0:
+        raise ArgumentError(
+            f"max_error = {shown(max_error)} must lie between 0.0001 and 1: it is the relative "
+            f"error of throughput that is accepted"
+        )
+    return tuple(check_population(n) for n in populations)
+
+
+def points(
+    scenario: Scenario,
+    populations: Sequence[int],
+    method: str = "auto",
+    progress: Progress = quietly,
+) -> tuple[Point, ...]:
+    """Solve a scenario at some populations, without the verdict on the method (see `solve`).
+
+    Parameters
+    ----------
+    scenario : Scenario
+    populations : sequence of int
+        At least one.
+    method : str
+        One of `METHODS`; 'auto' is product form.
+    progress : callable
+        Wraps the loop over populations where each is a network of its own.
+
+    Returns
+    -------
+    tuple of Point
+        One per population, in the order given.
+
+    Raises
+    ------
+    ArgumentError, NotTrustworthyError
+        As `solve`.
+    """
+    asked = _check(populations, method, MAX_ERROR)
+    if method == "bounds":
+        return tuple(bounds_point(scenario, n) for n in asked)
+    if method == "markov":
+        return _markov(scenario, asked, progress).points
+    if method == "simulation":
+        return _simulation(scenario, asked, progress, PRECISION, never).points
+    return product_form_points(scenario, asked, progress)
+
+
+def solve(
+    scenario: Scenario,
+    populations: Sequence[int],
+    method: str = "auto",
+    progress: Progress = quietly,
+    max_error: float = MAX_ERROR,
+    stop: Stop = never,
+) -> Answer:
+    """Solve a scenario at some populations and say what the answer is worth.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    populations : sequence of int
+        At least one.
+    method : str
+        One of `METHODS`. 'auto' is product form where it is exact or its estimated error is
+        accepted, else a Markov chain if a small one is exact, else simulation.
+    progress : callable
+        See `points`.
+    max_error : float
+        Relative error that 'auto' accepts, 0.0001 to 1; simulations aim at half of it, and at
+        `PRECISION` or better.
+    stop : callable
+        Asked during simulations; once true they end with what they have.
+
+    Raises
+    ------
+    ArgumentError
+        Unknown method, no population, or one that is not a whole number in range.
+    NotTrustworthyError
+        The demands admit no reliable answer, or the method cannot represent the scenario.
+    """
+    asked = _check(populations, method, max_error)
+    if method == "bounds":
+        return _bounds(scenario, asked)
+    if method == "product-form":
+        return _product_form(scenario, asked, progress)
+    if method == "markov":
+        return _markov(scenario, asked, progress)
+    if method == "simulation":
+        return _simulation(scenario, asked, progress, min(PRECISION, max_error / 2), stop)
+    return _cheapest(scenario, asked, progress, max_error, stop)
+
+
+def _bounds(scenario: Scenario, asked: tuple[int, ...]) -> Answer:
+    found = tuple(bounds_point(scenario, n) for n in asked)
+    return Answer("bounds", found, False, BOUNDS_ASSUMPTIONS, approximations(scenario, max(asked)))
+
+
+def _product_form(scenario: Scenario, asked: tuple[int, ...], progress: Progress) -> Answer:
+    found = product_form_points(scenario, asked, progress)
+    gaps = approximations(scenario, max(asked))
+    if gaps:
+        from lockmodel.solvers.error_map import estimate
+
+        errors = [estimate(scenario, build(scenario, p.n), p.throughput_per_s) for p in found]
+    else:
+        errors = [0.0] * len(found)
+    judged = tuple(replace(p, error_estimate=error) for p, error in zip(found, errors, strict=True))
+    return Answer("product-form", judged, not gaps, PRODUCT_FORM_ASSUMPTIONS, gaps)
+
+
+def _markov(
+    scenario: Scenario, asked: tuple[int, ...], progress: Progress, memory: int | None = None
+) -> Answer:
+    from lockmodel.solvers.markov import points as chains
+
+    found = tuple(
+        chains.point(scenario, n, memory) for n in progress(asked, len(asked), "populations")
+    )
+    gaps = chains.approximations(scenario, max(asked))
+    sure = all(p.error_estimate is not None and p.error_estimate <= SURE for p in found)
+    return Answer("markov", found, sure and not gaps, chains.assumptions(scenario), gaps)
+
+
+def _simulation(
+    scenario: Scenario, asked: tuple[int, ...], progress: Progress, precision: float, stop: Stop
+) -> Answer:
+    from lockmodel.solvers.simulation import simulate as simulator
+
+    runs: list[Simulated] = []
+    for n in progress(asked, len(asked), "populations"):
+        try:
+            runs.append(simulator.simulate(scenario, n, precision, stop=stop))
+        except NotTrustworthyError:
+            if not (runs and stop()):
+                raise
+        if stop():
+            break
+    return Answer(
+        "simulation",
+        tuple(simulator.point(scenario, run) for run in runs),
+        False,
+        simulator.assumptions(scenario),
+        (
+            *dict.fromkeys(warning for run in runs for warning in run.warnings),
+            *([UNFINISHED.format(n=runs[-1].n)] if len(runs) < len(asked) else []),
+        ),
+    )
+
+
+def _cheapest(
+    scenario: Scenario, asked: tuple[int, ...], progress: Progress, max_error: float, stop: Stop
+) -> Answer:
+    """Return the answer of the cheapest solver whose error is accepted, and why it is that one."""
+    first = _product_form(scenario, asked, progress)
+    if first.exact:
+        return replace(first, chosen_because="product form is exact for this scenario")
+    if first.error is not None and first.error <= max_error:
+        why = f"its estimated error is within the {max_error:.2g} accepted"
+        return replace(first, chosen_because=why)
+    off = "not known" if first.error is None else f"up to {first.error:.2g}"
+    why = f"product form's error is {off} here, {max_error:.2g} is accepted"
+    from lockmodel.solvers.markov import points as chains
+
+    if not chains.approximations(scenario, max(asked)) and chains.refusal(scenario) is None:
+        # too large, or its constant times end together: simulation can do both
+        with suppress(NotTrustworthyError):
+            small = _markov(scenario, asked, progress, SMALL_CHAIN)
+            return replace(small, chosen_because=f"{why}; a small chain is exact")
+    try:
+        found = _simulation(scenario, asked, progress, min(PRECISION, max_error / 2), stop)
+    except NotTrustworthyError as refused:
+        if stop():
+            raise
+        said = (*first.warnings, f"its error is {off}, and simulation refuses: {refused}")
+        return replace(first, warnings=said, chosen_because=f"{why}, but simulation refuses")
+    return replace(found, chosen_because=f"{why}; no small chain is exact")

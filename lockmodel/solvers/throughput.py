@@ -1,0 +1,49 @@
+"""Product form's throughput and nothing else: what draws and data sets need by the thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lockmodel.errors import NotTrustworthyError
+from lockmodel.model.network import build, depends_on_population
+from lockmodel.model.scenario import Scenario
+from lockmodel.solvers.product_form import throughputs
+
+
+def throughput(scenario: Scenario, populations: Sequence[int]) -> np.ndarray:
+    """Return product form's throughput at some populations, and nothing else.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    populations : sequence of int
+
+    Returns
+    -------
+    ndarray, shape (populations,)
+        Iterations per second; 0 where walkers leave none.
+
+    Raises
+    ------
+    NotTrustworthyError
+        As the solvers.
+    """
+    if not depends_on_population(scenario):
+        top = max(populations)
+        curve = throughputs(build(scenario, top).stations, top)
+        return np.array([curve[n - 1] for n in populations])
+    return np.array([_throughput(scenario, n) for n in populations])
+
+
+def _throughput(scenario: Scenario, n: int) -> float:
+    try:
+        network = build(scenario, n)
+    except NotTrustworthyError:  # walkers saturate a lock in this draw
+        return 0.0
+    if any(station.users for station in network.stations):
+        from lockmodel.solvers.pinned import solve_pinned
+
+        return solve_pinned(network).throughput
+    return float(throughputs(network.stations, n)[-1])

@@ -1,0 +1,130 @@
+"""The best number of shards when background walkers take all of them.
+
+The model is that of `model.network`: w walks per second, each of which keeps all k shards for
+the time r it reads and for k c_w, the acquires of the shards. A shard serves iterations in the
+rest of the time, 1 - w (r + k c_w).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import sympy as sp
+
+from lockmodel.model.placement import shard_groups
+from lockmodel.model.scenario import Scenario
+from lockmodel.statements import STATEMENTS
+from lockmodel.statements.statement import Formula, Numbers, Statement, Value, derived
+from lockmodel.statements.symbols import symbols
+from lockmodel.statements.terms import Terms, terms
+
+k, w, r, c_w, D, C_next = symbols("k w r c_w D C_next")
+
+
+def with_walkers() -> dict[str, sp.Expr]:
+    """Return the ceiling with walkers, its best number of shards, and where it ends."""
+    left = 1 - w * (r + k * c_w)
+    top = k * left / D
+    (best,) = sp.solve(sp.diff(top, k), k)
+    best = derived(best, (1 - w * r) / (2 * w * c_w), "best number of shards")
+    derived(sp.diff(top, k, 2), -2 * w * c_w / D, "a maximum")
+    (none,) = [root for root in sp.solve(top, k) if root != 0]
+    # the fewest shards with which the next station binds: the lower root of top = C_next
+    roots = sp.solve(sp.Eq(top, C_next), k)
+    free = 1 - w * r
+    lower = (free - sp.sqrt(free**2 - 4 * w * c_w * C_next * D)) / (2 * w * c_w)
+    if not any(sp.simplify(root - lower) == 0 for root in roots):
+        derived(roots[0], lower, "fewest shards")
+    return {
+        "ceiling": top,
+        "best": best,
+        "most": derived(top.subs(k, best), free**2 / (4 * w * c_w * D), "largest ceiling"),
+        "none": derived(none, 2 * best, "shards that leave nothing"),
+        "fewest": lower,
+        "reached": sp.Lt(C_next, free**2 / (4 * w * c_w * D)),
+    }
+
+
+def walk_acquire(scenario: Scenario, t: Terms) -> float:
+    """Return c_w in seconds: acquire time and hand-off with all others waiting (`network`)."""
+    group = shard_groups(scenario.machine, t.lock, t.population)[0]
+    waiters = np.array([float(max(1, t.population - 1))])
+    return t.lock.acquire_time + float(t.lock.handoff.cost(waiters, group.handoff)[0])
+
+
+def _numbers(scenario: Scenario, population: int) -> Numbers:
+    t = terms(scenario, population)
+    made = walkers_statement()
+    cost = walk_acquire(scenario, t)
+    found = [Value("D", t.demand, "s"), Value("c_w: a walk's acquire of a shard", cost, "s")]
+    notes = [note for note in t.notes if "best-shards" not in note]
+    walkers = t.lock.walkers
+    if cost == 0.0:
+        notes.append("acquires and hand-offs cost nothing here, so shards cost walkers nothing")
+        return Numbers(scenario.name, t.population, t.lock.name, tuple(found), tuple(notes))
+    if walkers is None or walkers.walks_per_s == 0:
+        found.append(Value("best shards times walks, at most", 1 / (2 * cost), "/s"))
+        notes.append(
+            f"no walkers of {t.lock.name} are stated; add them, for example with --walks "
+            f"{t.lock.name}=5000,read_us=64"
+        )
+        return Numbers(scenario.name, t.population, t.lock.name, tuple(found), tuple(notes))
+    at = t.values | {"w": walkers.walks_per_s, "r": walkers.read, "c_w": cost}
+    found += [
+        Value("w: walks", walkers.walks_per_s, "/s"),
+        Value("r: a walk's reading", walkers.read, "s"),
+        Value("time taken by reading alone", walkers.walks_per_s * walkers.read, "share"),
+    ]
+    if walkers.walks_per_s * walkers.read >= 1.0:
+        notes.append("reading alone takes all the time there is: no number of shards helps")
+        return Numbers(scenario.name, t.population, t.lock.name, tuple(found), tuple(notes))
+    best = made.formula("best_shards").at(**at)
+    most = made.formula("best_ceiling").at(**at)
+    found += [
+        Value("best shards while the lock binds", best, "shards"),
+        Value("ceiling then", most, "/s"),
+        Value("shards that leave nothing", made.formula("shards_too_many").at(**at), "shards"),
+        Value(f"ceiling of {t.next_name}", t.next_per_s, "/s"),
+    ]
+    if t.next_per_s < most:
+        fewest = made.formula("fewest_shards").at(**at)
+        found.append(Value(f"shards from which {t.next_name} binds", fewest, "shards"))
+        notes.append(f"{t.next_name} binds before the best number is reached: take the fewest")
+    return Numbers(scenario.name, t.population, t.lock.name, tuple(found), tuple(notes))
+
+
+@cache
+def walkers_statement() -> Statement:
+    """Return the best number of shards with walkers."""
+    found = with_walkers()
+    return Statement(
+        name="best-shards",
+        title=STATEMENTS["best-shards"].title,
+        says=(
+            "k shards serve k times as many iterations, but every walk takes k acquires while "
+            "all shards stand still. The ceiling k (1 - w (r + k c_w)) / D is a parabola in k: "
+            "best at (1 - w r) / (2 w c_w), zero at twice that.",
+            "At the best number walkers keep the lock for half of the time that reading leaves. "
+            "If the next station binds before, the fewest shards that reach it are the best.",
+        ),
+        formulae=(
+            Formula("ceiling_with_walkers", "ceiling", "C", "=", found["ceiling"], "/s"),
+            Formula("best_shards", "best number of shards", "k", "=", found["best"]),
+            Formula("best_ceiling", "ceiling with that many", "C", "=", found["most"], "/s"),
+            Formula("shards_too_many", "shards that leave nothing", "k", "=", found["none"]),
+            Formula("next_is_reached", "the next station binds first", "", "=", found["reached"]),
+            Formula("fewest_shards", "and from then on", "k", "=", found["fewest"]),
+        ),
+        conditions=(
+            "the model of `predict` and `levers`: walkers keep all shards for r + k c_w; the time "
+            "they wait for busy shards while keeping others is left out, so the true best is "
+            "lower (`simulate --walks` has it)",
+            "the lock is saturated; D does not change with k (shards drawn at random, trees that "
+            "do not grow)",
+            "k is a whole number: of the two beside the best, the one with the higher ceiling",
+        ),
+        derivation="derivative of the ceiling in k set to zero; its roots",
+        source="the model of lockmodel.model.network; this derivation",
+        numbers=_numbers,
+    )

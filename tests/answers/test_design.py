@@ -1,0 +1,213 @@
+"""Which measurement to make next: against the fit that really has it, by order, and by refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from experiments import CONSTANT, Experiment, measure, scenario
+
+from lockmodel.answers.design import Design, design, measured, prediction
+from lockmodel.answers.measurements import Candidate, candidates
+from lockmodel.changes.grammar import parse
+from lockmodel.changes.levers import batch
+from lockmodel.cli import run
+from lockmodel.errors import ArgumentError
+from lockmodel.fitting.estimate import Estimate, Settings, fit
+from lockmodel.fitting.study import plan
+
+FREE = ("think", "hold", "handoff")
+CURVE = Experiment(CONSTANT, FREE, (), seed=31)
+BATCH = "batch:L=3"
+EXAMPLE = ("design", "execl-xeon8369b", "--data", "unixbench_execl_xeon8369b.csv")
+
+
+@cache
+def curve() -> Estimate:
+    return CURVE.fit(0)
+
+
+@cache
+def ranked(lever: str = BATCH) -> Design:
+    return design(curve(), parse(lever) if lever else None, 32)
+
+
+def named(name: str) -> Candidate:
+    (one,) = [c for c in candidates(curve(), 0, 32) if c.name == name]
+    return one
+
+
+def factor(found: Design, name: str) -> float:
+    (row,) = [r for r in found.candidates if r.name == name]
+    return row.factor
+
+
+def test_what_separates_held_work_from_hand_off_comes_first_for_a_gain_that_needs_it() -> None:
+    found = ranked()
+    best = [r for r in found.candidates if r.factor < 0.6]
+    assert {"hold times of L at 32", "kernel with batch:L=1"} <= {r.name for r in best}
+    assert all(r.separates for r in best)
+    assert factor(found, "throughput at 64") > 0.9
+    assert factor(found, "twice the repeats of all throughputs") > 0.9
+    assert factor(found, "acquires of L per iteration") == pytest.approx(1.0, abs=1e-3)
+
+
+def test_what_a_curve_determines_needs_no_separation() -> None:
+    """Throughput itself: repeats and further points help, hold times hardly."""
+    found = ranked("")
+    assert found.predicted == "throughput"
+    assert factor(found, "twice the repeats of all throughputs") < 0.9
+    assert factor(found, "hold times of L at 32") > 0.9
+
+
+def test_no_measurement_widens_an_interval() -> None:
+    for lever in (BATCH, "shorten_hold:L=0.5", ""):
+        found = ranked(lever)
+        assert len(found.candidates) >= 10
+        assert all(r.factor <= 1.0 + 1e-9 for r in found.candidates)
+        factors = [r.factor for r in found.candidates]
+        assert factors == pytest.approx(sorted(factors), abs=2e-3)
+
+
+def test_a_candidate_is_judged_as_the_fit_that_has_it() -> None:
+    """The covariance with a patched kernel added is that of a fit to both kernels."""
+    base = curve()
+    there = base.scenario(0)
+    other = batch(scenario(CONSTANT), "L", 1)
+    data = measure(batch(there, "L", 1), 0.0, False, np.random.default_rng(1), "new", (32,))
+    both = fit(plan([base.study.sets[0], replace(data, scenario=other)], FREE), Settings(starts=1))
+    foreseen = measured(base, 0, named("kernel with batch:L=1"))
+    assert both.theta == pytest.approx(base.theta, abs=0.1)
+    assert (foreseen.splits, both.splits) == ((), ())
+    ratio = np.diag(foreseen.covariance) / np.diag(both.covariance)
+    noise = (base.noise.unstated / both.noise.unstated) ** 2
+    assert ratio / noise == pytest.approx(1.0, rel=0.25)
+
+
+def test_kernels_that_are_the_same_are_listed_once() -> None:
+    names = [c.name for c in candidates(curve(), 0, 32)]
+    assert len(set(names)) == len(names)
+    assert [n for n in names if n.startswith("kernel")] == [
+        "kernel with batch:L=1",
+        "kernel with exclude:L",
+    ]
+
+
+def test_a_hold_time_removes_the_split() -> None:
+    found = curve()
+    assert len(found.splits) == 1
+    then = measured(found, 0, named("hold times of L at 32"))
+    assert then.splits == ()
+    assert then.covariance[2, 2] < 0.2 * found.covariance[2, 2]
+    still = measured(found, 0, named("throughput at 64"))
+    assert len(still.splits) == 1
+    assert still.covariance[2, 2] > 0.9 * found.covariance[2, 2]
+
+
+def test_the_candidate_reads_what_the_model_says() -> None:
+    found = curve()
+    for name in ("throughput at 64", "hold times of L at 32", "kernel with exclude:L"):
+        then = measured(found, 0, named(name))
+        assert then.minimum.residuals[len(found.rows)] == pytest.approx(0.0, abs=1e-6)
+        assert then.theta is found.theta
+
+
+def test_another_run_at_a_measured_population_is_worth_less_than_its_noise_says() -> None:
+    """The misfit there stays: two runs halve the noise between runs, not all of the variance."""
+    row = named("throughput at 32 again").rows[0]
+    found = curve()
+    whole = found.noise.unstated**2
+    together = 1.0 / (1.0 / whole + 1.0 / (row.sd**2 + whole))
+    assert together == pytest.approx(
+        found.model_error() ** 2 + found.run_noise() ** 2 / 2, rel=1e-9
+    )
+    assert together > 0.7 * whole
+
+
+def test_the_interval_now_is_first_order_in_the_covariance() -> None:
+    found = ranked()
+    low, high = (np.log1p(x) for x in (found.low, found.high))
+    assert np.log1p(found.value) == pytest.approx(0.5 * (low + high))
+    assert found.low < found.value < found.high
+    assert found.candidates[0].low > found.low
+    assert found.candidates[0].high < found.high
+
+
+def test_the_default_prediction_is_the_best_practical_lever() -> None:
+    assert prediction(scenario(CONSTANT), 32).text == "shard:L=32"
+
+
+def test_a_lever_that_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="nosuch"):
+        design(curve(), parse("exclude:nosuch"), 32)
+
+
+def test_data_up_to_a_factor_are_extended_by_data_up_to_that_factor() -> None:
+    data = CURVE.sets(0)[0]
+    relative = replace(
+        data, observations=tuple(replace(o, unit="relative") for o in data.observations)
+    )
+    found = fit(plan([relative], ("hold",)), Settings(starts=1))
+    made = design(found, parse("shorten_hold:L=0.5"), 32)
+    assert all(r.factor <= 1.0 + 1e-9 for r in made.candidates)
+    one = next(c for c in candidates(found, 0, 32) if c.name == "throughput at 64")
+    assert one.rows[0].observation.unit == "relative"
+
+
+def test_json_of_the_command(cli: Callable[..., Any]) -> None:
+    ran = cli(*EXAMPLE, "--predict", "batch:all/exec.map_unlink=1", "-n", "64", "--json")
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    assert found["schema"] == "lockmodel.design/1"
+    assert (found["predicted"], found["n"]) == ("batch:all/exec.map_unlink=1", 64)
+    assert 0.0 < found["value"] < 0.2
+    assert found["candidates"][0]["separates"] is True
+    assert found["candidates"][0]["factor"] < 0.3
+
+
+def test_text_of_the_command_fits_80_columns_and_says_what_to_run(cli: Callable[..., Any]) -> None:
+    ran = cli(*EXAMPLE, "--predict", "throughput", "--top", "5")
+    assert ran.returncode == 0, ran.stderr
+    lines = ran.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "execl-xeon8369b: throughput at 128 processes"
+    assert sum(line.rstrip(" s*").endswith("%") for line in lines) == 5
+    assert "throughput at 128 with and without it" in ran.stdout
+    assert any("NOT DETERMINED" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--top", "-1"), "--top -1 must be 0 (all) or more"),
+        (("--predict", "batch:nosuch=1"), "nosuch"),
+        (("-n", "0"), "0"),
+        (("--variant", "new"), "write --variant NAME=LEVER"),
+        (("--free", "thinking"), "--free 'thinking'"),
+    ],
+)
+def test_arguments_that_make_no_sense_exit_with_3(
+    cli: Callable[..., Any], arguments: tuple[str, ...], said: str
+) -> None:
+    ran = cli(*EXAMPLE, *arguments)
+    assert ran.returncode == 3
+    assert said in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--variant", "a=batch:all=1", "--variant", "a=exclude:all"), "a is given twice"),
+        (("--variant", "batch:all"), "write --variant NAME=LEVERS"),
+        (("--free", " ,"), "names no parameter"),
+    ],
+)
+def test_options_that_say_two_things_or_none_are_refused(arguments, said, capsys):
+    line = ["design", "execl-xeon8369b", "--data", "unixbench_execl_xeon8369b.csv", *arguments]
+    assert run(line) == 3
+    assert said in capsys.readouterr().err

@@ -1,0 +1,113 @@
+"""Printed reports against the files in tests/golden; --regenerate rewrites them."""
+
+from __future__ import annotations
+
+import difflib
+from itertools import pairwise
+
+import pytest
+from places import TESTS
+
+from lockmodel.model.shipped import model_names, shipped_dir
+
+GOLDEN = TESTS / "golden"
+WIDTH = 80
+MODEL = "execl-xeon8369b"
+
+REPORTS = {
+    "models": "models",
+    "show": f"show {MODEL}",
+    "predict": f"predict {MODEL} -n 1,16,64,128",
+    "predict_bounds": f"predict {MODEL} -n 1,16,64,128 --method bounds",
+    "ceiling": f"ceiling {MODEL}",
+    "levers": f"levers {MODEL} -n 128",
+    "levers_walks": f"levers {MODEL} -n 128 --walks libc.so.6=5000,read_us=64",
+    "whatif": f"whatif {MODEL} -n 64,128 --lever batch:libc.so.6/exec.map_split=1 "
+    f"--lever shard:libc.so.6=8",
+    "sweep": f"sweep {MODEL} --over acquires=1,15,30 --over shards=1,2 -n 16,128",
+    "sweep_plot": f"sweep {MODEL} --over acquires=1..15 --over shards=1,2,4 -n 128 --plot",
+}
+"""Golden file -> command line."""
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_report_is_the_golden_one(name, command, regenerate):
+    ran = command(*REPORTS[name].split())
+    assert ran.fine
+    path = GOLDEN / f"{name}.txt"
+    if regenerate:
+        path.write_text(ran.stdout, encoding="utf-8")
+    want = path.read_text(encoding="utf-8")
+    if ran.stdout != want:
+        diff = difflib.unified_diff(
+            want.splitlines(), ran.stdout.splitlines(), str(path), "now", lineterm=""
+        )
+        pytest.fail(
+            f"lockmodel {REPORTS[name]}: not the golden report; if it is meant to change, "
+            "run pytest tests/cli/test_golden.py --regenerate\n" + "\n".join(diff),
+            pytrace=False,
+        )
+
+
+def test_every_golden_file_has_its_report():
+    assert {path.stem for path in GOLDEN.glob("*")} == set(REPORTS)
+
+
+@pytest.mark.parametrize("model", [MODEL, "sysexec-spr224-v6.1", "doexec-20"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "show MODEL",
+        "predict MODEL -n 1..64",
+        "predict MODEL -n 1..64 --plot",
+        "predict MODEL -n 1,20,500 --method bounds",
+        "ceiling MODEL",
+        "levers MODEL -n 64 --top 0",
+        "levers MODEL -n 64 --top 0 --walks libc.so.6=900,read_us=64",
+        "whatif MODEL -n 1,20,64 --lever less_think=0.5 --lever shard:all=300,by=hash,values=16 "
+        "--lever cheaper_handoff:all=none --lever batch:all=2",
+        "sweep MODEL --over libc.so.6:shards=1,2 -n 64 --plot",
+        "sweep MODEL --over libc.so.6:shards=1,2,128 --over libc.so.6:hold=0..1:16 -n 64 --plot",
+        "sweep MODEL --over libc.so.6:hold=0..1:7 --over libc.so.6:acquires=1..16 -n 64 --plot",
+        "sweep MODEL --over libc.so.6:acquires=1..16 --over libc.so.6:hold=0..1:3 -n 64 --plot",
+    ],
+)
+def test_reports_fit_80_columns(model, line, command):
+    ran = command(*line.replace("MODEL", model).split())
+    assert ran.fine
+    wide = [text for text in ran.stdout.splitlines() if len(text) > WIDTH]
+    assert wide == []
+
+
+def test_the_list_of_models_fits_80_columns_with_one_row_per_model(command):
+    lines = command("models").stdout.splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    assert [line.split()[0] for line in lines[1:] if line[0] != " "] == list(model_names())
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["show", "predict -n 1,8", "ceiling", "levers -n 8 --top 0", "whatif -n 8 --lever shard:all=2"],
+)
+@pytest.mark.parametrize(
+    "name", ["libQt6WebEngineCore.so.6.7.2", "libboost_unit_test_framework-gcc13-mt-x64-1_83.so"]
+)
+def test_a_long_lock_name_does_not_squeeze_the_numbers_out(line, name, command, tmp_path):
+    shipped = shipped_dir("models") / f"{MODEL}.toml"
+    text = shipped.read_text(encoding="utf-8").replace('"ld-linux-x86-64.so.2"', f'"{name}"')
+    (tmp_path / "long.toml").write_text(text, encoding="utf-8")
+    head, *rest = line.split()
+    long = command(head, "./long.toml", *rest).stdout
+    assert max(map(len, long.splitlines())) <= WIDTH
+    assert _figures(long) == _figures(command(head, MODEL, *rest).stdout)
+
+
+def _figures(report: str) -> list[str]:
+    """Return the numbers with a unit or a per cent sign (1.23 k/s, +4.5 %), sorted."""
+    words = [word.strip("(),;:") for word in report.split()]
+    units = {"k/s", "/s", "us", "ms", "ns", "%"}
+    return sorted(
+        f"{value} {unit}"
+        for value, unit in pairwise(words)
+        if unit in units and value[-1:].isdigit()
+    )

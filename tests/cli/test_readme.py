@@ -1,0 +1,58 @@
+"""The README is true: its sessions are what the commands print, its scenario loads and predicts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from places import ROOT
+
+from lockmodel.answers.predict import predict
+from lockmodel.changes.grammar import HELP
+from lockmodel.changes.levers import exclude
+from lockmodel.model.shipped import find_scenario
+from lockmodel.model.toml import loads
+from lockmodel.solvers.bounds import ceiling_at
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_sessions_are_what_the_commands_print():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "readme.py"), "--check"],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_scenario_to_start_from_is_valid_and_exact_enough_to_say_why_not():
+    text = re.search(r"```toml\n(.*?)```", README, re.DOTALL)[1]
+    scenario = loads(text, "README")
+    found = predict(scenario, [1, 64])
+    # alone: 120 us of think, 2 x (900 x 0.35 ns + 20 ns)
+    alone = 120e-6 + 2 * (900 * 0.35e-9 + 20e-9)
+    assert found.points[0].throughput_per_s == pytest.approx(1 / alone, rel=1e-9)
+    assert found.warnings
+
+
+def test_every_lever_is_in_the_table():
+    for form, _ in HELP.values():
+        assert form.split(":")[0].split("=")[0] in README
+
+
+def test_the_published_miss_is_quoted_as_it_is():
+    scenario = find_scenario("execl-xeon8369b")
+    excluded = exclude(exclude(scenario, "libc.so.6"), "ld-linux-x86-64.so.2")
+    before, after = (
+        predict(s, [128], "product-form").points[0].throughput_per_s for s in (scenario, excluded)
+    )
+    assert f"the calibrated scenario says {100 * (after / before - 1):+.0f} %" in README
+    held = scenario.held_instructions("libc.so.6", 128)
+    limit = held / scenario.held_instructions("executable", 128)
+    assert f"about +{10 * round(10 * (limit - 1))} % (if held work" in README
+    assert ceiling_at(excluded, 128).binding == "executable"

@@ -1,0 +1,236 @@
+"""No result reaches its own prediction, and only those that a case names reach any other."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lockmodel.evaluate.backtest import engine, handoffs, moved, ratio, sharding, splitting
+from lockmodel.evaluate.backtest.case import Backtest, Case, Entry, Limits
+from lockmodel.evaluate.backtest.draws import Draws
+from lockmodel.evaluate.backtest.evidence import LeakError, load
+from lockmodel.model.shipped import shipped_dir
+
+PUBLISHED = shipped_dir("data") / "published"
+RECORDS: list[dict[str, Any]] = json.loads((PUBLISHED / "interventions.json").read_text())
+IDS = [record["id"] for record in RECORDS]
+ROBOTS = ("lkp_spr_224", "lkp_icl_64", "lkp_cpl_224")
+AFTER = re.compile(r"patch_CNA|rqspinlock|/scale|buckets=64/")
+"""Variants of the curve files that were measured after the change."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_draws() -> Iterator[None]:
+    """Whether a number moves at all does not need the draws that make it precise."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, count in (
+            (splitting, "TREES", 16),
+            (splitting, "RESAMPLED", 8),
+            (moved, "RESAMPLED", 8),
+            (moved, "FEW", 1),
+            (handoffs, "DRAWS", 4),
+            (sharding, "FEW", 4),
+            (engine, "FEWEST", 1),
+        ):
+            patch.setattr(module, name, count)
+        yield
+
+
+@pytest.fixture(scope="module")
+def base() -> Backtest:
+    return engine.run()
+
+
+def changed(record: dict[str, Any], factor: float = 1.37) -> dict[str, Any]:
+    """Return a record with another result, in every field that tells it."""
+    made = json.loads(json.dumps(record))
+    if made["after"]:
+        made["after"] = round(made["after"] * factor)
+    gain = made["gain_pct"]
+    if isinstance(gain, dict):
+        made["gain_pct"] = {key: value + 31.0 for key, value in gain.items()}
+    elif isinstance(gain, list):
+        made["gain_pct"] = [value + 31.0 for value in gain]
+    else:
+        made["gain_pct"] = gain + 31.0
+    if "ratio" in made:
+        made["ratio"] *= 1.37
+    for key, value in made.get("extra", {}).items():
+        made["extra"][key] = [value[0], value[1] * 0.7]
+    for key, value in made.get("contention", {}).items():
+        if isinstance(value, list):
+            made["contention"][key] = [value[0], value[1] * 0.7]
+        elif "after" in key:
+            moved = {k: v * 0.7 for k, v in value.items()} if isinstance(value, dict) else 0.7
+            made["contention"][key] = moved
+    return made
+
+
+def folder_with(tmp_path: Path, *ids: str, factor: float = 1.37) -> Path:
+    """Return a copy of the published data in which the results of some records are others."""
+    folder = tmp_path / "published"
+    shutil.copytree(PUBLISHED, folder)
+    records = [changed(r, factor) if r["id"] in ids else r for r in RECORDS]
+    (folder / "interventions.json").write_text(json.dumps(records))
+    profiles = json.loads((folder / "profiles.json").read_text())
+    for profile in profiles["profiles"]:
+        if profile["id"].endswith("_after"):
+            profile["site_pct"] = dict.fromkeys(profile["site_pct"], 1.0)
+    (folder / "profiles.json").write_text(json.dumps(profiles))
+    for path in folder.glob("robot_sysexec_*.csv"):
+        path.unlink()  # they hold both sides; nothing may read them
+    return folder
+
+
+def predictions(found: Backtest, name: str) -> list[tuple[Any, ...]]:
+    return [(e.reading, e.predicted, e.model_interval, e.limits) for e in of(found, name)]
+
+
+def of(found: Backtest, name: str) -> list[Entry]:
+    return [entry for entry in found.entries if entry.id == name]
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_result_does_not_move_its_own_prediction(
+    name: str, base: Backtest, tmp_path: Path
+) -> None:
+    after = engine.run(folder_with(tmp_path, name), [name])
+    assert predictions(after, name) == predictions(base, name)
+    was, now = (of(found, name)[0].published for found in (base, after))
+    assert now[0] > was[0] + 0.2  # the result itself did move
+
+
+@pytest.mark.parametrize(
+    ("source", "uses", "does_not"),
+    [
+        ("lkp_spr_224", ["lkp_icl_64", "guzik_batch_unlink", "yibin_rmap_exclude"], "jonas"),
+        ("lkp_icl_64", ["lkp_spr_224", "huang_v1_tree_split"], "lipeng"),
+        ("lkp_cpl_224", ["lkp_spr_224", "yibin_rmap_exclude"], "lipeng"),
+    ],
+)
+def test_a_robot_moves_those_that_name_it_and_no_other(
+    source: str, uses: list[str], does_not: str, base: Backtest, tmp_path: Path
+) -> None:
+    other = f"{does_not}_false_sharing"
+    after = engine.run(folder_with(tmp_path, source, factor=1.03), [*uses, other])
+    for name in uses:
+        assert predictions(after, name) != predictions(base, name)
+    assert predictions(after, other) == predictions(base, other)
+
+
+def test_the_split_tree_moves_only_the_reading_that_knows_it(
+    base: Backtest, tmp_path: Path
+) -> None:
+    name = "huang_v2_tree_and_lock_split"
+    after = engine.run(folder_with(tmp_path, "huang_v1_tree_split"), [name])
+    blind, knowing = predictions(base, name)
+    assert predictions(after, name)[0] == blind
+    assert predictions(after, name)[1] != knowing
+
+
+def test_everything_but_the_robots_moves_nobody_else(base: Backtest, tmp_path: Path) -> None:
+    others = [name for name in IDS if name not in (*ROBOTS, "huang_v1_tree_split")]
+    watched = [*ROBOTS, "guzik_batch_unlink", "yibin_rmap_exclude", "huang_v1_tree_split"]
+    after = engine.run(folder_with(tmp_path, *others), watched)
+    for name in watched:
+        assert predictions(after, name) == predictions(base, name)
+
+
+def test_curves_after_a_change_do_not_move_its_prediction(base: Backtest, tmp_path: Path) -> None:
+    folder = folder_with(tmp_path)
+    for path in folder.glob("*.csv"):
+        path.write_text(_other_results(path))
+    transfers = sorted({e.id for e in base.entries if e.group == "transfer"})
+    assert len(transfers) == 14
+    after = engine.run(folder, transfers)
+    for name in transfers:
+        assert predictions(after, name) == predictions(base, name)
+        assert [e.published for e in of(after, name)] != [e.published for e in of(base, name)]
+
+
+def _other_results(path: Path) -> str:
+    """Return a curve file with everything measured after the change made half as much again."""
+    text = path.read_text()
+    comments = [line for line in text.splitlines() if line.startswith("#")]
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    rows = list(csv.DictReader(lines))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        later = path.name.startswith("pcp_") and int(row["batch"]) > 63
+        if later or AFTER.search(row.get("variant") or ""):
+            row["throughput"] = f"{1.5 * float(row['throughput']):.6g}"
+        writer.writerow(row)
+    return "\n".join([*comments, out.getvalue()])
+
+
+def test_times_calibrated_to_results_play_no_part(
+    base: Backtest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import msgspec
+
+    from lockmodel.evaluate.backtest import templates
+    from lockmodel.model.handoff import ConstantHandOff
+    from lockmodel.model.scenario import Scenario
+    from lockmodel.model.shipped import find_scenario
+
+    def other_times(name: str) -> Scenario:
+        found = find_scenario(name)
+        locks = tuple(
+            msgspec.structs.replace(
+                lock,
+                time_per_instruction_local=2e-9,
+                time_per_instruction_remote=9e-9,
+                acquire_time=7e-7,
+                handoff=ConstantHandOff(time=5e-6),
+            )
+            for lock in found.locks
+        )
+        return msgspec.structs.replace(found, think=7.7e-3, think_remote=1e-3, locks=locks)
+
+    monkeypatch.setattr(templates, "find_scenario", other_times)
+    ratio.forget()
+    try:
+        names = [*ROBOTS, "guzik_batch_unlink", "huang_v1_tree_split"]
+        after = engine.run(ids=names, workers=1)
+    finally:
+        ratio.forget()
+    for name in names:
+        assert predictions(after, name) == predictions(base, name)
+
+
+@pytest.mark.parametrize("case", engine.all_cases(), ids=lambda case: case.name)
+def test_no_case_names_itself(case: Case) -> None:
+    assert case.id not in case.parameters_from
+    assert set(case.parameters_from) <= {*ROBOTS, "huang_v1_tree_split"}
+
+
+def test_asking_for_a_result_that_is_not_named_is_an_error() -> None:
+    """Also by a case: the engine shows it nothing else."""
+    evidence = load(PUBLISHED).seeing("lkp_icl_64")
+    assert evidence.result("lkp_icl_64").low == pytest.approx(33490 / 30238 - 1)
+    with pytest.raises(LeakError, match=r"result of lkp_spr_224.*among lkp_icl_64"):
+        evidence.result("lkp_spr_224")
+    case = next(case for case in engine.all_cases() if case.id == "lkp_spr_224")
+    greedy = dataclasses.replace(case, predict=lambda c: (c.evidence.result(case.id), Limits())[1])
+    with pytest.raises(LeakError, match="result of lkp_spr_224"):
+        engine.judge(greedy, load(PUBLISHED), Draws())
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_facts_hold_nothing_from_after_the_change(name: str) -> None:
+    record = next(r for r in RECORDS if r["id"] == name)
+    evidence = load(PUBLISHED)
+    other = dataclasses.replace(evidence, records={**evidence.records, name: changed(record)})
+    assert other.facts(name) == evidence.facts(name)
+    assert not {"after", "gain_pct", "ratio", "param_note"} & set(evidence.facts(name))

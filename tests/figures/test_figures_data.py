@@ -1,0 +1,296 @@
+"""Figures of scenarios: their numbers against hand computation, limits and printed answers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from places import TESTS
+
+from lockmodel.changes import levers
+from lockmodel.errors import ArgumentError
+from lockmodel.figures import ceiling_map, chain, curve, hold
+from lockmodel.fitting.datasets import Wanted, load_sets
+from lockmodel.fitting.fitting import run
+from lockmodel.model.handoff import ConstantHandOff
+from lockmodel.model.machine import Machine
+from lockmodel.model.scenario import Lock, Scenario, Site
+from lockmodel.model.shipped import find_data, find_scenario
+
+GOLDEN = TESTS / "golden"
+EXECL = find_scenario("execl-xeon8369b")
+
+# models/execl-xeon8369b.toml, libc.so.6
+THINK, ACQUIRE, FIRST_WAITER = 148.9e-6, 20e-9, 417e-9
+NEAR, FAR = 0.35e-9, 2.398e-9
+SITES = (  # acquires, held instructions, growth per doubling
+    (1, 360, 0),
+    (1, 988, 60.5),
+    (3, 128, 12),
+    (5, 1054, 75.7),
+    (4, 71, 19.5),
+    (1, 687, 17.2),
+)
+
+
+def held(mappers: float) -> float:
+    """Instructions per iteration with so many mappers, from the table above."""
+    return sum(m * (start + growth * math.log2(mappers)) for m, start, growth in SITES)
+
+
+def line_at_128() -> float:
+    """Remote share of the lines with 128 processes on two nodes of 64 CPUs, by counting pairs."""
+    same_cpu, same_node = 128, 2 * 64**2
+    return (128**2 - same_node + 0.47 * (same_node - same_cpu)) / 128**2
+
+
+def flat(**machine: int) -> Scenario:
+    """Return two locks whose times depend on nothing: D = 2 us + m 0.5 us, and 1.7 us."""
+    made = [
+        Lock(
+            name=name,
+            time_per_instruction_local=1e-9,
+            time_per_instruction_remote=1e-9,
+            acquire_time=100e-9,
+            handoff=ConstantHandOff(time=400e-9),
+        )
+        for name in ("tree", "next")
+    ]
+    return Scenario(
+        name="flat",
+        title="for people",
+        iteration="one",
+        machine=Machine(name="any", cpus=16, cores=16, **machine),
+        think=10e-6,
+        locks=tuple(made),
+        sites=(
+            Site(lock="tree", phase="run", name="a", acquires=4, held_instructions=500),
+            Site(lock="next", phase="run", name="b", acquires=1, held_instructions=1200),
+        ),
+    )
+
+
+# hold -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def holds():
+    return hold.data(EXECL)
+
+
+def test_hold_0_leaves_k_over_m_c(holds):
+    assert (holds.lock, holds.n, holds.factors[0], holds.factors[-1]) == ("libc.so.6", 128, 0, 1)
+    assert [(line.shards, line.acquires) for line in holds.lines] == [
+        (k, m) for k in (1, 4, 12) for m in (15, 8, 1)
+    ]
+    for line in holds.lines:
+        limit = line.shards / (line.acquires * (ACQUIRE + FIRST_WAITER))
+        assert line.asymptote_per_s == pytest.approx(limit, rel=1e-9)
+        assert line.ceiling_per_s[0] == line.asymptote_per_s
+
+
+def test_ceilings_are_k_over_tau_i_plus_m_c(holds):
+    tau = NEAR + (FAR - NEAR) * line_at_128()
+    for line in holds.lines[:3]:
+        for factor, found in zip(holds.factors, line.ceiling_per_s, strict=True):
+            demand = tau * factor * held(128) + line.acquires * (ACQUIRE + FIRST_WAITER)
+            assert found == pytest.approx(1 / demand, rel=1e-9)
+
+
+def test_one_process_never_waits():
+    found = hold.data(EXECL, 1)
+    for line in found.lines:
+        for factor, x in zip(found.factors, line.throughput_per_s, strict=True):
+            alone = THINK + NEAR * factor * held(1) + line.acquires * ACQUIRE
+            assert x == pytest.approx(1 / alone, rel=1e-9)
+    assert found.cpu_per_s == pytest.approx(1 / THINK, rel=1e-9)
+
+
+def test_throughput_falls_with_the_hold_and_stays_below_the_cpus(holds):
+    for line in holds.lines:
+        assert list(line.throughput_per_s) == sorted(line.throughput_per_s, reverse=True)
+        assert line.throughput_per_s[0] <= holds.cpu_per_s * (1 + 1e-9)
+
+
+def test_a_lock_taken_less_than_once_keeps_its_acquires():
+    rare = levers.set_acquires(flat(), "next", 0.5)
+    alone = levers.exclude(rare, "tree")
+    assert [line.acquires for line in hold.data(alone, 4).lines] == [0.5, 0.5, 0.5]
+
+
+def test_free_acquires_have_no_asymptote():
+    free = Scenario(
+        name="free",
+        title="t",
+        iteration="one",
+        machine=Machine(name="any", cpus=8, cores=8),
+        think=1e-6,
+        locks=(Lock(name="x", time_per_instruction_local=1e-9, time_per_instruction_remote=1e-9),),
+        sites=(Site(lock="x", phase="run", name="a", acquires=2, held_instructions=100),),
+    )
+    found = hold.data(free, 8)
+    for line in found.lines:
+        assert line.asymptote_per_s is None
+        assert line.ceiling_per_s[0] is None
+        assert line.ceiling_per_s[-1] == pytest.approx(line.shards / 200e-9, rel=1e-9)
+
+
+# ceiling --------------------------------------------------------------------------------------
+
+
+def test_the_map_is_k_over_tau_i_plus_m_c():
+    found = ceiling_map.data(flat())
+    assert (found.lock, found.today, found.shards[0], found.shards[-1]) == ("tree", (4, 1), 1, 8)
+    assert found.acquires == tuple(range(1, 9))
+    for k, row in zip(found.shards, found.ceiling_per_s, strict=True):
+        for m, rate in zip(found.acquires, row, strict=True):
+            assert rate == pytest.approx(k / (2e-6 + m * 0.5e-6), rel=1e-9)
+
+
+def test_iso_lines_lie_where_the_formula_has_the_level():
+    found = ceiling_map.data(flat())
+    line = ceiling_map.iso_line(found, 700e3)
+    assert len(line) == 8
+    for m, k in line:
+        assert k == pytest.approx(700e3 * (2e-6 + m * 0.5e-6), rel=1e-9)
+    # 1.9 M/s needs 1.9 (2 + m / 2) shards, and the map ends at 8
+    assert [m for m, _ in ceiling_map.iso_line(found, 1.9e6)] == [1, 2, 3, 4]
+
+
+def test_a_region_begins_at_the_bottom_where_one_shard_is_enough():
+    found = ceiling_map.data(flat())
+    area = dict(ceiling_map.region(found, 300e3))
+    assert {m for m, k in area.items() if k == 1} == {1, 2}  # 400 and 333 k/s already
+    assert area[4] == pytest.approx(300e3 * 4e-6, rel=1e-9)
+    assert set(area) == set(found.acquires)
+
+
+def test_what_else_binds():
+    found = ceiling_map.data(flat())
+    assert [name for name, _ in found.limits] == ["next", "cpu"]
+    assert found.limits[0][1] == pytest.approx(1 / (1.2e-6 + 0.5e-6), rel=1e-9)
+    assert found.limits[1][1] == pytest.approx(16 / 10e-6, rel=1e-9)
+
+
+def test_levels_are_round_and_away_from_limits():
+    found = ceiling_map.data(EXECL)
+    levels = ceiling_map.levels(found)
+    assert levels == [50e3, 200e3, 1e6, 2e6, 5e6]
+    tau = NEAR + (FAR - NEAR) * line_at_128()
+    one_shard = found.ceiling_per_s[0]
+    for m, rate in zip(found.acquires, one_shard, strict=True):
+        assert rate == pytest.approx(1 / (tau * held(128) + m * 437e-9), rel=1e-9)
+
+
+@pytest.mark.parametrize("data", [hold.data, ceiling_map.data])
+def test_a_scenario_without_locks_has_no_such_figure(data):
+    bare = levers.exclude(levers.exclude(flat(), "tree"), "next")
+    with pytest.raises(ArgumentError, match=r"no lock of 'flat'.*figure curve"):
+        data(bare)
+
+
+# chain ----------------------------------------------------------------------------------------
+
+
+def test_the_chain_by_hand():
+    found = chain.data(flat())
+    assert [(step.removed, step.binding) for step in found.steps] == [
+        ("none", "tree"),
+        ("tree", "next"),
+        ("next", "cpu"),
+    ]
+    expected = [1 / 4e-6, 1 / 1.7e-6, 16 / 10e-6]
+    for step, rate in zip(found.steps, expected, strict=True):
+        assert step.ceiling_at_n_per_s == pytest.approx(rate, rel=1e-9)
+        assert step.ceiling_per_s == pytest.approx(rate, rel=1e-9)
+
+
+def test_the_chain_is_what_the_command_prints():
+    rows = (GOLDEN / "ceiling.txt").read_text().splitlines()
+    table = [row.split() for row in rows if " k/s " in row][1:]
+    found = chain.data(EXECL)
+    assert [row[0] for row in table] == [step.removed for step in found.steps]
+    for row, step in zip(table, found.steps, strict=True):
+        assert float(row[1]) == pytest.approx(step.ceiling_per_s / 1e3, rel=5e-3)
+        assert float(row[4]) == pytest.approx(step.ceiling_at_n_per_s / 1e3, rel=5e-3)
+        assert row[6] == step.binding
+
+
+# curve ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return curve.data()
+
+
+def test_the_band_contains_the_measurements(paper):
+    assert paper.measured_n == (1, 2, 4, 8, 16, 32, 64, 128)
+    assert paper.measured_per_s[4] == 51465.8
+    at = {n: i for i, n in enumerate(paper.n)}
+    for n, x in zip(paper.measured_n, paper.measured_per_s, strict=True):
+        i = at[n]
+        assert paper.low_per_s[i] < x < paper.high_per_s[i]
+        assert paper.predicted_per_s[i] == pytest.approx(x, rel=0.05)
+    assert paper.fitted
+    assert paper.binding == "libc.so.6"
+    assert [flag.partition(":")[0] for flag in paper.flags] == ["NOT DETERMINED"]
+
+
+def test_a_fitted_scenario_is_drawn_as_it_is(paper):
+    file = "unixbench_execl_xeon8369b.csv"
+    fitted = run(load_sets([Wanted(find_data(file), file, EXECL)])).scenarios[0]
+    again = curve.data(fitted, file)
+    assert again.measured_per_s == paper.measured_per_s
+    for name in ("predicted_per_s", "low_per_s", "high_per_s", "usl_per_s"):
+        assert getattr(again, name) == pytest.approx(getattr(paper, name), rel=1e-6)
+    alone = curve.data(fitted)
+    assert (alone.measured_n, alone.usl_per_s) == ((), ())
+    low = dict(zip(paper.n, paper.low_per_s, strict=True))
+    assert alone.low_per_s == pytest.approx([low[n] for n in alone.n], rel=1e-6)
+    assert alone.flags == again.flags == paper.flags != ()
+
+
+def test_the_ceiling_is_above_the_fit(paper):
+    pairs = zip(paper.predicted_per_s, paper.ceiling_per_s, strict=True)
+    assert all(x < ceiling for x, ceiling in pairs)
+
+
+def test_the_usl_misses_the_peak_and_the_end(paper):
+    at = dict(zip(paper.n, paper.usl_per_s, strict=True))
+    misses = [at[n] / x - 1 for n, x in zip(paper.measured_n, paper.measured_per_s, strict=True)]
+    assert misses[4] < -0.1
+    assert misses[6] > 0.1
+    # least squares on ln x has residuals without a mean
+    assert np.mean(np.log1p(misses)) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_usl_finds_its_own_law():
+    def law(n: int) -> float:
+        return 1000 * n / (1 + 0.05 * (n - 1) + 0.002 * n * (n - 1))
+
+    ns = [1, 2, 4, 8, 16, 32]
+    found = curve.usl(ns, [law(n) for n in ns], [3, 64])
+    assert found == pytest.approx((law(3), law(64)), rel=1e-5)
+    assert curve.usl(ns[:3], [law(n) for n in ns[:3]], [3]) == ()
+    assert curve.usl([1, 2, 2, 4], [law(n) for n in (1, 2, 2, 4)], [3]) == ()
+
+
+def test_without_measurements_a_scenario_is_predicted():
+    found = curve.data(EXECL)
+    at = dict(zip(found.n, found.predicted_per_s, strict=True))
+    printed = (GOLDEN / "predict.txt").read_text().splitlines()
+    last = next(line.split() for line in printed if line.startswith("128 "))
+    assert at[128] == pytest.approx(1e3 * float(last[1]), rel=5e-3)
+    assert (found.measured_n, found.usl_per_s, found.low_per_s, found.fitted) == ((), (), (), False)
+
+
+def test_measurements_need_a_scenario_and_one_curve():
+    with pytest.raises(ArgumentError, match=r"--data some\.csv: say what was measured: --model"):
+        curve.data(None, "some.csv")
+    spr = find_scenario("sysexec-spr224-v6.12")
+    with pytest.raises(ArgumentError, match="take one"):
+        curve.data(spr, "robot_sysexec_spr224.csv")
+    with pytest.raises(ArgumentError, match="has 0 curves of two populations"):
+        curve.data(spr, "robot_sysexec_spr224.csv", "after")

@@ -1,0 +1,115 @@
+"""Curves from readings, and what headers say about machines."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from lockmodel.errors import ScenarioError
+from lockmodel.fitting.curves.curve import Curve, curves_of
+from lockmodel.fitting.curves.topology import Sockets, sockets_of
+from lockmodel.model.shipped import shipped_dir
+from lockmodel.observe.readers import read_text
+from lockmodel.observe.text import from_text
+
+HEADER = "# machine: 2 sockets x 4 cores x 2 HT = 16 threads\n# unit: ops/s\n"
+
+
+def test_curves_are_told_apart_by_variant_and_sorted_by_population() -> None:
+    text = HEADER + "threads,throughput,variant\n4,30,a\n1,10,a\n2,20,a\n1,5,b\n2,6,b\n8,7,b\n"
+    first, second = curves_of(read_text(from_text(text, "f.csv")))
+    assert (first.label, first.n.tolist(), first.x.tolist()) == ("a", [1, 2, 4], [10, 20, 30])
+    assert (second.label, second.n.tolist()) == ("b", [1, 2, 8])
+    assert first.machine == Sockets(2, 4, 2)
+    assert first.sd is None
+
+
+def test_repeats_become_their_mean_with_its_standard_error() -> None:
+    rows = "1,10\n1,12\n2,20\n2,20\n4,39\n4,41\n"
+    (curve,) = curves_of(read_text(from_text(HEADER + "threads,throughput\n" + rows, "f.csv")))
+    assert curve.x.tolist() == [11, 20, 40]
+    assert curve.sd is not None
+    # two values 2 apart: sd = sqrt(2), standard error 1
+    assert curve.sd == pytest.approx([1, 0, 1])
+    assert curve.spread == pytest.approx([1 / 11, 0, 1 / 40])
+
+
+def test_variants_with_two_points_are_no_curves() -> None:
+    text = "threads,throughput,variant\n1,1,a\n2,2,a\n1,1,b\n2,2,b\n3,3,b\n"
+    assert [c.label for c in curves_of(read_text(from_text(text, "f.csv")))] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("n", "x", "sd", "message"),
+    [
+        ([1, 2], [1.0, 2.0], None, "2 points are too few"),
+        ([1, 2, 2], [1.0, 2.0, 3.0], None, "population 2 is followed by 2"),
+        ([1, 4, 2], [1.0, 2.0, 3.0], None, "population 4 is followed by 2"),
+        ([0, 1, 2], [1.0, 2.0, 3.0], None, "must lie between 1 and 4096"),
+        ([1, 2, 9999], [1.0, 2.0, 3.0], None, "must lie between 1 and 4096"),
+        ([1, 2.5, 3], [1.0, 2.0, 3.0], None, "must be whole numbers"),
+        ([1, np.nan, 3], [1.0, 2.0, 3.0], None, "must be whole numbers"),
+        ([1, 2, 3], [1.0, 0.0, 3.0], None, "throughput 0 must be a finite number > 0"),
+        ([1, 2, 3], [1.0, np.nan, 3.0], None, "throughput nan must be"),
+        ([1, 2, 3], [1.0, 2.0], None, "two lists of one length"),
+        ([1, 2, 3], [1.0, 2.0, 3.0], [0.1, -1.0, 0.1], "must be one number >= 0 per point"),
+    ],
+)
+def test_bad_curves_are_refused(
+    n: list[float], x: list[float], sd: list[float] | None, message: str
+) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        Curve(np.array(n), np.array(x), None if sd is None else np.array(sd), "here")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2 sockets x 48 cores x 2 HT = 192 threads; CPUs 0-95 are cores", (2, 48, 2)),
+        ("2-socket 40-core 80-thread Skylake", (2, 20, 2)),
+        ("4-socket 56-core 112-thread x86-64", (4, 14, 2)),
+        ("4 x Intel Xeon E7; each socket 18 cores x 2 HT, in all 72 cores and 144 hardware "
+         "threads", (4, 18, 2)),
+        ("4x AMD Opteron 6344 2.6GHz, 8 NUMA nodes x 6 cores = 48", (8, 6, 1)),
+        ("8-socket Intel Xeon @2.10GHz, 28 cores x 2 HT per socket, 448 CPUs", (8, 28, 2)),
+        ("single-socket Skylake Xeon, 48 hardware threads (24 cores)", (1, 24, 2)),
+        ("128 CPUs; 2 sockets x 32 cores x 2 threads is from its specification", (2, 32, 2)),
+        ("8-socket IvyBridge-EX", None),
+        ("64-core Graviton2", None),
+        ("2 sockets x 8 cores x 2 HT = 40 threads", None),
+        ("KVM guest; 2 sockets x 8 cores x 2 HT", None),
+        ("2x Intel Xeon, 12 cores x 2 HT per socket; run pinned to socket 0 only", None),
+        ("0 sockets x 0 cores", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_machines_are_read_only_where_they_are_stated(
+    text: str, expected: tuple[int, int, int] | None
+) -> None:
+    assert sockets_of(text) == (None if expected is None else Sockets(*expected))
+
+
+def test_remote_share_agrees_with_counting_pairs() -> None:
+    machine = Sockets(2, 3, 2)
+    socket = [0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1]  # cores first, then their siblings
+    for n in range(2, 13):
+        pairs = list(itertools.permutations(socket[:n], 2))
+        share = sum(a != b for a, b in pairs) / len(pairs)
+        assert machine.remote(np.array([n]))[0] == pytest.approx(share, abs=1e-12)
+    assert machine.remote(np.array([1, 3, 12, 500])) == pytest.approx([0, 0, 6 / 11, 6 / 11])
+
+
+def test_all_shipped_throughput_files_with_stated_sockets_are_understood() -> None:
+    found = {}
+    for path in sorted((shipped_dir("data") / "published").glob("*.csv")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        machine = [line for line in lines if line.startswith("# machine:")]
+        found[path.stem] = sockets_of(machine[0])
+    assert found["cna_v3_lock2_threads"] == Sockets(4, 18, 2)
+    assert found["rqspin_x86_lock1_threads"] == Sockets(2, 48, 2)
+    assert found["unixbench_execl_xeon8369b"] == Sockets(2, 32, 2)
+    assert found["rwsem_generic_vs_asm_4socket"] == Sockets(4, 14, 2)
+    assert found["cna_v3_open1_paravirt_guest"] is None
+    assert found["wis_page_fault1_vm16"] is None
