@@ -2,12 +2,13 @@
 # make check  lint and types                      make bench  speed and accuracy table
 # make peers  install other tools for make bench  make error-map  measure product form's error
 # make lab    trace real kernels in QEMU         make paper      figures, numbers, paper/lockmodel.pdf
+# make accuracy DIR=...  score a folder of curves  make record OUT=...  what the commands print
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 
-.PHONY: demo test paper lab check bench peers error-map models readme golden clean
+.PHONY: demo test paper lab check bench peers accuracy record error-map models readme golden clean
 .DEFAULT_GOAL := demo
 
 # A stamp per dependency set: made again when pyproject.toml changes.
@@ -27,8 +28,24 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
+# The drawings, the numbers of each script, then the text, each made again when it is older than
+# what it is made from. The folders count too: a file that is gone makes its folder newer.
+MADE_FROM := $(shell find lockmodel/ data/ models/ paper/tools/ -name __pycache__ -prune -o -type f -print)
+NUMBERS := $(patsubst paper/scripts/%.py,paper/numbers/%.json,$(wildcard paper/scripts/*.py))
+TEXT := $(wildcard paper/*.typ paper/sections/*.typ) paper/references.bib
+
 paper: $(VENV)/.installed-paper
-	$(BIN)/lockmodel paper
+	@$(MAKE) --no-print-directory --jobs=2 paper/lockmodel.pdf
+
+paper/lockmodel.pdf: paper/figures/.drawn $(NUMBERS) $(TEXT) paper/sections paper/scripts
+	$(BIN)/python -m paper.tools.typeset
+
+paper/figures/.drawn: $(MADE_FROM) $(VENV)/.installed-paper
+	$(BIN)/lockmodel figure all -o paper/figures --force
+	@touch $@
+
+paper/numbers/%.json: paper/scripts/%.py $(MADE_FROM) $(VENV)/.installed-paper
+	$(BIN)/python -m paper.tools.scripts $< $@
 
 $(VENV)/.installed-paper: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[paper]'
@@ -42,6 +59,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tools/bench.py $(if $(wildcard $(PEERS)/.installed),--peers $(PEERS)/bin/python)
@@ -54,6 +72,14 @@ $(PEERS)/.installed: pyproject.toml
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
+# Curves that may not be committed: make accuracy DIR=path/of/a/folder/of/curves
+accuracy: $(VENV)/.installed
+	$(BIN)/lockmodel accuracy $(or $(DIR),published)
+
+# What the commands print, to be compared with another state by diff -r: make record OUT=new
+record: $(VENV)/.installed
+	$(BIN)/python tools/record.py $(OUT)
+
 error-map: $(VENV)/.installed-dev
 	$(BIN)/python tools/error_map.py
 
@@ -64,7 +90,7 @@ readme: $(VENV)/.installed-dev
 	$(BIN)/python tools/readme.py
 
 golden: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest tests/test_golden.py --regenerate
+	$(BIN)/python -m pytest tests/cli/test_golden.py --regenerate
 
 clean:
 	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -24,9 +24,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from lockmodel.changes.kinds import KINDS
+
 README = Path(__file__).resolve().parent.parent / "README.md"
 PICTURES = README.parent / "docs"
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+TABLE = re.compile(r"^\| `--lever` .*\n(?:\|.*\n)*\|.*$", re.MULTILINE)
 CUT = "..."
 RANDOM = (
     *("lockmodel simulate", "lockmodel verify", "--method simulation"),
@@ -86,6 +89,15 @@ def session(match: re.Match[str], folder: str) -> str:
     return "```console\n" + "\n".join(made) + "\n```"
 
 
+def lever_table() -> str:
+    """Return the table of levers, from their records."""
+    rows = ["| `--lever` | what it does | at best |", "|---|---|---|"]
+    for kind in KINDS.values():
+        form = kind.form.replace("|", "\\|")
+        rows.append(f"| `{form}` | {kind.meaning.replace('|', ',')} | {kind.at_best} |")
+    return "\n".join(rows)
+
+
 def keep_pictures(folder: Path) -> None:
     """Put the pictures that the sessions drew into docs/."""
     for drawn in sorted(folder.glob("*.svg")):
@@ -101,6 +113,7 @@ def main() -> int:
     old = README.read_text()
     with tempfile.TemporaryDirectory() as folder:
         new = BLOCK.sub(lambda match: session(match, folder), old)
+        new = TABLE.sub(lambda match: lever_table(), new)
         if not check:
             keep_pictures(Path(folder))
     if old == new:

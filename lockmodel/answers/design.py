@@ -18,7 +18,7 @@ import numpy as np
 
 from lockmodel.answers.measurements import Candidate, candidates
 from lockmodel.answers.whatif import rank
-from lockmodel.changes.grammar import Lever, parse
+from lockmodel.changes.kinds import Lever
 from lockmodel.errors import ArgumentError, LockmodelError
 from lockmodel.fitting import parameters as ps
 from lockmodel.fitting import quantiles
@@ -51,7 +51,7 @@ class Ranked:
     separates : bool
         Whether it tells held work from hand-off where nothing did before.
     limit : bool
-        Whether it is a kernel that nobody can build as such (`whatif.is_limit`).
+        Whether it is a kernel that nobody can build as such (`Lever.is_limit`).
     """
 
     name: str
@@ -274,5 +274,5 @@ def prediction(scenario: Scenario, n: int) -> Lever:
     """Return the lever whose gain is predicted when nobody says which: the best practical one."""
     for row in rank(scenario, n).levers:
         if not row.limit:
-            return parse(row.lever)
+            return row.lever
     raise ArgumentError(f"scenario {scenario.name!r}: no lever applies; give --predict throughput")

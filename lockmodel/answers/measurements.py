@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from lockmodel.answers.whatif import is_limit
-from lockmodel.changes.grammar import ALL, Lever
-from lockmodel.changes.grammar import candidates as levers_of
+from lockmodel.changes.kinds import ALL, Lever
+from lockmodel.changes.kinds import candidates as levers_of
 from lockmodel.errors import ArgumentError
 from lockmodel.fitting.estimate import Estimate
 from lockmodel.fitting.quantities import expected
@@ -200,8 +199,8 @@ def _patches(scenario: Scenario) -> list[Lever]:
 
     Where several locks are taken those that reach all of them: a patch does.
     """
-    made = [x for x in levers_of(scenario) if x.text.partition(":")[0] in PATCHES]
-    chosen = [x for x in made if f":{ALL}" in x.text] or made
+    made = [x for x in levers_of(scenario) if x.kind.name in PATCHES]
+    chosen = [x for x in made if x.lock == ALL] or made
     after: dict[Scenario, Lever] = {}
     for lever in chosen:  # a lock with one site: batching the lock is batching the site
         after.setdefault(lever.apply(scenario), lever)
@@ -222,5 +221,5 @@ def _patched(found: Estimate, where: int, lever: Lever, n: int) -> Candidate | N
         f"kernel: throughput at {n} with and without it, on one machine (fit --variant)",
         _set(data, base, [observation]),
         (Row(len(found.study.sets), observation, log_value, _single(found), True),),
-        is_limit(lever.text),
+        lever.is_limit,
     )

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from lockmodel.changes import levers
+from lockmodel.changes.kinds import AXES, SHARD, Kind, Lever, lever
 from lockmodel.errors import ArgumentError, nearest
 from lockmodel.model.network import CPU
 from lockmodel.model.populations import parse_counts, parse_reals
@@ -19,7 +19,6 @@ from lockmodel.solvers.solve import points, solver_name
 from lockmodel.solvers.validity import approximations, caveats
 
 SCHEMA = "lockmodel.sweep/1"
-AXES = ("acquires", "hold", "shards", "think")
 ENDS = ("throughput_low_per_s", "throughput_high_per_s")
 """Columns of the interval of a measurement, in scenarios with a fit."""
 
@@ -35,17 +34,22 @@ class Axis:
     ----------
     name : str
         As typed: 'acquires' or 'libc.so.6:acquires'.
-    quantity : {'acquires', 'hold', 'shards', 'think'}
-        Acquires per iteration (held work stays), factor on the hold, shards, factor on think.
+    kind : Kind
+        The lever that is swept.
     lock : str or None
         The lock; None is the binding one.
     values : tuple of float
     """
 
     name: str
-    quantity: str
+    kind: Kind
     lock: str | None
     values: tuple[float, ...]
+
+    @property
+    def quantity(self) -> str:
+        """What is swept, in a word."""
+        return self.name.rpartition(":")[2]
 
 
 @dataclass(frozen=True)
@@ -108,35 +112,36 @@ def parse_axis(text: str) -> Axis:
     lock, colon, quantity = name.rpartition(":")
     if quantity not in AXES:
         raise ArgumentError(f"--over {text!r}: {nearest(quantity, list(AXES))}")
+    kind = AXES[quantity]
     if not equals or not values:
         raise ArgumentError(f"--over {text!r}: give values, e.g. {quantity}=1..8")
-    if colon and (not lock or quantity == "think"):
-        raise ArgumentError(f"--over {text!r}: write [LOCK:]acquires|hold|shards=... or think=...")
+    if colon and (not lock or kind.target == "none"):
+        of_locks = "|".join(name for name, other in AXES.items() if other.target != "none")
+        others = "|".join(name for name, other in AXES.items() if other.target == "none")
+        raise ArgumentError(f"--over {text!r}: write [LOCK:]{of_locks}=... or {others}=...")
     argument = f"--over {name}"
     parsed: Sequence[float]
-    if quantity in ("acquires", "shards"):
+    if kind.axis is not None and kind.axis.whole:
         parsed = parse_counts(values, argument)
     else:
         parsed = parse_reals(values, argument)
         if max(parsed) > 1:
             raise ArgumentError(f"{argument}: factor {max(parsed):g} must lie between 0 and 1")
-    return Axis(name, quantity, lock or None, tuple(parsed))
+    return Axis(name, kind, lock or None, tuple(parsed))
 
 
-def _moved(scenario: Scenario, axis: Axis, lock: str, value: float) -> Scenario:
-    if axis.quantity == "acquires":
-        return levers.set_acquires(scenario, lock, value)
-    if axis.quantity == "hold":
-        return levers.shorten_hold(scenario, lock, value)
-    if axis.quantity == "shards":
-        return levers.shard(scenario, lock, int(value))
-    return levers.less_think(scenario, value)
+def _lever(axis: Axis, lock: str, value: float) -> Lever:
+    """Return the lever at one value of an axis."""
+    form = axis.kind.axis
+    assert form is not None  # parse_axis takes kinds that have one
+    target = "" if axis.kind.target == "none" else lock
+    return lever(axis.kind.name, target, form.value(value))
 
 
 def _at(scenario: Scenario, steps: Sequence[tuple[Axis, str, float]]) -> Scenario:
     """Return the scenario with every axis at its value."""
     for axis, lock, value in steps:
-        scenario = _moved(scenario, axis, lock, value)
+        scenario = _lever(axis, lock, value).apply(scenario)
     return scenario
 
 
@@ -193,16 +198,17 @@ def sweep(
     targets = []
     for axis in axes:
         lock = axis.lock or binding
-        if axis.quantity != "think" and lock == CPU:
+        of_lock = axis.kind.target != "none"
+        if of_lock and lock == CPU:
             raise ArgumentError(
                 f"--over {axis.name}: the CPU binds, not a lock; name one: LOCK:{axis.name}"
             )
-        if axis.quantity != "think" and lock not in names:
+        if of_lock and lock not in names:
             raise ArgumentError(f"--over {axis.name}: no lock {lock!r}; {nearest(lock, names)}")
-        if (axis.quantity, lock) in targets:
-            what = axis.quantity + ("" if axis.quantity == "think" else f" of {lock}")
+        if (axis.kind, lock) in targets:
+            what = axis.quantity + (f" of {lock}" if of_lock else "")
             raise ArgumentError(f"--over {axis.name}: {what} is swept twice")
-        targets.append((axis.quantity, lock))
+        targets.append((axis.kind, lock))
     total = len(populations)
     for axis in axes:
         total *= len(axis.values)
@@ -264,5 +270,5 @@ def _capped(scenario: Scenario, axes: Sequence[Axis]) -> tuple[str, ...]:
         f"--over {axis.name}: {cpus} CPUs can tell only {cpus} shards apart, so rows with more "
         f"repeat those of {cpus}"
         for axis in axes
-        if axis.quantity == "shards" and max(axis.values) > cpus
+        if axis.kind is SHARD and max(axis.values) > cpus
     )

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from lockmodel.changes.grammar import ALL, Lever, candidates, parse, shard_steps
+from lockmodel.changes.kinds import (
+    ALL,
+    Lever,
+    Sharding,
+    apply_all,
+    candidates,
+    lever,
+    shard_steps,
+)
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.model.prediction import Basis, Interval, plain
 from lockmodel.model.scenario import Lock, Scenario
@@ -45,7 +53,7 @@ class Change:
 class Alone:
     """What one lever of several buys by itself, per population; intervals as in `Change`."""
 
-    lever: str
+    lever: Lever
     gains: tuple[float, ...]
     gain_intervals: tuple[Interval, ...] | None = None
 
@@ -57,7 +65,7 @@ class WhatIf:
     Attributes
     ----------
     scenario, method : str
-    levers : tuple of str
+    levers : tuple of Lever
         In the order applied.
     points : tuple of Change
     binding_before, binding_after : str
@@ -76,7 +84,7 @@ class WhatIf:
 
     scenario: str
     method: str
-    levers: tuple[str, ...]
+    levers: tuple[Lever, ...]
     points: tuple[Change, ...]
     binding_before: str
     binding_after: str
@@ -89,14 +97,18 @@ class WhatIf:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dict; keys of intervals are left out where there are none."""
-        return {"schema": WHATIF_SCHEMA, **plain(asdict(self))}
+        return {"schema": WHATIF_SCHEMA, **plain(_spelt(asdict(self)))}
 
 
-def apply_all(scenario: Scenario, levers: Sequence[Lever]) -> Scenario:
-    """Return the scenario after the levers, in order."""
-    for lever in levers:
-        scenario = lever.apply(scenario)
-    return scenario
+def _spelt(value: Any) -> Any:
+    """Return a result as a dict with every lever as its text."""
+    if isinstance(value, Lever):
+        return value.text
+    if isinstance(value, dict):
+        return {key: _spelt(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_spelt(each) for each in value]
+    return value
 
 
 def compare(
@@ -137,17 +149,17 @@ def compare(
     largest = max(range(len(before)), key=lambda i: before[i].n)
     alone = []
     if len(levers) > 1:
-        for lever in levers:
-            own = points(lever.apply(scenario), populations, method)
+        for each in levers:
+            own = points(each.apply(scenario), populations, method)
             gains = tuple(
                 a.throughput_per_s / b.throughput_per_s - 1
                 for a, b in zip(own, before, strict=True)
             )
-            alone.append(Alone(lever.text, gains))
+            alone.append(Alone(each, gains))
     found = WhatIf(
         scenario=scenario.name,
         method=solver_name(method),
-        levers=tuple(lever.text for lever in levers),
+        levers=tuple(levers),
         points=tuple(
             Change(
                 b.n,
@@ -163,7 +175,7 @@ def compare(
         ceiling_after_per_s=after[largest].ceiling_per_s,
         alone=tuple(alone),
         notes=(
-            *(note for lever in levers if (note := lever.note(scenario))),
+            *(note for each in levers if (note := each.note(scenario))),
             *([SIMULATED] if method == "simulation" else []),
         ),
         warnings=(
@@ -185,7 +197,7 @@ def _compared(
 
     populations = [change.n for change in found.points]
     every = [scenario, apply_all(scenario, levers)]
-    every += [lever.apply(scenario) for lever in levers] if found.alone else []
+    every += [each.apply(scenario) for each in levers] if found.alone else []
     count = draws_for(every, populations)
     drawn = Gains(scenario, scenario.fit, populations, count, progress)
     ends = drawn.of(lambda s: apply_all(s, levers), [p.gain for p in found.points], progress)
@@ -193,8 +205,8 @@ def _compared(
         found,
         points=tuple(replace(p, gain_interval=e) for p, e in zip(found.points, ends, strict=True)),
         alone=tuple(
-            replace(own, gain_intervals=drawn.of(lever.apply, own.gains, progress))
-            for own, lever in zip(found.alone, levers, strict=False)
+            replace(own, gain_intervals=drawn.of(own.lever.apply, own.gains, progress))
+            for own in found.alone
         ),
         warnings=(*weak_points(scenario), *found.warnings),
         fit=basis(scenario, count),
@@ -207,7 +219,7 @@ class Ranked:
 
     Attributes
     ----------
-    lever : str
+    lever : Lever
     gain : float
         Throughput after over before, minus 1.
     after_per_s : float
@@ -223,7 +235,7 @@ class Ranked:
         As in `Change`; among the shards tried only the ranked one has it.
     """
 
-    lever: str
+    lever: Lever
     gain: float
     after_per_s: float
     ceiling_per_s: float
@@ -274,52 +286,40 @@ class Ranking:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dict; keys of intervals are left out where there are none."""
-        return {"schema": LEVERS_SCHEMA, **plain(asdict(self))}
+        return {"schema": LEVERS_SCHEMA, **plain(_spelt(asdict(self)))}
 
 
-def _ranked(scenario: Scenario, lever: Lever, n: int, before: float, method: str) -> Ranked:
-    changed = lever.apply(scenario)
+def _ranked(scenario: Scenario, tried: Lever, n: int, before: float, method: str) -> Ranked:
+    changed = tried.apply(scenario)
     try:
         (after,) = points(changed, [n], method)
     except NotTrustworthyError:  # so many shards that walkers alone keep them busy
-        return Ranked(lever.text, -1.0, 0.0, 0.0, "walkers", False)
+        return Ranked(tried, -1.0, 0.0, 0.0, "walkers", False)
     return Ranked(
-        lever.text,
+        tried,
         after.throughput_per_s / before - 1,
         after.throughput_per_s,
         after.ceiling_per_s,
         after.binding,
-        is_limit(lever.text),
-    )
-
-
-def is_limit(text: str) -> bool:
-    """Return whether a lever's text describes a limit rather than a change one could make."""
-    name, _, rest = text.partition(":")
-    target, _, value = rest.partition("=")
-    return (
-        name == "exclude"
-        or (name, value) in (("shorten_hold", "0"), ("cheaper_handoff", "none"))
-        or (name == "batch" and "/" not in target)
+        tried.is_limit,
     )
 
 
 def _telling(rows: Sequence[Ranked]) -> list[Ranked]:
     """Drop levers on all locks that buy no more than the same lever on one of them."""
 
-    def kind(row: Ranked) -> str:
-        name, _, rest = row.lever.partition(":")
-        target, _, value = rest.partition("=")
-        return f"{name}/{target.partition('/')[2]}" + ("" if name == "shard" else f"={value}")
+    def kind(row: Ranked) -> tuple[object, ...]:
+        one = row.lever
+        return (one.kind, one.site, None if isinstance(one.value, Sharding) else one.value)
 
-    best: dict[str, float] = {}
+    best: dict[tuple[object, ...], float] = {}
     for row in rows:
-        if f":{ALL}" not in row.lever:
+        if row.lever.lock != ALL:
             best[kind(row)] = max(best.get(kind(row), 0.0), row.after_per_s)
     return [
         row
         for row in rows
-        if f":{ALL}" not in row.lever or row.after_per_s > (1 + ENOUGH) * best.get(kind(row), 0.0)
+        if row.lever.lock != ALL or row.after_per_s > (1 + ENOUGH) * best.get(kind(row), 0.0)
     ]
 
 
@@ -345,7 +345,7 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
     x = before.throughput_per_s
     single = candidates(scenario)
     rows = [
-        _ranked(scenario, lever, n, x, method) for lever in progress(single, len(single), "levers")
+        _ranked(scenario, each, n, x, method) for each in progress(single, len(single), "levers")
     ]
     taken = tuple(lock for lock in scenario.locks if scenario.acquires(lock.name) > 0)
     targets: list[tuple[str, tuple[Lock, ...]]] = [(lock.name, (lock,)) for lock in taken]
@@ -354,7 +354,9 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
     shards = []
     for name, locks in progress(targets, len(targets), "shards"):
         steps = shard_steps(scenario, locks)
-        tried = tuple(_ranked(scenario, parse(f"shard:{name}={k}"), n, x, method) for k in steps)
+        tried = tuple(
+            _ranked(scenario, lever("shard", name, Sharding(k)), n, x, method) for k in steps
+        )
         if not tried:
             continue
         top = max(row.after_per_s for row in tried)
@@ -374,7 +376,7 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         before_per_s=x,
         ceiling_per_s=before.ceiling_per_s,
         binding=before.binding,
-        levers=tuple(sorted(_telling(rows), key=lambda row: (-row.gain, row.lever))),
+        levers=tuple(sorted(_telling(rows), key=lambda row: (-row.gain, row.lever.text))),
         shards=tuple(shards),
         warnings=(*approximations(scenario, n), *caveats(scenario, [before], method == "bounds")),
     )
@@ -392,11 +394,11 @@ def _ranked_surely(scenario: Scenario, found: Ranking, progress: Progress) -> Ra
     drawn = Gains(scenario, scenario.fit, [found.n], count)
     rows = []
     for row in progress(found.levers, len(found.levers), "intervals"):
-        (ends,) = drawn.of(parse(row.lever).apply, [row.gain])
+        (ends,) = drawn.of(row.lever.apply, [row.gain])
         rows.append(replace(row, gain_interval=ends))
-    known = {row.lever: row for row in rows}
+    known = {row.lever.text: row for row in rows}
     shards = [
-        replace(one, tried=tuple(known.get(row.lever, row) for row in one.tried))
+        replace(one, tried=tuple(known.get(row.lever.text, row) for row in one.tried))
         for one in found.shards
     ]
     return replace(

@@ -2,7 +2,7 @@
 
 Each refuses what makes no sense. Levers on different locks commute; so do shorten_hold, batch
 and shard on one lock. skip and batch of the same site do not: the order given is the order
-applied. `lever_text` has their text forms.
+applied. `kinds` has a record of each, `grammar` their text forms.
 """
 
 from __future__ import annotations
@@ -105,6 +105,9 @@ def set_acquires(
     scenario: Scenario, lock: str, acquires: float, site: str | None = None
 ) -> Scenario:
     """Give `lock` (at `site`) any number of acquires > 0 for the same held work per iteration."""
+    known_lock(scenario, "acquires", lock)
+    if site is not None:
+        _known_site(scenario, "acquires", lock, site)
     chosen = [s for s in scenario.sites_of(lock) if site in (None, s.label) and s.acquires > 0]
     now = sum(s.acquires for s in chosen)
     if not chosen or not acquires > 0:

@@ -5,83 +5,18 @@ Exit codes: 0 fine, 1 the answer is not trustworthy, 2 bad input file, 3 bad arg
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import sys
-from keyword import iskeyword
+from collections.abc import Sequence
 from typing import Any
 
-import click
+import typer
 
-from lockmodel import __version__
-from lockmodel.errors import ArgumentError, FileError, LockmodelError, nearest
+from lockmodel.cli.app import command
+from lockmodel.errors import ArgumentError, FileError, LockmodelError
 
-COMMANDS = (
-    "models",
-    "show",
-    "predict",
-    "simulate",
-    "verify",
-    "import",
-    "fit",
-    "design",
-    "accuracy",
-    "backtest",
-    "acquires",
-    "trace",
-    "bench",
-    "ceiling",
-    "whatif",
-    "levers",
-    "sweep",
-    "theory",
-    "figure",
-    "paper",
-)
-"""In the order of the help; each is a module of this package, `import_` for import."""
-
-
-class LazyGroup(click.Group):
-    """Imports a command's module when it is needed, and suggests near misses."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the command names in the order of the help."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command, or None if there is none of this name."""
-        if cmd_name not in COMMANDS:
-            return None
-        own = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        command: click.Command = getattr(importlib.import_module(f"lockmodel.cli.{own}"), own)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command; an unknown one is an error that names the nearest."""
-        if args and args[0] not in COMMANDS:
-            raise ArgumentError(f"unknown command {args[0]!r}; {nearest(args[0], list(COMMANDS))}")
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=LazyGroup, invoke_without_command=True)
-@click.version_option(__version__, prog_name="lockmodel")
-@click.pass_context
-def group(context: click.Context) -> None:
-    """What a lock costs a workload, and what each possible fix would buy.
-
-    MODEL is the name of a shipped scenario (see `lockmodel models`) or the path
-    of a TOML file. Exit codes: 0 fine, 1 the answer is not trustworthy (it says
-    why), 2 bad input file, 3 bad arguments, 4 files.
-
-    \b
-    Example:
-      lockmodel predict execl-xeon8369b -n 1,16,64,128
-    """
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+PLOT, PLOT_FILE = "--plot", "--plot-file"
 
 
 def main(args: list[str] | None = None) -> Any:
@@ -93,23 +28,48 @@ def main(args: list[str] | None = None) -> Any:
 def run(args: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     try:
-        group.main(args=args, prog_name="lockmodel", standalone_mode=False)
+        given = _modern(sys.argv[1:] if args is None else args)
+        done = command().main(args=given, prog_name="lockmodel", standalone_mode=False)
     except LockmodelError as error:
-        click.echo(f"lockmodel: {error}", err=True)
+        typer.echo(f"lockmodel: {error}", err=True)
         return error.exit_code
-    except click.UsageError as error:
-        error.show()
+    except typer.TyperException as error:  # arguments that Typer refuses
+        error.show()  # type: ignore[attr-defined]
         return ArgumentError.exit_code
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("lockmodel: interrupted; nothing was written", err=True)
-        return 1
+    except (typer.Abort, KeyboardInterrupt):
+        return _interrupted()
     except OSError as error:
-        click.echo(f"lockmodel: standard output cannot be written: {error.strerror}", err=True)
+        typer.echo(f"lockmodel: standard output cannot be written: {error.strerror}", err=True)
         _discard_output()
         return FileError.exit_code
-    return 0
+    if done == INTERRUPTED:
+        return _interrupted()
+    return done if isinstance(done, int) else 0
+
+
+INTERRUPTED = 130
+"""What Typer makes of ^C."""
+
+
+def _interrupted() -> int:
+    typer.echo("lockmodel: interrupted; nothing was written", err=True)
+    return 1
+
+
+def _modern(args: Sequence[str]) -> list[str]:
+    """Return the arguments with an old ``--plot FILE`` as ``--plot-file FILE``, which is said."""
+    made: list[str] = []
+    rest = list(args)
+    while rest:
+        one = rest.pop(0)
+        name, equals, value = one.partition("=")
+        if name != PLOT or not (equals or (rest and rest[0].endswith((".svg", ".pdf", ".png")))):
+            made.append(one)
+            continue
+        value = value if equals else rest.pop(0)
+        made += [PLOT_FILE, value]
+        typer.echo(f"note: write {PLOT_FILE} {value}; {PLOT} alone draws in the terminal", err=True)
+    return made
 
 
 def _discard_output() -> None:

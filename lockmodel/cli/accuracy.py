@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-import click
+from typer import Argument, Option
 
-from lockmodel.cli import common
-from lockmodel.cli.common import Report, output_options
+from lockmodel.cli import common, files, options
+from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
     from lockmodel.evaluate.accuracy import Accuracy
@@ -19,16 +19,22 @@ NAME_WIDTH = 29
 REASON_WIDTH = 150
 
 
-@click.command()
-@click.argument("folder", metavar="DIR")
-@click.option(
-    "--lever",
-    is_flag=True,
-    help="Transfer between known hold and think times (files ..._c1000ns_p0ns.csv) instead.",
-)
-@output_options
-def accuracy(folder: str, lever: bool, as_json: bool, output: str | None, force: bool) -> None:
-    """Score predictions beyond half of every curve in a folder of CSV files.
+def accuracy(
+    folder: Annotated[
+        str, Argument(metavar="DIR", help="Folder of CSV files, or published.", show_default=False)
+    ],
+    lever: Annotated[
+        bool,
+        Option(
+            "--lever",
+            help="Transfer between known hold and think times instead.",
+        ),
+    ] = False,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
+) -> None:
+    """Score predictions beyond half of every curve in a folder.
 
     DIR holds files with the columns threads,throughput[,sd],variant; `published`
     stands for the shipped ones. Every curve with 6 points or more, up to 8
@@ -55,7 +61,7 @@ def accuracy(folder: str, lever: bool, as_json: bool, output: str | None, force:
     from lockmodel.evaluate.accuracy import accuracy as run
 
     chosen = _folder(folder)
-    with common.output(output, as_json, force) as write:
+    with files.output(output, as_json, force) as write:
         if lever:
             from lockmodel.evaluate.transfer import transfer
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import click
+from typer import Argument, Option
 
-from lockmodel.cli import common
-from lockmodel.cli.common import F, Report, output_options
+from lockmodel.cli import files, options
+from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
     from lockmodel.measure.acquires.count import Counts, FileCount
@@ -19,59 +19,55 @@ LONGEST = 32
 """Longest file name that leaves room for the other columns."""
 
 
-def system_options(command: F) -> F:
-    """Add --sysroot and --library-path, which `resolver` takes."""
-    for option in (
-        click.option(
-            "--library-path",
-            metavar="DIRS",
-            envvar="LD_LIBRARY_PATH",
-            help="Folders before the usual ones, with ':' [default: LD_LIBRARY_PATH].",
-        ),
-        click.option(
-            "--sysroot", metavar="DIR", help="Unpacked root whose ld.so and libraries count."
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-@click.command()
-@click.argument("binary", required=False)
-@click.option(
-    "--kernel", metavar="VERSION", help="Linux to count for: 5.0 to 7.2 [default: this one]."
-)
-@click.option("--loop", type=click.Choice(LOOPS), default="fork", show_default=True)
-@click.option(
-    "--launcher",
-    metavar="PATH",
-    help="Program that forks [default: one that needs only libc].",
-)
-@system_options
-@click.option("--toml", metavar="FILE", help="Write a scenario for predict, levers and fit.")
-@click.option(
-    "--from-shares",
-    "shares",
-    metavar="FILE",
-    help="Instead: a profile of waiting (perf report text, folded stacks, JSON).",
-)
-@click.option("--profile", metavar="ID", help="One of several profiles in that file.")
-@output_options
 def acquires(
-    binary: str | None,
-    kernel: str | None,
-    loop: str,
-    launcher: str | None,
-    sysroot: str | None,
-    library_path: str | None,
-    toml: str | None,
-    shares: str | None,
-    profile: str | None,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    binary: Annotated[
+        str | None, Argument(metavar="[BINARY]", help="Program to count for.", show_default=False)
+    ] = None,
+    kernel: Annotated[
+        str | None,
+        Option(
+            metavar="VERSION",
+            help="Linux to count for: 5.0 to 7.2 [default: this one].",
+            show_default=False,
+        ),
+    ] = None,
+    loop: Annotated[Literal["fork", "vfork", "execl"], Option(help="One iteration.")] = "fork",
+    launcher: Annotated[
+        str | None,
+        Option(
+            metavar="PATH",
+            help="Program that forks [default: one that needs only libc].",
+            show_default=False,
+        ),
+    ] = None,
+    sysroot: options.Sysroot = None,
+    library_path: options.LibraryPath = None,
+    toml: Annotated[
+        str | None,
+        Option(
+            metavar="FILE",
+            help="Write a scenario for predict, levers and fit.",
+            show_default=False,
+        ),
+    ] = None,
+    shares: Annotated[
+        str | None,
+        Option(
+            "--from-shares",
+            metavar="FILE",
+            help="Instead: a profile of waiting (perf report text, folded stacks, JSON).",
+            show_default=False,
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        Option(metavar="ID", help="One of several profiles in that file.", show_default=False),
+    ] = None,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
-    """Acquires of each file's i_mmap_rwsem per iteration, without running BINARY.
+    """Acquires of i_mmap_rwsem per iteration, counted from a binary.
 
     With --from-shares from a profile: in a saturated fair lock every acquire waits
     about equally long, so shares of waiting are proportional to acquires.
@@ -131,8 +127,8 @@ def acquires(
     system = resolver(sysroot, library_path)
     version = kernel or platform.release()
     with (
-        common.output(output, as_json, force) as write,
-        common.optional_file(toml, force) as target,
+        files.output(output, as_json, force) as write,
+        files.optional_file(toml, force) as target,
     ):
         found = count(system, binary, version, loop, launcher)
         if target is not None:
@@ -163,7 +159,7 @@ def resolver(sysroot: str | None, library_path: str | None) -> Any:
     return Resolver(Sysroot(root), folders)
 
 
-def _write_scenario(found: Counts, target: common.Target) -> None:
+def _write_scenario(found: Counts, target: files.Target) -> None:
     from lockmodel.measure.acquires.machine import local
     from lockmodel.measure.acquires.scenario import scenario
     from lockmodel.model.toml import dumps

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lockmodel.cli import common
-from lockmodel.cli.common import Report
+from lockmodel.cli import common, files, inputs
+from lockmodel.cli.files import Report
 from lockmodel.errors import NotTrustworthyError
 
 if TYPE_CHECKING:
@@ -49,10 +49,9 @@ def from_shares(
     """
     from lockmodel.measure.shares.integers import SCHEMA, search
     from lockmodel.measure.shares.reading import choose, read_file
-    from lockmodel.model.shipped import find_data
 
-    with common.output(output, as_json, force) as write:
-        form, profiles = read_file(find_data(path))
+    with files.output(output, as_json, force) as write:
+        form, profiles = read_file(inputs.data(path))
         chosen = choose(profiles, profile)
         found = [search(one) for one in common.progress(chosen, len(chosen), "profiles")]
         data = {

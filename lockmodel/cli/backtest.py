@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
+from typer import Option
 
-from lockmodel.cli import common
-from lockmodel.cli.common import Report, output_options
+from lockmodel.cli import common, files, options
+from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
     from lockmodel.evaluate.backtest.case import Backtest, Entry
@@ -33,18 +33,18 @@ CONCLUDED = (
 )
 
 
-@click.command()
-@click.option("--only", multiple=True, metavar="ID", help="Predict this record only. Repeatable.")
-@common.plot_option("predicted against published gains, with intervals")
-@output_options
 def backtest(
-    only: tuple[str, ...],
-    plot: str | None,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    only: Annotated[
+        list[str] | None,
+        Option(metavar="ID", help="Predict this record only. Repeatable.", show_default=False),
+    ] = None,
+    plot: options.Plot = False,
+    plot_file: options.PlotFile = None,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
-    """Predict published kernel changes without their results, and compare.
+    """Predict published kernel changes without their results.
 
     For every record of data/published/interventions.json and some published
     curves: scenario, lever, parameters from what was known before the change and
@@ -68,21 +68,21 @@ def backtest(
       lockmodel backtest --only lkp_spr_224 --only huang_v1_tree_split
       lockmodel backtest --only guzik_batch_unlink --json
     All of it takes about 15 s on two cores:
-      $ lockmodel backtest --plot gains.svg
+      $ lockmodel backtest --plot-file gains.svg
     """
     from lockmodel.evaluate.backtest.engine import run
 
-    common.check_plot(plot, as_json, output)
+    files.check_plot(plot, plot_file, as_json, output)
     with (
-        common.output(output, as_json, force) as write,
-        common.plot_file(plot, force) as target,
+        files.output(output, as_json, force) as write,
+        files.optional_file(plot_file, force) as target,
     ):
-        found = run(ids=only, progress=common.progress)
+        found = run(ids=only or (), progress=common.progress)
         write(Report(found.to_json, lambda colour: _text(found, colour)))
-        if plot == common.PLOT_TERMINAL:
+        if plot:
             from lockmodel.figures.backtest import draw_terminal
 
-            common.echo(draw_terminal(found))
+            files.echo(draw_terminal(found))
         if target is not None:
             from lockmodel.figures.backtest import draw
 

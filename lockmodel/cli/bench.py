@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import click
+import typer
+from typer import Option
 
-from lockmodel.cli import common
-from lockmodel.cli.common import COUNTS_HELP, Report, output_options
+from lockmodel.cli import common, files, options
+from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 if TYPE_CHECKING:
@@ -37,39 +38,35 @@ IDLE_S = 0.2
 """How long the machine is watched before the start, to see what others do."""
 
 
-@click.command()
-@click.option("--binary", metavar="PATH", help="Program that the loop runs  [default: true].")
-@click.option(
-    "--loop",
-    type=click.Choice(["fork", "vfork", "posix_spawn", "execl"]),
-    help="One iteration; below  [default: fork].",
-)
-@click.option(
-    "-n",
-    "population",
-    metavar="LIST",
-    help=f"{COUNTS_HELP}  [default: 1 to 8, then by half as many more up to all CPUs]",
-)
-@click.option(
-    "--seconds", type=float, default=SECONDS, show_default=True, help="Window of one run."
-)
-@click.option(
-    "--repeats", type=int, default=REPEATS, show_default=True, help="Runs of each population."
-)
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the random order of runs.")
-@click.option("--check", is_flag=True, help="Only say why a measurement here would mislead.")
-@output_options
 def bench(
-    binary: str | None,
-    loop: str | None,
-    population: str | None,
-    seconds: float,
-    repeats: int,
-    seed: int,
-    check: bool,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    binary: Annotated[
+        str | None,
+        Option(
+            metavar="PATH", help="Program that the loop runs  [default: true].", show_default=False
+        ),
+    ] = None,
+    loop: Annotated[
+        Literal["fork", "vfork", "posix_spawn", "execl"] | None,
+        Option(help="One iteration; below  [default: fork].", show_default=False),
+    ] = None,
+    population: Annotated[
+        str | None,
+        Option(
+            "-n",
+            metavar="LIST",
+            help=f"{options.COUNTS}  [default: 1 to 8, then by half as many more up to all CPUs].",
+            show_default=False,
+        ),
+    ] = None,
+    seconds: Annotated[float, Option(metavar="S", help="Window of one run.")] = SECONDS,
+    repeats: Annotated[int, Option(metavar="N", help="Runs of each population.")] = REPEATS,
+    seed: Annotated[int, Option(metavar="N", help="Of the random order of runs.")] = 1,
+    check: Annotated[
+        bool, Option("--check", help="Only say why a measurement here would mislead.")
+    ] = False,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
     """Measure the throughput of fork, exec and exit on this machine.
 
@@ -102,7 +99,7 @@ def bench(
     from lockmodel.measure.bench.machine import read_machine
 
     _check_arguments(seconds, repeats, check, population)
-    with common.output(output, as_json, force) as write:
+    with files.output(output, as_json, force) as write:
         machine = read_machine()
         if check:
             if output is not None and output.endswith(".csv"):
@@ -124,7 +121,7 @@ def bench(
         csv = curve.to_csv if as_csv else None
         write(Report(curve.to_json, lambda colour: _text(curve, colour), csv))
     if as_csv:
-        common.echo(_text(curve, False), newline=False)
+        files.echo(_text(curve, False), newline=False)
     if curve.finished < curve.planned:
         why = "interrupted: " if curve.interrupted else ""
         raise NotTrustworthyError(
@@ -214,7 +211,7 @@ def _measure(
             except NotTrustworthyError as error:  # the others may work
                 failed.append(str(error))
     except KeyboardInterrupt:
-        click.echo("lockmodel: interrupted; the finished runs are kept", err=True)
+        typer.echo("lockmodel: interrupted; the finished runs are kept", err=True)
     return Curve(
         machine,
         chosen,

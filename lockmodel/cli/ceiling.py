@@ -5,28 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import click
-
-from lockmodel.cli import common
-from lockmodel.cli.common import Report, method_option, output_options
+from lockmodel.cli import files, inputs, options
+from lockmodel.cli.files import Report
 
 
-@click.command()
-@click.argument("model")
-@click.option(
-    "-n", "population", metavar="N", help="Population of the second ceiling [default: all CPUs]."
-)
-@method_option
-@output_options
 def ceiling(
-    model: str,
-    population: str | None,
-    method: str,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    model: options.Model,
+    population: options.Population = None,
+    method: options.ClosedMethod = "auto",
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
-    """Where throughput ends, and what binds next once that lock is gone.
+    """Where throughput ends, and what moves that.
 
     A ceiling is a closed form: --method is taken but changes nothing.
 
@@ -43,13 +34,12 @@ def ceiling(
     """
     from lockmodel.model.populations import parse_one
     from lockmodel.model.prediction import plain
-    from lockmodel.model.shipped import find_scenario
     from lockmodel.solvers.bounds import ceiling as find_ceiling
     from lockmodel.solvers.bounds import chain
 
-    scenario = find_scenario(model)
+    scenario = inputs.scenario(model)
     n = scenario.machine.cpus if population is None else parse_one(population)
-    with common.output(output, as_json, force) as write:
+    with files.output(output, as_json, force) as write:
         steps = chain(scenario, n)
         top = find_ceiling(scenario)
 

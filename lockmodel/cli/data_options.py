@@ -1,40 +1,15 @@
-"""Options of the commands that read measurements and fit them: import, fit, design."""
+"""What the texts of --variant, --share and --free mean, and where the answer of a fit goes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import click
+from typing import TYPE_CHECKING
 
 from lockmodel.errors import ArgumentError
 
-unit_option = click.option(
-    "--unit",
-    type=click.Choice(["s", "ms", "us", "ns"]),
-    help="Unit of times that have none (bpftrace).",
-)
-quantity_option = click.option(
-    "--quantity",
-    type=click.Choice(["hold", "wait"]),
-    help="What times without a name are (bpftrace).",
-)
-variant_option = click.option(
-    "--variant",
-    "variants",
-    multiple=True,
-    metavar="NAME=LEVERS",
-    help="What a variant of the data changes: levers, separated by ';'. Repeatable.",
-)
-only_option = click.option(
-    "--only", multiple=True, metavar="NAME", help="Take this variant only. Repeatable."
-)
-what_option = click.option(
-    "--what", metavar="TEST", help="The test to take, where a file holds several."
-)
-priors_option = click.option(
-    "--priors/--no-priors", default=True, help="Whether published ranges take part."
-)
+if TYPE_CHECKING:
+    from lockmodel.changes.kinds import Lever
 
 
 @dataclass(frozen=True)
@@ -43,7 +18,8 @@ class Files:
 
     output: str | None
     report: str | None
-    plot: str | None
+    plot: bool
+    plot_file: str | None
     as_json: bool
     force: bool
 
@@ -59,6 +35,14 @@ def pairs(option: str, texts: Sequence[str], form: str) -> dict[str, str]:
             raise ArgumentError(f"{option} {text!r}: {name} is given twice; keep one")
         made[name] = value
     return made
+
+
+def levers_of(variants: Sequence[str]) -> dict[str, tuple[Lever, ...]]:
+    """Return what each variant of the data changes, from NAME=LEVERS."""
+    from lockmodel.changes.grammar import parse_all
+
+    texts = pairs("--variant", variants, "NAME=LEVERS")
+    return {name: parse_all(text, "--variant") for name, text in texts.items()}
 
 
 def free_names(text: str) -> tuple[str, ...]:

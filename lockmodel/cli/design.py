@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
+from typer import Option
 
-from lockmodel.cli import common, data_options
-from lockmodel.cli.common import Report, output_options
+from lockmodel.cli import common, data_options, files, inputs, options
+from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
     from lockmodel.answers.design import Design, Ranked
@@ -19,45 +19,37 @@ NO_HELP = 0.995
 THROUGHPUT = "throughput"
 
 
-@click.command()
-@click.argument("model")
-@click.option(
-    "--data",
-    multiple=True,
-    required=True,
-    metavar="FILE",
-    help="Measurements that there are already. Repeatable.",
-)
-@click.option(
-    "--predict",
-    metavar="LEVER",
-    help="What is to be predicted: the gain of a lever (see `lockmodel whatif --help`), or "
-    "throughput.  [default: the best practical lever]",
-)
-@click.option("-n", "population", metavar="N", help="Population of it.  [default: all CPUs]")
-@click.option("--free", metavar="LIST", default="", help="Parameters, as for `lockmodel fit`.")
-@data_options.variant_option
-@data_options.only_option
-@data_options.what_option
-@data_options.priors_option
-@click.option(
-    "--top", default=TOP, show_default=True, metavar="ROWS", help="Rows to print; 0 prints all."
-)
-@output_options
 def design(
-    model: str,
-    data: tuple[str, ...],
-    predict: str | None,
-    population: str | None,
-    free: str,
-    variants: tuple[str, ...],
-    only: tuple[str, ...],
-    what: str | None,
-    priors: bool,
-    top: int,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    model: options.Model,
+    data: Annotated[
+        list[str],
+        Option(
+            metavar="FILE",
+            help="Measurements that there are already. Repeatable.",
+            show_default=False,
+        ),
+    ],
+    predict: Annotated[
+        str | None,
+        Option(
+            metavar="LEVER",
+            help="What is to be predicted: the gain of a lever (see `lockmodel whatif --help`), or "
+            "throughput  [default: the best practical lever].",
+            show_default=False,
+        ),
+    ] = None,
+    population: options.Population = None,
+    free: Annotated[
+        str, Option(metavar="LIST", help="Parameters, as for `lockmodel fit`.", show_default=False)
+    ] = "",
+    variants: options.Variants = None,
+    only: options.Only = None,
+    what: options.What = None,
+    priors: options.Priors = True,
+    top: Annotated[int, Option(metavar="ROWS", help="Rows to print; 0 prints all.")] = TOP,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
     """Which measurement to make next, to predict better.
 
@@ -88,21 +80,23 @@ def design(
     from lockmodel.fitting.estimate import Settings, fit
     from lockmodel.fitting.study import default_free, plan
     from lockmodel.model.populations import parse_one
-    from lockmodel.model.shipped import find_data, find_scenario
 
     if top < 0:
         raise ArgumentError(f"--top {top} must be 0 (all) or more")
-    scenario = find_scenario(model)
+    scenario = inputs.scenario(model)
     n = scenario.machine.cpus if population is None else parse_one(population)
     lever = None if predict in (None, THROUGHPUT) else parse(str(predict))
     if lever is not None:
         lever.apply(scenario)  # a lever that makes no sense is refused before the fit
-    described = data_options.pairs("--variant", variants, "NAME=LEVERS")
+    described = data_options.levers_of(variants or ())
     loaded = load_sets(
-        [Wanted(find_data(name), name, scenario) for name in data], described, what, only
+        [Wanted(inputs.data(name), name, scenario) for name in data],
+        described,
+        what,
+        tuple(only or ()),
     )
     names = data_options.free_names(free)
-    with common.output(output, as_json, force) as write:
+    with files.output(output, as_json, force) as write:
         study = plan(loaded.sets, names or default_free(scenario))
         estimate = fit(study, Settings(priors=priors))
         stock = [i for i, one in enumerate(loaded.sets) if one.scenario == one.stock]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import click
+import typer
+from typer import Argument, Option
 
-from lockmodel.cli import common
-from lockmodel.cli.common import PLOT_SUFFIXES, Report, output_options
-from lockmodel.errors import ArgumentError
+from lockmodel.cli import common, files, inputs, options
+from lockmodel.cli.files import PLOT_SUFFIXES, Report
+from lockmodel.errors import ArgumentError, FileError, NotTrustworthyError
 
 if TYPE_CHECKING:
+    from lockmodel.figures.every import Drawn
     from lockmodel.figures.registry import Entry
+
+ALL = "all"
+"""Stands for every figure."""
 
 OPTIONS = {
     "--model": "scenario",
@@ -23,38 +29,51 @@ OPTIONS = {
 """Option -> parameter of a figure that has a use for it (`populations` counts as `population`)."""
 
 
-@click.command()
-@click.argument("name", required=False)
-@click.option("--model", metavar="MODEL", help="Draw this scenario, not that of the paper.")
-@click.option("--data", "measured", metavar="FILE", help="Measurements of MODEL (curve).")
-@click.option("--only", metavar="VARIANT", help="The variant of --data to take (curve).")
-@click.option("-n", "population", metavar="N", help="Population  [default: all CPUs].")
-@common.walks_option
-@click.option(
-    "--width",
-    type=click.Choice(["page", "column"]),
-    default="page",
-    show_default=True,
-    help="Printed width: page 5.2 in, column 3.4 in.",
-)
-@output_options
 def figure(
-    name: str | None,
-    model: str | None,
-    measured: str | None,
-    only: str | None,
-    population: str | None,
-    walks: str | None,
-    width: str,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    name: Annotated[
+        str | None,
+        Argument(
+            metavar="[NAME]",
+            help="Of a figure, or all; without it they are listed.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        Option(
+            metavar="MODEL", help="Draw this scenario, not that of the paper.", show_default=False
+        ),
+    ] = None,
+    measured: Annotated[
+        str | None,
+        Option("--data", metavar="FILE", help="Measurements of MODEL (curve).", show_default=False),
+    ] = None,
+    only: Annotated[
+        str | None,
+        Option(
+            metavar="VARIANT", help="The variant of --data to take (curve).", show_default=False
+        ),
+    ] = None,
+    population: options.Population = None,
+    walks: options.Walks = None,
+    width: Annotated[
+        Literal["page", "column"] | None,
+        Option(
+            help="Printed width: page 5.2 in, column 3.4 in  [default: page; all: that of the "
+            "paper].",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
     """Draw a figure of the paper, for its scenario or for yours.
 
     Without NAME the figures are listed. -o FILE.svg, .pdf or .png draws; the same
     input gives the same bytes. --json (or -o FILE.json) gives the numbers that
-    are drawn: times in s, rates per s.
+    are drawn: times in s, rates per s. all draws every figure as SVG and PDF, as in
+    the paper, into the folder of -o; ^C leaves those that are finished.
 
     \b
     MODEL may be fitted (lockmodel fit -o). curve with --data fits a MODEL that is
@@ -67,7 +86,8 @@ def figure(
     Examples:
       lockmodel figure
       lockmodel figure chain --model sysexec-spr224-v6.12 --json
-    To a file:
+    To files:
+      $ lockmodel figure all -o figures
       $ lockmodel figure hold --model ./mine.toml -o hold.svg
       $ lockmodel figure curve --model ./mine.toml --data mine.csv -o curve.pdf
     """
@@ -84,39 +104,94 @@ def figure(
         used = [option for option, value in given.items() if value is not None]
         if used:
             raise ArgumentError(f"NAME is missing beside {used[0]}; `lockmodel figure` lists them")
-        with common.output(output, as_json, force) as write:
+        with files.output(output, as_json, force) as write:
             write(Report(_listed, _list))
+        return
+    if name == ALL:
+        _all(_folder(given, output, as_json), width, force)
         return
     entry = find(name)
     _check_options(entry, given)
     _check_output(entry, output, as_json)
     if output is not None and output.endswith(PLOT_SUFFIXES):
-        with common.new_file(output, force) as target, common.compiling():
+        with files.new_file(output, force) as target, common.compiling():
             from lockmodel.figures.registry import draw
 
             made = _made(entry, given)
-            draw(name, made, target.stream, target.path.suffix[1:], width)
+            draw(name, made, target.stream, target.path.suffix[1:], width or "page")
     else:
-        with common.output(output, True, force) as write, common.compiling():
+        with files.output(output, True, force) as write, common.compiling():
             made = _made(entry, given)
             write(Report(lambda: _plain(entry, made), lambda colour: ""))
     for flag in getattr(made, "flags", ()):
-        click.echo(f"note: fit: {flag}", err=True)
+        typer.echo(f"note: fit: {flag}", err=True)
+
+
+def _folder(given: dict[str, str | None], output: str | None, as_json: bool) -> Path:
+    """Return the folder for all figures; refuse what fits only one."""
+    for option, value in given.items():
+        if value is not None:
+            raise ArgumentError(
+                f"{option} {value}: all draws the figures as in the paper; these take it, one at "
+                f"a time: {_takers(OPTIONS[option])}"
+            )
+    if as_json:
+        raise ArgumentError(
+            "--json: all draws pictures; `lockmodel figure NAME --json` has numbers"
+        )
+    if output is None:
+        raise ArgumentError("all: say where to: -o DIR, a folder for SVG and PDF of each figure")
+    if output.endswith((*PLOT_SUFFIXES, ".json")):
+        raise ArgumentError(f"-o {output}: all fills a folder; give its name, e.g. -o figures")
+    return Path(output)
+
+
+def _all(folder: Path, width: str | None, force: bool) -> None:
+    """Draw every figure into a folder; those that are finished stay whatever happens."""
+    from lockmodel.figures.every import draw_all, file_names
+    from lockmodel.figures.registry import NAMES
+
+    for path in (folder / name for name in file_names()):
+        if path.exists() and not force:  # before the long part
+            raise FileError(f"{path}: exists and is kept; use --force to overwrite it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{folder}: cannot be made: {error.strerror}") from None
+    finished = []
+
+    def keep(drawn: Drawn) -> None:
+        for name, content in drawn.files.items():
+            with files.new_file(str(folder / name), force) as target:
+                target.stream.write(content)
+        for flag in drawn.flags:
+            typer.echo(f"note: {drawn.name}: fit: {flag}", err=True)
+        finished.append(drawn.name)
+
+    try:
+        draw_all(keep, width, common.progress)
+    except KeyboardInterrupt:
+        raise NotTrustworthyError(
+            f"interrupted: only {len(finished)} of {len(NAMES)} figures are drawn"
+        ) from None
 
 
 def _check_options(entry: Entry, given: dict[str, str | None]) -> None:
     """Refuse options that the figure has no use for, and name the figures that have."""
-    from lockmodel.figures.registry import ENTRIES
-
     for option, value in given.items():
         parameter = OPTIONS[option]
         if value is None or _takes(entry, parameter):
             continue
-        others = ", ".join(one.name for one in ENTRIES if _takes(one, parameter))
         why = f"draws {entry.needs}, no scenario" if option == "--model" else "has no use for it"
         raise ArgumentError(
-            f"{option} {value}: figure {entry.name!r} {why}; these take it: {others}"
+            f"{option} {value}: figure {entry.name!r} {why}; these take it: {_takers(parameter)}"
         )
+
+
+def _takers(parameter: str) -> str:
+    from lockmodel.figures.registry import ENTRIES
+
+    return ", ".join(one.name for one in ENTRIES if _takes(one, parameter))
 
 
 def _takes(entry: Entry, parameter: str) -> bool:
@@ -143,12 +218,10 @@ def _made(entry: Entry, given: dict[str, str | None]) -> Any:
     """Return the data of the figure from the options."""
     from lockmodel.figures import registry
     from lockmodel.model.populations import parse_counts, parse_one
-    from lockmodel.model.shipped import find_scenario
 
     made: dict[str, Any] = {}
     if given["--model"] is not None or given["--walks"] is not None:
-        scenario = find_scenario(given["--model"] or registry.MODEL)
-        made["scenario"] = common.with_walkers(scenario, given["--walks"])
+        made["scenario"] = inputs.scenario(given["--model"] or registry.MODEL, given["--walks"])
     if given["--data"] is not None:
         made["measured"] = given["--data"]
     if given["--only"] is not None:
@@ -189,4 +262,5 @@ def _list(colour: bool) -> str:
 
     rows = [[e.name, e.title, "yes" if e.takes_model else "-"] for e in ENTRIES]
     table = tx.table(["figure", "shows", "--model"], rows, left=(0, 1, 2))
-    return tx.render([table, "", "lockmodel figure NAME [--model MODEL] -o FILE.svg"], colour)
+    usage = ["lockmodel figure NAME [--model MODEL] -o FILE.svg", "lockmodel figure all -o DIR"]
+    return tx.render([table, "", *usage], colour)

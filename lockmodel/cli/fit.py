@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import click
+from typer import Argument, Option
 
-from lockmodel.cli import common, data_options
-from lockmodel.cli.common import Report
+from lockmodel.cli import common, data_options, files, inputs, options
+from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 if TYPE_CHECKING:
@@ -21,65 +21,81 @@ FATAL = ("NOT CONVERGED", "POOR FIT: throughput")
 """Beginnings of the flags with which a fit ends as not trustworthy (exit 1)."""
 
 
-@click.command()
-@click.argument("data", nargs=-1, required=True, metavar="DATA...")
-@click.option("--model", metavar="MODEL", help="Scenario that describes the data without one.")
-@click.option(
-    "--free",
-    metavar="LIST",
-    default="",
-    help="Parameters to fit, e.g. think,libc.so.6.handoff  [default: think time, held time and "
-    "hand-off].",
-)
-@click.option(
-    "--share",
-    "shared",
-    multiple=True,
-    metavar="NAME=SCOPE",
-    help="One value of a parameter per SCOPE: all, machine, model, file, variant, kernel. "
-    "Repeatable  [default: times of locks per machine, think time and counts per model].",
-)
-@data_options.variant_option
-@data_options.only_option
-@data_options.what_option
-@data_options.priors_option
-@click.option("--robust", is_flag=True, help="A loss that bounds the pull of outliers (soft_l1).")
-@click.option(
-    "--bootstrap",
-    type=click.Choice(["parametric", "case"]),
-    help="Intervals by 1,000 refits to simulated or resampled data as well.",
-)
-@click.option(
-    "--tasks", type=click.IntRange(1), metavar="N", help="Population, if the data do not say."
-)
-@data_options.unit_option
-@data_options.quantity_option
-@click.option("-o", "output", metavar="FILE", help="Write the fitted scenario (.toml).")
-@click.option("--report", metavar="FILE", help="Write a report (.md).")
-@common.plot_option("throughput, fit and 90 % band against population")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, in base units.")
-@click.option("--force", is_flag=True, help="Overwrite existing files.")
 def fit(
-    data: tuple[str, ...],
-    model: str | None,
-    free: str,
-    shared: tuple[str, ...],
-    variants: tuple[str, ...],
-    only: tuple[str, ...],
-    what: str | None,
-    priors: bool,
-    robust: bool,
-    bootstrap: Kind | None,
-    tasks: int | None,
-    unit: str | None,
-    quantity: str | None,
-    output: str | None,
-    report: str | None,
-    plot: str | None,
-    as_json: bool,
-    force: bool,
+    data: Annotated[
+        list[str],
+        Argument(
+            metavar="DATA...",
+            help="Files that `lockmodel import` reads, or MODEL=FILE; - is standard input.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        Option(
+            metavar="MODEL",
+            help="Scenario that describes the data without one.",
+            show_default=False,
+        ),
+    ] = None,
+    free: Annotated[
+        str,
+        Option(
+            metavar="LIST",
+            help="Parameters to fit, e.g. think,libc.so.6.handoff  [default: think time, held time "
+            "and hand-off].",
+            show_default=False,
+        ),
+    ] = "",
+    shared: Annotated[
+        list[str] | None,
+        Option(
+            "--share",
+            metavar="NAME=SCOPE",
+            help="One value of a parameter per SCOPE: all, machine, model, file, variant, kernel. "
+            "Repeatable  [default: times of locks per machine, think time and counts per model].",
+            show_default=False,
+        ),
+    ] = None,
+    variants: options.Variants = None,
+    only: options.Only = None,
+    what: options.What = None,
+    priors: options.Priors = True,
+    robust: Annotated[
+        bool, Option("--robust", help="A loss that bounds the pull of outliers (soft_l1).")
+    ] = False,
+    bootstrap: Annotated[
+        Literal["parametric", "case"] | None,
+        Option(
+            help="Intervals by 1,000 refits to simulated or resampled data as well.",
+            show_default=False,
+        ),
+    ] = None,
+    tasks: Annotated[
+        int | None,
+        Option(min=1, metavar="N", help="Population, if the data do not say.", show_default=False),
+    ] = None,
+    unit: options.Unit = None,
+    quantity: options.Quantity = None,
+    output: Annotated[
+        str | None,
+        Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write the fitted scenario (.toml).",
+            show_default=False,
+        ),
+    ] = None,
+    report: Annotated[
+        str | None, Option(metavar="FILE", help="Write a report (.md).", show_default=False)
+    ] = None,
+    plot: options.Plot = False,
+    plot_file: options.PlotFile = None,
+    as_json: options.Json = False,
+    force: options.Force = False,
 ) -> None:
-    """Fit a model to measurements, and say what they do and do not determine.
+    """Fit a model to measurements, and say what they determine.
 
     DATA is a file that `lockmodel import` reads, or MODEL=FILE where files need
     different models. Without a model the curve families compete for each curve:
@@ -107,12 +123,12 @@ def fit(
     """
     from lockmodel.observe.collector import Options
 
-    common.check_plot(plot, as_json, None)
+    files.check_plot(plot, plot_file, as_json, None)
     _check_suffix("-o", output, ".toml")
     _check_suffix("--report", report, ".md")
-    files = data_options.Files(output, report, plot, as_json, force)
+    into = data_options.Files(output, report, plot, plot_file, as_json, force)
     reading = Options(unit=unit, quantity=quantity, tasks=tasks)
-    options = {"reading": reading, "what": what, "only": only}
+    chosen = {"reading": reading, "what": what, "only": tuple(only or ())}
     if model is None and not any("=" in one and not Path(one).exists() for one in data):
         if free.strip() or shared or variants or bootstrap:
             raise ArgumentError(
@@ -120,31 +136,31 @@ def fit(
             )
         from lockmodel.cli.fit_curves import compete
 
-        compete(data, options, files)
+        compete(data, chosen, into)
         return
     names = data_options.free_names(free)
     _fit_model(
         _wanted(data, model),
         names,
         {
-            "share": data_options.pairs("--share", shared, "NAME=SCOPE"),
-            "variants": data_options.pairs("--variant", variants, "NAME=LEVERS"),
+            "share": data_options.pairs("--share", shared or (), "NAME=SCOPE"),
+            "variants": data_options.levers_of(variants or ()),
         },
         {"priors": priors, "loss": "soft_l1" if robust else "linear"},
         bootstrap,
-        options,
-        files,
+        chosen,
+        into,
     )
 
 
 def _fit_model(
     wanted: Sequence[Wanted],
     free: tuple[str, ...],
-    said: dict[str, dict[str, str]],
+    said: dict[str, Any],
     settings: dict[str, Any],
     bootstrap: Kind | None,
-    options: dict[str, Any],
-    files: data_options.Files,
+    chosen: dict[str, Any],
+    into: data_options.Files,
 ) -> None:
     from lockmodel.cli.fit_text import Refits, text
     from lockmodel.fitting.bootstrap import bootstrap as resample
@@ -155,13 +171,13 @@ def _fit_model(
 
     apart = bool({"variant", "kernel"} & set(said["share"].values()))
     loaded = load_sets(
-        wanted, said["variants"], options["what"], options["only"], options["reading"], apart
+        wanted, said["variants"], chosen["what"], chosen["only"], chosen["reading"], apart
     )
     with (
-        common.optional_file(files.output, files.force) as toml,
-        common.optional_file(files.report, files.force) as markdown,
-        common.plot_file(files.plot, files.force) as picture,
-        common.output(None, files.as_json, files.force) as write,
+        files.optional_file(into.output, into.force) as toml,
+        files.optional_file(into.report, into.force) as markdown,
+        files.optional_file(into.plot_file, into.force) as picture,
+        files.output(None, into.as_json, into.force) as write,
         common.compiling(),
     ):
         found = run(loaded, free, said["share"], Settings(**settings), common.progress)
@@ -178,7 +194,7 @@ def _fit_model(
         write(
             Report(
                 lambda: plain,
-                lambda colour: text(found, judged, refits, models, files.output, colour),
+                lambda colour: text(found, judged, refits, models, into.output, colour),
             )
         )
         if toml is not None:
@@ -189,7 +205,7 @@ def _fit_model(
             from lockmodel.fitting.report import markdown as as_markdown
 
             markdown.stream.write(as_markdown(found, judged).encode())
-        if files.plot is not None:
+        if into.plot or into.plot_file:
             from lockmodel.answers.band import curves
 
             drawn, title = curves(found), f"{found.scenarios[found.main].name}, fitted"
@@ -197,10 +213,10 @@ def _fit_model(
             from lockmodel.figures.fit import draw
 
             draw(drawn, title, picture.stream, picture.path.suffix[1:])
-        if files.plot == common.PLOT_TERMINAL:
+        if into.plot:
             from lockmodel.figures.fit_terminal import draw as draw_terminal
 
-            common.echo(draw_terminal(drawn, title))
+            files.echo(draw_terminal(drawn, title))
     from lockmodel.fitting.health import flags
 
     bad = [flag for flag in flags(found.estimate) if flag.startswith(FATAL)]
@@ -211,20 +227,19 @@ def _fit_model(
 def _wanted(data: Sequence[str], model: str | None) -> list[Wanted]:
     """Return files and their models; MODEL=FILE names its own."""
     from lockmodel.fitting.datasets import Wanted
-    from lockmodel.model.shipped import find_data, find_scenario
 
     made = []
     for text in data:
         own, equals, name = text.partition("=")
         if equals and not Path(text).exists():
-            path = find_data(name)
+            path = inputs.data(name)
         else:
-            own, name, path = model or "", text, find_data(text)
+            own, name, path = model or "", text, inputs.data(text)
         if not own:
             raise ArgumentError(
                 f"DATA {text!r}: no model; write MODEL={text}, or add --model MODEL"
             )
-        made.append(Wanted(path, name, find_scenario(own), own))
+        made.append(Wanted(path, name, inputs.scenario(own), own))
     return made
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lockmodel.cli import common
+from lockmodel.cli import common, files, inputs
 from lockmodel.cli import text as tx
-from lockmodel.cli.common import Report
+from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, ScenarioError, nearest
 
 if TYPE_CHECKING:
@@ -36,24 +36,23 @@ class _Compared:
     found: Comparison
 
 
-def compete(data: Sequence[str], options: dict[str, Any], files: Files) -> None:
+def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
     """Compare the families on every curve, print and write what was asked for."""
     from lockmodel.fitting.curves.comparison import compare
-    from lockmodel.model.shipped import find_data
     from lockmodel.observe.readers import read_file
 
     found: list[tuple[str, Reading, Curve]] = []
     for name in data:
-        reading = read_file(find_data(name), options["reading"])
+        reading = read_file(inputs.data(name), options["reading"])
         found += [(name, reading, curve) for curve in _chosen(name, reading, options)]
-    if files.output is not None and len(found) > 1:
+    if into.output is not None and len(found) > 1:
         names = ", ".join(repr(curve.label) for _, _, curve in found[:8])
-        raise ArgumentError(f"-o {files.output}: there are several curves; --only one of {names}")
+        raise ArgumentError(f"-o {into.output}: there are several curves; --only one of {names}")
     with (
-        common.optional_file(files.output, files.force) as toml,
-        common.optional_file(files.report, files.force) as markdown,
-        common.plot_file(files.plot, files.force) as picture,
-        common.output(None, files.as_json, files.force) as write,
+        files.optional_file(into.output, into.force) as toml,
+        files.optional_file(into.report, into.force) as markdown,
+        files.optional_file(into.plot_file, into.force) as picture,
+        files.output(None, into.as_json, into.force) as write,
     ):
         compared = [
             _Compared(name, _per_second(reading), compare(curve))
@@ -64,27 +63,27 @@ def compete(data: Sequence[str], options: dict[str, Any], files: Files) -> None:
         write(
             Report(
                 lambda: {"schema": SCHEMA, "curves": [_plain(one) for one in compared]},
-                lambda colour: tx.render(_parts(compared, files.output), colour),
+                lambda colour: tx.render(_parts(compared, into.output), colour),
             )
         )
         if markdown is not None:
-            fenced = tx.render(_parts(compared, files.output), False)
+            fenced = tx.render(_parts(compared, into.output), False)
             markdown.stream.write(f"# Curve families\n\n```\n{fenced}```\n".encode())
-        if files.plot is not None:
+        if into.plot or into.plot_file:
             drawn = [_drawn(one) for one in compared]
-            _draw(drawn, picture, files.plot)
+            _draw(drawn, picture, into.plot)
 
 
-def _draw(drawn: Sequence[Drawn], picture: common.Target | None, plot: str) -> None:
+def _draw(drawn: Sequence[Drawn], picture: files.Target | None, plot: bool) -> None:
     title = "average of the families, 90 % band"
     if picture is not None:
         from lockmodel.figures.fit import draw
 
         draw(drawn, title, picture.stream, picture.path.suffix[1:])
-    elif plot == common.PLOT_TERMINAL:
+    if plot:
         from lockmodel.figures.fit_terminal import draw as draw_terminal
 
-        common.echo(draw_terminal(drawn, title))
+        files.echo(draw_terminal(drawn, title))
 
 
 def _chosen(name: str, reading: Reading, options: dict[str, Any]) -> list[Curve]:
@@ -119,7 +118,6 @@ def _scenario(one: _Compared, options: dict[str, Any]) -> str:
     from lockmodel.fitting.estimate import Settings
     from lockmodel.fitting.fitting import run
     from lockmodel.fitting.generic import generic
-    from lockmodel.model.shipped import find_data
     from lockmodel.model.toml import dumps
 
     if not one.rate:
@@ -129,7 +127,7 @@ def _scenario(one: _Compared, options: dict[str, Any]) -> str:
         )
     made = generic(one.found, "generic-lock", one.file)
     label = one.found.curve.label
-    wanted = [Wanted(find_data(one.file), one.file, made.scenario)]
+    wanted = [Wanted(inputs.data(one.file), one.file, made.scenario)]
     only = [part for part in label.split("/") if part] if options["only"] else []
     loaded = load_sets(wanted, {}, options["what"], only, options["reading"])
     fitted = run(loaded, made.free, settings=Settings(priors=False), progress=common.progress)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
+from typer import Argument, Option
 
-from lockmodel.cli import common, data_options
-from lockmodel.cli.common import Report, output_options
+from lockmodel.cli import files, inputs, options
+from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, ScenarioError
 
 if TYPE_CHECKING:
@@ -38,34 +38,52 @@ NAMES = {
 }
 
 
-@click.command(name="import")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--format", "form", metavar="NAME", help="Format of all files [default: by content].")
-@click.option("--tasks", type=int, metavar="N", help="Population, where the file does not say it.")
-@click.option("--cpus", type=int, metavar="N", help="CPUs of the machine, for idle shares.")
-@click.option("--wall-s", type=float, metavar="S", help="Length of the run, to check totals.")
-@click.option(
-    "--iterations", type=float, metavar="K", help="Iterations per run of a command (hyperfine)."
-)
-@data_options.unit_option
-@data_options.quantity_option
-@click.option("--all", "every", is_flag=True, help="Print every row, however many.")
-@output_options
 def import_(
-    files: tuple[str, ...],
-    form: str | None,
-    tasks: int | None,
-    cpus: int | None,
-    wall_s: float | None,
-    iterations: float | None,
-    unit: str | None,
-    quantity: str | None,
-    every: bool,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    names: Annotated[
+        list[str],
+        Argument(
+            metavar="FILE...",
+            help="What other tools wrote; - is standard input.",
+            show_default=False,
+        ),
+    ],
+    form: Annotated[
+        str | None,
+        Option(
+            "--format",
+            metavar="NAME",
+            help="Format of all files [default: by content].",
+            show_default=False,
+        ),
+    ] = None,
+    tasks: Annotated[
+        int | None,
+        Option(metavar="N", help="Population, where the file does not say it.", show_default=False),
+    ] = None,
+    cpus: Annotated[
+        int | None,
+        Option(metavar="N", help="CPUs of the machine, for idle shares.", show_default=False),
+    ] = None,
+    wall_s: Annotated[
+        float | None,
+        Option(
+            "--wall-s", metavar="S", help="Length of the run, to check totals.", show_default=False
+        ),
+    ] = None,
+    iterations: Annotated[
+        float | None,
+        Option(
+            metavar="K", help="Iterations per run of a command (hyperfine).", show_default=False
+        ),
+    ] = None,
+    unit: options.Unit = None,
+    quantity: options.Quantity = None,
+    every: options.All = False,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
-    """Read measurements of other tools, and say what they can determine.
+    """Read measurements of other tools, and say what they are good for.
 
     A format is found by content, never by the name of the file: CSV with the header
     tasks,throughput[,sd][,repeat][,variant][,kernel]; JSON lines of the same;
@@ -90,15 +108,14 @@ def import_(
       $ lockmodel import curve.csv locks.csv lock_stat.txt
       $ lockmodel import holds.txt --unit ns --quantity hold
     """
-    from lockmodel.model.shipped import find_data
     from lockmodel.observe.collector import Options
     from lockmodel.observe.coverage import coverage
     from lockmodel.observe.readers import read_file
 
     _check(tasks=tasks, cpus=cpus, wall_s=wall_s, iterations=iterations)
-    options = Options(unit, quantity, tasks, cpus, wall_s, iterations)
-    with common.output(output, as_json, force) as write:
-        readings = [read_file(find_data(name), options, form) for name in files]
+    wanted = Options(unit, quantity, tasks, cpus, wall_s, iterations)
+    with files.output(output, as_json, force) as write:
+        readings = [read_file(inputs.data(name), wanted, form) for name in names]
         found = [o for reading in readings for o in reading.observations]
         good_for = coverage(found)
 
@@ -109,10 +126,7 @@ def import_(
         csv = (lambda: _csv(found)) if as_csv else None
         write(Report(lambda: _data(readings, good_for), text, csv))
     if as_csv:
-        common.echo(text(False), newline=False)
-
-
-"""The command line finds a command by its name, and Python reserves this one."""
+        files.echo(text(False), newline=False)
 
 
 def _check(**numbers: float | None) -> None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
+from typer import Option
 
-from lockmodel.cli import common
-from lockmodel.cli.common import (
-    Report,
-    fit_origin,
-    fit_warning,
-    method_option,
-    output_options,
-)
+from lockmodel.cli import common, files, inputs, options
+from lockmodel.cli.common import fit_origin, fit_warning
+from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,26 +27,17 @@ LONGEST_BESIDE_INTERVALS = 36
 """... when gains have intervals."""
 
 
-@click.command()
-@click.argument("model")
-@click.option("-n", "population", metavar="N", help="One population [default: all CPUs].")
-@click.option(
-    "--top", default=TOP, show_default=True, metavar="ROWS", help="Rows to print; 0 prints all."
-)
-@method_option
-@common.walks_option
-@output_options
 def levers(
-    model: str,
-    population: str | None,
-    top: int,
-    method: str,
-    walks: str | None,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    model: options.Model,
+    population: options.Population = None,
+    top: Annotated[int, Option(metavar="ROWS", help="Rows to print; 0 prints all.")] = TOP,
+    method: options.ClosedMethod = "auto",
+    walks: options.Walks = None,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
-    """Every lever that applies, ranked by what it buys at one population.
+    """Every lever that applies, ranked by what it buys.
 
     Each lever is tried by itself, on one lock and on all: half and no hold, one
     acquire per lock and per site, each site skipped, the lock excluded, shards by
@@ -77,14 +63,13 @@ def levers(
     from lockmodel.answers.whatif import rank
     from lockmodel.errors import ArgumentError
     from lockmodel.model.populations import parse_one
-    from lockmodel.model.shipped import find_scenario
 
     if top < 0:
         raise ArgumentError(f"--top {top} must be 0 (all) or more")
     asked = None if population is None else parse_one(population)
-    scenario = common.with_walkers(find_scenario(model), walks)
+    scenario = inputs.scenario(model, walks)
     n = asked or scenario.machine.cpus
-    with common.output(output, as_json, force) as write:
+    with files.output(output, as_json, force) as write:
         found = rank(scenario, n, method, common.progress)
         write(Report(found.to_json, lambda colour: _ranking(scenario, found, top, colour)))
 
@@ -118,7 +103,7 @@ def _ranking(scenario: Scenario, found: Ranking, top: int, colour: bool) -> str:
     if best is not None:
         then = "no lock of this scenario" if best.binding == "cpu" else best.binding
         parts.append(
-            f"Largest gain short of a limit: {best.lever} ({_gain(best)}); then {then} "
+            f"Largest gain short of a limit: {best.lever.text} ({_gain(best)}); then {then} "
             f"binds. Only the locks of the scenario are modelled: past them expect others."
         )
     parts += common.caveats(found.warnings, found.method)
@@ -140,11 +125,11 @@ def _ranking_table(found: Ranking, shown: Sequence[Ranked]) -> Any:
     """Return the table of the levers; the ceiling gives way to intervals."""
     from lockmodel.cli import text as tx
 
-    longest = max((len(row.lever) for row in shown), default=0)
+    longest = max((len(row.lever.text) for row in shown), default=0)
     marks = [" *" if row.limit else "  " for row in shown]
     if found.fit is None:
         rows = [
-            [row.lever, tx.gain(row.gain) + mark, tx.si(row.ceiling_per_s, "/s"), row.binding]
+            [row.lever.text, tx.gain(row.gain) + mark, tx.si(row.ceiling_per_s, "/s"), row.binding]
             for row, mark in zip(shown, marks, strict=True)
         ]
         fold = (3,) if longest <= LONGEST else (0, 3)
@@ -153,7 +138,7 @@ def _ranking_table(found: Ranking, shown: Sequence[Ranked]) -> Any:
 
     gains = intervals.aligned([(row.gain, row.gain_interval) for row in shown], marks)
     rows = [
-        [row.lever, cell, row.binding.split("-x86")[0]]
+        [row.lever.text, cell, row.binding.split("-x86")[0]]
         for row, cell in zip(shown, gains, strict=True)
     ]
     head = f"gain ({intervals.title(found.fit)})"
@@ -170,12 +155,12 @@ def _shard_lines(found: Ranking) -> list[str]:
         if max(row.gain for row in shards.tried) < NOTHING:
             continue
         gains = [
-            f"{row.lever.rpartition('=')[2]} "
+            f"{row.lever.value.k} "
             + ("no (walkers)" if row.after_per_s == 0 else tx.gain(row.gain).replace(" ", ""))
             for row in shards.tried
         ]
         verdict = f"{shards.enough} are enough"
-        if shards.walkers and shards.best < int(shards.tried[-1].lever.rpartition("=")[2]):
+        if shards.walkers and shards.best < shards.tried[-1].lever.value.k:
             verdict += f", {shards.best} are best: more cost the walkers more"
         lines.append(f"{shards.lock}: {', '.join(gains)}; {verdict}")
     if lines and not any(shards.walkers for shards in found.shards):

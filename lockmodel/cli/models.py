@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
-from lockmodel.cli import common
-from lockmodel.cli.common import Report, output_options
+from lockmodel.cli import files, options
+from lockmodel.cli.files import Report
 
 
-@click.command()
-@output_options
-def models(as_json: bool, output: str | None, force: bool) -> None:
+def models(
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
+) -> None:
     """List the shipped scenarios, one line each.
 
     \b
@@ -44,5 +44,5 @@ def models(as_json: bool, output: str | None, force: bool) -> None:
         columns = ["name", "CPUs", "title"]
         return tx.render([tx.table(columns, rows, left=(0, 2), fold=(2,))], colour)
 
-    with common.output(output, as_json, force) as write:
+    with files.output(output, as_json, force) as write:
         write(Report(data, text))

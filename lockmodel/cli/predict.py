@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
+from typer import Option
 
-from lockmodel.cli import common
-from lockmodel.cli.common import (
-    COUNTS_HELP,
-    Report,
-    check_plot,
-    fit_origin,
-    fit_warning,
-    output_options,
-)
+from lockmodel.cli import common, files, inputs, options
+from lockmodel.cli.common import fit_origin, fit_warning
+from lockmodel.cli.files import Report, check_plot
 from lockmodel.errors import NotTrustworthyError
 
 if TYPE_CHECKING:
@@ -29,36 +23,27 @@ MANY_LOCKS = 3
 """From so many locks on the column "iteration" (n / throughput) gives way to wider ones."""
 
 
-@click.command()
-@click.argument("model")
-@click.option("-n", "population", required=True, metavar="LIST", help=COUNTS_HELP)
-@click.option("--all", "every", is_flag=True, help="Print every population, however many.")
-@common.any_method_option("the cheapest with an error of at most --max-error, and why")
-@click.option(
-    "--max-error",
-    type=float,
-    default=0.2,
-    show_default=True,
-    metavar="SHARE",
-    help="Relative error of throughput that auto accepts; simulation aims at half of it, at least "
-    "at 0.005.",
-)
-@common.time_limit_option
-@common.walks_option
-@common.plot_option("throughput and ceiling against population")
-@output_options
 def predict(
-    model: str,
-    population: str,
-    every: bool,
-    method: str,
-    max_error: float,
-    time_limit: float,
-    walks: str | None,
-    plot: str | None,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    model: options.Model,
+    population: options.Populations = None,
+    every: options.All = False,
+    method: options.AnyMethod = "auto",
+    max_error: Annotated[
+        float,
+        Option(
+            "--max-error",
+            metavar="SHARE",
+            help="Relative error of throughput that auto accepts; simulation aims at half of it, "
+            "at least at 0.005.",
+        ),
+    ] = 0.2,
+    time_limit: options.TimeLimit = options.TIME_LIMIT_S,
+    walks: options.Walks = None,
+    plot: options.Plot = False,
+    plot_file: options.PlotFile = None,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
     """Predict throughput at some populations, and what each lock costs there.
 
@@ -91,22 +76,20 @@ def predict(
       lockmodel predict execl-xeon8369b -n 8,64 --method simulation
     """
     from lockmodel.answers.predict import predict
-    from lockmodel.model.populations import parse_counts
-    from lockmodel.model.shipped import find_scenario
 
-    populations = parse_counts(population)
-    check_plot(plot, as_json, output)
-    scenario = common.with_walkers(find_scenario(model), walks)
+    scenario = inputs.scenario(model, walks)
+    populations = inputs.populations(population, scenario)
+    check_plot(plot, plot_file, as_json, output)
     with (
-        common.output(output, as_json, force) as write,
-        common.plot_file(plot, force) as target,
+        files.output(output, as_json, force) as write,
+        files.optional_file(plot_file, force) as target,
         common.patience(time_limit) as stop,
         common.compiling(),
     ):
         found = predict(scenario, populations, method, common.progress, max_error, stop)
         write(Report(found.to_json, lambda colour: _text(scenario, found, every, colour)))
-        if plot == common.PLOT_TERMINAL:
-            common.echo(_terminal_plot(found))
+        if plot:
+            files.echo(_terminal_plot(found))
         if target is not None:
             from lockmodel.figures.throughput import draw
 

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from lockmodel.cli import common
-from lockmodel.cli.common import Report, output_options
+from lockmodel.cli import files, inputs, options
+from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
     from lockmodel.model.distribution import Distribution
     from lockmodel.model.scenario import Scenario
 
 
-@click.command()
-@click.argument("model")
-@click.option(
-    "-n", "population", metavar="N", help="Population of the demands [default: all CPUs]."
-)
-@output_options
 def show(
-    model: str, population: str | None, as_json: bool, output: str | None, force: bool
+    model: options.Model,
+    population: options.Population = None,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
     """Show a scenario as the tool understands it.
 
@@ -42,11 +38,10 @@ def show(
       lockmodel show execl-xeon8369b -n 64
     """
     from lockmodel.model.populations import parse_one
-    from lockmodel.model.shipped import find_scenario
 
-    scenario = find_scenario(model)
+    scenario = inputs.scenario(model)
     n = scenario.machine.cpus if population is None else parse_one(population)
-    with common.output(output, as_json, force) as write:
+    with files.output(output, as_json, force) as write:
         write(Report(lambda: _data(scenario, n), lambda c: _text(scenario, n, c)))
 
 

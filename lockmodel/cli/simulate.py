@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
+from typer import Option
 
-from lockmodel.cli import common
-from lockmodel.cli.common import COUNTS_HELP, Report, output_options
+from lockmodel.cli import common, files, inputs, options
+from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 if TYPE_CHECKING:
@@ -20,41 +20,35 @@ if TYPE_CHECKING:
 PRECISION = 0.005
 
 
-@click.command()
-@click.argument("model")
-@click.option("-n", "population", required=True, metavar="LIST", help=COUNTS_HELP)
-@click.option(
-    "--precision",
-    type=float,
-    default=PRECISION,
-    show_default=True,
-    metavar="SHARE",
-    help="Stop when the 95 % interval of the throughput is +- this share of it.",
-)
-@click.option("--seed", type=int, default=1, show_default=True, help="Chooses the random streams.")
-@click.option("--workers", type=int, metavar="N", help="Threads [default: all CPUs].")
-@click.option(
-    "--trace",
-    metavar="FILE",
-    help="Write a short window for ui.perfetto.dev or chrome://tracing (one population).",
-)
-@common.time_limit_option
-@common.walks_option
-@output_options
 def simulate(
-    model: str,
-    population: str,
-    precision: float,
-    seed: int,
-    workers: int | None,
-    trace: str | None,
-    time_limit: float,
-    walks: str | None,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    model: options.Model,
+    population: options.Populations = None,
+    precision: Annotated[
+        float,
+        Option(
+            metavar="SHARE",
+            help="Stop when the 95 % interval of the throughput is +- this share of it.",
+        ),
+    ] = PRECISION,
+    seed: Annotated[int, Option(metavar="N", help="Chooses the random streams.")] = 1,
+    workers: Annotated[
+        int | None, Option(metavar="N", help="Threads [default: all CPUs].", show_default=False)
+    ] = None,
+    trace: Annotated[
+        str | None,
+        Option(
+            metavar="FILE",
+            help="Write a short window for ui.perfetto.dev or chrome://tracing (one population).",
+            show_default=False,
+        ),
+    ] = None,
+    time_limit: options.TimeLimit = options.TIME_LIMIT_S,
+    walks: options.Walks = None,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
-    """Simulate a scenario event by event: any hold distribution, any kind of lock.
+    """Simulate a scenario event by event.
 
     Sixteen replications with independent random streams run until the throughput
     is known to --precision. The same --seed gives the same answer on any number
@@ -73,10 +67,8 @@ def simulate(
       lockmodel simulate execl-xeon8369b -n 64 --precision 0.002
       lockmodel simulate execl-xeon8369b -n 8 --trace convoy.json
     """
-    from lockmodel.model.populations import parse_counts
-    from lockmodel.model.shipped import find_scenario
-
-    populations = parse_counts(population)
+    scenario = inputs.scenario(model, walks)
+    populations = inputs.populations(population, scenario)
     if trace is not None and len(populations) > 1:
         raise ArgumentError(
             f"--trace {trace}: a trace shows one population, -n {population} is "
@@ -84,10 +76,9 @@ def simulate(
         )
     if trace is not None and output is not None and Path(trace).resolve() == Path(output).resolve():
         raise ArgumentError(f"-o and --trace both name {output}; give each its own file")
-    scenario = common.with_walkers(find_scenario(model), walks)
     with (
-        common.output(output, as_json, force) as write,
-        common.new_file(trace, force) if trace else contextlib.nullcontext() as target,
+        files.output(output, as_json, force) as write,
+        files.new_file(trace, force) if trace else contextlib.nullcontext() as target,
         common.patience(time_limit) as stop,
     ):
         from lockmodel.solvers.simulation.replicate import check

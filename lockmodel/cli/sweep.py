@@ -4,59 +4,44 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-import click
+import typer
+from typer import Option
 
-from lockmodel.cli import common
-from lockmodel.cli.common import (
-    COUNTS_HELP,
-    Report,
-    check_plot,
-    fit_origin,
-    fit_warning,
-    method_option,
-    output_options,
-)
+from lockmodel.cli import common, files, inputs, options
+from lockmodel.cli.common import fit_origin, fit_warning
+from lockmodel.cli.files import Report, check_plot
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 if TYPE_CHECKING:
     from lockmodel.answers.sweep import Sweep
 
 
-@click.command()
-@click.argument("model")
-@click.option(
-    "--over",
-    multiple=True,
-    required=True,
-    metavar="[LOCK:]AXIS=VALUES",
-    help="Repeatable. AXIS is acquires, hold, shards or think.",
-)
-@click.option("-n", "population", required=True, metavar="LIST", help=COUNTS_HELP)
-@method_option
-@common.walks_option
-@common.plot_option("lines (one axis) or a heat map (two axes) at the largest population")
-@output_options
 def sweep(
-    model: str,
-    over: tuple[str, ...],
-    population: str,
-    method: str,
-    walks: str | None,
-    plot: str | None,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    model: options.Model,
+    over: Annotated[
+        list[str],
+        Option(
+            metavar="[LOCK:]AXIS=VALUES",
+            help="Repeatable. AXIS is acquires, hold, shards or think.",
+            show_default=False,
+        ),
+    ],
+    population: options.Populations = None,
+    method: options.ClosedMethod = "auto",
+    walks: options.Walks = None,
+    plot: options.Plot = False,
+    plot_file: options.PlotFile = None,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
-    """Throughput over a grid; prints tidy CSV, one row per combination and n.
+    """Throughput over a grid of levers, as tidy CSV.
 
     \b
     Axes, of the binding lock unless LOCK: stands before them:
-      acquires=1..30         acquires per iteration; the held work stays
-      hold=0.0..1.0:11       factor on the held work; 11 values
-      shards=1,2,4,8,16      shards, chosen by CPU
-      think=0.5,1            factor on the think time
+    {axes}
     Columns:
       the axes, n, throughput_per_s (iterations per second), ceiling_per_s (k / D
       of what binds at n), binding; for fitted scenarios also throughput_low_per_s
@@ -71,37 +56,35 @@ def sweep(
     """
     from lockmodel.answers.sweep import parse_axis
     from lockmodel.answers.sweep import sweep as run
-    from lockmodel.model.populations import parse_counts
-    from lockmodel.model.shipped import find_scenario
 
-    populations = parse_counts(population)
+    scenario = inputs.scenario(model, walks)
+    populations = inputs.populations(population, scenario)
     axes = [parse_axis(text) for text in over]
-    check_plot(plot, as_json, output)
-    if plot is not None and len(axes) > 2:
+    check_plot(plot, plot_file, as_json, output)
+    if (plot or plot_file) and len(axes) > 2:
         raise ArgumentError("--plot: draws one or two --over axes; leave it out and use the CSV")
-    scenario = common.with_walkers(find_scenario(model), walks)
     with (
-        common.output(output, as_json, force) as write,
-        common.plot_file(plot, force) as target,
+        files.output(output, as_json, force) as write,
+        files.optional_file(plot_file, force) as target,
     ):
         found = run(scenario, axes, populations, method, common.progress)
-        if plot != common.PLOT_TERMINAL or output is not None:
+        if not plot or output is not None:
             write(Report(found.to_json, lambda colour: _csv(found), lambda: _csv(found)))
-        if plot == common.PLOT_TERMINAL and found.complete:
+        if plot and found.complete:
             from lockmodel.figures.sweep_terminal import draw as draw_terminal
 
-            common.echo(draw_terminal(found))
+            files.echo(draw_terminal(found))
         if target is not None and found.complete:
             from lockmodel.figures.sweep import draw
 
             draw(found, target.stream, target.path.suffix[1:])
     if not as_json:
         for warning in found.capped:
-            click.echo(f"note: {warning}", err=True)
+            typer.echo(f"note: {warning}", err=True)
         for note in (*fit_warning(scenario), *fit_origin(scenario, found.fit)):
-            click.echo(f"note: {note}", err=True)
+            typer.echo(f"note: {note}", err=True)
         if found.warnings and method != "bounds":
-            click.echo(f"note: approximate; `lockmodel predict {model} ...` says where", err=True)
+            typer.echo(f"note: approximate; `lockmodel predict {model} ...` says where", err=True)
     if not found.complete:
         raise NotTrustworthyError(f"interrupted: only {len(found.rows)} rows are finished")
 

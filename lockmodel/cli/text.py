@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import shutil
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +17,20 @@ from rich.text import Text
 from lockmodel.units import si as si
 
 WIDTH = 80
+"""Columns of a report on a wide terminal; a narrower one gets its own width."""
+
+NARROWEST = 32
+
+GAP = 2
+"""Blanks between columns."""
+
+LEAST = 8
+"""Characters that a column which gives way keeps."""
+
+
+def width() -> int:
+    """Return the columns that there are for a report."""
+    return max(NARROWEST, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
 def percent(share: float) -> str:
@@ -42,22 +59,91 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else plural}"
 
 
+@dataclass(frozen=True)
+class Grid:
+    """A table; where it does not fit, every row becomes a block with a line per cell.
+
+    Attributes
+    ----------
+    columns : tuple of str
+    rows : tuple of tuple of str
+    left, fold : frozenset of int
+        Columns that are aligned left, and those that give way.
+    heads : bool
+        Whether the names of the columns are printed.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left: frozenset[int]
+    fold: frozenset[int]
+    heads: bool = True
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Give rich the table, or the blocks."""
+        widths = [
+            max(len(line) for cell in cells for line in cell.split("\n"))
+            for cells in zip(self.columns, *self.rows, strict=True)
+        ]
+        least = sum(min(w, LEAST) if i in self.fold else w for i, w in enumerate(widths))
+        if least + GAP * (len(widths) - 1) <= options.max_width or len(widths) == 1:
+            yield self._table()
+        else:
+            yield Text("\n".join(self._blocks(options.max_width)))
+
+    def _table(self) -> Table:
+        made = Table(
+            box=None,
+            pad_edge=False,
+            show_edge=False,
+            padding=(0, GAP, 0, 0),
+            show_header=self.heads,
+        )
+        for i, column in enumerate(self.columns):
+            justify: Literal["left", "right"] = "left" if i in self.left else "right"
+            made.add_column(
+                Text(column, style="bold"),
+                justify=justify,
+                overflow="fold",
+                no_wrap=i not in self.fold,
+            )
+        for row in self.rows:
+            made.add_row(*(Text(cell) for cell in row))
+        return made
+
+    def _blocks(self, width: int) -> Iterator[str]:
+        name, *heads = (" ".join(column.split()) for column in self.columns)
+        wide = max(map(len, heads))
+        for first, *others in self.rows:
+            yield f"{name} {first.strip()}".strip()
+            for head, cell in zip(heads, others, strict=True):
+                if cell.strip():
+                    head = f"  {head:<{wide}} "
+                    yield from textwrap.wrap(head + cell.strip(), width, subsequent_indent="    ")
+
+
 def table(
     columns: Sequence[str],
     rows: Sequence[Sequence[str]],
     left: Sequence[int] = (),
     fold: Sequence[int] = (),
-) -> Table:
+    heads: bool = True,
+) -> Grid:
     """Return a table; columns in `left` are aligned left, those in `fold` give way."""
-    made = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
-    for i, column in enumerate(columns):
-        justify: Literal["left", "right"] = "left" if i in left else "right"
-        made.add_column(
-            Text(column, style="bold"), justify=justify, overflow="fold", no_wrap=i not in fold
-        )
-    for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
-    return made
+    cells = tuple(map(tuple, rows))
+    return Grid(tuple(columns), cells, frozenset(left), frozenset(fold), heads)
+
+
+def more(hidden: int, noun: str, option: str) -> list[str]:
+    """Return the line that counts what was left out and says how to see it; nothing for none."""
+    return [f"{count(hidden, noun)} more: {option}"] if hidden > 0 else []
+
+
+def caveats(warnings: Sequence[str], worth: str = "") -> list[str]:
+    """Return the line that counts the approximations: "4 approximations, worth ...: --explain"."""
+    if not warnings:
+        return []
+    return [f"{count(len(warnings), 'approximation')}{worth and ', ' + worth}: --explain"]
 
 
 def bullets(head: str, lines: Sequence[str]) -> list[RenderableType]:
@@ -75,10 +161,10 @@ def bullets(head: str, lines: Sequence[str]) -> list[RenderableType]:
 
 
 def render(parts: Sequence[RenderableType], colour: bool) -> str:
-    """Return the parts as text of `WIDTH` columns without trailing blanks."""
+    """Return the parts as text of `width()` columns without trailing blanks."""
     buffer = io.StringIO()
     console = Console(
-        file=buffer, width=WIDTH, force_terminal=colour, color_system="auto" if colour else None
+        file=buffer, width=width(), force_terminal=colour, color_system="auto" if colour else None
     )
     for part in parts:
         console.print(part, markup=False, highlight=False)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import click
+from typer import Argument, Option
 
-from lockmodel.cli import common
-from lockmodel.cli.common import Report, output_options
+from lockmodel.cli import common, files, inputs, options
+from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,33 +20,28 @@ SCHEMA = "lockmodel.theory/1"
 FORMATS = ("text", "latex", "typst", "python")
 
 
-@click.command()
-@click.argument("name", required=False)
-@click.option(
-    "--model", "models", multiple=True, metavar="MODEL", help="Whose numbers; repeatable."
-)
-@click.option("-n", "population", metavar="N", help="Population of the numbers [all CPUs].")
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(FORMATS),
-    default="text",
-    show_default=True,
-    help="text: the statement with its numbers; else its formulae alone.",
-)
-@common.walks_option
-@output_options
 def theory(
-    name: str | None,
-    models: tuple[str, ...],
-    population: str | None,
-    style: str,
-    walks: str | None,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    name: Annotated[
+        str | None,
+        Argument(
+            metavar="[NAME]", help="Of a statement; without it they are listed.", show_default=False
+        ),
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        Option("--model", metavar="MODEL", help="Whose numbers; repeatable.", show_default=False),
+    ] = None,
+    population: options.Population = None,
+    style: Annotated[
+        Literal["text", "latex", "typst", "python"],
+        Option("--format", help="text: the statement with its numbers; else its formulae alone."),
+    ] = "text",
+    walks: options.Walks = None,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
-    """The argument in closed form: statements, conditions, and their numbers.
+    """The argument in closed form: statements and their numbers.
 
     Without NAME lists the statements. With NAME prints what it says, its
     formulae, when it holds, how it is derived, and its numbers for a scenario:
@@ -78,19 +73,18 @@ def theory(
     """
     from lockmodel.errors import ArgumentError
     from lockmodel.model.populations import parse_one
-    from lockmodel.model.shipped import find_scenario
     from lockmodel.statements import STATEMENTS, find_statement
 
     if name is None:
         if models or population or walks or style != "text":
             raise ArgumentError(f"NAME is missing; give one of {', '.join(STATEMENTS)}")
-        with common.output(output, as_json, force) as write:
+        with files.output(output, as_json, force) as write:
             write(Report(_list_data, _list_text))
         return
     made = find_statement(name)
-    scenarios = [common.with_walkers(find_scenario(m), walks) for m in models or made.models]
+    scenarios = [inputs.scenario(m, walks) for m in models or made.models]
     n = None if population is None else parse_one(population)
-    with common.output(output, as_json, force) as write:
+    with files.output(output, as_json, force) as write:
         if style != "text" and not as_json:
             write(Report(lambda: _data(made, []), lambda colour: _exported(made, style)))
             return
@@ -170,16 +164,15 @@ def _text(made: Statement, found: Sequence[Numbers], warned: Sequence[str], colo
 
     parts: list[Any] = [f"{made.name}: {made.title}", ""]
     for paragraph in made.says:
-        parts += [textwrap.fill(paragraph, tx.WIDTH), ""]
+        parts += [textwrap.fill(paragraph, tx.width()), ""]
     parts += [line for one in made.formulae for line in _formula_lines(one)]
     parts += ["", "where"]
     rows = [[f"  {q.text}", q.meaning + (f" [{q.unit}]" if q.unit else "")] for q in made.glossary]
-    table = tx.table(["", ""], rows, left=(0, 1), fold=(1,))
-    table.show_header = False
+    table = tx.table(["", ""], rows, left=(0, 1), fold=(1,), heads=False)
     parts += [table, ""]
     parts += tx.bullets("holds if:", made.conditions)
-    parts += [textwrap.fill(f"derived: {made.derivation}", tx.WIDTH)]
-    parts += [textwrap.fill(f"source: {made.source}", tx.WIDTH)]
+    parts += [textwrap.fill(f"derived: {made.derivation}", tx.width())]
+    parts += [textwrap.fill(f"source: {made.source}", tx.width())]
     parts += ["", *dict.fromkeys(warned)] if warned else []
     for numbers in found:
         parts += _numbers(numbers)
@@ -208,8 +201,7 @@ def _numbers(numbers: Numbers) -> list[Any]:
     parts: list[Any] = ["", f"{numbers.scenario} at {tx.count(numbers.population, 'process')}{of}:"]
     if numbers.values:
         rows = [[f"  {one.name}", _shown(one)] for one in numbers.values]
-        table = tx.table(["", ""], rows, left=(0,), fold=(0,))
-        table.show_header = False
+        table = tx.table(["", ""], rows, left=(0,), fold=(0,), heads=False)
         parts.append(table)
     return [*parts, *tx.bullets("  said of these numbers:", numbers.notes)]
 

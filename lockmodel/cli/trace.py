@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import click
+import typer
+from typer import Argument, Option
 
-from lockmodel.cli import common
-from lockmodel.cli.acquires import system_options
-from lockmodel.cli.common import Report, output_options
+from lockmodel.cli import files, options
+from lockmodel.cli.app import SETTINGS
+from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, shown
 
 if TYPE_CHECKING:
     from lockmodel.measure.trace.offsets import Offsets
 
-KINDS = ("kprobes", "script", "bpftrace")
 RUNNING_BTF = Path("/sys/kernel/btf/vmlinux")
 LARGEST_BTF = 64 << 20
 MAPPERS = "0,100"
@@ -27,30 +27,48 @@ LONGEST_NUMBER = 9
 """Digits of --mappers that are read at all."""
 
 
-@click.group(invoke_without_command=True)
-@click.option("--print-probes", is_flag=True, help="Print what to trace, to run as root.")
-@click.option("--kernel", metavar="RELEASE", help="Kernel to be traced [default: this one].")
-@click.option(
-    "--as",
-    "kind",
-    type=click.Choice(KINDS),
-    default=KINDS[0],
-    show_default=True,
-    help="kprobes: lines for kprobe_events; script: a shell script that sets them, runs a "
-    "command and prints the trace; bpftrace: the same events with bpftrace.",
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    invoke_without_command=True,
+    context_settings=SETTINGS,
 )
-@click.option("--btf", metavar="FILE", help="Copy of that kernel's /sys/kernel/btf/vmlinux.")
-@click.option("--kernel-deb", metavar="FILE", help="That kernel's package, or its vmlinuz.")
-@click.pass_context
+
+
+@app.callback()
 def trace(
-    context: click.Context,
-    print_probes: bool,
-    kernel: str | None,
-    kind: str,
-    btf: str | None,
-    kernel_deb: str | None,
+    context: typer.Context,
+    print_probes: Annotated[
+        bool, Option("--print-probes", help="Print what to trace, to run as root.")
+    ] = False,
+    kernel: Annotated[
+        str | None,
+        Option(
+            metavar="RELEASE", help="Kernel to be traced [default: this one].", show_default=False
+        ),
+    ] = None,
+    kind: Annotated[
+        Literal["kprobes", "script", "bpftrace"],
+        Option(
+            "--as",
+            help="kprobes: lines for kprobe_events; script: a shell script that sets them, runs a "
+            "command and prints the trace; bpftrace: the same events with bpftrace.",
+        ),
+    ] = "kprobes",
+    btf: Annotated[
+        str | None,
+        Option(
+            metavar="FILE",
+            help="Copy of that kernel's /sys/kernel/btf/vmlinux.",
+            show_default=False,
+        ),
+    ] = None,
+    kernel_deb: Annotated[
+        str | None,
+        Option(metavar="FILE", help="That kernel's package, or its vmlinuz.", show_default=False),
+    ] = None,
 ) -> None:
-    """Acquires of each file's i_mmap_rwsem per iteration, traced in a kernel.
+    """Acquires of i_mmap_rwsem per iteration, traced in a kernel.
 
     Print the probes, run them as root on the machine to be traced while one
     program is started again and again, then read the result. Or let `trace lab`
@@ -76,7 +94,7 @@ def trace(
             )
         return
     if not print_probes:
-        click.echo(context.get_help())
+        typer.echo(context.get_help())
         return
     from lockmodel.measure.trace import probes
 
@@ -86,7 +104,7 @@ def trace(
         "script": probes.shell_script,
         "bpftrace": probes.bpftrace_script,
     }
-    click.echo(made[kind](offsets, release), nl=False)
+    typer.echo(made[kind](offsets, release), nl=False)
 
 
 def _offsets(kernel: str | None, btf: str | None, package: str | None) -> tuple[str, Offsets]:
@@ -125,11 +143,21 @@ def _bytes(path: str) -> bytes:
         raise FileError(f"--btf {path}: cannot be read: {error.strerror}") from None
 
 
-@trace.command("read")
-@click.argument("file")
-@click.option("--inodes", metavar="FILE", help="Names: lines as stat -L -c '%i %n' prints.")
-@output_options
-def read(file: str, inodes: str | None, as_json: bool, output: str | None, force: bool) -> None:
+@app.command("read", context_settings=SETTINGS)
+def read(
+    file: Annotated[
+        str, Argument(metavar="FILE", help="Trace of the printed probes.", show_default=False)
+    ],
+    inodes: Annotated[
+        str | None,
+        Option(
+            metavar="FILE", help="Names: lines as stat -L -c '%i %n' prints.", show_default=False
+        ),
+    ] = None,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
+) -> None:
     """Count acquires per iteration in FILE, a trace of the printed probes.
 
     FILE is what the script printed, a copy of /sys/kernel/tracing/trace, or what
@@ -151,13 +179,13 @@ def read(file: str, inodes: str | None, as_json: bool, output: str | None, force
     from lockmodel.cli import trace_text
     from lockmodel.measure.acquires.count import SCHEMA, files_json
     from lockmodel.measure.trace import reading, windows
-    from lockmodel.measure.trace.files import files
+    from lockmodel.measure.trace.files import files as by_file
 
-    with common.output(output, as_json, force) as write:
+    with files.output(output, as_json, force) as write:
         found = reading.read(file)
         names = {**found.names, **(reading.names(inodes) if inodes else {})}
         counted = windows.count(found)
-        counts = files(counted, names)
+        counts = by_file(counted, names)
         data = {
             "schema": SCHEMA,
             "kernel": found.kernel,
@@ -174,44 +202,38 @@ def read(file: str, inodes: str | None, as_json: bool, output: str | None, force
         )
 
 
-@trace.command("lab")
-@click.option("--kernel-deb", metavar="FILE", required=True, help="Debian package, or a vmlinuz.")
-@click.option(
-    "--loop", type=click.Choice(["fork", "vfork", "execl"]), default="fork", show_default=True
-)
-@click.option("--binary", metavar="PATH", help="What is started [default: /bin/true].")
-@system_options
-@click.option(
-    "--mappers",
-    default=MAPPERS,
-    metavar="M,M",
-    show_default=True,
-    help="Held instructions with that many other processes that map libc.so.6.",
-)
-@click.option("--no-held", is_flag=True, help="Count acquires only: 6 s instead of 20.")
-@click.option("--keep", metavar="FILE", help="Write the trace as well, for `trace read`.")
-@click.option(
-    "--time-limit",
-    metavar="S",
-    type=float,
-    default=LIMIT_S,
-    show_default=True,
-    help="Give up after S seconds.",
-)
-@output_options
+@app.command("lab", context_settings=SETTINGS)
 def lab(
-    kernel_deb: str,
-    loop: str,
-    binary: str | None,
-    sysroot: str | None,
-    library_path: str | None,
-    mappers: str,
-    no_held: bool,
-    keep: str | None,
-    time_limit: float,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    kernel_deb: Annotated[
+        str, Option(metavar="FILE", help="Debian package, or a vmlinuz.", show_default=False)
+    ],
+    loop: Annotated[Literal["fork", "vfork", "execl"], Option(help="One iteration.")] = "fork",
+    binary: Annotated[
+        str | None,
+        Option(metavar="PATH", help="What is started [default: /bin/true].", show_default=False),
+    ] = None,
+    sysroot: options.Sysroot = None,
+    library_path: options.LibraryPath = None,
+    mappers: Annotated[
+        str,
+        Option(
+            metavar="M,M",
+            help="Held instructions with that many other processes that map libc.so.6.",
+        ),
+    ] = MAPPERS,
+    no_held: Annotated[
+        bool, Option("--no-held", help="Count acquires only: 6 s instead of 20.")
+    ] = False,
+    keep: Annotated[
+        str | None,
+        Option(
+            metavar="FILE", help="Write the trace as well, for `trace read`.", show_default=False
+        ),
+    ] = None,
+    time_limit: Annotated[float, Option(metavar="S", help="Give up after S seconds.")] = LIMIT_S,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
     """Trace a loop in a kernel package, booted in QEMU. No root, no KVM.
 
@@ -247,8 +269,8 @@ def lab(
             "out"
         )
     with (
-        common.output(output, as_json, force) as write,
-        common.optional_file(keep, force) as target,
+        files.output(output, as_json, force) as write,
+        files.optional_file(keep, force) as target,
     ):
         found = experiment(
             kernel_deb,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
+import typer
 
 from lockmodel.errors import ArgumentError
 
@@ -87,8 +87,8 @@ def _telling(release: str) -> Iterator[Callable[[str], None]]:
     if not sys.stderr.isatty():
         yield lambda phase: None
         return
-    click.echo(f"lockmodel: booting {release} ...", err=True)
-    yield lambda phase: click.echo(f"lockmodel: {phase}: done", err=True)
+    typer.echo(f"lockmodel: booting {release} ...", err=True)
+    yield lambda phase: typer.echo(f"lockmodel: {phase}: done", err=True)
 
 
 def report(found: Found) -> dict[str, Any]:

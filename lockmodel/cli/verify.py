@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
+from typer import Argument, Option
 
-from lockmodel.cli import common
-from lockmodel.cli.common import COUNTS_HELP, Report, output_options
+from lockmodel.cli import common, files, inputs, options
+from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 if TYPE_CHECKING:
@@ -20,18 +20,27 @@ SHORT = {"product-form": "product", "simulation": "simulated"}
 """Names of solvers that fit."""
 
 
-@click.command()
-@click.argument("model", required=False)
-@click.option("-n", "population", metavar="LIST", help=f"With MODEL only. {COUNTS_HELP}")
-@click.option("--full", is_flag=True, help="More populations, five times finer simulations.")
-@output_options
 def verify(
-    model: str | None,
-    population: str | None,
-    full: bool,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    model: Annotated[
+        str | None,
+        Argument(
+            metavar="[MODEL]",
+            help="Check the solvers on it, instead of on small scenarios.",
+            show_default=False,
+        ),
+    ] = None,
+    population: Annotated[
+        str | None,
+        Option(
+            "-n", metavar="LIST", help=f"With MODEL only: {options.COUNTS}.", show_default=False
+        ),
+    ] = None,
+    full: Annotated[
+        bool, Option("--full", help="More populations, five times finer simulations.")
+    ] = False,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
     """Check that all solvers agree where they solve the same model.
 
@@ -56,13 +65,11 @@ def verify(
 
     if model is None and population is not None:
         raise ArgumentError("-n goes with a MODEL; the matrix has populations of its own")
-    with common.output(output, as_json, force) as write, common.compiling():
+    with files.output(output, as_json, force) as write, common.compiling():
         if model is None:
             found = verify_all(full, common.progress)
         else:
-            from lockmodel.model.shipped import find_scenario
-
-            scenario = find_scenario(model)
+            scenario = inputs.scenario(model)
             cpus = scenario.machine.cpus
             default = sorted({1, 2, max(1, cpus // 8), cpus})
             asked = default if population is None else parse_counts(population)

@@ -2,59 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
+from typer import Option
 
-from lockmodel.cli import common
-from lockmodel.cli.common import (
-    COUNTS_HELP,
-    Report,
-    fit_origin,
-    fit_warning,
-    output_options,
-)
+from lockmodel.cli import common, files, inputs, options
+from lockmodel.cli.common import fit_origin, fit_warning
+from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
     from lockmodel.answers.whatif import WhatIf
     from lockmodel.model.scenario import Scenario
 
 
-@click.command()
-@click.argument("model")
-@click.option("-n", "population", required=True, metavar="LIST", help=COUNTS_HELP)
-@click.option(
-    "--lever", "levers_", multiple=True, required=True, metavar="LEVER", help="Repeatable; below."
-)
-@common.any_method_option("product-form, whose error is nearly the same before and after")
-@common.walks_option
-@output_options
 def whatif(
-    model: str,
-    population: str,
-    levers_: tuple[str, ...],
-    method: str,
-    walks: str | None,
-    as_json: bool,
-    output: str | None,
-    force: bool,
+    model: options.Model,
+    chosen: Annotated[
+        list[str],
+        Option("--lever", metavar="LEVER", help="Repeatable; below.", show_default=False),
+    ],
+    population: options.Populations = None,
+    method: options.AnyMethod = "auto",
+    walks: options.Walks = None,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
-    """Throughput before and after levers, applied together in the order given.
+    """Throughput before and after levers, applied in the order given.
 
     \b
     Levers:
-      shorten_hold:LOCK=FACTOR         held work times FACTOR (0 to 1)
-      batch:LOCK[/SITE]=M              M acquires for the same held work
-      skip:LOCK/SITE                   a site that need not happen
-      shard:LOCK=K[,by=cpu|node|hash][,skew=S][,values=V]
-                                       K shards of the lock and its data; skew is
-                                       a Zipf exponent, values the distinct keys
-      exclude:LOCK                     the lock is not taken at all
-      cheaper_handoff:LOCK=FAMILY[,key_ns=T]
-                                       none | constant | linear | saturating |
-                                       topology; constant alone means as cheap as
-                                       a hand-off is today at best
-      less_think=FACTOR                think time times FACTOR (0 to 1)
+    {levers}
     LOCK may be `all`: a patch reaches the lock of every file.
     Printed numbers:
       before, after    iterations per second of the whole machine
@@ -70,13 +48,11 @@ def whatif(
     """
     from lockmodel.answers.whatif import compare
     from lockmodel.changes.grammar import parse
-    from lockmodel.model.populations import parse_counts
-    from lockmodel.model.shipped import find_scenario
 
-    populations = parse_counts(population)
-    parsed = [parse(text) for text in levers_]
-    scenario = common.with_walkers(find_scenario(model), walks)
-    with common.output(output, as_json, force) as write:
+    scenario = inputs.scenario(model, walks)
+    populations = inputs.populations(population, scenario)
+    parsed = [parse(text) for text in chosen]
+    with files.output(output, as_json, force) as write:
         found = compare(scenario, parsed, populations, method, common.progress)
         write(Report(found.to_json, lambda colour: _text(scenario, found, colour)))
 

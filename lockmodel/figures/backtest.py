@@ -6,7 +6,7 @@ import math
 from typing import IO, Any
 
 from lockmodel.evaluate.backtest.case import Backtest, Entry
-from lockmodel.figures.style import COLOURS, SMALL, canvas
+from lockmodel.figures.style import COLOURS, SMALL, TEXT, canvas, stacked
 
 LINEAR = 0.1
 """Gain up to which the axis is linear: small and negative gains have a place, too."""
@@ -29,6 +29,7 @@ ASIDE = 0.17
 """Rows between the lines of prediction and publication."""
 
 TICKS = (-0.1, 0.0, 0.1, 0.3, 1.0, 10.0)
+FEW_TICKS = (0.0, 0.3, 10.0)
 
 COLUMNS, NAMES = 80, 33
 """Width of the terminal drawing, and of the names in it."""
@@ -91,10 +92,15 @@ def draw_rows(figure: Any, found: Backtest) -> None:
     axes.set_ylim(len(entries) - 0.4, -0.6)
     axes.set_xscale("symlog", linthresh=LINEAR, linscale=0.6)
     axes.set_xlim(*limits)
-    ticks = [tick for tick in TICKS if limits[0] <= tick <= limits[1]]
+    narrow = stacked(figure)
+    ticks = [tick for tick in (FEW_TICKS if narrow else TICKS) if limits[0] <= tick <= limits[1]]
     axes.set_xticks(ticks, [f"{100 * t:+,.0f}" if t else "0" for t in ticks])
     axes.set_xticks([], minor=True)
-    axes.set_xlabel("gain of throughput (%), linear up to 10")
+    label = "gain of throughput (%), linear up to 10"
+    if narrow:  # the names leave little room below the axis
+        figure.supxlabel(label, fontsize=TEXT)
+    else:
+        axes.set_xlabel(label)
     _legend(figure, axes, {entry.verdict for entry in entries})
 
 

@@ -19,6 +19,9 @@ SCHEMA = "lockmodel.figure/1"
 PROGRESS = "progress"
 """The parameter of figures that take seconds."""
 
+WORKERS = "workers"
+"""The parameter of figures that are computed by several processes."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -36,6 +39,8 @@ class Entry:
         Parameters of `data` that may be given.
     column, page : float
         Height in inches at either width; times `relative_height` of the module, if it has one.
+    printed : {'column', 'page'}
+        Width in the paper.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Entry:
     takes: tuple[str, ...]
     column: float
     page: float
+    printed: str = "column"
 
     @property
     def takes_model(self) -> bool:
@@ -106,9 +112,10 @@ ENTRIES = (
         "published gains, predicted with the own result hidden",
         "changes",
         "data/published/interventions.json",
-        (PROGRESS,),
-        3.4,
-        3.6,
+        (PROGRESS, WORKERS),
+        0.9,
+        0.9,
+        "page",
     ),
     Entry(
         "shards",

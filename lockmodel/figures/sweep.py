@@ -13,18 +13,12 @@ from lockmodel.figures.style import COLOURS, DASHES, figure_to
 HEADROOM = 1.5
 """The colour scale ends above the largest value, so that black iso-lines stay legible on it."""
 
-LABELS = {
-    "acquires": "acquires per iteration",
-    "hold": "factor on held work",
-    "shards": "shards",
-    "think": "factor on think time",
-}
-
 
 def axis_label(axis: Axis, sweep: Sweep) -> str:
     """Return the label of an axis with the lock it moves."""
-    lock = "" if axis.quantity == "think" else f" of {axis.lock or sweep.lock}"
-    return LABELS[axis.quantity] + lock
+    lock = "" if axis.kind.target == "none" else f" of {axis.lock or sweep.lock}"
+    form = axis.kind.axis
+    return (axis.quantity if form is None else form.label) + lock
 
 
 def matrix(sweep: Sweep) -> np.ndarray:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockmodel.changes import levers
-from lockmodel.changes.grammar import ALL, parse
+from lockmodel.changes.kinds import Lever, apply_all
 from lockmodel.errors import ArgumentError, ScenarioError, nearest
 from lockmodel.fitting.study import DataSet
 from lockmodel.model.scenario import Scenario
@@ -64,72 +63,9 @@ class Loaded:
     warnings: tuple[str, ...]
 
 
-def change(text: str) -> Change:
-    """Return what a variant's text does to a scenario: levers, separated by ';'; or nothing.
-
-    Beside the levers, ``acquires:LOCK[/SITE]=M`` gives a site any number of acquires for the same
-    held work: the kernel before a batching patch has more.
-
-    Raises
-    ------
-    ArgumentError
-        As `lever_text.parse`.
-    """
-    parts = [part.strip() for part in text.split(";") if part.strip()]
-    try:
-        return _chained(parts)
-    except ArgumentError as error:
-        said = str(error).replace("--lever", "--variant")
-        raise ArgumentError(said) from None
-
-
-def _chained(parts: Sequence[str]) -> Change:
-    """Return levers one after the other."""
-    steps = [
-        _acquires(part) if part.startswith("acquires:") else parse(part).apply for part in parts
-    ]
-
-    def apply(scenario: Scenario) -> Scenario:
-        for step in steps:
-            scenario = step(scenario)
-        return scenario
-
-    return apply
-
-
-def _acquires(text: str) -> Change:
-    target, equals, number = text.removeprefix("acquires:").rpartition("=")
-    lock, _, site = target.partition("/")
-    try:
-        acquires = float(number)
-    except ValueError:
-        acquires = 0.0
-    if not equals or not lock or not 0.0 < acquires < 1e6:
-        raise ArgumentError(f"--variant: {text!r}: write acquires:LOCK[/SITE]=M with M above 0")
-
-    def apply(scenario: Scenario) -> Scenario:
-        names = [x.name for x in scenario.locks] if lock == ALL else [lock]
-        meant = [
-            name
-            for name in names
-            if any(s.acquires > 0 and site in ("", s.label) for s in scenario.sites_of(name))
-        ]
-        if not meant:
-            known = sorted({s.label for s in scenario.sites})
-            raise ArgumentError(
-                f"--variant: {text!r}: scenario {scenario.name!r} takes no such site; "
-                f"{nearest(site or lock, known)}"
-            )
-        for name in meant:
-            scenario = levers.set_acquires(scenario, name, acquires, site or None)
-        return scenario
-
-    return apply
-
-
 def load_sets(
     wanted: Sequence[Wanted],
-    variants: Mapping[str, str] | None = None,
+    variants: Mapping[str, Sequence[Lever]] | None = None,
     what: str | None = None,
     only: Sequence[str] = (),
     options: Options | None = None,
@@ -141,8 +77,8 @@ def load_sets(
     ----------
     wanted : sequence of Wanted
         At least one.
-    variants : mapping of str to str, optional
-        Variant or kernel -> what it changes, see `change`; empty text for the model as it is.
+    variants : mapping of str to sequence of Lever, optional
+        Variant or kernel -> what it changes; no lever for the model as it is.
     what : str, optional
         The test to take where a file holds several.
     only : sequence of str
@@ -160,10 +96,9 @@ def load_sets(
         As the readers.
     """
     _check_once(wanted)
-    variants = dict(variants or {})
-    changes = {name: change(text) for name, text in variants.items()}
+    changes = dict(variants or {})
     readings = [read_file(one.path, options or Options()) for one in wanted]
-    _check_known("--variant", list(variants), readings)
+    _check_known("--variant", list(changes), readings)
     _check_known("--only", list(only), readings)
     sets: list[DataSet] = []
     warnings: list[str] = []
@@ -178,7 +113,7 @@ def load_sets(
             _check_described(one, groups, changes)
         for (variant, kernel), own in groups.items():
             name = variant if variant in changes else kernel
-            described = changes[name](one.scenario) if name in changes else one.scenario
+            described = apply_all(one.scenario, changes.get(name, ()))
             summed = summarise(own)
             sets.append(
                 DataSet(
@@ -240,7 +175,7 @@ def _of_test(one: Wanted, reading: Reading, what: str | None) -> list[Observatio
 def _check_described(
     one: Wanted,
     groups: Mapping[tuple[str, str], Sequence[Observation]],
-    changes: Mapping[str, Change],
+    changes: Mapping[str, Sequence[Lever]],
 ) -> None:
     """Raise if two variants with throughputs would be described by one and the same scenario."""
     plain = [

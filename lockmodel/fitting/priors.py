@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from lockmodel.fitting import parameters as ps
 from lockmodel.fitting.parameters import Parameter
 from lockmodel.fitting.study import CARRIED, Study
+from lockmodel.model.disciplines import TABLE, discipline
 
 Z90 = 1.6448536269514722
 """95 % quantile of the normal distribution: half of a two-sided 90 % interval."""
-
-TABLE = "data/published/latency.csv"
 
 
 @dataclass(frozen=True)
@@ -47,23 +46,6 @@ class Range:
         """Standard deviation of the logarithm."""
         return math.log(self.high / self.low) / (2.0 * Z90)
 
-
-HANDOFFS = {
-    "fifo": Range(
-        25e-9, 450e-9, f"queue spinlocks 14 to 325 ns, line transfers 25 to 443 ns ({TABLE})"
-    ),
-    "ticket": Range(
-        50e-9, 1000e-9, f"ticket locks 60 to 617 ns, growing with every waiter ({TABLE})"
-    ),
-    "barging": Range(
-        25e-9, 1000e-9, f"test-and-set: line transfers and their repetition ({TABLE})"
-    ),
-    "rwsem": Range(
-        100e-9, 1500e-9, f"osq_lock 197 to 835 ns, plus count and owner of the semaphore ({TABLE})"
-    ),
-    "numa": Range(15e-9, 250e-9, f"transfers mostly inside a node, 23 to 115 ns ({TABLE})"),
-}
-"""Kind of lock -> hand-off with many waiters, in s."""
 
 OTHERS = {
     "acquire_time": Range(10e-9, 60e-9, f"uncontended lock + unlock 15 to 52 ns ({TABLE})"),
@@ -139,4 +121,6 @@ def _range(study: Study, where: int, target: Parameter) -> Range | None:
     scenario = study.sets[where].scenario
     locks = [x for x in scenario.locks if target.lock in ("all", x.name)]
     taken = [x for x in locks if scenario.acquires(x.name) > 0]
-    return HANDOFFS[taken[0].kind] if taken and ps.handoff_keys(taken[0]) else None
+    if not taken or not ps.handoff_keys(taken[0]):
+        return None
+    return Range(*discipline(taken[0].kind).handoff)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
+from lockmodel.model.disciplines import discipline, station_refused
 from lockmodel.model.handoff import LinearHandOff, SaturatingHandOff, TopologyHandOff
 from lockmodel.model.machine import Machine
 from lockmodel.model.placement import distances, shard_groups
@@ -233,7 +234,7 @@ def _lock_stations(
     return stations, hold, executed
 
 
-def build(scenario: Scenario, population: int) -> Network:
+def build(scenario: Scenario, population: int, stations_only: bool = True) -> Network:
     """Return the closed network of `scenario` with `population` processes.
 
     Parameters
@@ -241,6 +242,9 @@ def build(scenario: Scenario, population: int) -> Network:
     scenario : Scenario
     population : int
         N, a whole number of processes >= 1.
+    stations_only : bool
+        Whether to refuse disciplines that nobody has shown to be like a station; the simulator
+        and the chains, which do not solve these stations, let them pass.
 
     Returns
     -------
@@ -250,6 +254,8 @@ def build(scenario: Scenario, population: int) -> Network:
     ------
     ArgumentError
         The population is not a whole number in range.
+    ScenarioError
+        A lock that is taken has a discipline without a station.
     NotTrustworthyError
         Walkers alone saturate a lock, or no station has any demand.
     """
@@ -265,6 +271,8 @@ def build(scenario: Scenario, population: int) -> Network:
     instructions: dict[str, float] = {}
     kept = partition(scenario, n)
     for lock in scenario.locks:
+        if stations_only and not discipline(lock.kind).station and scenario.acquires(lock.name) > 0:
+            raise station_refused(lock.name, lock.kind)
         pinned = (lock.shards, lock.shard_by) == kept
         own, hold[lock.name], instructions[lock.name] = _lock_stations(scenario, lock, n, pinned)
         stations.extend(own)

@@ -14,12 +14,12 @@ import math
 from typing import Literal, get_args
 
 from lockmodel.errors import ScenarioError, nearest, not_negative, one_of
+from lockmodel.model.disciplines import DISCIPLINES, discipline
 from lockmodel.model.distribution import Distribution, Exponential
 from lockmodel.model.fit_table import Fit
 from lockmodel.model.handoff import HandOff, NoHandOff
 from lockmodel.model.machine import Frozen, Machine, at_least_one
 
-Kind = Literal["fifo", "ticket", "barging", "rwsem", "numa"]
 ShardBy = Literal["hash", "cpu", "node"]
 Mode = Literal["write", "read"]
 Origin = Literal["traced", "published", "fitted", "assumed", "derived"]
@@ -60,10 +60,8 @@ class Lock(Frozen, frozen=True):
         Seconds per acquire that the lock is busy for locking and unlocking alone.
     handoff : HandOff
         Extra time per acquire when the lock passes to a waiter.
-    kind : {'fifo', 'ticket', 'barging', 'rwsem', 'numa'}
-        Discipline: first come first served (MCS, qspinlock; a ticket lock alike, with a linear
-        hand-off), whoever is quickest (test-and-set), read-write semaphore, or queue that
-        prefers waiters of the holder's node. `lockmodel.solvers.simulation` has the details.
+    kind : str
+        Its discipline, one of `disciplines.DISCIPLINES`.
     shards : int
         Independent copies of the lock and its data.
     shard_by : {'hash', 'cpu', 'node'}
@@ -90,7 +88,7 @@ class Lock(Frozen, frozen=True):
     time_per_instruction_remote: float
     acquire_time: float = 0.0
     handoff: HandOff = NoHandOff()
-    kind: Kind = "fifo"
+    kind: str = "fifo"
     shards: int = 1
     shard_by: ShardBy = "cpu"
     shard_skew: float = 0.0
@@ -125,7 +123,7 @@ class Lock(Frozen, frozen=True):
                 f"below time_per_instruction_local = {self.time_per_instruction_local} s; lines "
                 f"from elsewhere are never faster, so give remote >= local"
             )
-        one_of(owner, get_args(Kind), kind=self.kind)
+        one_of(owner, tuple(DISCIPLINES), kind=self.kind)
         one_of(owner, get_args(ShardBy), shard_by=self.shard_by)
         at_least_one(owner, shards=self.shards, local_handoffs=self.local_handoffs)
         if self.shard_skew and self.shard_by != "hash":
@@ -279,10 +277,11 @@ class Scenario(Frozen, frozen=True):
                     f"sites[{i}]: {site.lock}/{site.label} is given twice; add their acquires"
                 )
             seen.add(key)
-            if site.mode == "read" and self.lock(site.lock).kind != "rwsem":
+            if site.mode == "read" and not discipline(self.lock(site.lock).kind).readers:
+                readers = " or ".join(repr(d.name) for d in DISCIPLINES.values() if d.readers)
                 raise ScenarioError(
                     f"sites[{i}] ({site.label}): mode = 'read' at {site.lock}, which is "
-                    f"{self.lock(site.lock).kind!r}; only a lock of kind = 'rwsem' has readers"
+                    f"{self.lock(site.lock).kind!r}; only a lock of kind = {readers} has readers"
                 )
         if self.think + self.think_remote + sum(site.acquires for site in self.sites) == 0:
             raise ScenarioError(

@@ -7,12 +7,14 @@ that no digit is lost.
 from __future__ import annotations
 
 import typing
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
 
 from lockmodel.errors import ScenarioError, nearest, shortened, shown
+from lockmodel.model.disciplines import DISCIPLINES
 from lockmodel.model.distribution import DISTRIBUTION_FAMILIES
 from lockmodel.model.handoff import HANDOFF_FAMILIES
 
@@ -41,6 +43,10 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "distribution": DISTRIBUTION_FAMILIES,
 }
 """Kinds of table that choose their struct by a key `family`."""
+
+
+CHOICES: dict[str, Mapping[str, Any]] = {"kind": DISCIPLINES}
+"""Keys whose values are names of records."""
 
 
 def from_table(table: Any, struct: type[msgspec.Struct], path: str = "") -> Any:
@@ -90,6 +96,9 @@ def from_table(table: Any, struct: type[msgspec.Struct], path: str = "") -> Any:
                 f"(or _s, _ms, _us, _ns)"
             )
         elif key in hints:
+            if key in CHOICES and value not in CHOICES[key]:
+                known = ", ".join(CHOICES[key])
+                raise ScenarioError(f"{here} = {shown(value)} must be one of {known}")
             plain[key] = _value(value, hints[key], here)
         else:
             remedy = nearest(key, [_typed(k) for k in hints])

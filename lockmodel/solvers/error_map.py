@@ -18,6 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Pareto
 from lockmodel.model.handoff import NoHandOff
 from lockmodel.model.network import VANISHING, Network, Station
@@ -130,7 +131,7 @@ def unmapped(scenario: Scenario, population: int) -> bool:
         )
         if sleeps or (passes and lock.handoff_distribution.scv > 1.0):
             return True
-        if lock.kind in ("barging", "numa") or lock.walkers is not None or pinned or heavy:
+        if not discipline(lock.kind).mapped or lock.walkers is not None or pinned or heavy:
             return True
         if steady and lock.hold_distribution.scv < STEADY_THINK:
             return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Exponential
 from lockmodel.model.handoff import NoHandOff, TopologyHandOff
 from lockmodel.model.network import partition
@@ -96,7 +97,7 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
             varying.append(f"{lock.name} (SCV {lock.hold_distribution.scv:.2g})")
         if any(s.mode == "read" and s.acquires > 0 for s in scenario.sites_of(lock.name)):
             shared.append(lock.name)
-        if lock.kind in ("barging", "numa"):
+        if not discipline(lock.kind).in_order:
             ordered.append(f"{lock.name} ({lock.kind})")
     if differing:
         gaps.append(

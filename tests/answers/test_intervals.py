@@ -258,15 +258,15 @@ def test_a_draw_that_is_batched_already_gains_nothing():
 
 def test_ranking_has_intervals_and_keeps_its_order():
     found, bare = rank(FITTED, 64), rank(SHIPPED, 64)
-    assert [row.lever for row in found.levers] == [row.lever for row in bare.levers]
+    assert [row.lever.text for row in found.levers] == [row.lever.text for row in bare.levers]
     for row in found.levers:
         low, high = row.gain_interval
         assert low <= row.gain + 1e-9
         assert high >= row.gain - 1e-9
-    by_name = {row.lever: row.gain_interval for row in found.levers}
+    by_name = {row.lever.text: row.gain_interval for row in found.levers}
     for shards in found.shards:
         for row in shards.tried:
-            assert row.gain_interval == by_name.get(row.lever)
+            assert row.gain_interval == by_name.get(row.lever.text)
     assert bare.levers[0].gain_interval is None
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from lockmodel.answers.sweep import Axis, parse_axis, sweep
 from lockmodel.changes import levers
+from lockmodel.changes.kinds import ACQUIRES, LESS_THINK, SHARD, SHORTEN_HOLD
 from lockmodel.errors import ArgumentError
 from lockmodel.model.shipped import find_scenario
 from lockmodel.solvers.solve import points
@@ -30,12 +31,12 @@ def rate(scenario, n, method="auto"):
 @pytest.mark.parametrize(
     ("text", "axis"),
     [
-        ("acquires=1..4", Axis("acquires", "acquires", None, (1, 2, 3, 4))),
-        ("hold=0.0..1.0:5", Axis("hold", "hold", None, (0, 0.25, 0.5, 0.75, 1))),
-        ("hold=1,0.5", Axis("hold", "hold", None, (0.5, 1))),
-        ("shards=1..16*2", Axis("shards", "shards", None, (1, 2, 4, 8, 16))),
-        ("think=0.5", Axis("think", "think", None, (0.5,))),
-        ("libc.so.6:hold=0", Axis("libc.so.6:hold", "hold", LIBC, (0,))),
+        ("acquires=1..4", Axis("acquires", ACQUIRES, None, (1, 2, 3, 4))),
+        ("hold=0.0..1.0:5", Axis("hold", SHORTEN_HOLD, None, (0, 0.25, 0.5, 0.75, 1))),
+        ("hold=1,0.5", Axis("hold", SHORTEN_HOLD, None, (0.5, 1))),
+        ("shards=1..16*2", Axis("shards", SHARD, None, (1, 2, 4, 8, 16))),
+        ("think=0.5", Axis("think", LESS_THINK, None, (0.5,))),
+        ("libc.so.6:hold=0", Axis("libc.so.6:hold", SHORTEN_HOLD, LIBC, (0,))),
     ],
 )
 def test_axes_as_typed(text, axis):

@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from lockmodel.answers.predict import predict
-from lockmodel.answers.whatif import ENOUGH, apply_all, compare, rank
+from lockmodel.answers.whatif import ENOUGH, compare, rank
 from lockmodel.changes import levers
-from lockmodel.changes.grammar import HELP, parse
+from lockmodel.changes.grammar import parse
+from lockmodel.changes.kinds import KINDS, apply_all
 from lockmodel.errors import ArgumentError
 from lockmodel.model.handoff import ConstantHandOff
 from lockmodel.model.machine import Machine
@@ -103,14 +104,14 @@ def test_one_lever_is_the_changed_scenario_solved(text, changed, method):
         after[-1].ceiling_per_s,
     )
     assert found.alone == ()
-    assert found.levers == (text,)
+    assert [each.text for each in found.levers] == [text]
 
 
 def test_alone_is_each_lever_by_itself():
     texts = ["batch:libc.so.6/exec.map_split=1", "shard:libc.so.6=2", "less_think=0.5"]
     parsed = [parse(text) for text in texts]
     found = compare(SHIPPED, parsed, [64, 128])
-    assert [alone.lever for alone in found.alone] == texts
+    assert [alone.lever.text for alone in found.alone] == texts
     for alone, lever in zip(found.alone, parsed, strict=True):
         assert alone.gains == tuple(p.gain for p in compare(SHIPPED, [lever], [64, 128]).points)
     together = compare(apply_all(SHIPPED, parsed[:2]), parsed[2:], [64, 128])
@@ -164,15 +165,15 @@ def ranking():
 def test_ranking_is_sorted_and_has_every_kind_of_lever(ranking):
     gains = [row.gain for row in ranking.levers]
     assert gains == sorted(gains, reverse=True)
-    assert {row.lever.partition(":")[0].partition("=")[0] for row in ranking.levers} == set(HELP)
-    assert len({row.lever for row in ranking.levers}) == len(ranking.levers)
+    assert {row.lever.kind.name for row in ranking.levers} == {*KINDS} - {"acquires"}
+    assert len({row.lever.text for row in ranking.levers}) == len(ranking.levers)
     (base,) = predict(SHIPPED, [128]).points
     assert ranking.before_per_s == base.throughput_per_s
     assert (ranking.ceiling_per_s, ranking.binding) == (base.ceiling_per_s, base.binding)
 
 
 def test_ranking_covers_every_lock_and_site(ranking):
-    texts = {row.lever for row in ranking.levers}
+    texts = {row.lever.text for row in ranking.levers}
     for lock in SHIPPED.locks:
         assert f"exclude:{lock.name}" in texts
         assert any(text.startswith(f"shard:{lock.name}=") for text in texts)
@@ -183,8 +184,8 @@ def test_ranking_covers_every_lock_and_site(ranking):
 
 def test_ranked_levers_can_be_pasted_back(ranking):
     for row in ranking.levers:
-        assert shlex.quote(row.lever) == row.lever
-        found = compare(SHIPPED, [parse(row.lever)], [128])
+        assert shlex.quote(row.lever.text) == row.lever.text
+        found = compare(SHIPPED, [parse(row.lever.text)], [128])
         assert found.points[0].after_per_s == row.after_per_s
         assert found.points[0].gain == row.gain
         assert (found.binding_after, found.ceiling_after_per_s) == (row.binding, row.ceiling_per_s)
@@ -193,7 +194,7 @@ def test_ranked_levers_can_be_pasted_back(ranking):
 def test_shards_tell_the_best_count_and_the_one_that_is_enough(ranking):
     assert [shards.lock for shards in ranking.shards] == [x.name for x in SHIPPED.locks] + ["all"]
     for shards in ranking.shards:
-        rates = {int(row.lever.partition("=")[2]): row.after_per_s for row in shards.tried}
+        rates = {row.lever.value.k: row.after_per_s for row in shards.tried}
         assert list(rates) == [2, 4, 8, 16, 32, 64, 128]
         assert rates[shards.best] == max(rates.values())
         enough = [k for k, rate in rates.items() if rate >= (1 - ENOUGH) * rates[shards.best]]

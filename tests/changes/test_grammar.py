@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from strategies import REPEATABLE, scenarios
 
 from lockmodel.changes import levers
-from lockmodel.changes.grammar import HELP, candidates, parse, shard_steps
+from lockmodel.changes.grammar import parse
+from lockmodel.changes.kinds import ALL, KINDS, Sharding, candidates, lever, shard_steps
 from lockmodel.errors import ArgumentError
 from lockmodel.model.handoff import (
     ConstantHandOff,
@@ -73,6 +74,11 @@ BASE = Scenario(
         ),
         ("less_think=0.5", levers.less_think(BASE, 0.5)),
         ("less_think:0.5", levers.less_think(BASE, 0.5)),
+        ("acquires:libc.so.6=12", levers.set_acquires(BASE, LIBC, 12.0)),
+        (
+            "acquires:all/exec.map_link=5",
+            levers.set_acquires(BASE, LIBC, 5.0, "exec.map_link"),
+        ),
     ],
 )
 def test_a_text_means_its_lever(text: str, expected: Scenario) -> None:
@@ -247,10 +253,51 @@ def test_shard_steps_double_up_to_the_cpus(cpus: int, shards: int, steps: tuple[
 
 
 def test_every_lever_has_a_form_that_starts_with_its_name() -> None:
-    assert [name for name, (form, _) in HELP.items() if not form.startswith(name)] == []
-    assert len(HELP) == 7  # the seven levers of issue 2
+    assert [name for name, kind in KINDS.items() if not kind.form.startswith(name)] == []
+    assert len(KINDS) == 8  # the seven levers of issue 2, and acquires, for variants of data
 
 
 def test_an_option_given_twice_is_refused() -> None:
     with pytest.raises(ArgumentError, match="an option is given twice"):
         parse("shard:libc.so.6=4,by=node,by=cpu")
+
+
+@REPEATABLE
+@given(scenarios())
+def test_a_lever_that_is_made_reads_as_it_is_written(s: Scenario) -> None:
+    """Text and object are two forms of one thing, limits included."""
+    for one in candidates(s):
+        again = parse(one.text)
+        assert (again.kind, again.lock, again.site) == (one.kind, one.lock, one.site)
+        assert again.apply(s) == one.apply(s)
+        assert again.is_limit == one.is_limit
+
+
+@pytest.mark.parametrize(
+    ("one", "text"),
+    [
+        (lever("shard", LIBC, Sharding(8)), "shard:libc.so.6=8"),
+        (
+            lever("shard", ALL, Sharding(8, "hash", 0.5, 6)),
+            "shard:all=8,by=hash,skew=0.5,values=6",
+        ),
+        (lever("batch", ALL, 1.0, "exec.map_split"), "batch:all/exec.map_split=1"),
+        (
+            lever("cheaper_handoff", LIBC, LinearHandOff(time=2e-7, per_waiter=5e-9)),
+            "cheaper_handoff:libc.so.6=linear,time_ns=200,per_waiter_ns=5",
+        ),
+        (lever("less_think", value=0.25), "less_think=0.25"),
+        (lever("exclude", LIBC), "exclude:libc.so.6"),
+    ],
+)
+def test_a_lever_is_spelt_as_it_is_typed(one: Any, text: str) -> None:
+    assert one.text == text
+    assert parse(text).apply(BASE) == one.apply(BASE)
+
+
+def test_limits_are_what_no_patch_reaches() -> None:
+    texts = {one.text for one in candidates(BASE) if one.is_limit}
+    limits = {f"shorten_hold:{x}=0" for x in (LIBC, EXE, ALL)}
+    limits |= {f"batch:{x}=1" for x in (LIBC, EXE, ALL)}
+    limits |= {f"exclude:{x}" for x in (LIBC, EXE, ALL)}
+    assert texts == limits | {f"cheaper_handoff:{x}=none" for x in (LIBC, ALL)}

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from lockmodel import __version__
-from lockmodel.cli import COMMANDS
+from lockmodel.cli.app import COMMANDS
 from lockmodel.model.shipped import model_names
 
 MODEL = "execl-xeon8369b"

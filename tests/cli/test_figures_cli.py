@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
+from lockmodel.figures import registry
 from lockmodel.figures.registry import ENTRIES, NAMES
 
 MAGIC = {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG\r\n\x1a\n"}
@@ -82,6 +88,14 @@ REFUSED = {
     "figure chain --model execl-drect -o c.svg": ["'execl-drect'", "'execl-direct'"],
     "figure chain -n 1..4 -o c.svg": ["-n 1..4", "one"],
     "figure chain --width wide -o c.svg": ["--width", "column"],
+    "figure all": ["all: say where to: -o DIR"],
+    "figure all --json": ["--json", "figure NAME --json"],
+    "figure all -o all.svg": ["-o all.svg", "folder", "-o figures"],
+    "figure all -o all.json": ["-o all.json", "folder"],
+    "figure all -o d --model execl-direct": ["--model execl-direct", "one at a time: curve, hold"],
+    "figure all -o d --data x.csv": ["--data x.csv", "one at a time: curve"],
+    "figure all -o d -n 4": ["-n 4", "hold, ceiling, shards, solvers, chain"],
+    "figure al -o d": ["'al'", *NAMES],
 }
 """Command line -> what the message must say."""
 
@@ -109,3 +123,106 @@ def test_a_failure_leaves_no_file(command, tmp_path):
     ran = command("figure", "curve", "--model", "execl-direct", "--data", "no.csv", "-o", "c.svg")
     assert ran.returncode == 4
     assert list(tmp_path.iterdir()) == []
+
+
+# all ------------------------------------------------------------------------------------------
+
+QUICK = ("chain", "errors", "held")
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """A paper of figures that take a second; tests/paper draws them all."""
+    monkeypatch.setattr(registry, "ENTRIES", tuple(e for e in ENTRIES if e.name in QUICK))
+    monkeypatch.setattr(registry, "NAMES", QUICK)
+    return sorted(f"{name}.{kind}" for name in QUICK for kind in ("svg", "pdf"))
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_all_figures_into_a_folder(few, command, tmp_path):
+    ran = command("figure", "all", "-o", "made/figures")
+    assert ran.fine
+    assert ran.stdout == ""
+    said = sorted(line.removeprefix("written: made/figures/") for line in ran.stderr.splitlines())
+    assert said == few
+    made = contents(tmp_path / "made" / "figures")
+    assert sorted(made) == few
+    assert all(data.startswith(MAGIC[name[-3:]]) for name, data in made.items())
+    assert command("figure", "chain", "-o", "c.svg", "--width", "column").fine
+    assert made["chain.svg"] == (tmp_path / "c.svg").read_bytes()
+    assert command("figure", "all", "-o", "again").fine
+    assert contents(tmp_path / "again") == made
+
+
+def test_all_figures_at_another_width(few, command, tmp_path):
+    assert command("figure", "all", "-o", "wide", "--width", "page").fine
+    assert command("figure", "chain", "-o", "c.svg").fine
+    assert contents(tmp_path / "wide")["chain.svg"] == (tmp_path / "c.svg").read_bytes()
+
+
+def test_all_keeps_files_that_exist(few, command, tmp_path):
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    (folder / "held.pdf").write_text("mine")
+    (folder / "notes.txt").write_text("mine")
+    ran = command("figure", "all", "-o", "figures")
+    assert (ran.returncode, ran.stdout) == (4, "")
+    assert "figures/held.pdf: exists and is kept; use --force" in ran.stderr
+    assert contents(folder) == {"held.pdf": b"mine", "notes.txt": b"mine"}
+    assert command("figure", "all", "-o", "figures", "--force").fine
+    assert sorted(contents(folder)) == sorted([*few, "notes.txt"])
+    assert (folder / "held.pdf").read_bytes().startswith(MAGIC["pdf"])
+
+
+def test_all_needs_a_folder_that_can_be_made(few, command, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    for where in ("taken", "taken/figures"):
+        ran = command("figure", "all", "-o", where)
+        assert (ran.returncode, ran.stdout) == (4, "")
+        assert f"{where}: cannot be made: " in ran.stderr
+    assert contents(tmp_path) == {"taken": b"mine"}
+
+
+def test_a_figure_that_fails_leaves_the_others(few, command, monkeypatch, tmp_path):
+    monkeypatch.setattr("lockmodel.figures.held.data", lambda: registry.find("nothing"))
+    ran = command("figure", "all", "-o", "figures")
+    assert ran.returncode == 3
+    assert "'nothing' is no figure" in ran.stderr
+    assert set(contents(tmp_path / "figures")) <= set(few) - {"held.svg", "held.pdf"}
+
+
+ONE_IS_SLOW = """
+import sys
+import time
+from lockmodel.cli import main
+from lockmodel.figures import held, registry
+registry.ENTRIES = tuple(e for e in registry.ENTRIES if e.name in ("errors", "held"))
+registry.NAMES = ("errors", "held")
+held.data = lambda: time.sleep(600)
+main(["figure", "all", "-o", "figures"])
+"""
+PATIENCE_S = 120
+
+
+def test_interrupted_all_leaves_what_is_finished_and_no_process(tmp_path):
+    running = subprocess.Popen(
+        [sys.executable, "-c", ONE_IS_SLOW],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    end = time.monotonic() + PATIENCE_S
+    while not (tmp_path / "figures" / "errors.pdf").exists() and time.monotonic() < end:
+        time.sleep(0.1)
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to all processes
+    _, said = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 1
+    assert said.splitlines()[-1] == "lockmodel: interrupted: only 1 of 2 figures are drawn"
+    assert "Traceback" not in said
+    assert sorted(contents(tmp_path / "figures")) == ["errors.pdf", "errors.svg"]
+    with pytest.raises(ProcessLookupError):
+        os.killpg(running.pid, 0)

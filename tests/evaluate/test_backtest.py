@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from lockmodel.answers.predict import predict
+from lockmodel.changes.kinds import apply_all
 from lockmodel.errors import ArgumentError, FileError, NotTrustworthyError, ScenarioError
 from lockmodel.evaluate.backtest import (
     batching,
@@ -24,7 +25,6 @@ from lockmodel.evaluate.backtest.case import Limits, Predicted
 from lockmodel.evaluate.backtest.draws import Draws, effective, noisy, quantile, resample, span
 from lockmodel.evaluate.backtest.evidence import Context, Evidence, load
 from lockmodel.evaluate.backtest.templates import LIBC, LOCAL, REMOTE, template, timed
-from lockmodel.fitting.datasets import change
 from lockmodel.fitting.parameters import crowded_handoff, crowded_instruction
 from lockmodel.model.shipped import shipped_dir
 
@@ -169,7 +169,7 @@ def test_a_surface_against_the_solver_where_waits_are_given(
     scenario, n = ratio.robot(name)
     now = timed(scenario, passing, think)
     before = predict(now, [n], "product-form").points[0]
-    after = predict(change(ratio.BATCHED)(now), [n], "product-form").points[0]
+    after = predict(apply_all(now, ratio.BATCHED), [n], "product-form").points[0]
     wait = sum(state.cycles_share for state in before.locks.values())
     assert wait > 0.1
     found = ratio.surface(scenario, n, ratio.BATCHED)
@@ -185,7 +185,7 @@ def test_a_surface_against_the_solver_where_the_rate_is_given(passing: float, th
     now = timed(scenario, passing, think)
     before, after = (
         predict(one, [20], "product-form").points[0].throughput_per_s
-        for one in (now, change(batching.SMALL_BATCHED)(now))
+        for one in (now, apply_all(now, batching.SMALL_BATCHED))
     )
     found = ratio.surface(scenario, 20, batching.SMALL_BATCHED)
     gain, again = found.at_rate(np.array([passing]), np.array([before]))
@@ -212,7 +212,7 @@ def test_batching_a_saturated_lock_in_closed_form() -> None:
     each = lock.acquire_time + 250.0 * tau
     assert now.acquires(LIBC) == 29
     expected = (held + 29 * each) / (held + 21 * each) - 1
-    found = predict(change(ratio.BATCHED)(now), [n], "product-form").points[0].throughput_per_s
+    found = predict(apply_all(now, ratio.BATCHED), [n], "product-form").points[0].throughput_per_s
     was = predict(now, [n], "product-form").points[0].throughput_per_s
     assert found / was - 1 == pytest.approx(expected, rel=1e-3)
 
@@ -233,7 +233,7 @@ def test_robots_agree_on_the_ratio_that_algebra_gives(context: Context) -> None:
 def test_doexec_takes_the_traced_number_of_acquires() -> None:
     scenario = template("sysexec-spr224-v6.12", batching.small_machine(), batching.SMALL_BEFORE)
     assert scenario.acquires(LIBC) == 19
-    assert change(batching.SMALL_BATCHED)(scenario).acquires(LIBC) == 15
+    assert apply_all(scenario, batching.SMALL_BATCHED).acquires(LIBC) == 15
     assert {lock.name for lock in scenario.locks} == {LIBC, "ld-linux-x86-64.so.2"}
 
 

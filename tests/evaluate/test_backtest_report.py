@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lockmodel.changes.grammar import parse_all
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.evaluate.backtest import engine, ratio
 from lockmodel.evaluate.backtest.case import Backtest, Case, Predicted
 from lockmodel.evaluate.backtest.draws import Draws
 from lockmodel.evaluate.backtest.evidence import Evidence, Published, load
-from lockmodel.fitting.datasets import change
 from lockmodel.model.shipped import shipped_dir
 
 PUBLISHED = shipped_dir("data") / "published"
@@ -96,7 +96,7 @@ def test_every_record_has_a_case_and_every_lever_can_be_typed() -> None:
     assert len({case.name for case in cases}) == len(cases)
     for case in cases:
         if case.lever != "none" and not case.undecidable:
-            change(case.lever)  # raises if no command would take it
+            parse_all(case.lever)  # raises if no command would take it
 
 
 def test_the_answer_does_not_depend_on_the_processes() -> None:

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from lockmodel.errors import ArgumentError
-from lockmodel.figures import agreement, registry, shards, style
+from lockmodel.evaluate.backtest.engine import all_cases, run
+from lockmodel.figures import agreement, changes, registry, shards, style
 from lockmodel.model.shipped import find_scenario
 
 
@@ -37,12 +38,17 @@ def some_agreement():
     )
 
 
+def some_changes():
+    return run(ids=["huang_v2_tree_and_lock_split", "yuma_mmap_region"], workers=1)
+
+
 MODELS = ("execl-xeon8369b", "execl-direct", "doexec-20", "sysexec-spr224-v6.1")
 CASES = {
     **{f"ceiling {m}": ("ceiling", m) for m in MODELS},
     **{f"{name} {m}": (name, m) for name in ("curve", "chain") for m in MODELS[:2]},
     f"hold {MODELS[0]}": ("hold", MODELS[0]),
     **{name: (name, None) for name in ("acquires", "held", "errors")},
+    "backtest": ("backtest", some_changes),
     "shards": ("shards", some_shards),
     "solvers": ("solvers", some_agreement),
 }
@@ -125,6 +131,7 @@ UNITS = {
     "acquires": {"acquires of libc.so.6 per iteration", "29, 29, 29"},
     "held": {"held instructions per acquire", "processes that map the file"},
     "errors": {"error of product form (%)"},
+    "backtest": {"gain of throughput (%), linear up to 10", "tree and lock split"},
     "shards": {"throughput, 128 processes (k/s)", "mean walk of libc.so.6 (ms)"},
     "solvers": {"difference from product form (%)", "processes"},
 }
@@ -137,6 +144,15 @@ def test_axes_have_units(case):
         text.strip() for text in re.findall(r"<!-- (.*?) -->", drawn(name, data, "svg").decode())
     }
     assert texts >= UNITS[case]
+
+
+def test_every_record_of_the_backtest_has_a_title_and_every_row_the_same_height():
+    assert {case.id for case in all_cases()} == set(changes.TITLES)
+    assert set(changes.READINGS) <= {case.reading for case in all_cases()}
+    name, data = made("backtest")
+    rows = len(data.entries)
+    height = re.search(r'height="([\d.]+)pt"', drawn(name, data, "svg").decode())
+    assert float(height.group(1)) == pytest.approx(72 * (0.9 + 0.2 * rows))
 
 
 # registry -------------------------------------------------------------------------------------

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from places import TESTS
 from studies import STOCK, model
 
-from lockmodel.changes.grammar import parse
+from lockmodel.changes.grammar import parse, parse_all
+from lockmodel.changes.kinds import apply_all
 from lockmodel.errors import ArgumentError, FileError, ScenarioError
-from lockmodel.fitting.datasets import Wanted, change, load_sets
+from lockmodel.fitting.datasets import Wanted, load_sets
 from lockmodel.model.scenario import Site
 from lockmodel.model.shipped import find_data, find_scenario
 from lockmodel.observe.collector import Options
@@ -62,7 +63,7 @@ def test_repeats_are_averaged_and_counted(wanted):
 
 
 def test_a_variant_is_the_model_after_its_levers(wanted):
-    loaded = load_sets([wanted(TWO)], {"new": "batch:all=1"})
+    loaded = load_sets([wanted(TWO)], {"new": parse_all("batch:all=1")})
     assert [d.variant for d in loaded.sets] == ["old", "new"]
     old, new = loaded.sets
     assert old.scenario == old.stock == new.stock == STOCK
@@ -72,12 +73,12 @@ def test_a_variant_is_the_model_after_its_levers(wanted):
 
 
 def test_a_kernel_may_be_described_like_a_variant(wanted):
-    loaded = load_sets([wanted(KERNELS)], {"6.1": "acquires:a=8"})
+    loaded = load_sets([wanted(KERNELS)], {"6.1": parse_all("acquires:a=8")})
     assert [d.scenario.acquires("a") for d in loaded.sets] == [8.0, 5.0]
 
 
 def test_an_empty_description_is_the_model_as_it_is(wanted):
-    loaded = load_sets([wanted(TWO)], {"new": "batch:all=1", "old": ""})
+    loaded = load_sets([wanted(TWO)], {"new": parse_all("batch:all=1"), "old": ()})
     assert [d.scenario.acquires("a") for d in loaded.sets] == [5.0, 1.0]
 
 
@@ -91,7 +92,7 @@ def test_variants_that_nobody_described_are_refused_with_both_remedies(wanted):
     ):
         assert words in str(error.value)
     with pytest.raises(ArgumentError, match=r"old 6.1, old 6.12 are different runs"):
-        load_sets([wanted(BOTH)], {"new": "batch:all=1"})
+        load_sets([wanted(BOTH)], {"new": parse_all("batch:all=1")})
 
 
 def test_only_takes_a_variant_or_a_kernel(wanted):
@@ -122,8 +123,12 @@ def test_only_keeps_what_belongs_to_no_variant(wanted):
     ],
 )
 def test_names_and_levers_that_do_not_exist(wanted, variants, only, message):
+    def load():
+        changes = {name: parse_all(text, "--variant") for name, text in variants.items()}
+        load_sets([wanted(TWO)], {"old": (), **changes} if not only else changes, only=only)
+
     with pytest.raises(ArgumentError, match=re.escape(message)):
-        load_sets([wanted(TWO)], {"old": "", **variants} if not only else variants, only=only)
+        load()
 
 
 def test_a_file_counts_once(wanted):
@@ -203,7 +208,7 @@ MANY = model(locks=("a", "b"), sites=SITES)
     ],
 )
 def test_acquires_change_and_held_work_stays(text, acquires):
-    after = change(text)(MANY)
+    after = apply_all(MANY, parse_all(text))
     assert {name: after.acquires(name) for name in ("a", "b")} == pytest.approx(acquires)
     for name in ("a", "b"):
         if "skip" not in text or name == "a":
@@ -211,27 +216,32 @@ def test_acquires_change_and_held_work_stays(text, acquires):
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["acquires:a", "acquires:a=0", "acquires:a=-1", "acquires:=4", "acquires:a=x", "acquires:a=nan",
-     "acquires:a=inf"],
-)  # fmt: skip
-def test_acquires_of_another_form(text):
-    message = f"--variant: {text!r}: write acquires:LOCK[/SITE]=M with M above 0"
-    with pytest.raises(ArgumentError, match=re.escape(message)):
-        change(text)
+    ("text", "message"),
+    [
+        ("acquires:a", "write it as acquires:LOCK[/SITE]=M"),
+        ("acquires:=4", "write it as acquires:LOCK[/SITE]=M"),
+        ("acquires:a=0", "M = 0 must be more than 0 and at most 1e+06"),
+        ("acquires:a=-1", "M = -1 must be more than 0"),
+        ("acquires:a=nan", "M = nan must be more than 0"),
+        ("acquires:a=inf", "M = inf must be more than 0"),
+    ],
+)
+def test_acquires_of_another_form(text, message):
+    with pytest.raises(ArgumentError, match=re.escape(f"--variant {text!r}: {message}")):
+        parse_all(text, "--variant")
 
 
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("acquires:a/exec.map_splt=2", "exec.map_split"),
-        ("acquires:c=2", "scenario 's' takes no such site"),
+        ("acquires:a/exec.map_splt=2", "acquires: a has no site 'exec.map_splt'; did you mean"),
+        ("acquires:c=2", "acquires: scenario 's' has no lock 'c'"),
+        ("acquires:a=x", "acquires: 'x' is not a number; write acquires:LOCK[/SITE]=M"),
     ],
 )
 def test_acquires_of_a_site_that_is_not_taken(text, hint):
-    with pytest.raises(ArgumentError, match=re.escape(hint)) as error:
-        change(text)(MANY)
-    assert repr(text) in str(error.value)
+    with pytest.raises(ArgumentError, match=re.escape(hint)):
+        apply_all(MANY, parse_all(text))
 
 
 def test_the_published_pair_is_29_and_21_acquires():
@@ -239,7 +249,7 @@ def test_the_published_pair_is_29_and_21_acquires():
     scenario = find_scenario("sysexec-spr224-v6.12")
     before = "acquires:all/exit.teardown=5;acquires:all/exec.teardown=5"
     file = "robot_sysexec_spr224.csv"
-    loaded = load_sets([Wanted(find_data(file), file, scenario)], {"before": before})
+    loaded = load_sets([Wanted(find_data(file), file, scenario)], {"before": parse_all(before)})
     assert [d.variant for d in loaded.sets] == ["before", "after"]
     assert [round(d.scenario.acquires("libc.so.6")) for d in loaded.sets] == [29, 21]
     held = [d.scenario.held_instructions("libc.so.6", 224) for d in loaded.sets]

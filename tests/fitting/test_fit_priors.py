@@ -10,10 +10,13 @@ from msgspec.structs import replace
 from scipy import stats
 from studies import PATCHED, STOCK, curve, data, elsewhere, lock, model
 
-from lockmodel.fitting.priors import HANDOFFS, OTHERS, TABLE, Range, priors
+from lockmodel.fitting.priors import OTHERS, Range, priors
 from lockmodel.fitting.study import plan
+from lockmodel.model.disciplines import DISCIPLINES, TABLE
 from lockmodel.model.handoff import NoHandOff, SaturatingHandOff
 from lockmodel.model.shipped import find_data
+
+HANDOFFS = {kind: Range(*record.handoff) for kind, record in DISCIPLINES.items()}
 
 SATURATING = SaturatingHandOff(time=200e-9, limit=600e-9, half_waiters=16.0)
 

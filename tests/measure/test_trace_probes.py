@@ -1,4 +1,4 @@
-"""The probes, against those of the first measurement; the scripts, against a shell; offsets, stated and refused."""
+"""The probes, against those of the first measurement; scripts against a shell; offsets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ p:exe begin_new_exec
 p:frk copy_process
 p:ext do_exit
 """
-"""The probes by which data/traced/acquires_traced.csv was measured."""
+"""The probes, against those of the first measurement; scripts against a shell; offsets."""
 
 RECIPE_HELD = """\
 p:dw   down_write sem=%di:x64 ino=+64(-OFF2(%di)):u64

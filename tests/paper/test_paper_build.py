@@ -1,15 +1,17 @@
-"""Building: what is run again, and what fails, on a paper of one figure and two numbers."""
+"""The tools: what a script gives, and what fails, on a paper of one figure and two numbers."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
+from places import ROOT
 
-from lockmodel.errors import ArgumentError, FileError
-from lockmodel.paper import build, inputs, records, typeset
-from lockmodel.paper.errors import PaperError
-from lockmodel.paper.out import Out, gain_range, micro, si_range, si_with_range
+from paper.tools import records, scripts, typeset
+from paper.tools.errors import PaperError
+from paper.tools.out import Out, gain_range, micro, si_range, si_with_range
 
 STYLE = """
 #let all = json("numbers/all.json")
@@ -26,12 +28,7 @@ The answer is #n.answer. A dot: @f-dot, says @amdahl1967.
 #context [#metadata(counter(page).final().first()) <pages>]
 #bibliography("numbers/references.bib")
 """
-DOT = """
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
-def make(out):
-    out.files["dot.svg"] = SVG
-    out.files["dot.pdf"] = b"%PDF"
-"""
+DOT = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
 VALUES = """
 def make(out):
     out.count("answer", 42)
@@ -42,15 +39,15 @@ FILES = {
     "style.typ": STYLE,
     "main.typ": MAIN,
     "references.bib": BIB,
-    "figures_src/dot.py": DOT,
-    "numbers_src/values.py": VALUES,
+    "figures/dot.svg": DOT,
+    "figures/dot.pdf": "%PDF",
+    "scripts/values.py": VALUES,
 }
 
 
 @pytest.fixture
-def paper(tmp_path, monkeypatch):
-    """A small paper; its inputs are a constant, so that nobody's edits matter."""
-    monkeypatch.setattr(inputs, "present", lambda: {"data": "d", "lockmodel": "m"})
+def paper(tmp_path):
+    """A small paper, drawn already."""
     for name, text in FILES.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -65,56 +62,47 @@ def edit(paper, name, old, new):
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def refused(paper, **options):
+def build(paper):
+    """Run all scripts, then typeset, as make does."""
+    for script in scripts.find(paper):
+        records.write(paper / "numbers" / f"{script.stem}.json", scripts.run(script))
+    return typeset.build(paper, ["dot"])
+
+
+def refused(paper):
     with pytest.raises(PaperError) as caught:
-        build.build(paper, workers=1, **options)
+        build(paper)
     return str(caught.value)
 
 
 def test_a_paper_is_built_with_its_figure_its_table_and_its_record(paper):
-    made = build.build(paper, workers=1)
-    assert (made.pages, made.values, made.tables) == (1, 1, 1)
-    assert made.ran == ("figures_src/dot.py", "numbers_src/values.py")
+    made = build(paper)
+    assert (made.pages, made.figures, made.values, made.tables) == (1, 1, 1, 1)
     assert made.pdf.read_bytes().startswith(b"%PDF-1.")
-    assert (paper / "figures" / "dot.pdf").read_bytes() == b"%PDF"
-    record = json.loads((paper / "numbers" / "numbers-values.json").read_text())
-    assert record["values"]["answer"] == {"text": "42", "kind": "text", "value": 42, "unit": ""}
-    assert set(record["stamp"]) == {"data", "lockmodel", "script"}
+    assert typeset.summary(made).endswith(
+        "lockmodel.pdf: 1 pages, 1 figures, 1 tables, 1 named values"
+    )
+    record = json.loads((paper / "numbers" / "values.json").read_text())
+    assert record == {
+        "values": {"answer": {"text": "42", "kind": "text", "value": 42, "unit": ""}},
+        "tables": {"squares": {"heads": ["x", "y"], "rows": [["3", "9"]], "words": 1}},
+    }
+    assert records.read(paper / "numbers" / "values.json").values["answer"].value == 42
 
 
 def test_two_builds_give_the_same_bytes(paper):
-    first = build.build(paper, workers=1).pdf.read_bytes()
+    first = build(paper).pdf.read_bytes()
     files = {p.name: p.read_bytes() for p in (paper / "numbers").iterdir()}
-    assert build.build(paper, anew=True, workers=2).pdf.read_bytes() == first
+    assert set(files) == {"all.json", "references.bib", "values.json"}
+    assert build(paper).pdf.read_bytes() == first
     assert {p.name: p.read_bytes() for p in (paper / "numbers").iterdir()} == files
 
 
-def test_only_what_has_changed_is_run_again(paper, monkeypatch):
-    build.build(paper, workers=1)
-    again = build.build(paper, workers=1)
-    assert (again.ran, len(again.reused)) == ((), 2)
-    edit(paper, "numbers_src/values.py", "42", "43")
-    assert build.build(paper, workers=1).ran == ("numbers_src/values.py",)
-    (paper / "figures" / "dot.svg").write_text("scribbled")
-    assert build.build(paper, workers=1).ran == ("figures_src/dot.py",)
-    monkeypatch.setattr(inputs, "present", lambda: {"data": "other", "lockmodel": "m"})
-    assert len(build.build(paper, workers=1).ran) == 2
-
-
-def test_only_draws_one_figure(paper):
-    edit(paper, "main.typ", "#n.answer", "42")  # no matter for a figure
-    made = build.build(paper, only="dot", workers=1)
-    assert (made.pdf, made.ran) == (None, ("figures_src/dot.py",))
-    assert sorted(p.name for p in (paper / "figures").iterdir()) == ["dot.pdf", "dot.svg"]
-    assert not (paper / build.PDF).exists()
-    with pytest.raises(ArgumentError, match=r"--only 'dott' .* did you mean 'dot'\?"):
-        build.build(paper, only="dott")
-
-
-def test_a_typed_number_fails_before_anything_is_run(paper):
+def test_a_typed_number_fails_before_anything_is_typeset(paper):
     edit(paper, "main.typ", "#n.answer", "42")
     assert "main.typ:3: '42' is typed: The answer is 42" in refused(paper)
-    assert not (paper / "numbers").exists()
+    assert not (paper / "numbers" / records.MERGED).exists()
+    assert not (paper / typeset.PDF).exists()
 
 
 def test_a_missing_number_fails_with_the_nearest_name(paper):
@@ -122,45 +110,55 @@ def test_a_missing_number_fails_with_the_nearest_name(paper):
     said = refused(paper)
     assert "main.typ:3: no script writes the value 'answers'; did you mean 'answer'?" in said
     assert "value 'answer': a script writes it and the text does not use it" in said
-    assert not (paper / build.PDF).exists()
+    assert not (paper / typeset.PDF).exists()
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [
         ("main.typ", '#plot("dot", [A dot.]) <f-dot>', "#figure[A] <f-dot>", "figure 'dot': a"),
+        ("main.typ", '"dot"', '"dots"', "main.typ:4: no script writes the figure 'dots'; did you"),
         ("main.typ", '"squares"', '"cubes"', "no script writes the table 'cubes'"),
         ("main.typ", "@amdahl1967", "@amdahl1976", "@amdahl1976 is no label and not in"),
         ("main.typ", "A dot: ", "A <f-dot> dot: ", "<f-dot>: two places have this label"),
-        ("figures_src/dot.py", "def make(out):", "def make(out):\n    out.count('answer', 1)",
-         "answer: named by two scripts"),
     ],
-)  # fmt: skip
+)
 def test_names_that_do_not_match_fail(paper, name, old, new, message):
     edit(paper, name, old, new)
     assert message in refused(paper)
 
 
-def test_stale_numbers_fail_when_inputs_change_during_the_build(paper, monkeypatch):
-    states = iter([{"data": "d", "models": "1"}, {"data": "d", "models": "2"}])
-    monkeypatch.setattr(inputs, "present", lambda: next(states))
+def test_a_name_that_two_scripts_give_fails(paper):
+    (paper / "scripts" / "more.py").write_text("def make(out):\n    out.count('answer', 1)\n")
+    assert "answer: named by two scripts" in refused(paper)
+
+
+def test_a_figure_that_is_not_drawn_fails(paper):
+    (paper / "figures" / "dot.pdf").unlink()
     said = refused(paper)
-    assert "stale numbers" in said
-    assert "numbers/numbers-values.json: made from another state of models" in said
+    assert "figures/dot.pdf: is missing" in said
+    assert "remove figures/ and build again: make paper" in said
 
 
-def test_numbers_of_a_script_that_is_gone_fail(paper):
-    build.build(paper, workers=1)
-    (paper / "numbers_src" / "values.py").rename(paper / "numbers_src" / "others.py")
-    said = refused(paper)
-    assert "numbers/numbers-values.json: its script numbers_src/values.py is gone" in said
+def test_numbers_of_a_script_that_is_gone_do_not_count(paper):
+    first = build(paper).pdf.read_bytes()
+    left = (paper / "numbers" / "values.json").read_text().replace("answer", "question")
+    (paper / "numbers" / "gone.json").write_text(left)
+    assert build(paper).pdf.read_bytes() == first
+    (paper / "scripts" / "values.py").unlink()
+    assert "no script writes the value 'answer'" in refused(paper)
 
 
-def test_a_record_that_was_tampered_with_is_made_again(paper):
-    build.build(paper, workers=1)
-    path = paper / "numbers" / "numbers-values.json"
-    path.write_text(path.read_text().replace("script", "scripted"))
-    assert build.build(paper, workers=1).ran == ("numbers_src/values.py",)
+@pytest.mark.parametrize("text", ["", "{}", '{"values": {"answer": 42}, "tables": {}}'])
+def test_a_record_that_was_tampered_with_is_named(paper, text):
+    build(paper)
+    path = paper / "numbers" / "values.json"
+    path.write_text(text)
+    with pytest.raises(PaperError, match=r"values\.json is not what a script wrote .* remove it"):
+        typeset.build(paper, ["dot"])
+    path.unlink()
+    with pytest.raises(PaperError, match=r"values\.json is not .* build again: make paper"):
+        typeset.build(paper, ["dot"])
 
 
 def test_what_typst_refuses_or_warns_of_fails(paper):
@@ -168,13 +166,13 @@ def test_what_typst_refuses_or_warns_of_fails(paper):
     assert "Typst warns" in refused(paper)
     edit(paper, "main.typ", "#text(", "#nonsense(")
     assert "Typst refuses the text" in refused(paper)
-    assert not (paper / build.PDF).exists()
+    assert not (paper / typeset.PDF).exists()
 
 
 def test_a_script_that_fails_is_named(paper):
-    edit(paper, "numbers_src/values.py", "42", "41.5")
+    edit(paper, "scripts/values.py", "42", "41.5")
     assert "answer = 41.5 is not whole" in refused(paper)
-    (paper / "numbers_src" / "values.py").write_text("")
+    (paper / "scripts" / "values.py").write_text("")
     assert "values.py has no function make(out)" in refused(paper)
 
 
@@ -218,29 +216,26 @@ def test_numbers_are_printed_with_units():
     assert gain_range(-0.029, 0.086) == "-2.9 to +8.6"
 
 
-def test_outside_a_checkout_the_command_says_what_to_do(command, monkeypatch, tmp_path):
-    monkeypatch.setattr(inputs, "PACKAGE", tmp_path / "site-packages" / "lockmodel")
-    ran = command("paper")
-    assert ran.returncode == FileError.exit_code
-    assert "the text is not in the installed package" in ran.stderr
-    assert "make paper" in ran.stderr
-
-
-def test_without_typst_the_command_says_what_to_install(paper, monkeypatch):
+def test_without_typst_the_tool_says_what_to_install(paper, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "typst", None)
     with pytest.raises(typeset.MissingTypstError, match=r"pip install 'lockmodel\[paper\]'"):
-        build.build(paper, workers=1)
+        build(paper)
 
 
-def test_the_command_builds_lists_and_reports(paper, command, monkeypatch):
-    monkeypatch.setattr(build, "folder", lambda: paper)
-    ran = command("paper")
-    assert f"{paper / build.PDF}: 1 page, 1 figure, 1 table, 1 named values" in ran.stdout
-    found = json.loads(command("paper", "--json").stdout)
-    assert (found["schema"], found["pages"], found["ran"]) == ("lockmodel.paper/1", 1, [])
-    assert 0 < found["seconds"] < 60
-    listed = json.loads(command("paper", "--list", "--json").stdout)
-    assert listed["scripts"][0] == {
-        "kind": "figure", "name": "dot", "script": "paper/figures_src/dot.py"
-    }  # fmt: skip
-    assert command("paper", "--list", "--anew").returncode == ArgumentError.exit_code
+def run(*words):
+    """Run a tool as make does."""
+    line = [sys.executable, "-m", "paper.tools.scripts", *map(str, words)]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_tool_writes_its_file_or_says_why_not(paper):
+    script, made = paper / "scripts" / "values.py", paper / "numbers" / "values.json"
+    ran = run(script, made)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert records.read(made).tables["squares"].rows == (("3", "9"),)
+    before = made.read_bytes()
+    edit(paper, "scripts/values.py", "42", "41.5")
+    ran = run(script, made)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"paper: {script}: answer = 41.5 is not whole")
+    assert made.read_bytes() == before

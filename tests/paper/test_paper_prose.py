@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lockmodel.paper import bibliography, prose
+from paper.tools import bibliography, prose
 
 
 def source(tmp_path, text, name="text.typ"):

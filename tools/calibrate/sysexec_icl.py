@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from common import COMMON, ICE_LAKE_SAME_NODE, ROOT, SMT, four
 
+from lockmodel.changes.kinds import ALL, lever
 from lockmodel.fitting.datasets import Wanted, load_sets
 from lockmodel.fitting.estimate import Settings
 from lockmodel.fitting.fitting import run
@@ -13,7 +14,7 @@ from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Lock, Provenance, Scenario
 
 FILE = "robot_sysexec_icl64.csv"
-BEFORE = "acquires:all/exit.teardown=5;acquires:all/exec.teardown=5"
+BEFORE = tuple(lever("acquires", ALL, 5.0, site) for site in ("exit.teardown", "exec.teardown"))
 """What batching made one, Guzik's histogram has as five: the kernel before the patch."""
 
 THINK = 0.95e-3

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from lockmodel.changes.kinds import ALL, lever, text_of
 from lockmodel.evaluate.backtest import ratio
 from lockmodel.evaluate.backtest.case import Case, Predicted
 from lockmodel.evaluate.backtest.evidence import Context
-from lockmodel.evaluate.backtest.ratio import BATCHED, ROBOTS
+from lockmodel.evaluate.backtest.ratio import BATCHED, EXEC, EXIT, ROBOTS
 from lockmodel.evaluate.backtest.templates import REMOTE, template
 from lockmodel.model.machine import Machine
 
 SMALL = "guzik_batch_unlink"
-SMALL_BATCHED = "batch:all/exit.teardown=1"
+SMALL_BATCHED = (lever("batch", ALL, 1.0, EXIT),)
 SMALL_BEFORE = (
-    "skip:libc.so.6/fork.dup; skip:libc.so.6/exec.teardown; "
-    "skip:ld-linux-x86-64.so.2/fork.dup; skip:ld-linux-x86-64.so.2/exec.teardown; "
-    "exclude:launcher; exclude:executable; acquires:all/exit.teardown=5"
+    *(
+        lever("skip", file, site=site)
+        for file in ("libc.so.6", "ld-linux-x86-64.so.2")
+        for site in ("fork.dup", EXEC)
+    ),
+    lever("exclude", "launcher"),
+    lever("exclude", "executable"),
+    lever("acquires", ALL, 5.0, EXIT),
 )
 """From fork to vfork (traced: nothing is copied, nothing torn down at exec); every copy runs its
 own executable, so that lock is never contended."""
@@ -48,7 +54,7 @@ def _robot(name: str) -> Case:
         id=name,
         group="change",
         scenario="sysexec-icl64-v6.12" if name == "lkp_icl_64" else "sysexec-spr224-v6.12",
-        lever=BATCHED,
+        lever=text_of(BATCHED),
         kind="batch",
         population=64 if name == "lkp_icl_64" else 224,
         parameters_from=others,
@@ -86,7 +92,7 @@ def cases() -> tuple[Case, ...]:
         id=SMALL,
         group="change",
         scenario="sysexec-spr224-v6.12 as vfork loop, on 20 CPUs of one node",
-        lever=SMALL_BATCHED,
+        lever=text_of(SMALL_BATCHED),
         kind="batch",
         population=20,
         parameters_from=ROBOTS,

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 
+from lockmodel.changes.kinds import Lever, lever, text_of
 from lockmodel.evaluate.backtest import ratio
 from lockmodel.evaluate.backtest.case import Case, Predicted
 from lockmodel.evaluate.backtest.evidence import Context
@@ -17,11 +18,11 @@ PROFILE = "yibin_execl_emr_c220"
 POPULATION = 220
 """Copies of the profile; the copies of the score are not stated."""
 
-LIBRARIES = "exclude:libc.so.6; exclude:ld-linux-x86-64.so.2"
-EVERYTHING = f"{LIBRARIES}; exclude:executable"
+LIBRARIES = (lever("exclude", "libc.so.6"), lever("exclude", "ld-linux-x86-64.so.2"))
+EVERYTHING = (*LIBRARIES, lever("exclude", "executable"))
 
 
-def _predict(levers: str, context: Context) -> Predicted:
+def _predict(levers: tuple[Lever, ...], context: Context) -> Predicted:
     """Predict execl on Emerald Rapids from the waits of its own profile before the change."""
     text = (context.evidence.folder / "profiles.json").read_text()
     profile = next(p for p in json.loads(text)["profiles"] if p["id"] == PROFILE)
@@ -31,13 +32,15 @@ def _predict(levers: str, context: Context) -> Predicted:
     return Predicted(gains, ratio.weights(context, ROBOTS))
 
 
-def _case(reading: str, levers: str, kind: str, reasoning: str, if_outside: str) -> Case:
+def _case(
+    reading: str, levers: tuple[Lever, ...], kind: str, reasoning: str, if_outside: str
+) -> Case:
     return Case(
         id=ID,
         reading=reading,
         group="change",
         scenario="execl-emr112",
-        lever=levers,
+        lever=text_of(levers),
         kind=kind,
         population=POPULATION,
         parameters_from=ROBOTS,

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from lockmodel.answers.intervals import levered
-from lockmodel.changes.grammar import parse
+from lockmodel.changes.kinds import CHEAPEST, lever
 from lockmodel.evaluate.backtest.case import Case, Predicted
 from lockmodel.evaluate.backtest.evidence import Context, Evidence, Published
 from lockmodel.fitting.datasets import Loaded, Wanted, load_sets
@@ -31,7 +31,7 @@ from lockmodel.solvers.throughput import throughput
 
 STOCK, CNA = "stock", "patch_CNA"
 QUEUED, RESILIENT = "qspinlock", "rqspinlock"
-LEVER = "cheaper_handoff:lock=constant"
+LEVER = lever("cheaper_handoff", "lock", CHEAPEST)
 FREE = ("think", "lock.acquire_time", "lock.handoff.local", "lock.handoff.remote")
 DRAWS = 64
 STARTS = 1
@@ -79,7 +79,7 @@ def _cna(file: str, context: Context) -> Predicted:
     ends = tuple(_ends(found, i) for i in range(len(found.study.unknowns)))
     scenarios = drawn(fitted_scenario(found, 0, ends, data.digests), DRAWS).scenarios
     top = [max(o.n or 1 for o in seen)]
-    after = levered(scenarios, parse(LEVER).apply)
+    after = levered(scenarios, LEVER.apply)
     gains = [
         throughput(then, top)[0] / throughput(now, top)[0] - 1.0
         for now, then in zip(scenarios, after, strict=True)
@@ -129,7 +129,7 @@ def _cna_case(what: str, if_outside: str) -> Case:
         id=f"cna_v3_{what}",
         group="transfer",
         scenario="one lock on 4 sockets (Xeon E7-8895 v3)",
-        lever=LEVER,
+        lever=LEVER.text,
         kind="cheaper_handoff",
         population=142,
         parameters="think, hold, local and remote hand-off fitted to the stock curve alone",

@@ -16,6 +16,7 @@ import numpy as np
 
 from lockmodel.answers.predict import predict
 from lockmodel.changes import levers
+from lockmodel.changes.kinds import ALL, lever
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.evaluate.backtest import ratio
 from lockmodel.evaluate.backtest.case import Case, Limits, Predicted
@@ -40,7 +41,7 @@ from lockmodel.solvers.throughput import throughput
 
 MOVED, MOVED_LATER, CHUNK = "yuma_mmap_region", "yuma_mmap_region_on_6_4", "yuma_pcpu_chunk"
 COPIES = 160
-BEFORE = "acquires:all/exec.teardown=5"
+BEFORE = (lever("acquires", ALL, 5.0, "exec.teardown"),)
 OLD, NEW = "6.1.187", "6.12.107"
 LINK = "exec.map_link"
 PCPU = "pcpu_alloc_mutex"

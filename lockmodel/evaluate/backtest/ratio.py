@@ -15,9 +15,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from lockmodel.changes.kinds import ALL, Lever, apply_all, lever
 from lockmodel.evaluate.backtest.evidence import Context, Evidence
 from lockmodel.evaluate.backtest.templates import REMOTE, clear, template, timed, waiting
-from lockmodel.fitting.datasets import change
 from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.throughput import throughput
@@ -26,8 +26,9 @@ PRIOR = (25.0, 2000.0)
 """Held instructions per hand-off: 100 to 1,500 ns (osq_lock and semaphore, latency.csv) over 0.75
 to 4 ns per instruction (0.35 local to a remote line every 30 instructions; assumed)."""
 
-BATCHED = "batch:all/exit.teardown=1; batch:all/exec.teardown=1"
-UNBATCHED = "acquires:all/exit.teardown=5; acquires:all/exec.teardown=5"
+EXIT, EXEC = "exit.teardown", "exec.teardown"
+BATCHED = (lever("batch", ALL, 1.0, EXIT), lever("batch", ALL, 1.0, EXEC))
+UNBATCHED = (lever("acquires", ALL, 5.0, EXIT), lever("acquires", ALL, 5.0, EXEC))
 """Kernel before 3577dbb19241: five acquires in a row for a file's five mappings (traced on 6.1,
 and the author's histogram of May 2024)."""
 
@@ -116,9 +117,8 @@ def _along(xs: np.ndarray, ys: np.ndarray, value: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=16)
-def surface(scenario: Scenario, n: int, levers: str) -> Surface:
+def surface(scenario: Scenario, n: int, levers: tuple[Lever, ...]) -> Surface:
     """Return the surface of a blanked scenario at one population."""
-    after = change(levers)
     shape = (COARSE[0].size, COARSE[1].size)
     rates, waits, gains = np.empty(shape), np.empty(shape), np.empty(shape)
     for i, ratio in enumerate(COARSE[0]):
@@ -126,7 +126,7 @@ def surface(scenario: Scenario, n: int, levers: str) -> Surface:
             now = timed(scenario, float(ratio), float(think))
             rates[i, j] = throughput(now, [n])[0]
             waits[i, j] = waiting(now, n, rates[i, j])
-            gains[i, j] = throughput(after(now), [n])[0] / rates[i, j] - 1.0
+            gains[i, j] = throughput(apply_all(now, levers), [n])[0] / rates[i, j] - 1.0
     return Surface(np.exp(_refined(np.log(rates))), _refined(waits), _refined(gains))
 
 

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from lockmodel.changes.grammar import parse
+from lockmodel.changes.levers import shard
 from lockmodel.evaluate.backtest.case import Case, Limits, Predicted
 from lockmodel.evaluate.backtest.evidence import RUN_SD, Context, Evidence, Published
 from lockmodel.model.handoff import ConstantHandOff
@@ -107,7 +107,7 @@ def _walk(system: str, context: Context) -> Predicted:
     for share, part in zip(cores[:: cores.size // FEW], passing, strict=True):
         alone = 1.0 / (per_thread * share)
         now = calibrated(INODE_CPUS, 1, alone, base[INODE_CPUS], float(part))
-        after = parse(f"shard:lock={CHAINS},by=hash").apply(now)
+        after = shard(now, "lock", CHAINS, "hash")
         gains.append(float(throughput(after, [INODE_CPUS])[0]) / base[INODE_CPUS] - 1.0)
     return Predicted(np.array(gains), np.ones(len(gains)))
 
@@ -142,7 +142,7 @@ def _futex(machine: str, context: Context) -> Predicted:
     gains = []
     for part in _split_draws(context, machine):
         now = calibrated(n, FROM_BUCKETS, 1.0 / stock, n * few, float(part))
-        after = parse(f"shard:lock={BUCKETS},by=hash").apply(now)
+        after = shard(now, "lock", BUCKETS, "hash")
         gains.append(float(throughput(after, [n])[0]) / (n * few) - 1.0)
     return Predicted(np.array(gains), np.ones(len(gains)))
 

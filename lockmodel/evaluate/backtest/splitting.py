@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from lockmodel.changes import levers
+from lockmodel.changes.kinds import ALL, Sharding, apply_all, lever, text_of
 from lockmodel.evaluate.backtest import ratio
 from lockmodel.evaluate.backtest.case import Case, Predicted
 from lockmodel.evaluate.backtest.draws import RESAMPLED, resample
@@ -23,7 +24,6 @@ from lockmodel.evaluate.backtest.evidence import Context
 from lockmodel.evaluate.backtest.ratio import ROBOTS
 from lockmodel.evaluate.backtest.templates import EXECUTABLE, LIBC, template, timed
 from lockmodel.fitting import parameters as ps
-from lockmodel.fitting.datasets import change
 from lockmodel.model.machine import Machine
 from lockmodel.model.placement import distances, shard_groups
 from lockmodel.model.scenario import Lock, Scenario
@@ -34,7 +34,10 @@ COPIES, NODES = 384, 12
 VMAS, PER_PROCESS = 6000, 5
 """Mappings in libc.so.6's tree (the posting: more than 6,000), five per process (traced)."""
 
-SHARD = "acquires:all/exec.teardown=5; shard:all=12,by=node"
+SHARD = (
+    lever("acquires", ALL, 5.0, "exec.teardown"),
+    lever("shard", ALL, Sharding(12, by="node")),
+)
 CURVE = "unixbench_execl_xeon8369b.csv"
 CURVE_WAITING = 0.8969
 """Share of cycles in osq_lock at 128 copies, a caveat of that file."""
@@ -161,8 +164,7 @@ def _locks(context: Context, given: bool) -> Predicted:
         off = (np.log(trees) - np.log1p(known.low)) / math.hypot(known.noise, MODEL_ERROR)
         weights = np.exp(-0.5 * off**2)
         drawn = tuple(drawn[i] for i in resample(weights, trees, RESAMPLED))
-    after = change(SHARD)
-    gains = np.array([_rate(after(now)) / _rate(now) - 1.0 for now in drawn])
+    gains = np.array([_rate(apply_all(now, SHARD)) / _rate(now) - 1.0 for now in drawn])
     return Predicted(gains, np.ones(gains.size))
 
 
@@ -236,7 +238,7 @@ def cases() -> tuple[Case, ...]:
         _case(
             V2,
             "",
-            lever=SHARD,
+            lever=text_of(SHARD),
             kind="shard",
             reasoning="12 locks by node, and five acquires per teardown again, as the shard's lock "
             "is taken per mapping; only a lower bound is published, far below: a weak test",
@@ -246,7 +248,7 @@ def cases() -> tuple[Case, ...]:
         _case(
             V2,
             "v1's result known",
-            lever=SHARD,
+            lever=text_of(SHARD),
             kind="shard",
             given=(V1,),
             reasoning="the same, when the split tree was already measured on this machine",

@@ -15,8 +15,8 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
+from lockmodel.changes.kinds import Lever, apply_all
 from lockmodel.fitting import parameters as ps
-from lockmodel.fitting.datasets import change
 from lockmodel.model.handoff import TopologyHandOff
 from lockmodel.model.machine import Machine
 from lockmodel.model.network import build
@@ -77,7 +77,7 @@ def _loaded(name: str) -> Scenario:
 
 
 @lru_cache(maxsize=32)
-def template(name: str, machine: Machine | None = None, levers: str = "") -> Scenario:
+def template(name: str, machine: Machine | None = None, levers: Sequence[Lever] = ()) -> Scenario:
     """Return a blanked model, on another machine if one is given, after some levers.
 
     Parameters
@@ -85,13 +85,13 @@ def template(name: str, machine: Machine | None = None, levers: str = "") -> Sce
     name : str
         Of a shipped model.
     machine : Machine, optional
-    levers : str
-        As `fit.datasets.change` reads them: the state before the published change.
+    levers : sequence of Lever
+        To the state before the published change.
     """
     scenario = _loaded(name)
     if machine is not None:
         scenario = _replace(scenario, machine=machine)
-    return change(levers)(blank(scenario))
+    return apply_all(blank(scenario), levers)
 
 
 def timed(scenario: Scenario, ratio: float, think: float, remote: float = REMOTE) -> Scenario:

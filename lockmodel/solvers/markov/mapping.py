@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Coxian, Distribution, Erlang, Exponential, Hyperexponential
 from lockmodel.model.network import cpu_rate
 from lockmodel.model.placement import ShardGroup, distances, shard_groups
@@ -41,7 +42,7 @@ def which(scenario: Scenario, population: int) -> Chain:
     if any(site.mode == "read" for site in used_sites(scenario)):
         return "rwsem"
     locks = used_locks(scenario)
-    if population > scenario.machine.cpus and any(lock.kind == "rwsem" for lock in locks):
+    if population > scenario.machine.cpus and any(discipline(lock.kind).readers for lock in locks):
         return "sleepers"
     return "queues" if locks else "none"
 

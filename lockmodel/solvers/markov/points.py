@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from lockmodel.errors import NotTrustworthyError
+from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Constant
 from lockmodel.model.handoff import NoHandOff
 from lockmodel.model.network import Network, build, check_population
@@ -186,7 +187,7 @@ def point(scenario: Scenario, population: int, memory: int | None = None) -> Poi
     why = refusal(scenario, n)
     if why is not None:
         raise NotTrustworthyError(f"Markov chain: {why}")
-    network = build(scenario, n)
+    network = build(scenario, n, stations_only=False)
     means = _solved(scenario, n, MEMORY if memory is None else memory)
     x, cpus = means.throughput, scenario.machine.cpus
     error: float | None = means.error
@@ -259,7 +260,7 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
     modes = {site.mode for site in used_sites(scenario)}
     for lock in used_locks(scenario):
         time = f"{lock.name}: handoff_timeout = {lock.handoff_timeout:g} s"
-        if kind == "sleepers" and lock.kind == "rwsem":
+        if kind == "sleepers" and discipline(lock.kind).readers:
             gaps.append(f"{time} is left out: a sleeping writer may always be overtaken")
         elif modes == {"read", "write"} and population > 1 and lock.handoff_timeout > 0.0:
             gaps.append(f"{time} is the mean of an exponential time, not constant")

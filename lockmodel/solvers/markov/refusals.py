@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lockmodel.model.disciplines import DISCIPLINES, discipline
 from lockmodel.model.distribution import Distribution, Exponential
 from lockmodel.model.placement import shard_groups
 from lockmodel.model.scenario import Lock, Scenario
@@ -64,8 +65,9 @@ def _refusal(scenario: Scenario, population: int) -> str | None:
 
 
 def _kind(lock: Lock) -> str | None:
-    if lock.kind in ("barging", "numa"):
-        return f"kind = {lock.kind!r}; the chains serve first come, first served"
+    if not discipline(lock.kind).chain:
+        known = ", ".join(one.name for one in DISCIPLINES.values() if one.chain)
+        return f"kind = {lock.kind!r}; the chains know {known}"
     if lock.walkers is not None:
         return "walkers that take every shard are not in the chains"
     return None
@@ -128,7 +130,7 @@ def _single(scenario: Scenario, population: int, sleeping: bool) -> str | None:
     """Return what the chain of one semaphore, with readers or sleepers, lacks."""
     who = "writers that sleep, with more processes than CPUs" if sleeping else "readers"
     locks = used_locks(scenario)
-    lock = next(k for k in locks if k.kind == "rwsem")
+    lock = next(k for k in locks if discipline(k.kind).readers)
     if not sleeping:
         lock = next(k for k in locks if any(s.mode == "read" for s in scenario.sites_of(k.name)))
     owner = f"lock {lock.name!r}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lockmodel.model.disciplines import RWSEM
 from lockmodel.solvers.simulation.draw import draw, exponential, uniform
 from lockmodel.solvers.simulation.heap import pop, push
 from lockmodel.solvers.simulation.jit import compiled
@@ -23,7 +24,7 @@ from lockmodel.solvers.simulation.locks import (
     release,
     schedule,
 )
-from lockmodel.solvers.simulation.world import DRAWN, PINNED, RWSEM, World
+from lockmodel.solvers.simulation.world import DRAWN, PINNED, World
 
 
 @compiled

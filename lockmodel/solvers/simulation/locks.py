@@ -1,6 +1,6 @@
 """What happens at a lock: who gets it, after which hand-off, and who has to wait.
 
-Disciplines (`Lock.kind`):
+Disciplines (`Lock.kind`, records in `model.disciplines`):
 
 * fifo, ticket: first come, first served.
 * barging (test-and-set): a released lock is free. One waiter, any, will look at it a hand-off
@@ -25,18 +25,16 @@ from __future__ import annotations
 
 import math
 
+from lockmodel.model.disciplines import BARGING, NUMA, RWSEM
 from lockmodel.solvers.simulation.draw import draw, uniform
 from lockmodel.solvers.simulation.heap import push
 from lockmodel.solvers.simulation.jit import compiled
 from lockmodel.solvers.simulation.world import (
-    BARGING,
     BINS,
     BINS_PER_OCTAVE,
     FAR,
     LOWEST_EXPONENT,
     NEAR,
-    NUMA,
-    RWSEM,
     SAME_NODE,
     World,
 )

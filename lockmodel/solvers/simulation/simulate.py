@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lockmodel.model.disciplines import discipline
 from lockmodel.model.network import build
 from lockmodel.model.prediction import LockState, Point
 from lockmodel.model.scenario import Scenario
@@ -31,15 +32,6 @@ PREEMPTION = (
     "{n} processes exceed the {cpus} CPUs: thinking ones share them, but a holder that loses its "
     "CPU is not modelled; only rwsem waiters sleep"
 )
-DISCIPLINES = {
-    "fifo": "first come, first served",
-    "ticket": "first come, first served",
-    "barging": "a released lock is free; one random waiter looks a hand-off later, whoever comes "
-    "before takes it",
-    "rwsem": "readers share; writers spin in order and come first, until a sleeper has waited "
-    "handoff_timeout",
-    "numa": "first waiter of the holder's node, at most local_handoffs times in a row",
-}
 ASSUMPTIONS = (
     "an iteration thinks once, in one piece, then takes the sites' acquires in the order given",
     "a pass costs the hand-off for those waiting at the release and its real distance; lines "
@@ -139,7 +131,7 @@ def assumptions(scenario: Scenario) -> tuple[str, ...]:
     spoken = []
     for kind in dict.fromkeys(lock.kind for lock in scenario.locks):
         names = ", ".join(lock.name for lock in scenario.locks if lock.kind == kind)
-        spoken.append(f"{kind} ({names}): {DISCIPLINES[kind]}")
+        spoken.append(f"{kind} ({names}): {discipline(kind).sentence}")
     return (*ASSUMPTIONS, *spoken)
 
 
@@ -219,7 +211,7 @@ def simulate(
 
 def point(scenario: Scenario, found: Simulated) -> Point:
     """Return a simulation as a point of a prediction; its bounds are those of the interval."""
-    network = build(scenario, found.n)
+    network = build(scenario, found.n, stations_only=False)
     x = found.throughput_per_s.value
     asleep = x * sum(lock.slept_s for lock in found.locks.values())
     running = min(found.n - asleep, scenario.machine.cpus)

@@ -12,14 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from lockmodel.errors import NotTrustworthyError
+from lockmodel.model.disciplines import moves_of
 from lockmodel.model.network import build, check_population, cpu_rate
 from lockmodel.model.placement import cpu_order, distances
 from lockmodel.model.scenario import Lock, Scenario
 from lockmodel.solvers.simulation.draw import encode, stream
-
-FIFO, BARGING, RWSEM, NUMA = range(4)
-KINDS = {"fifo": FIFO, "ticket": FIFO, "barging": BARGING, "rwsem": RWSEM, "numa": NUMA}
-"""A ticket lock serves in order like a queue lock; its cost is in the hand-off family."""
 
 ONE, PINNED, DRAWN = range(3)
 """How a process finds its shard: there is one; its place decides; drawn per iteration."""
@@ -240,7 +237,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
         The iteration takes no time, walkers saturate a lock, or the tables grow too large.
     """
     n = check_population(population)
-    build(scenario, n)  # refuses what has no throughput
+    build(scenario, n, stations_only=False)  # refuses what has no throughput
     if n * max(1, len(scenario.locks)) > MAX_SIMULATED:
         raise NotTrustworthyError(
             f"simulation: {n} processes at {len(scenario.locks)} locks exceed the {MAX_SIMULATED} "
@@ -256,7 +253,8 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
     first = 0
     for i, (record, lock) in enumerate(zip(locks, scenario.locks, strict=True)):
         near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
-        record["kind"], record["first"], record["shards"] = KINDS[lock.kind], first, lock.shards
+        record["kind"] = moves_of(lock.name, lock.kind)
+        record["first"], record["shards"] = first, lock.shards
         record["time_per_instruction"] = [
             near + (far - near) * share for share in (0.0, machine.same_node_cost, 1.0)
         ]

@@ -1,0 +1,573 @@
+"""The levers: one record per kind of kernel change, and the levers that are made of them.
+
+A record says how its lever is written, what it means and what it buys at best, how it changes one
+lock (`levers` has the functions), which strengths are worth trying and which of them are limits
+that no patch reaches. Help, the candidates of `lockmodel levers` and the axes of `lockmodel
+sweep` come from the records: another lever is another record here, and its function in `levers`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from lockmodel.changes import levers
+from lockmodel.errors import ArgumentError, ScenarioError, nearest
+from lockmodel.model.handoff import (
+    HANDOFF_FAMILIES,
+    ConstantHandOff,
+    HandOff,
+    LinearHandOff,
+    NoHandOff,
+    SaturatingHandOff,
+    TopologyHandOff,
+)
+from lockmodel.model.scenario import Lock, Scenario, ShardBy
+
+ALL = "all"
+"""The target that means every lock (or every lock that has the site)."""
+
+Target = Literal["lock", "lock or site", "site", "none"]
+"""What a lever is about: LOCK, LOCK[/SITE], LOCK/SITE, or the iteration."""
+
+
+class Sharding(NamedTuple):
+    """How a lock is sharded; see `levers.shard`."""
+
+    k: int
+    by: ShardBy = "cpu"
+    skew: float = 0.0
+    values: int | None = None
+
+
+class AxisForm(NamedTuple):
+    """A lever as an axis of a sweep.
+
+    Attributes
+    ----------
+    name : str
+        What is swept: 'hold' in ``--over hold=0..1:11``.
+    label : str
+        At the axis of a figure.
+    values : str
+        Example of values, for the help.
+    meaning : str
+    whole : bool
+        Whether values are counts; else factors from 0 to 1.
+    value : callable
+        A number on the axis -> the value of the lever.
+    """
+
+    name: str
+    label: str
+    values: str
+    meaning: str
+    whole: bool = False
+    value: Callable[[float], Any] = lambda number: number
+
+
+class Written(NamedTuple):
+    """The value of a lever as it was written: ``=VALUE,key=value,...``.
+
+    Attributes
+    ----------
+    value : str
+    options : mapping
+    form : str
+        How it should be written.
+    where : str
+        Option and text, for errors.
+    """
+
+    value: str
+    options: Mapping[str, str]
+    form: str
+    where: str
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """One kind of kernel change.
+
+    Attributes
+    ----------
+    name, form, meaning : str
+        Its word, how it is written, what it does.
+    at_best : str
+        The ceiling it leads to, in the symbols of the design; "" where that is no formula.
+    read : callable
+        Written -> the value of a `Lever`; raises ArgumentError.
+    spell : callable
+        The value as it is written; "" without one.
+    change : callable
+        (scenario, name of one lock, lever) -> scenario; raises ArgumentError where it makes no
+        sense.
+    tries : callable
+        (scenario, lock) -> (site or "", value) of the strengths worth trying on a lock, or of the
+        iteration, whose lock is None.
+    is_limit : callable
+        Whether a lever of this kind is a limit that no patch reaches.
+    note : callable
+        (scenario, lever) -> text to show beside the result, "" if there is nothing to say.
+    target : str
+        See `Target`.
+    axis : AxisForm or None
+        How it is swept.
+    more : tuple of str
+        Further lines of help.
+    """
+
+    name: str
+    form: str
+    meaning: str
+    change: Callable[[Scenario, str, Lever], Scenario]
+    read: Callable[[Written], Any] = lambda written: None
+    spell: Callable[[Any], str] = lambda value: ""
+    tries: Callable[[Scenario, Lock | None], Iterator[tuple[str, Any]]] = lambda s, lock: iter(())
+    is_limit: Callable[[Lever], bool] = lambda lever: False
+    note: Callable[[Scenario, Lever], str] = lambda scenario, lever: ""
+    target: Target = "lock"
+    at_best: str = ""
+    axis: AxisForm | None = None
+    more: tuple[str, ...] = ()
+
+
+class Lever(msgspec.Struct, frozen=True):
+    """A lever ready to be applied.
+
+    Parameters
+    ----------
+    kind : Kind
+    lock : str
+        A lock's name, `ALL`, or "" where the lever is about the iteration.
+    site : str
+        Label of one site of the lock, or "".
+    value : object
+        As the record's `read` gives it.
+    text : str
+        Its text form, as --lever takes it.
+    """
+
+    kind: Kind
+    lock: str
+    site: str
+    value: Any
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether it is a limit that no patch reaches."""
+        return self.kind.is_limit(self)
+
+    def apply(self, scenario: Scenario) -> Scenario:
+        """Return the scenario after the change; raises ArgumentError when it makes no sense."""
+        for name in self._locks(scenario):
+            scenario = self.kind.change(scenario, name, self)
+        return scenario
+
+    def note(self, scenario: Scenario) -> str:
+        """Return what to show beside the result, "" if there is nothing to say."""
+        return self.kind.note(scenario, self)
+
+    def _locks(self, scenario: Scenario) -> list[str]:
+        """Return the lock, or every lock (that has the site) when the target is `all`."""
+        if self.lock != ALL:
+            return [self.lock]
+        names = [
+            lock.name
+            for lock in scenario.locks
+            if any(self.site in ("", s.label) for s in scenario.sites_of(lock.name))
+        ]
+        if names:
+            return names
+        if not self.site:
+            raise ArgumentError("all: no lock is taken at any site; there is nothing to change")
+        labels = sorted({s.label for s in scenario.sites})
+        raise ArgumentError(f"all: no lock has a site {self.site!r}; {nearest(self.site, labels)}")
+
+
+def lever(name: str, lock: str = "", value: Any = None, site: str = "") -> Lever:
+    """Return a lever of the kind called `name`.
+
+    Parameters
+    ----------
+    name : str
+        One of `KINDS`.
+    lock : str
+        A lock's name or `ALL`; "" for levers of the iteration.
+    value : object
+        A number, a `Sharding`, a hand-off.
+    site : str
+        Label of one site, for kinds that take one.
+    """
+    kind = KINDS[name]
+    target = f":{lock}" + (f"/{site}" if site else "") if lock else ""
+    spelt = kind.spell(value)
+    return Lever(kind, lock, site, value, f"{name}{target}" + (f"={spelt}" if spelt else ""))
+
+
+def text_of(chosen: Sequence[Lever]) -> str:
+    """Return some levers as one text."""
+    return "; ".join(one.text for one in chosen)
+
+
+def apply_all(scenario: Scenario, chosen: Sequence[Lever]) -> Scenario:
+    """Return the scenario after some levers, in order."""
+    for one in chosen:
+        scenario = one.apply(scenario)
+    return scenario
+
+
+def candidates(scenario: Scenario) -> tuple[Lever, ...]:
+    """Return every lever that applies to a scenario, at telling strengths.
+
+    On every lock that is taken, on all of them together (that is what a patch does), and on the
+    iteration. Shards are apart: `shard_steps` gives the counts to try.
+    """
+    taken = [lock for lock in scenario.locks if scenario.acquires(lock.name) > 0]
+    tried = [
+        (kind.name, lock.name, value, site)
+        for lock in taken
+        for kind in KINDS.values()
+        if kind.target != "none"
+        for site, value in kind.tries(scenario, lock)
+    ]
+    if len(taken) > 1:
+        tried += [(name, ALL, value, site) for name, _, value, site in tried]
+    tried += [
+        (kind.name, "", value, "")
+        for kind in KINDS.values()
+        if kind.target == "none"
+        for _, value in kind.tries(scenario, None)
+    ]
+    made = {one.text: one for one in (lever(*each) for each in tried)}
+    return tuple(one for one in made.values() if _applies(one, scenario))
+
+
+def _applies(one: Lever, scenario: Scenario) -> bool:
+    """Return whether a candidate makes sense (one that empties the iteration does not)."""
+    try:
+        one.apply(scenario)
+    except ArgumentError:
+        return False
+    return True
+
+
+def shard_steps(scenario: Scenario, locks: tuple[Lock, ...]) -> tuple[int, ...]:
+    """Return the shard counts worth trying for some locks: doublings from 2 to the CPUs."""
+    fewest = min(lock.shards for lock in locks)
+    doublings = [2**i for i in range(1, scenario.machine.cpus.bit_length())]
+    return tuple(k for k in doublings if fewest < k <= scenario.machine.cpus)
+
+
+def _number(written: Written, key: str = "") -> float:
+    """Return the value, or an option, as a number."""
+    text = written.options[key] if key else written.value
+    try:
+        return float(text)
+    except ValueError:
+        name = written.form.partition(":")[0].partition("=")[0]
+        raise ArgumentError(f"{name}: {text!r} is not a number; write {written.form}") from None
+
+
+def _count(written: Written, key: str = "") -> int:
+    """Return the value, or an option, as a whole number."""
+    value = _number(written, key)
+    if not math.isfinite(value) or value != int(value):
+        text = written.options[key] if key else written.value
+        raise ArgumentError(f"shard: {text!r} is not a whole number; write {written.form}")
+    return int(value)
+
+
+def _spelt(value: float) -> str:
+    return f"{value:g}"
+
+
+# shorten_hold
+
+
+def _shorter(scenario: Scenario, lock: Lock | None) -> Iterator[tuple[str, float]]:
+    assert lock is not None
+    sites = [s for s in scenario.sites_of(lock.name) if s.acquires > 0]
+    if any(s.held_instructions + s.growth_per_doubling > 0 for s in sites):
+        yield "", 0.5
+        yield "", 0.0
+
+
+SHORTEN_HOLD = Kind(
+    name="shorten_hold",
+    form="shorten_hold:LOCK=FACTOR",
+    meaning="held work times FACTOR (0 to 1)",
+    at_best="k / (m c)",
+    read=_number,
+    spell=_spelt,
+    change=lambda scenario, lock, one: levers.shorten_hold(scenario, lock, one.value),
+    tries=_shorter,
+    is_limit=lambda one: one.value == 0.0,
+    axis=AxisForm(
+        "hold", "factor on held work", "0.0..1.0:11", "factor on the held work; 11 values"
+    ),
+)
+
+# batch, acquires
+
+MOST_ACQUIRES = 1e6
+"""Acquires per iteration of a variant: more are a slip."""
+
+
+def _batched(scenario: Scenario, lock: str, one: Lever) -> Scenario:
+    """Batch one lock; with `all`, a lock that has no more acquires than that stays as it is."""
+    site = one.site or None
+    now = sum(s.acquires for s in scenario.sites_of(lock) if site in (None, s.label))
+    if one.lock == ALL and now <= one.value:
+        return scenario
+    return levers.batch(scenario, lock, one.value, site)
+
+
+def _fewer(scenario: Scenario, lock: Lock | None) -> Iterator[tuple[str, float]]:
+    assert lock is not None
+    sites = [s for s in scenario.sites_of(lock.name) if s.acquires > 0]
+    if sum(s.acquires for s in sites) > 1:
+        yield "", 1.0
+    yield from ((s.label, 1.0) for s in sites if s.acquires > 1)
+
+
+BATCH = Kind(
+    name="batch",
+    form="batch:LOCK[/SITE]=M",
+    meaning="M acquires for the same held work",
+    at_best="k / (tau I + c)",
+    target="lock or site",
+    read=_number,
+    spell=_spelt,
+    change=_batched,
+    tries=_fewer,
+    is_limit=lambda one: not one.site,
+)
+
+
+def _acquires(written: Written) -> float:
+    number = _number(written)
+    if not 0.0 < number <= MOST_ACQUIRES:
+        raise ArgumentError(
+            f"{written.where}: M = {number:g} must be more than 0 and at most {MOST_ACQUIRES:g}"
+        )
+    return number
+
+
+def _any_number(scenario: Scenario, lock: str, one: Lever) -> Scenario:
+    """Set the acquires of one lock; with `all`, a lock that is not taken there stays as it is."""
+    sites = [s for s in scenario.sites_of(lock) if s.acquires > 0 and one.site in ("", s.label)]
+    if one.lock == ALL and not sites:
+        return scenario
+    return levers.set_acquires(scenario, lock, one.value, one.site or None)
+
+
+ACQUIRES = Kind(
+    name="acquires",
+    form="acquires:LOCK[/SITE]=M",
+    meaning="any number M of acquires for the same held work",
+    at_best="k / (tau I + c)",
+    target="lock or site",
+    read=_acquires,
+    spell=_spelt,
+    change=_any_number,
+    is_limit=lambda one: not one.site,
+    axis=AxisForm(
+        "acquires",
+        "acquires per iteration",
+        "1..30",
+        "acquires per iteration; the held work stays",
+        True,
+    ),
+)
+
+# skip, exclude
+
+
+def _skippable(scenario: Scenario, lock: Lock | None) -> Iterator[tuple[str, None]]:
+    assert lock is not None
+    sites = [s for s in scenario.sites_of(lock.name) if s.acquires > 0]
+    if len(sites) > 1:
+        yield from ((s.label, None) for s in sites)
+
+
+SKIP = Kind(
+    name="skip",
+    form="skip:LOCK/SITE",
+    meaning="a site that need not happen",
+    target="site",
+    change=lambda scenario, lock, one: levers.skip(scenario, lock, one.site),
+    tries=_skippable,
+)
+
+EXCLUDE = Kind(
+    name="exclude",
+    form="exclude:LOCK",
+    meaning="the lock is not taken at all",
+    at_best="the next lock",
+    change=lambda scenario, lock, one: levers.exclude(scenario, lock),
+    tries=lambda scenario, lock: iter([("", None)]),
+    is_limit=lambda one: True,
+)
+
+# shard
+
+
+def _sharding(written: Written) -> Sharding:
+    known = ["by", "skew", "values"]
+    for key in written.options:
+        if key not in known:
+            raise ArgumentError(f"{written.where}: unknown option {key!r}; {nearest(key, known)}")
+    given = written.options
+    return Sharding(
+        _count(written),
+        given.get("by", "cpu"),  # type: ignore[arg-type]  # levers.shard checks it
+        _number(written, "skew") if "skew" in given else 0.0,
+        _count(written, "values") if "values" in given else None,
+    )
+
+
+def _spell_sharding(value: Sharding) -> str:
+    parts = [str(value.k)]
+    parts += [f"by={value.by}"] if value.by != "cpu" else []
+    parts += [f"skew={value.skew:g}"] if value.skew else []
+    parts += [f"values={value.values}"] if value.values is not None else []
+    return ",".join(parts)
+
+
+def _shard(scenario: Scenario, lock: str, one: Lever) -> Scenario:
+    asked: Sharding = one.value
+    most = levers.most_shards(scenario, asked.by, asked.values) or asked.k
+    if one.lock == ALL and scenario.lock(lock).shards >= min(asked.k, most):
+        return scenario  # finer than that already
+    return levers.shard(scenario, lock, *asked)
+
+
+def _capped(scenario: Scenario, one: Lever) -> str:
+    asked: Sharding = one.value
+    most = levers.most_shards(scenario, asked.by, asked.values)
+    if most is None or asked.k <= most:
+        return ""
+    return (
+        f"{one.text}: {asked.by} can tell only {most} shards apart, so {most} are used, not "
+        f"{asked.k}"
+    )
+
+
+SHARD = Kind(
+    name="shard",
+    form="shard:LOCK=K[,by=cpu|node|hash][,skew=S][,values=V]",
+    meaning="K shards of the lock and its data; skew is a Zipf exponent, values the distinct keys",
+    at_best="the next lock",
+    read=_sharding,
+    spell=_spell_sharding,
+    change=_shard,
+    note=_capped,
+    axis=AxisForm(
+        "shards", "shards", "1,2,4,8,16", "shards, chosen by CPU", True, lambda k: Sharding(int(k))
+    ),
+)
+
+# cheaper_handoff
+
+CHEAPEST = "constant"
+"""Alone: a constant hand-off, as cheap as a hand-off of the lock is today at best."""
+
+
+def _handoff(written: Written) -> HandOff | str:
+    from lockmodel.model.toml import handoff_from_text
+
+    if written.value not in HANDOFF_FAMILIES:
+        raise ArgumentError(
+            f"{written.where}: {written.value!r} is not a hand-off family; "
+            f"{nearest(written.value, list(HANDOFF_FAMILIES))}"
+        )
+    if written.value == CHEAPEST and not written.options:
+        return CHEAPEST
+    try:
+        return handoff_from_text(written.value, dict(written.options))
+    except ScenarioError as error:
+        raise ArgumentError(f"{written.where}: {error}") from None
+
+
+def _cheaper(scenario: Scenario, lock: str, one: Lever) -> Scenario:
+    new = one.value
+    if new == CHEAPEST:
+        now = levers.known_lock(scenario, "cheaper_handoff", lock).handoff
+        new = ConstantHandOff(time=levers.cheapest(now))
+    return levers.cheaper_handoff(scenario, lock, new)
+
+
+def _cheap(scenario: Scenario, lock: Lock | None) -> Iterator[tuple[str, HandOff | str]]:
+    assert lock is not None
+    if levers.cheapest(lock.handoff) > 0:
+        yield "", NoHandOff()
+    if isinstance(lock.handoff, LinearHandOff | SaturatingHandOff | TopologyHandOff):
+        yield "", CHEAPEST
+
+
+def _spell_handoff(value: HandOff | str) -> str:
+    if isinstance(value, str):
+        return value
+    name = next(name for name, family in HANDOFF_FAMILIES.items() if isinstance(value, family))
+    times = msgspec.structs.asdict(value)
+    return ",".join([name, *(f"{key}_ns={time * 1e9:.12g}" for key, time in times.items())])
+
+
+CHEAPER_HANDOFF = Kind(
+    name="cheaper_handoff",
+    form="cheaper_handoff:LOCK=FAMILY[,key_ns=T]",
+    meaning="none, constant, linear, saturating or topology; constant alone means as cheap as a "
+    "hand-off is today at best",
+    at_best="k / (tau I)",
+    read=_handoff,
+    spell=_spell_handoff,
+    change=_cheaper,
+    tries=_cheap,
+    is_limit=lambda one: isinstance(one.value, NoHandOff),
+)
+
+# less_think
+
+LESS_THINK = Kind(
+    name="less_think",
+    form="less_think=FACTOR",
+    meaning="think time times FACTOR (0 to 1)",
+    target="none",
+    at_best="the same ceiling, sooner",
+    read=_number,
+    spell=_spelt,
+    change=lambda scenario, _, one: levers.less_think(scenario, one.value),
+    tries=lambda scenario, _: iter([("", 0.9)] if scenario.think > 0 else []),
+    axis=AxisForm("think", "factor on think time", "0.5,1", "factor on the think time"),
+)
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        SHORTEN_HOLD,
+        BATCH,
+        SKIP,
+        SHARD,
+        EXCLUDE,
+        CHEAPER_HANDOFF,
+        LESS_THINK,
+        ACQUIRES,
+    )
+}
+"""Name -> record, in the order of the help."""
+
+AXES = {
+    kind.axis.name: kind
+    for kind in sorted(KINDS.values(), key=lambda k: k.axis.name if k.axis else "")
+    if kind.axis is not None
+}
+"""Name of an axis -> its record."""

@@ -1,0 +1,176 @@
+"""Files and standard output: opened before the work, complete or absent after it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import typer
+
+from lockmodel.errors import ArgumentError, FileError
+
+PLOT_SUFFIXES = (".svg", ".pdf", ".png")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file that exists only once its content is complete.
+
+    Attributes
+    ----------
+    path : Path
+        The final name.
+    stream : binary file
+        The temporary file beside it.
+    """
+
+    path: Path
+    stream: IO[bytes]
+
+
+@contextlib.contextmanager
+def new_file(name: str, force: bool) -> Iterator[Target]:
+    """Open a temporary file beside `name`; rename it into place when the block succeeds.
+
+    Raises
+    ------
+    FileError
+        The file exists and `force` is not set, or the folder cannot be written to.
+    """
+    path = Path(name)
+    if path.is_symlink():
+        path = path.resolve()  # write what the link points to, keep the link
+    if path.is_dir():
+        raise FileError(f"{name}: is a folder; give a file name")
+    if path.exists() and not path.is_file():
+        raise FileError(f"{name}: is not a regular file; leave -o out and redirect instead")
+    if path.exists() and not force:
+        raise FileError(f"{name}: exists and is kept; use --force to overwrite it")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise FileError(f"{name}: cannot be written: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield Target(path, stream)
+            empty = stream.tell() == 0
+        if empty:  # an interrupted run has nothing to keep
+            return
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        if force:
+            os.replace(temporary, path)
+        else:
+            _rename_to_new(temporary, path)
+        typer.echo(f"written: {name}", err=True)
+    except FileError:
+        raise
+    except FileExistsError:
+        raise FileError(f"{name}: appeared meanwhile and is kept; use --force") from None
+    except OSError as error:
+        raise FileError(f"{name}: cannot be written: {error.strerror or error}") from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _rename_to_new(temporary: str, path: Path) -> None:
+    """Give the file its final name; raises FileExistsError if somebody else was faster."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise FileExistsError(path) from None
+        os.rename(temporary, path)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A command's answer in its forms; each is made only when it is asked for."""
+
+    data: Callable[[], dict[str, Any]]
+    text: Callable[[bool], str]
+    """Called with whether the terminal takes colours."""
+    csv: Callable[[], str] | None = None
+    """For -o FILE.csv."""
+    csv_first: bool = False
+    """Whether it is what standard output gets."""
+
+
+@contextlib.contextmanager
+def output(name: str | None, as_json: bool, force: bool) -> Iterator[Callable[[Report], None]]:
+    """Open the output before the work; yield the function that writes the report.
+
+    Parameters
+    ----------
+    name : str or None
+        Value of -o; None is standard output.
+    as_json, force : bool
+        Values of --json and --force.
+    """
+    wants_json = as_json or (name or "").endswith(".json")
+
+    def render(report: Report, colour: bool) -> str:
+        if wants_json:
+            return json.dumps(report.data(), indent=1, allow_nan=False) + "\n"
+        if report.csv is not None and (report.csv_first if name is None else name.endswith(".csv")):
+            return report.csv()
+        if (name or "").endswith(".csv"):
+            raise ArgumentError(f"-o {name}: this report is no table; use .txt or .json")
+        return report.text(colour)
+
+    if name is None:
+        yield lambda report: echo(render(report, sys.stdout.isatty()), newline=False)
+        return
+    if name.endswith(PLOT_SUFFIXES):
+        raise ArgumentError(f"-o {name}: the report is text; use --plot-file {name} for a picture")
+    with new_file(name, force) as target:
+        yield lambda report: _write(target, render(report, False))
+
+
+def echo(text: str, newline: bool = True) -> None:
+    """Print to standard output; a reader that has seen enough (head, less) is no error."""
+    try:
+        typer.echo(text, nl=newline)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write(target: Target, text: str) -> None:
+    target.stream.write(text.encode("utf-8"))
+
+
+def check_plot(plot: bool, plot_file: str | None, as_json: bool, name: str | None) -> None:
+    """Refuse a plot that would mix with JSON on standard output or has no known suffix."""
+    if plot and as_json and name is None:
+        raise ArgumentError("--plot draws in the terminal and --json writes there; add -o FILE")
+    if plot_file is None:
+        return
+    if not plot_file.endswith(PLOT_SUFFIXES):
+        raise ArgumentError(
+            f"--plot-file {plot_file!r}: a plot file ends in {', '.join(PLOT_SUFFIXES)}; --plot "
+            f"draws in the terminal"
+        )
+    if name is not None and Path(name).resolve() == Path(plot_file).resolve():
+        raise ArgumentError(f"-o and --plot-file both name {name}; give each its own file")
+
+
+@contextlib.contextmanager
+def optional_file(name: str | None, force: bool) -> Iterator[Target | None]:
+    """Open a file before the work as `new_file`; None when no name is given."""
+    if name is None:
+        yield None
+        return
+    with new_file(name, force) as target:
+        yield target

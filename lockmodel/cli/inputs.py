@@ -1,0 +1,104 @@
+"""What the arguments mean: scenarios, data files, populations; - is standard input."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockmodel.errors import ArgumentError, ScenarioError
+
+if TYPE_CHECKING:
+    from lockmodel.model.scenario import Lock, Scenario
+
+STDIN = "-"
+MOST_STDIN = 64 << 20
+"""Bytes that are read from standard input at the most."""
+
+
+def scenario(model: str, walks: str | None = None) -> Scenario:
+    """Return the scenario that MODEL names, with the walkers that --walks asks for."""
+    from lockmodel.model.shipped import find_scenario
+    from lockmodel.model.toml import loads
+
+    if model != STDIN:
+        return _with_walkers(find_scenario(model), walks)
+    try:
+        text = _standard_input().decode("utf-8")
+    except UnicodeDecodeError:
+        raise ScenarioError("standard input: not UTF-8; a scenario is a TOML text") from None
+    return _with_walkers(loads(text, "standard input"), walks)
+
+
+def data(name: str) -> Path:
+    """Return the path of a data file: its own, a shipped one's, or a copy of standard input."""
+    from lockmodel.model.shipped import find_data
+
+    if name != STDIN:
+        return find_data(name)
+    folder = Path(tempfile.mkdtemp(prefix="lockmodel-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "standard input"
+    path.write_bytes(_standard_input())
+    return path
+
+
+@lru_cache(maxsize=1)
+def _standard_input() -> bytes:
+    """Return all of standard input, which can be read once."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise ArgumentError("-: standard input is a terminal; pipe a file into it")
+    content = sys.stdin.buffer.read(MOST_STDIN + 1)
+    if len(content) > MOST_STDIN:
+        raise ArgumentError(f"-: standard input has more than the {MOST_STDIN >> 20} MiB accepted")
+    return content
+
+
+def populations(text: str | None, scenario: Scenario) -> tuple[int, ...]:
+    """Return the populations of -n; without it doublings up to all CPUs."""
+    from lockmodel.model.populations import parse_counts
+
+    if text is not None:
+        return parse_counts(text)
+    cpus = scenario.machine.cpus
+    return (*(2**i for i in range(cpus.bit_length()) if 2**i < cpus), cpus)
+
+
+def population(text: str | None, scenario: Scenario) -> int:
+    """Return the population of -n; without it all CPUs."""
+    from lockmodel.model.populations import parse_one
+
+    return scenario.machine.cpus if text is None else parse_one(text)
+
+
+def _with_walkers(scenario: Scenario, text: str | None) -> Scenario:
+    """Return the scenario with walkers at one lock, or at all that are taken."""
+    if text is None:
+        return scenario
+    import msgspec
+
+    from lockmodel.changes.kinds import ALL
+    from lockmodel.model.scenario import Walkers
+
+    name, _, rest = text.partition("=")
+    rate, _, read = rest.partition(",read_us=")
+    try:
+        walkers = Walkers(walks_per_s=float(rate), read=float(read) * 1e-6)
+        if name != ALL:
+            scenario.lock(name)
+    except ScenarioError as error:
+        raise ArgumentError(f"--walks {text!r}: {error}") from None
+    except ValueError:
+        raise ArgumentError(
+            f"--walks {text!r}: write LOCK=RATE,read_us=T, e.g. libc.so.6=1000,read_us=64"
+        ) from None
+
+    def walked(lock: Lock) -> Lock:
+        meant = lock.name == name or (name == ALL and scenario.acquires(lock.name) > 0)
+        return msgspec.structs.replace(lock, walkers=walkers) if meant else lock
+
+    return msgspec.structs.replace(scenario, locks=tuple(walked(lock) for lock in scenario.locks))

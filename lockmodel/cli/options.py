@@ -1,0 +1,142 @@
+"""Options that several commands share, as annotations of their parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from typer import Argument, Option
+
+COUNTS = "64 | 1,2,4 | 1..128 | 1..384:16 (step) | 1..512*2 (factor)"
+CLOSED = "bounds: closed-form bounds. product-form: the exact solution with exponential holds."
+TIME_LIMIT_S = 300.0
+
+Model = Annotated[
+    str,
+    Argument(
+        metavar="MODEL",
+        help="A shipped scenario, the path of a TOML file, or - for standard input.",
+        show_default=False,
+    ),
+]
+Populations = Annotated[
+    str | None,
+    Option(
+        "-n",
+        metavar="LIST",
+        help=f"Populations: {COUNTS}  [default: doublings up to all CPUs].",
+        show_default=False,
+    ),
+]
+Population = Annotated[
+    str | None,
+    Option("-n", metavar="N", help="Population  [default: all CPUs].", show_default=False),
+]
+ClosedMethod = Annotated[
+    Literal["auto", "bounds", "product-form"],
+    Option("--method", help=f"{CLOSED} auto: product-form."),
+]
+AnyMethod = Annotated[
+    Literal["auto", "bounds", "product-form", "markov", "simulation"],
+    Option(
+        "--method",
+        help=f"{CLOSED} markov: the exact solution of a chain, for few processes. simulation: "
+        "event by event, with intervals. auto: the cheapest that is good enough.",
+    ),
+]
+TimeLimit = Annotated[
+    float,
+    Option(
+        "--time-limit",
+        metavar="S",
+        help="Stop simulating after S seconds with what there is (exit 1: not all was reached).",
+    ),
+]
+Walks = Annotated[
+    str | None,
+    Option(
+        "--walks",
+        metavar="LOCK=RATE,read_us=T",
+        help="Background walkers: RATE walks per s take all shards of LOCK (or of all) and read "
+        "for T us.",
+        show_default=False,
+    ),
+]
+Plot = Annotated[bool, Option("--plot", help="Draw it in the terminal as well.")]
+PlotFile = Annotated[
+    str | None,
+    Option(
+        "--plot-file",
+        metavar="FILE",
+        help="Draw it to FILE (.svg, .pdf, .png).",
+        show_default=False,
+    ),
+]
+All = Annotated[bool, Option("--all", help="Print every row, however many.")]
+Explain = Annotated[
+    bool, Option("--explain", help="Print how it was computed, and where it is weak.")
+]
+Json = Annotated[bool, Option("--json", help="JSON: times in s, rates per s.")]
+Output = Annotated[
+    str | None,
+    Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Write to FILE instead of the terminal (.json means --json; .csv where there is a "
+        "table).",
+        show_default=False,
+    ),
+]
+Force = Annotated[bool, Option("--force", help="Overwrite existing files.")]
+
+Unit = Annotated[
+    Literal["s", "ms", "us", "ns"] | None,
+    Option("--unit", help="Unit of times that have none (bpftrace).", show_default=False),
+]
+Quantity = Annotated[
+    Literal["hold", "wait"] | None,
+    Option("--quantity", help="What times without a name are (bpftrace).", show_default=False),
+]
+Variants = Annotated[
+    list[str] | None,
+    Option(
+        "--variant",
+        metavar="NAME=LEVERS",
+        help="What a variant of the data changes: levers, separated by ';'. Repeatable.",
+        show_default=False,
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    Option(
+        "--only", metavar="NAME", help="Take this variant only. Repeatable.", show_default=False
+    ),
+]
+What = Annotated[
+    str | None,
+    Option(
+        "--what",
+        metavar="TEST",
+        help="The test to take, where a file holds several.",
+        show_default=False,
+    ),
+]
+Priors = Annotated[bool, Option("--priors/--no-priors", help="Whether published ranges take part.")]
+Sysroot = Annotated[
+    str | None,
+    Option(
+        "--sysroot",
+        metavar="DIR",
+        help="Unpacked root whose ld.so and libraries count.",
+        show_default=False,
+    ),
+]
+LibraryPath = Annotated[
+    str | None,
+    Option(
+        "--library-path",
+        metavar="DIRS",
+        help="Folders before the usual ones, with ':' [default: LD_LIBRARY_PATH].",
+        show_default=False,
+    ),
+]

@@ -1,0 +1,181 @@
+"""Lock disciplines: who comes next, and how one waits. One record each.
+
+A solver takes a lock only where the record says that it can: what nobody has shown is refused with
+a sentence, never solved, never given an error estimate. A new discipline is its record here, its
+moves in the simulator (`solvers.simulation.locks`), and a test against an oracle; `chain` and
+`station` become true once such a test shows that the chains, or a station, represent it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lockmodel.errors import ScenarioError
+
+FIFO, BARGING, RWSEM, NUMA = range(4)
+"""Moves that the simulator knows."""
+
+TABLE = "data/published/latency.csv"
+
+
+class HandOffRange(NamedTuple):
+    """What a hand-off with many waiters costs, as published: the central 90 % of a prior, in s."""
+
+    low: float
+    high: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Discipline:
+    """One lock discipline.
+
+    Attributes
+    ----------
+    name : str
+        As `Lock.kind` has it.
+    sentence : str
+        Who comes next, and how one waits.
+    in_order : bool
+        Whether waiters are served first come, first served.
+    readers : bool
+        Whether it has readers, who share it; then its waiters may sleep.
+    fair : bool
+        Whether it promises every waiter a turn.
+    station : bool
+        Whether a station with the mean time of its passes stands for it: bounds, ceilings,
+        product form, levers and fits.
+    chain : bool
+        Whether the Markov chains represent it.
+    mapped : bool
+        Whether the map of product form's errors covers it.
+    handoff : HandOffRange
+    moves : int or None
+        Its moves in the simulator; None where it has none.
+    """
+
+    name: str
+    sentence: str
+    in_order: bool
+    readers: bool
+    fair: bool
+    station: bool
+    chain: bool
+    mapped: bool
+    handoff: HandOffRange
+    moves: int | None
+
+
+DISCIPLINES = {
+    one.name: one
+    for one in (
+        Discipline(
+            name="fifo",
+            sentence="first come, first served",
+            in_order=True,
+            readers=False,
+            fair=True,
+            station=True,
+            chain=True,
+            mapped=True,
+            handoff=HandOffRange(
+                25e-9,
+                450e-9,
+                f"queue spinlocks 14 to 325 ns, line transfers 25 to 443 ns ({TABLE})",
+            ),
+            moves=FIFO,
+        ),
+        Discipline(
+            name="ticket",
+            sentence="first come, first served",
+            in_order=True,
+            readers=False,
+            fair=True,
+            station=True,
+            chain=True,
+            mapped=True,
+            handoff=HandOffRange(
+                50e-9, 1000e-9, f"ticket locks 60 to 617 ns, growing with every waiter ({TABLE})"
+            ),
+            moves=FIFO,  # it serves in order; its cost is in the hand-off family
+        ),
+        Discipline(
+            name="barging",
+            sentence="a released lock is free; one random waiter looks a hand-off later, "
+            "whoever comes before takes it",
+            in_order=False,
+            readers=False,
+            fair=False,
+            station=True,
+            chain=False,
+            mapped=False,
+            handoff=HandOffRange(
+                25e-9, 1000e-9, f"test-and-set: line transfers and their repetition ({TABLE})"
+            ),
+            moves=BARGING,
+        ),
+        Discipline(
+            name="rwsem",
+            sentence="readers share; writers spin in order and come first, until a sleeper "
+            "has waited handoff_timeout",
+            in_order=True,
+            readers=True,
+            fair=True,
+            station=True,
+            chain=True,
+            mapped=True,
+            handoff=HandOffRange(
+                100e-9,
+                1500e-9,
+                f"osq_lock 197 to 835 ns, plus count and owner of the semaphore ({TABLE})",
+            ),
+            moves=RWSEM,
+        ),
+        Discipline(
+            name="numa",
+            sentence="first waiter of the holder's node, at most local_handoffs times in a row",
+            in_order=False,
+            readers=False,
+            fair=True,
+            station=True,
+            chain=False,
+            mapped=False,
+            handoff=HandOffRange(
+                15e-9, 250e-9, f"transfers mostly inside a node, 23 to 115 ns ({TABLE})"
+            ),
+            moves=NUMA,
+        ),
+    )
+}
+"""Name -> record."""
+
+
+def discipline(kind: str) -> Discipline:
+    """Return the record of a kind of lock; `Lock` accepts no other."""
+    return DISCIPLINES[kind]
+
+
+def station_refused(lock: str, kind: str) -> ScenarioError:
+    """Return the error of what takes a lock for a station where its record does not allow it."""
+    known = ", ".join(one.name for one in DISCIPLINES.values() if one.station)
+    remedy = (
+        "use `lockmodel simulate`"
+        if discipline(kind).moves is not None
+        else "and the simulator has no moves for it either"
+    )
+    return ScenarioError(
+        f"lock {lock!r}: kind = {kind!r} is not known to be like a station with the mean of its "
+        f"passes, as {known} are; bounds, product form, levers and fits refuse it; {remedy}"
+    )
+
+
+def moves_of(lock: str, kind: str) -> int:
+    """Return the simulator's moves of a kind; raises ScenarioError where it has none."""
+    moves = discipline(kind).moves
+    if moves is None:
+        known = ", ".join(one.name for one in DISCIPLINES.values() if one.moves is not None)
+        raise ScenarioError(
+            f"lock {lock!r}: the simulator has no moves for kind = {kind!r}; it knows {known}"
+        )
+    return moves

@@ -1,9 +1,0 @@
-"""Figure: held instructions."""
-
-from lockmodel.figures import registry
-from lockmodel.paper.out import Out
-
-
-def make(out: Out) -> None:
-    """Draw the figure."""
-    out.figure("held", registry.make("held"))
