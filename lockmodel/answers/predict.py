@@ -9,7 +9,7 @@ from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, Stop, never, quietly
 from lockmodel.solvers.bounds import ceiling, strict_ceiling
 from lockmodel.solvers.solve import MAX_ERROR, solve
-from lockmodel.solvers.validity import caveats
+from lockmodel.solvers.validity import caveats, contradiction
 
 ROUNDING = 1e-9
 """Relative excess of a point over the ceiling that is put down to rounding."""
@@ -66,7 +66,12 @@ def predict(
         chosen_because=answer.chosen_because,
         exact=answer.exact,
         assumptions=answer.assumptions,
-        warnings=(*weak, *answer.warnings, *caveats(scenario, answer.points, bounded)),
+        warnings=(
+            *weak,
+            *contradiction(scenario, top.throughput_per_s),
+            *answer.warnings,
+            *caveats(scenario, answer.points, bounded),
+        ),
         error_estimate=answer.error,
         ceiling=top,
         points=points,

@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from lockmodel.changes.kinds import AXES, SHARD, Kind, Lever, lever
+from lockmodel.changes.kinds import AXES, SHARD, Kind, Lever, Sharding, lever
+from lockmodel.changes.levers import most_shards
 from lockmodel.errors import ArgumentError, nearest
 from lockmodel.model.network import CPU
 from lockmodel.model.populations import parse_counts, parse_reals
 from lockmodel.model.prediction import Basis, Interval, Point
-from lockmodel.model.scenario import Scenario
+from lockmodel.model.scenario import Scenario, ShardBy
 from lockmodel.progress import Progress, quietly
 from lockmodel.solvers.solve import points, solver_name
 from lockmodel.solvers.validity import approximations, caveats
@@ -39,12 +40,15 @@ class Axis:
     lock : str or None
         The lock; None is the binding one.
     values : tuple of float
+    by : {'cpu', 'node', 'hash'} or None
+        What chooses a shard; None is the lock's own key.
     """
 
     name: str
     kind: Kind
     lock: str | None
     values: tuple[float, ...]
+    by: ShardBy | None = None
 
     @property
     def quantity(self) -> str:
@@ -100,7 +104,7 @@ class Sweep:
         }
 
 
-def parse_axis(text: str) -> Axis:
+def parse_axis(text: str, by: ShardBy | None = None) -> Axis:
     """Return the axis a text means: ``acquires=1..30``, ``libc.so.6:hold=0.0..1.0:11``.
 
     Raises
@@ -127,7 +131,7 @@ def parse_axis(text: str) -> Axis:
         parsed = parse_reals(values, argument)
         if max(parsed) > 1:
             raise ArgumentError(f"{argument}: factor {max(parsed):g} must lie between 0 and 1")
-    return Axis(name, kind, lock or None, tuple(parsed))
+    return Axis(name, kind, lock or None, tuple(parsed), by)
 
 
 def _lever(axis: Axis, lock: str, value: float) -> Lever:
@@ -135,7 +139,10 @@ def _lever(axis: Axis, lock: str, value: float) -> Lever:
     form = axis.kind.axis
     assert form is not None  # parse_axis takes kinds that have one
     target = "" if axis.kind.target == "none" else lock
-    return lever(axis.kind.name, target, form.value(value))
+    chosen = form.value(value)
+    if isinstance(chosen, Sharding):
+        chosen = chosen._replace(by=axis.by)
+    return lever(axis.kind.name, target, chosen)
 
 
 def _at(scenario: Scenario, steps: Sequence[tuple[Axis, str, float]]) -> Scenario:
@@ -253,7 +260,7 @@ def sweep(
             *approximations(scenario, max(populations)),
             *(caveats(scenario, [best], method == "bounds") if best else ()),
         ),
-        capped=_capped(scenario, axes),
+        capped=_capped(scenario, axes, binding),
         complete=complete,
         fit=basis,
     )
@@ -263,12 +270,18 @@ def _rate(point: Point) -> float:
     return point.throughput_per_s
 
 
-def _capped(scenario: Scenario, axes: Sequence[Axis]) -> tuple[str, ...]:
-    """Return what has to be said about shard counts beyond the CPUs."""
-    cpus = scenario.machine.cpus
-    return tuple(
-        f"--over {axis.name}: {cpus} CPUs can tell only {cpus} shards apart, so rows with more "
-        f"repeat those of {cpus}"
-        for axis in axes
-        if axis.kind is SHARD and max(axis.values) > cpus
-    )
+def _capped(scenario: Scenario, axes: Sequence[Axis], binding: str) -> tuple[str, ...]:
+    """Return what has to be said about shard counts that their key cannot tell apart."""
+    notes = []
+    for axis in axes:
+        if axis.kind is not SHARD:
+            continue
+        by = axis.by or scenario.lock(axis.lock or binding).shard_by
+        most = most_shards(scenario, by)
+        if most is not None and max(axis.values) > most:
+            what = "CPUs" if by == "cpu" else "nodes"
+            notes.append(
+                f"--over {axis.name}: {most} {what} can tell only {most} shards apart, so rows "
+                f"with more repeat those of {most}"
+            )
+    return tuple(notes)

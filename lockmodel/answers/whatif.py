@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from lockmodel.changes.kinds import (
     ALL,
@@ -15,10 +15,13 @@ from lockmodel.changes.kinds import (
     lever,
     shard_steps,
 )
-from lockmodel.errors import NotTrustworthyError
+from lockmodel.errors import ArgumentError, NotTrustworthyError
+from lockmodel.model.network import CPU
+from lockmodel.model.placement import shard_groups
 from lockmodel.model.prediction import Basis, Interval, plain
-from lockmodel.model.scenario import Lock, Scenario
+from lockmodel.model.scenario import Lock, Scenario, ShardBy
 from lockmodel.progress import Progress, quietly
+from lockmodel.solvers.bounds import chain
 from lockmodel.solvers.solve import CLOSED_FORM, points, solver_name
 from lockmodel.solvers.validity import approximations, caveats
 
@@ -176,6 +179,7 @@ def compare(
         alone=tuple(alone),
         notes=(
             *(note for each in levers if (note := each.note(scenario))),
+            *_unused(scenario, levers, populations),
             *([SIMULATED] if method == "simulation" else []),
         ),
         warnings=(
@@ -184,6 +188,31 @@ def compare(
         ),
     )
     return found if method == "bounds" else _compared(scenario, levers, found, progress)
+
+
+def _unused(
+    scenario: Scenario, levers: Sequence[Lever], populations: Sequence[int]
+) -> Iterator[str]:
+    """Yield where processes reach only some of the shards that a lever makes."""
+    for each in levers:
+        if not isinstance(each.value, Sharding):
+            continue
+        scenario = each.apply(scenario)
+        for lock in scenario.locks:
+            if each.lock not in (ALL, lock.name) or scenario.acquires(lock.name) == 0:
+                continue
+            used = {
+                n: sum(group.count for group in shard_groups(scenario.machine, lock, n))
+                for n in populations
+            }
+            few = [n for n, count in used.items() if count < min(lock.shards, n)]
+            if few:
+                n = max(few)
+                yield (
+                    f"{each.text}: at n = {n} the processes reach {used[n]} of the "
+                    f"{lock.shards} shards of {lock.name} (by {lock.shard_by}, placement "
+                    f"{scenario.machine.placement})"
+                )
 
 
 def _compared(
@@ -233,6 +262,11 @@ class Ranked:
         for a whole lock, a lock not taken) rather than something that could be built.
     gain_interval : (float, float) or None
         As in `Change`; among the shards tried only the ranked one has it.
+    at_least : float or None
+        Where no modelled lock binds after the lever: the gain at which the last one bound. What
+        comes beyond it nobody modelled.
+    beyond_measured : bool
+        Whether the rate after the lever exceeds the highest one that was measured.
     """
 
     lever: Lever
@@ -242,6 +276,13 @@ class Ranked:
     binding: str
     limit: bool
     gain_interval: Interval | None = None
+    at_least: float | None = None
+    beyond_measured: bool = False
+
+    @property
+    def sure(self) -> float:
+        """The gain that the modelled locks allow."""
+        return self.gain if self.at_least is None else self.at_least
 
 
 @dataclass(frozen=True)
@@ -252,6 +293,8 @@ class Shards:
     ----------
     lock : str
         A lock's name, or "all".
+    by : {'cpu', 'node', 'hash'}
+        What chooses the shard.
     best : int
         Shards with the highest throughput.
     enough : int
@@ -263,6 +306,7 @@ class Shards:
     """
 
     lock: str
+    by: ShardBy
     best: int
     enough: int
     tried: tuple[Ranked, ...]
@@ -289,20 +333,66 @@ class Ranking:
         return {"schema": LEVERS_SCHEMA, **plain(_spelt(asdict(self)))}
 
 
-def _ranked(scenario: Scenario, tried: Lever, n: int, before: float, method: str) -> Ranked:
+def _ranked(
+    scenario: Scenario, tried: Lever, n: int, before: float, method: str, last: float
+) -> Ranked:
+    """Return what one lever buys; `last` is the ceiling of the last modelled lock."""
     changed = tried.apply(scenario)
     try:
         (after,) = points(changed, [n], method)
     except NotTrustworthyError:  # so many shards that walkers alone keep them busy
         return Ranked(tried, -1.0, 0.0, 0.0, "walkers", False)
+    gain = after.throughput_per_s / before - 1
+    known = scenario.calibrated
     return Ranked(
         tried,
-        after.throughput_per_s / before - 1,
+        gain,
         after.throughput_per_s,
         after.ceiling_per_s,
         after.binding,
         tried.is_limit,
+        at_least=min(gain, max(0.0, last / before - 1)) if after.binding == CPU else None,
+        beyond_measured=known is not None and 0 < known.throughput_per_s < after.throughput_per_s,
     )
+
+
+def _last_lock(scenario: Scenario, n: int) -> float:
+    """Return the ceiling at n of the last lock that binds once the others are gone."""
+    locks = [at.throughput_per_s for _, _, at in chain(scenario, n) if at.binding != CPU]
+    return locks[-1] if locks else 0.0
+
+
+def _sharded(
+    scenario: Scenario,
+    name: str,
+    locks: tuple[Lock, ...],
+    n: int,
+    before: float,
+    method: str,
+    last: float,
+) -> list[Shards]:
+    """Return the gains of sharding a lock, or all, by each key: the lock's own first."""
+    steps = shard_steps(scenario, locks)
+    own = locks[0].shard_by
+    made = []
+    for by in (own, *(key for key in get_args(ShardBy) if key != own)):
+        tried = []
+        for k in steps:
+            one = lever("shard", name, Sharding(k, None if by == own else by))
+            try:
+                tried.append(_ranked(scenario, one, n, before, method, last))
+            except ArgumentError:  # it has more shards already than this key tells apart
+                continue
+        if not tried:
+            continue
+        top = max(row.after_per_s for row in tried)
+        best = next(row for row in tried if row.after_per_s == top)
+        enough = next(row for row in tried if row.after_per_s >= top * (1 - ENOUGH))
+        walked = any(lock.walkers is not None for lock in locks)
+        made.append(
+            Shards(name, by, best.lever.value.k, enough.lever.value.k, tuple(tried), walked)
+        )
+    return made
 
 
 def _telling(rows: Sequence[Ranked]) -> list[Ranked]:
@@ -342,33 +432,21 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         Gains have intervals if the scenario has a fit, except for bounds.
     """
     (before,) = points(scenario, [n], method)
-    x = before.throughput_per_s
+    x, last = before.throughput_per_s, _last_lock(scenario, n)
     single = candidates(scenario)
     rows = [
-        _ranked(scenario, each, n, x, method) for each in progress(single, len(single), "levers")
+        _ranked(scenario, each, n, x, method, last)
+        for each in progress(single, len(single), "levers")
     ]
     taken = tuple(lock for lock in scenario.locks if scenario.acquires(lock.name) > 0)
     targets: list[tuple[str, tuple[Lock, ...]]] = [(lock.name, (lock,)) for lock in taken]
     if len(taken) > 1:
         targets.append((ALL, taken))
-    shards = []
+    shards: list[Shards] = []
     for name, locks in progress(targets, len(targets), "shards"):
-        steps = shard_steps(scenario, locks)
-        tried = tuple(
-            _ranked(scenario, lever("shard", name, Sharding(k)), n, x, method) for k in steps
-        )
-        if not tried:
-            continue
-        top = max(row.after_per_s for row in tried)
-        best = next(k for k, row in zip(steps, tried, strict=True) if row.after_per_s == top)
-        enough, row = next(
-            (k, row)
-            for k, row in zip(steps, tried, strict=True)
-            if row.after_per_s >= top * (1 - ENOUGH)
-        )
-        rows.append(row)
-        walked = any(lock.walkers is not None for lock in locks)
-        shards.append(Shards(name, best, enough, tried, walked))
+        series = _sharded(scenario, name, locks, n, x, method, last)
+        rows += [row for one in series[:1] for row in one.tried if row.lever.value.k == one.enough]
+        shards += series
     found = Ranking(
         scenario=scenario.name,
         method=solver_name(method),

@@ -36,10 +36,10 @@ Target = Literal["lock", "lock or site", "site", "none"]
 
 
 class Sharding(NamedTuple):
-    """How a lock is sharded; see `levers.shard`."""
+    """How a lock is sharded, see `levers.shard`; without `by` by the lock's own shard_by."""
 
     k: int
-    by: ShardBy = "cpu"
+    by: ShardBy | None = None
     skew: float = 0.0
     values: int | None = None
 
@@ -429,7 +429,7 @@ def _sharding(written: Written) -> Sharding:
     given = written.options
     return Sharding(
         _count(written),
-        given.get("by", "cpu"),  # type: ignore[arg-type]  # levers.shard checks it
+        given.get("by"),  # type: ignore[arg-type]  # levers.shard checks it
         _number(written, "skew") if "skew" in given else 0.0,
         _count(written, "values") if "values" in given else None,
     )
@@ -437,7 +437,7 @@ def _sharding(written: Written) -> Sharding:
 
 def _spell_sharding(value: Sharding) -> str:
     parts = [str(value.k)]
-    parts += [f"by={value.by}"] if value.by != "cpu" else []
+    parts += [f"by={value.by}"] if value.by is not None else []
     parts += [f"skew={value.skew:g}"] if value.skew else []
     parts += [f"values={value.values}"] if value.values is not None else []
     return ",".join(parts)
@@ -445,21 +445,23 @@ def _spell_sharding(value: Sharding) -> str:
 
 def _shard(scenario: Scenario, lock: str, one: Lever) -> Scenario:
     asked: Sharding = one.value
-    most = levers.most_shards(scenario, asked.by, asked.values) or asked.k
-    if one.lock == ALL and scenario.lock(lock).shards >= min(asked.k, most):
+    now = levers.known_lock(scenario, "shard", lock)
+    by = asked.by or now.shard_by
+    most = levers.most_shards(scenario, by, asked.values) or asked.k
+    if one.lock == ALL and now.shards >= min(asked.k, most):
         return scenario  # finer than that already
-    return levers.shard(scenario, lock, *asked)
+    return levers.shard(scenario, lock, asked.k, by, asked.skew, asked.values)
 
 
-def _capped(scenario: Scenario, one: Lever) -> str:
+def _chosen(scenario: Scenario, one: Lever) -> str:
+    """Return how a shard is chosen, and how many that can tell apart."""
     asked: Sharding = one.value
-    most = levers.most_shards(scenario, asked.by, asked.values)
+    locks = [x for x in scenario.locks if one.lock in (ALL, x.name)]
+    by = asked.by or (locks[0].shard_by if locks else "cpu")
+    most = levers.most_shards(scenario, by, asked.values)
     if most is None or asked.k <= most:
-        return ""
-    return (
-        f"{one.text}: {asked.by} can tell only {most} shards apart, so {most} are used, not "
-        f"{asked.k}"
-    )
+        return f"{one.text}: a shard is chosen by {by}"
+    return f"{one.text}: {by} can tell only {most} shards apart, so {most} are used, not {asked.k}"
 
 
 SHARD = Kind(
@@ -470,9 +472,14 @@ SHARD = Kind(
     read=_sharding,
     spell=_spell_sharding,
     change=_shard,
-    note=_capped,
+    note=_chosen,
     axis=AxisForm(
-        "shards", "shards", "1,2,4,8,16", "shards, chosen by CPU", True, lambda k: Sharding(int(k))
+        "shards",
+        "shards",
+        "1,2,4,8,16",
+        "shards, chosen as --by says",
+        True,
+        lambda k: Sharding(int(k)),
     ),
 )
 

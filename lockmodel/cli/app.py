@@ -7,7 +7,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from lockmodel import __version__
 from lockmodel.errors import ArgumentError, nearest
@@ -53,6 +53,19 @@ COMMANDS = {name: line for commands in HEADINGS.values() for name, line in comma
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
+class RecordHelp(TyperCommand):
+    """A command whose help may have the list of levers or of axes, made from their records."""
+
+    def format_help_text(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Fill in the lists, which take long to import, and write the text."""
+        if self.help and ("{levers}" in self.help or "{axes}" in self.help):
+            from lockmodel.cli import lever_help
+
+            self.help = self.help.replace("{levers}", lever_help.levers())
+            self.help = self.help.replace("{axes}", lever_help.axes())
+        super().format_help_text(ctx, formatter)
+
+
 class LazyGroup(TyperGroup):
     """Imports a command's module when it is needed, and suggests near misses."""
 
@@ -70,7 +83,7 @@ class LazyGroup(TyperGroup):
         made = getattr(module, "app", None)
         if made is None:
             made = typer.Typer(add_completion=False, rich_markup_mode=None)
-            made.command(cmd_name, context_settings=SETTINGS)(getattr(module, own))
+            made.command(cmd_name, cls=RecordHelp, context_settings=SETTINGS)(getattr(module, own))
         return typer.main.get_command(made)
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:

@@ -198,7 +198,7 @@ def prediction(
     columns.append(
         Column("iteration", tuple(tx.si(p.iteration_s, "s") for p in points), len(names) + 1.0)
     )
-    columns.append(Column("k/D", tuple(tx.si(p.ceiling_per_s, "/s") for p in points)))
+    columns.append(Column("ceiling\nat n", tuple(tx.si(p.ceiling_per_s, "/s") for p in points)))
     if not steady:
         columns.append(Column("binding", tuple(short(p.binding) for p in points), 0.0, True))
     columns += [

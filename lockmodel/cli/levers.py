@@ -9,6 +9,7 @@ from typer import Option
 from lockmodel.cli import common, files, inputs, options
 from lockmodel.cli.common import fit_origin, fit_warning
 from lockmodel.cli.files import Report
+from lockmodel.errors import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from lockmodel.model.scenario import Scenario
 
 TOP = 20
+"""Rows of the full report."""
+
+FEW, FEW_LIMITS = 6, 3
+"""Rows of the short one: what a patch can do, and what bounds it."""
+
+MOST_SHARDS = 6
+"""Shard counts beside each other in 80 columns."""
+
 NOTHING = 5e-4
 """Gains below this print as 0 %."""
 
@@ -30,9 +39,18 @@ LONGEST_BESIDE_INTERVALS = 36
 def levers(
     model: options.Model,
     population: options.Population = None,
-    top: Annotated[int, Option(metavar="ROWS", help="Rows to print; 0 prints all.")] = TOP,
+    top: Annotated[
+        int | None,
+        Option(
+            metavar="ROWS",
+            help=f"Rows to print; 0 prints all  [default: {FEW}, with --explain {TOP}].",
+            show_default=False,
+        ),
+    ] = None,
+    every: options.All = False,
     method: options.ClosedMethod = "auto",
     walks: options.Walks = None,
+    explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -40,41 +58,181 @@ def levers(
     """Every lever that applies, ranked by what it buys.
 
     Each lever is tried by itself, on one lock and on all: half and no hold, one
-    acquire per lock and per site, each site skipped, the lock excluded, shards by
-    CPU at doublings (ranked: the smallest count that is enough, within 1 % of the
-    best), the hand-off as cheap as it is at best today and free, a tenth less
-    think time.
+    acquire per lock and per site, each site skipped, the lock excluded, shards at
+    doublings (ranked: the smallest count that is enough, within 1 % of the best),
+    the hand-off as cheap as it is at best today and free, a tenth less think time.
 
     \b
     Printed numbers:
-      gain             throughput after over before: +80 % is 1.8 times; * marks a
-                       limit that no patch reaches
-      k/D              ceiling of what binds then, at this population
-      binds then       the lock (or cpu) that sets that ceiling
+      gain             throughput after over before: +80 % is 1.8 times
+      at least         no modelled lock binds afterwards: what is printed is the
+                       gain at which the last one bound, what comes next nobody
+                       modelled
+      !                the rate exceeds the highest one that was measured; another
+                       lock may bind before
       (48 to 79)       (fitted scenarios) interval of the gain in %, from the
                        error of the fitted parameters, the same before and after,
                        without noise; bounds have none
+      then binds       the lock (or cpu) that sets the ceiling at n then
+      by cpu, ...      gain against the number of shards, by what chooses one
+    Printed with --explain:
+      *                a limit that no patch reaches
+      ceiling at n     of what binds then
     With background walkers (--walks, or in the model) more shards cost the
     walkers more acquires, and there is a best count.
     Examples:
-      lockmodel levers execl-xeon8369b -n 128
+      lockmodel levers execl-xeon8369b
       lockmodel levers execl-xeon8369b -n 128 --walks libc.so.6=5000,read_us=64
     """
     from lockmodel.answers.whatif import rank
-    from lockmodel.errors import ArgumentError
-    from lockmodel.model.populations import parse_one
 
-    if top < 0:
+    if top is not None and top < 0:
         raise ArgumentError(f"--top {top} must be 0 (all) or more")
-    asked = None if population is None else parse_one(population)
+    if every:
+        top = 0
     scenario = inputs.scenario(model, walks)
-    n = asked or scenario.machine.cpus
+    n = inputs.population(population, scenario)
     with files.output(output, as_json, force) as write:
-        found = rank(scenario, n, method, common.progress)
-        write(Report(found.to_json, lambda colour: _ranking(scenario, found, top, colour)))
+        ranking = rank(scenario, n, method, common.progress)
+
+        def text(colour: bool) -> str:
+            if explain:
+                return _explained(scenario, ranking, TOP if top is None else top, colour)
+            return _brief(scenario, ranking, top, colour)
+
+        write(Report(ranking.to_json, text, lambda: files.csv_text(_rows(ranking))))
 
 
-def _ranking(scenario: Scenario, found: Ranking, top: int, colour: bool) -> str:
+def _rows(ranking: Ranking) -> list[dict[str, Any]]:
+    """Return the levers as rows of a CSV file."""
+    rows = []
+    for row in ranking.levers:
+        low, high = row.gain_interval or (None, None)
+        rows.append(
+            {
+                "lever": row.lever.text,
+                "limit": row.limit,
+                "gain": row.gain,
+                "gain_low": low,
+                "gain_high": high,
+                "at_least": row.at_least,
+                "beyond_measured": row.beyond_measured,
+                "after_per_s": row.after_per_s,
+                "ceiling_at_n_per_s": row.ceiling_per_s,
+                "binding": row.binding,
+            }
+        )
+    return rows or [{"lever": ""}]
+
+
+def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) -> str:
+    """Return what a patch can do, what bounds it, and how shards are best chosen."""
+    from lockmodel.cli import text as tx
+
+    useful = sorted(
+        (row for row in ranking.levers if row.gain >= NOTHING),
+        key=lambda row: (row.at_least is not None, -row.sure, row.lever.text),
+    )
+    built = [row for row in useful if not row.limit]
+    limits = [row for row in useful if row.limit]
+    few, fewer = (FEW, FEW_LIMITS) if top is None else (top or len(built), top or len(limits))
+    known = [row for row in built if row.at_least is None]
+    rows = built[:few] if len(known) < few else [*known[: few - 1], *built[len(known) :][:1]]
+    parts: list[Any] = [
+        *_headline(scenario, ranking, built),
+        *fit_warning(scenario),
+        "",
+        _table(ranking, rows, "what a patch can do"),
+    ]
+    if limits:
+        parts += ["", _table(ranking, limits[:fewer], "what bounds it: no patch gets there")]
+    shown = [*rows, *limits[:fewer]]
+    if any(row.beyond_measured for row in shown):
+        parts.append("! beyond the highest rate measured; another lock may bind before")
+    parts += _keys(ranking)
+    hidden, idle = len(useful) - len(shown), len(ranking.levers) - len(useful)
+    left = tx.more(hidden, "change", "--all")
+    if idle:
+        left.append(f"{tx.count(idle, 'change')} {'gains' if idle == 1 else 'gain'} nothing here")
+    if ranking.warnings and ranking.method != "bounds":
+        left.append(f"{tx.count(len(ranking.warnings), 'caveat')}: --explain")
+    if ranking.method == "bounds":
+        left.append("both sides are upper bounds, so gains are only indicative")
+    return tx.render([*parts, "; ".join(left)] if left else parts, colour)
+
+
+def _headline(scenario: Scenario, ranking: Ranking, built: Sequence[Ranked]) -> list[str]:
+    """Return the best change that can be built, and what is the most for the lock that binds."""
+    from lockmodel.cli import text as tx
+
+    rate = tx.si(ranking.before_per_s, "/s")
+    now = f"At {tx.count(ranking.n, 'process')} ({rate}, {ranking.binding} binds)"
+    if not built:
+        return [f"{scenario.title}. {now} no change that can be built gains anything."]
+    best = built[0]
+    said = [
+        f"{scenario.title}. {now} the best single change is {best.lever}: {_gain(best)}; then "
+        f"{_binds(best)} binds."
+    ]
+    own = [row for row in ranking.levers if row.lever.lock == ranking.binding and row.gain > 0]
+    if own:
+        most = max(own, key=lambda row: row.gain)
+        said.append(
+            f"Nothing done to {ranking.binding} alone gains more than "
+            f"{tx.gain(most.gain)}: {_binds(most)} comes next."
+        )
+    return said
+
+
+def _binds(row: Ranked) -> str:
+    return "no modelled lock" if row.binding == "cpu" else row.binding.split("-x86")[0]
+
+
+def _table(ranking: Ranking, rows: Sequence[Ranked], head: str) -> Any:
+    """Return levers with their gains and what binds then."""
+    from lockmodel.cli import intervals
+    from lockmodel.cli import text as tx
+
+    least = ["at least " if row.at_least is not None else "" for row in rows]
+    marks = [" !" if row.beyond_measured else "  " for row in rows]
+    values = [(row.sure, row.gain_interval if row.at_least is None else None) for row in rows]
+    wide = max(map(len, least), default=0)
+    cells = [
+        f"{some:>{wide}}{cell}"
+        for some, cell in zip(least, intervals.aligned(values, marks), strict=True)
+    ]
+    title = "gain" if ranking.fit is None else f"gain ({intervals.title(ranking.fit)})"
+    then = ["not modelled" if row.binding == "cpu" else _binds(row) for row in rows]
+    body = [[row.lever.text, *pair] for row, *pair in zip(rows, cells, then, strict=True)]
+    return tx.table([head, title, "then binds"], body, left=(0, 1, 2), fold=(0, 2))
+
+
+def _keys(ranking: Ranking) -> list[Any]:
+    """Return the gains against shards of the lock that binds, by what chooses a shard."""
+    from lockmodel.cli import text as tx
+
+    series = [one for one in ranking.shards if one.lock == ranking.binding]
+    counts = sorted({row.lever.value.k for one in series for row in one.tried})[:MOST_SHARDS]
+    if not counts or all(max(row.gain for row in one.tried) < NOTHING for one in series):
+        return []
+    rows = []
+    for one in series:
+        gains = {row.lever.value.k: row for row in one.tried}
+        rows.append(
+            [f"by {one.by}", *(_shard_gain(gains[k]) if k in gains else "" for k in counts)]
+        )
+    heads = [f"shards of {ranking.binding}", *map(str, counts)]
+    return ["", tx.table(heads, rows, left=(0,))]
+
+
+def _shard_gain(row: Ranked) -> str:
+    from lockmodel.cli import text as tx
+
+    return "walkers" if row.after_per_s == 0 else tx.gain(row.gain)
+
+
+def _explained(scenario: Scenario, found: Ranking, top: int, colour: bool) -> str:
+    """Return the full report."""
     from lockmodel.cli import text as tx
 
     useful = [row for row in found.levers if row.gain >= NOTHING]
@@ -83,7 +241,7 @@ def _ranking(scenario: Scenario, found: Ranking, top: int, colour: bool) -> str:
     parts: list[Any] = [
         f"{scenario.name}: {scenario.title}",
         *fit_warning(scenario),
-        f"at {tx.count(found.n, 'process')}: {tx.si(found.before_per_s, '/s')}; ceiling "
+        f"at {tx.count(found.n, 'process')}: {tx.si(found.before_per_s, '/s')}; ceiling at n "
         f"{tx.si(found.ceiling_per_s, '/s')} set by {found.binding}",
         *fit_origin(scenario, found.fit),
         "",
@@ -94,11 +252,14 @@ def _ranking(scenario: Scenario, found: Ranking, top: int, colour: bool) -> str:
         least = tx.gain(useful[len(shown)].gain)
         parts.append(f"({hidden} more gain at most {least} each; --top 0 shows them)")
     if idle:
-        parts.append(f"({tx.count(idle, 'lever')} gain nothing at this population)")
+        parts.append(
+            f"({tx.count(idle, 'lever')} {'gains' if idle == 1 else 'gain'} nothing at this "
+            f"population)"
+        )
     if any(row.limit for row in shown):
         parts.append("* a limit that no patch reaches: the most this kind of change can buy")
     parts.append("")
-    parts += tx.bullets("gain against shards (by CPU):", _shard_lines(found))
+    parts += tx.bullets("gain against shards:", _shard_lines(found))
     best = next((row for row in useful if not row.limit), None)
     if best is not None:
         then = "no lock of this scenario" if best.binding == "cpu" else best.binding
@@ -133,7 +294,9 @@ def _ranking_table(found: Ranking, shown: Sequence[Ranked]) -> Any:
             for row, mark in zip(shown, marks, strict=True)
         ]
         fold = (3,) if longest <= LONGEST else (0, 3)
-        return tx.table(["lever", "gain  ", "k/D", "binds then"], rows, left=(0, 3), fold=fold)
+        return tx.table(
+            ["lever", "gain  ", "ceiling at n", "binds then"], rows, left=(0, 3), fold=fold
+        )
     from lockmodel.cli import intervals
 
     gains = intervals.aligned([(row.gain, row.gain_interval) for row in shown], marks)
@@ -162,7 +325,7 @@ def _shard_lines(found: Ranking) -> list[str]:
         verdict = f"{shards.enough} are enough"
         if shards.walkers and shards.best < shards.tried[-1].lever.value.k:
             verdict += f", {shards.best} are best: more cost the walkers more"
-        lines.append(f"{shards.lock}: {', '.join(gains)}; {verdict}")
+        lines.append(f"{shards.lock} by {shards.by}: {', '.join(gains)}; {verdict}")
     if lines and not any(shards.walkers for shards in found.shards):
         lines.append("no walkers stated, so shards cost nothing here (--walks)")
     return lines

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 MOST_ROWS = 24
 """Rows of a terminal table before it is thinned out."""
 
+FEW_ROWS = 15
+"""The same in the short report."""
+
+NOTICEABLE_DROP = 0.005
+"""Share below the peak that is worth a clause."""
+
+LEAST_SHARE = 0.005
+"""Share of CPU time below which nobody waits."""
+
 MANY_LOCKS = 3
 """From so many locks on the column "iteration" (n / throughput) gives way to wider ones."""
 
@@ -39,41 +48,45 @@ def predict(
     ] = 0.2,
     time_limit: options.TimeLimit = options.TIME_LIMIT_S,
     walks: options.Walks = None,
+    explain: options.Explain = False,
     plot: options.Plot = False,
     plot_file: options.PlotFile = None,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
 ) -> None:
-    """Predict throughput at some populations, and what each lock costs there.
+    """Throughput at some populations, and what each lock costs there.
 
     \b
     Printed numbers:
       throughput       iterations per second of the whole machine
-      iteration        time of one iteration of one process
-      k/D              ceiling with n processes about: shards over the demand of
-                       the binding lock, with the hand-off to the first waiter.
-                       It falls as lines come from farther away and trees grow
-      binding          the lock (or cpu) that has this ceiling
-      LOCK waits       share of all busy CPU cycles spent waiting for the lock:
-                       what perf shows as osq_lock or native_queued_spin_lock
-      ceiling, knee    (first lines) the most any population can reach, and the
-                       population where the light-load line reaches k/D
+      90 % interval    (fitted scenarios) of the next measurement of throughput:
+                       error of the fitted parameters, repeat noise, and model
+                       error, which grows with each doubling beyond the
+                       populations measured
       error            how far throughput may be off the scenario as stated: an
                        estimate from a map of measured errors, or the 95 %
                        interval of a simulation; "?" is not measured
+      ceiling at n     with n processes about: shards over the demand of the
+                       binding lock, with the hand-off to the first waiter. It
+                       falls as lines come from farther away and trees grow
+      waits for        the lock (or cpu) that has this ceiling, and the share of
+                       all busy CPU cycles spent waiting for it: what perf shows
+                       as osq_lock or native_queued_spin_lock
       between          (--method bounds) guaranteed bounds on throughput; the
                        upper one holds even if no hand-off is ever paid
-      90 % interval    (fitted scenarios) of the next measurement of throughput:
-                       error of the fitted parameters, repeat noise, and model
-                       error, which grows by itself with each doubling beyond the
-                       populations measured. Parameter error is by product form,
-                       in proportion for other methods. The ceiling's, in
-                       brackets, is parameter error only; bounds have none
+    Printed with --explain:
+      peak ceiling     the most any population can reach; knee: where the
+                       light-load line reaches the ceiling
+      iteration        time of one iteration of one process
+      LOCK waits       share of cycles spent waiting for each lock
+      binding          the lock (or cpu) that has this ceiling
+    Intervals are of the parameters by product form, in proportion for other
+    methods; that of the peak ceiling is of the parameters alone; bounds have none.
     Examples:
-      lockmodel predict execl-xeon8369b -n 1,16,64,128
+      lockmodel predict execl-xeon8369b
       lockmodel predict execl-xeon8369b -n 1..128 --plot
-      lockmodel predict execl-xeon8369b -n 8,64 --method simulation
+      lockmodel predict execl-xeon8369b -n 8,64 --method simulation --explain
     """
     from lockmodel.answers.predict import predict
 
@@ -87,7 +100,14 @@ def predict(
         common.compiling(),
     ):
         found = predict(scenario, populations, method, common.progress, max_error, stop)
-        write(Report(found.to_json, lambda colour: _text(scenario, found, every, colour)))
+        full = _text if explain else _brief
+        write(
+            Report(
+                found.to_json,
+                lambda colour: full(scenario, found, every, colour),
+                lambda: files.csv_text(_rows(found)),
+            )
+        )
         if plot:
             files.echo(_terminal_plot(found))
         if target is not None:
@@ -114,13 +134,13 @@ def _check_reached(found: Prediction, populations: Sequence[int], max_error: flo
         )
 
 
-def _shown(found: Prediction, every: bool) -> list[int]:
-    """Return the indices of the points to print: all, or some 20 on a geometric scale."""
+def _shown(found: Prediction, every: bool, most: int) -> list[int]:
+    """Return the indices of the points to print: all, or fewer on a geometric scale."""
     count = len(found.points)
-    if every or count <= MOST_ROWS:
+    if every or count <= most:
         return list(range(count))
     low, high = found.points[0].n, found.points[-1].n
-    steps = 18
+    steps = 3 * most // 4
     wanted = [low * (high / low) ** (i / steps) for i in range(steps + 1)]
     peak = max(range(count), key=lambda i: found.points[i].throughput_per_s)
     near = {min(range(count), key=lambda i: abs(found.points[i].n - w)) for w in wanted}
@@ -153,6 +173,125 @@ def _error(value: float | None) -> str:
     return f"{100 * value:.2g} %" if value < 0.0995 else f"{100 * value:.0f} %"
 
 
+def _brief(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> str:
+    """Return the answer in a sentence or two, a table, and what is left out."""
+    from lockmodel.cli import text as tx
+    from lockmodel.solvers.validity import contradiction, outside
+
+    shown = _shown(found, every, FEW_ROWS)
+    weak = [
+        *contradiction(scenario, found.ceiling.throughput_per_s),
+        *outside(scenario, [p.n for p in found.points]),
+    ]
+    parts: list[Any] = [
+        *_headline(scenario, found),
+        *fit_warning(scenario),
+        *(f"! {text}" for text in weak),
+        "",
+        _short_table(found, shown),
+        *tx.more(len(found.points) - len(shown), "population", "--all"),
+        _trust(found, len(found.warnings) - len(weak)),
+    ]
+    return tx.render(parts, colour)
+
+
+def _headline(scenario: Scenario, found: Prediction) -> list[str]:
+    """Return what is reached at the largest population, and what binds there."""
+    from lockmodel.cli import text as tx
+
+    last = max(found.points, key=lambda p: p.n)
+    peak = max(found.points, key=lambda p: p.throughput_per_s)
+    at = f"at {tx.count(last.n, 'process')}"
+    rate = tx.si(last.throughput_per_s, "/s")
+    if found.method == "bounds":
+        low = tx.si(last.lower_per_s, "/s")
+        reached = f"{scenario.title}: between {low} and {rate} {at}, guaranteed by the model"
+    else:
+        reached = f"{scenario.title}: {rate} {at}"
+        drop = 1 - last.throughput_per_s / peak.throughput_per_s
+        if drop > NOTICEABLE_DROP:
+            high = tx.si(peak.throughput_per_s, "/s")
+            reached += f", {tx.whole(drop)} below its peak of {high} at {peak.n}"
+    if last.binding not in last.locks:
+        return [f"{reached}.", f"No lock binds {at}: the CPUs do."]
+    knee = max(1, round(found.ceiling.knee))
+    same = found.ceiling.binding == last.binding
+    if same and last.n < knee:
+        binds = f"The lock of {last.binding} would bind from about {knee} processes on"
+    else:
+        binds = f"The lock of {last.binding} binds"
+        binds += f" from about {tx.count(knee, 'process')} on" if same else ""
+    share = last.locks[last.binding].cycles_share
+    if found.method != "bounds" and share >= LEAST_SHARE:
+        binds += f"; {tx.whole(share)} of all CPU time {at} waits for it"
+    return [f"{reached}.", f"{binds}."]
+
+
+def _trust(found: Prediction, weak: int) -> str:
+    """Return the line that says what the numbers are worth, and how to see why."""
+    from lockmodel.cli import text as tx
+
+    if found.method == "bounds":
+        return "bounds of the stated model: --explain"
+    if found.exact:
+        return f"{found.method}, exact for the stated model: --explain"
+    if found.method == "simulation":
+        return f"simulated, 95 % intervals within {_error(found.error_estimate)}: --explain"
+    size = "of unknown size"
+    if found.error_estimate is not None:
+        worst = max(found.points, key=lambda p: p.error_estimate or 0.0)
+        size = f"worth at most {_error(found.error_estimate)} (n = {worst.n})"
+    return f"{tx.count(max(1, weak), 'approximation')}, {size}: --explain"
+
+
+def _short_table(found: Prediction, shown: Sequence[int]) -> Any:
+    from lockmodel.cli import text as tx
+    from lockmodel.cli.intervals import span, title
+
+    bounded = found.method == "bounds"
+    judged = not bounded and not found.exact
+    columns = ["n", "between" if bounded else "throughput"]
+    columns += [title(found.fit)] if found.fit is not None else []
+    columns += ["error"] if judged else []
+    columns += ["ceiling at n", "waits for"]
+    rows = []
+    for p in (found.points[i] for i in shown):
+        rate = tx.si(p.throughput_per_s, "/s")
+        row = [str(p.n), f"{tx.si(p.lower_per_s, '/s')} .. {rate}" if bounded else rate]
+        if found.fit is not None:
+            row.append("-" if p.interval_per_s is None else span(p.interval_per_s, "/s"))
+        row += [_error(p.error_estimate)] if judged else []
+        row.append(tx.si(p.ceiling_per_s, "/s"))
+        lock = p.locks.get(p.binding)
+        share = 0.0 if lock is None or bounded else lock.cycles_share
+        waits = f"{p.binding} {tx.whole(share)}" if share >= LEAST_SHARE else "-"
+        row.append(p.binding if bounded or lock is None else waits)
+        rows.append(row)
+    last = len(columns) - 1
+    return tx.table(columns, rows, left=(last,), fold=(last,))
+
+
+def _rows(found: Prediction) -> list[dict[str, Any]]:
+    """Return the points as rows of a CSV file."""
+    rows = []
+    for p in found.points:
+        low, high = p.interval_per_s or (None, None)
+        rows.append(
+            {
+                "n": p.n,
+                "throughput_per_s": p.throughput_per_s,
+                "throughput_low_per_s": low,
+                "throughput_high_per_s": high,
+                "error_estimate": p.error_estimate,
+                "iteration_s": p.iteration_s,
+                "ceiling_at_n_per_s": p.ceiling_per_s,
+                "binding": p.binding,
+                **{f"waits {name}": lock.cycles_share for name, lock in p.locks.items()},
+            }
+        )
+    return rows
+
+
 def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
@@ -163,7 +302,7 @@ def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> s
         *fit_warning(scenario),
         verdict(found),
         *([f"chosen because {found.chosen_because}"] if found.chosen_because else []),
-        f"ceiling {tx.si(top.throughput_per_s, '/s')}{_within(top.interval_per_s)} set by "
+        f"peak ceiling {tx.si(top.throughput_per_s, '/s')}{_within(top.interval_per_s)} set by "
         f"{top.binding}, knee at {tx.count(round(top.knee), 'process')}",
     ]
     if peak.n < found.points[-1].n and found.method != "bounds":
@@ -194,7 +333,7 @@ def _table(scenario: Scenario, found: Prediction, every: bool) -> list[Any]:
     """Return the table of the points and what is said below it."""
     from lockmodel.cli import text as tx
 
-    shown = _shown(found, every)
+    shown = _shown(found, every, MOST_ROWS)
     hidden = (
         [f"({len(found.points)} populations solved, {len(shown)} shown; --all for all)"]
         if len(shown) < len(found.points)
@@ -213,7 +352,7 @@ def _table(scenario: Scenario, found: Prediction, every: bool) -> list[Any]:
     columns = ["n", "between" if bounded else "throughput"]
     columns += ["error"] if judged else []
     columns += ["iteration >=" if bounded else "iteration"] if roomy else []
-    columns += ["k/D"] + ([] if steady else ["binding"])
+    columns += ["ceiling\nat n"] + ([] if steady else ["binding"])
     columns += [] if bounded else [f"{_short(name)}\nwaits" for name in names]
     rows = []
     for i in shown:

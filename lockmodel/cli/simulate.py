@@ -44,6 +44,7 @@ def simulate(
     ] = None,
     time_limit: options.TimeLimit = options.TIME_LIMIT_S,
     walks: options.Walks = None,
+    explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -57,6 +58,8 @@ def simulate(
     \b
     Printed numbers:
       throughput       iterations per second; +- is half of the 95 % interval
+      waits for LOCK   per iteration, for the lock that is waited for most
+    Printed with --explain, per lock:
       waits            per iteration, with its interval, hand-offs included
       contended        share of acquires that have to wait
       50 %, 99 %       of acquires wait at most so long (all acquires count);
@@ -101,7 +104,14 @@ def simulate(
             recorded = chrome(scenario, record(scenario, populations[0], seed))
             target.stream.write(json.dumps(recorded, separators=(",", ":")).encode())
         data = {"schema": "lockmodel.simulations/1", "points": [f.to_json() for f in found]}
-        write(Report(lambda: data, lambda colour: _text(scenario, found, trace, colour)))
+        text = _text if explain else _brief
+        write(
+            Report(
+                lambda: data,
+                lambda colour: text(scenario, found, trace, colour),
+                lambda: files.csv_text(_rows(found)),
+            )
+        )
     missing = len(populations) - len(found)
     if missing:
         raise NotTrustworthyError(
@@ -114,6 +124,65 @@ def simulate(
             f"stopped at n = {worst.n} with a precision of {worst.throughput_per_s.relative:.2g}; "
             f"{precision:g} was asked: raise --time-limit or --precision"
         )
+
+
+def _rows(found: list[Simulated]) -> list[dict[str, Any]]:
+    """Return the populations as rows of a CSV file."""
+    return [
+        {
+            "n": f.n,
+            "throughput_per_s": f.throughput_per_s.value,
+            "half_width_per_s": f.throughput_per_s.half_width,
+            "fairness": f.fairness,
+            **{f"wait_s {name}": lock.wait_s.value for name, lock in f.locks.items()},
+        }
+        for f in found
+    ]
+
+
+def _brief(scenario: Scenario, found: list[Simulated], trace: str | None, colour: bool) -> str:
+    """Return the largest population in a sentence, and a row per population."""
+    from lockmodel.cli import text as tx
+
+    last = max(found, key=lambda f: f.n)
+    busiest = max(last.locks, key=lambda name: last.locks[name].wait_s.value, default=None)
+    rate = last.throughput_per_s
+    said = (
+        f"{scenario.title}: {tx.si(rate.value, '/s')} +- {100 * rate.relative:.2g} % simulated at "
+        f"{tx.count(last.n, 'process')}"
+    )
+    if busiest is not None and last.locks[busiest].wait_s.value > 0:
+        lock = last.locks[busiest]
+        said += (
+            f"; an iteration waits {tx.si(lock.wait_s.value, 's')} for {busiest}, "
+            f"{tx.percent(lock.contended)} of its acquires do"
+        )
+    rows = []
+    for f in found:
+        waits = [] if busiest is None else [tx.si(f.locks[busiest].wait_s.value, "s")]
+        rows.append(
+            [
+                str(f.n),
+                tx.si(f.throughput_per_s.value, "/s"),
+                f"{100 * f.throughput_per_s.relative:.2g} %",
+                tx.si(f.n / f.throughput_per_s.value, "s"),
+                *waits,
+                f"{f.fairness:.3f}",
+            ]
+        )
+    head = [] if busiest is None else [f"waits for {busiest.split('-x86')[0]}"]
+    columns = ["n", "throughput", "+-", "iteration", *head, "fairness"]
+    warned = dict.fromkeys(warning for f in found for warning in f.warnings)
+    parts: list[Any] = [
+        f"{said}.",
+        *(f"! {warning}" for warning in warned),
+        "",
+        tx.table(columns, rows),
+    ]
+    if trace is not None:
+        parts.append(f"window written to {trace}; open it at ui.perfetto.dev")
+    parts.append(f"{tx.count(last.replications, 'replication')}, seed {last.seed}: --explain")
+    return tx.render(parts, colour)
 
 
 def _text(scenario: Scenario, found: list[Simulated], trace: str | None, colour: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from typer import Option
@@ -30,6 +30,13 @@ def sweep(
     ],
     population: options.Populations = None,
     method: options.ClosedMethod = "auto",
+    by: Annotated[
+        Literal["cpu", "node", "hash"] | None,
+        Option(
+            help="What chooses a shard of the axis shards  [default: the lock's shard_by].",
+            show_default=False,
+        ),
+    ] = None,
     walks: options.Walks = None,
     plot: options.Plot = False,
     plot_file: options.PlotFile = None,
@@ -59,7 +66,7 @@ def sweep(
 
     scenario = inputs.scenario(model, walks)
     populations = inputs.populations(population, scenario)
-    axes = [parse_axis(text) for text in over]
+    axes = [parse_axis(text, by) for text in over]
     check_plot(plot, plot_file, as_json, output)
     if (plot or plot_file) and len(axes) > 2:
         raise ArgumentError("--plot: draws one or two --over axes; leave it out and use the CSV")

@@ -38,6 +38,11 @@ def percent(share: float) -> str:
     return "-" if abs(share) < 5e-4 else f"{100 * share:.1f} %"
 
 
+def whole(share: float) -> str:
+    """Return a share as a whole percentage: 0.323 -> "32 %"."""
+    return f"{100 * share:.0f} %"
+
+
 def gain(value: float) -> str:
     """Return a gain as a signed percentage: 0.8 -> "+80 %", 0.043 -> "+4.3 %"."""
     rounded = 100 * value
@@ -136,7 +141,8 @@ def table(
 
 def more(hidden: int, noun: str, option: str) -> list[str]:
     """Return the line that counts what was left out and says how to see it; nothing for none."""
-    return [f"{count(hidden, noun)} more: {option}"] if hidden > 0 else []
+    plural = count(hidden, noun).partition(" ")[2]
+    return [f"{hidden} more {plural}: {option}"] if hidden > 0 else []
 
 
 def caveats(warnings: Sequence[str], worth: str = "") -> list[str]:

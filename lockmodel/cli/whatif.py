@@ -24,6 +24,7 @@ def whatif(
     population: options.Populations = None,
     method: options.AnyMethod = "auto",
     walks: options.Walks = None,
+    explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -38,7 +39,7 @@ def whatif(
       before, after    iterations per second of the whole machine
       gain             after over before: +80 % is 1.8 times
       binding          the lock (or cpu) that sets the ceiling at the largest n
-      ceiling          k / D of that lock: how far the change could go
+      ceiling at n     of that lock: how far the change could go
       (48 to 79)       (fitted scenarios) interval of the gain in %, from the
                        error of the fitted parameters, the same before and after;
                        noise is no part of a gain of the model. By product form,
@@ -53,8 +54,92 @@ def whatif(
     populations = inputs.populations(population, scenario)
     parsed = [parse(text) for text in chosen]
     with files.output(output, as_json, force) as write:
-        found = compare(scenario, parsed, populations, method, common.progress)
-        write(Report(found.to_json, lambda colour: _text(scenario, found, colour)))
+        answer = compare(scenario, parsed, populations, method, common.progress)
+        text = _text if explain else _brief
+        write(
+            Report(
+                answer.to_json,
+                lambda colour: text(scenario, answer, colour),
+                lambda: files.csv_text(_rows(answer)),
+            )
+        )
+
+
+def _rows(answer: WhatIf) -> list[dict[str, Any]]:
+    """Return before and after as rows of a CSV file."""
+    rows = []
+    for change in answer.points:
+        low, high = change.gain_interval or (None, None)
+        rows.append(
+            {
+                "n": change.n,
+                "before_per_s": change.before_per_s,
+                "after_per_s": change.after_per_s,
+                "gain": change.gain,
+                "gain_low": low,
+                "gain_high": high,
+            }
+        )
+    return rows
+
+
+def _brief(scenario: Scenario, answer: WhatIf, colour: bool) -> str:
+    """Return what the levers buy in a sentence, the table, and what is left out."""
+    from lockmodel.changes.kinds import text_of
+    from lockmodel.cli import text as tx
+    from lockmodel.cli.intervals import gain
+    from lockmodel.solvers.validity import outside
+
+    last = max(answer.points, key=lambda change: change.n)
+    bound = "only indicative, " if answer.method == "bounds" else ""
+    parts: list[Any] = [
+        f"{text_of(answer.levers)}: {gain(last.gain, last.gain_interval)} at "
+        f"{tx.count(last.n, 'process')}, {bound}{tx.si(last.before_per_s, '/s')} -> "
+        f"{tx.si(last.after_per_s, '/s')}.",
+        f"Before, {_name(answer.binding_before)} (ceiling at n "
+        f"{tx.si(answer.ceiling_before_per_s, '/s')}); then {_name(answer.binding_after)} "
+        f"({tx.si(answer.ceiling_after_per_s, '/s')}).",
+        *fit_warning(scenario),
+        *(f"! {text}" for text in outside(scenario, [change.n for change in answer.points])),
+        *(f"note: {note}" for note in answer.notes),
+        "",
+        _changes(answer),
+        *_alone(answer),
+        *tx.caveats(answer.warnings),
+    ]
+    return tx.render(parts, colour)
+
+
+def _changes(answer: WhatIf) -> Any:
+    """Return before, after and gain at each population."""
+    from lockmodel.cli import intervals
+    from lockmodel.cli import text as tx
+
+    gains = intervals.aligned([(p.gain, p.gain_interval) for p in answer.points])
+    rows = [
+        [str(p.n), tx.si(p.before_per_s, "/s"), tx.si(p.after_per_s, "/s"), gain.strip()]
+        for p, gain in zip(answer.points, gains, strict=True)
+    ]
+    head = "gain" if answer.fit is None else f"gain ({intervals.title(answer.fit)})"
+    return tx.table(["n", "before", "after", head], rows)
+
+
+def _alone(answer: WhatIf) -> list[str]:
+    """Return what each of several levers buys by itself at the largest population."""
+    from lockmodel.cli.intervals import gain
+
+    if not answer.alone:
+        return []
+    i = max(range(len(answer.points)), key=lambda k: answer.points[k].n)
+    each = ", ".join(
+        f"{own.lever} {gain(own.gains[i], own.gain_intervals[i] if own.gain_intervals else None)}"
+        for own in answer.alone
+    )
+    return [f"alone at {answer.points[i].n}: {each}"]
+
+
+def _name(binding: str) -> str:
+    return "the CPUs bind" if binding == "cpu" else f"{binding} binds"
 
 
 def _text(scenario: Scenario, found: WhatIf, colour: bool) -> str:
@@ -69,8 +154,8 @@ def _text(scenario: Scenario, found: WhatIf, colour: bool) -> str:
     parts += ["", *_tables(found)]
     n = found.points[-1].n
     parts.append(
-        f"binding at {n}: {found.binding_before} (ceiling "
-        f"{tx.si(found.ceiling_before_per_s, '/s')}) -> {found.binding_after} (ceiling "
+        f"binding at {n}: {found.binding_before} (ceiling at n "
+        f"{tx.si(found.ceiling_before_per_s, '/s')}) -> {found.binding_after} (ceiling at n "
         f"{tx.si(found.ceiling_after_per_s, '/s')})"
     )
     parts += tx.bullets("said of a lever:", found.notes)

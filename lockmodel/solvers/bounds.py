@@ -149,6 +149,54 @@ def ceiling_at(scenario: Scenario, population: int) -> Ceiling:
     return Ceiling(rate, binding, rate * sum(s.alone for s in network.stations))
 
 
+@dataclass(frozen=True)
+class Demand:
+    """The parts of k / (W + m c), the ceiling of a lock at one population.
+
+    Attributes
+    ----------
+    lock : str
+    n : int
+    shards : int
+        k.
+    work_s : float
+        W: time per iteration that it is held.
+    acquires : float
+        m per iteration.
+    handoff_s : float
+        c: time per acquire that it is busy passing on, to the first waiter.
+    """
+
+    lock: str
+    n: int
+    shards: int
+    work_s: float
+    acquires: float
+    handoff_s: float
+
+    @property
+    def demand_s(self) -> float:
+        """W + m c."""
+        return self.work_s + self.acquires * self.handoff_s
+
+
+def demand(scenario: Scenario, lock: str, population: int) -> Demand:
+    """Return the parts of a lock's demand at one population.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    lock : str
+        Of its locks, with acquires.
+    population : int
+    """
+    network = build(scenario, population)
+    whole = sum(s.contended * s.copies * s.share for s in network.of(lock))
+    m, work = scenario.acquires(lock), network.hold[lock]
+    passing = max(0.0, whole - work) / m if m > 0 else 0.0
+    return Demand(lock, population, scenario.lock(lock).shards, work, m, passing)
+
+
 def ceiling(scenario: Scenario) -> Ceiling:
     """Return the throughput that no population can exceed, what binds, and the knee.
 

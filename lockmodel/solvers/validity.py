@@ -41,21 +41,39 @@ def caveats(scenario: Scenario, found: Sequence[Point], bounded: bool = False) -
             f"mean distances; passes without a waiter, or between neighbours, are shorter"
         )
     known = scenario.calibrated
-    if known is None:
-        return tuple(notes)
-    outside = [p.n for p in found if not known.low <= p.n <= known.high]
-    if outside:
-        notes.append(
-            f"calibrated for n = {_span([known.low, known.high])} only; n = {_span(outside)} is "
-            f"extrapolated"
-        )
     best = max(p.throughput_per_s for p in found)
-    if known.throughput_per_s and best > BEYOND * known.throughput_per_s:
+    notes += outside(scenario, [p.n for p in found])
+    if known is not None and known.throughput_per_s and best > BEYOND * known.throughput_per_s:
         notes.append(
             f"rates far above the {known.throughput_per_s:,.0f} per s measured on this machine are "
             f"extrapolated: only the scenario's locks are modelled, others may bind first"
         )
     return tuple(notes)
+
+
+def outside(scenario: Scenario, populations: Sequence[int]) -> list[str]:
+    """Return what changes an answer: populations outside those that the times were set on."""
+    known = scenario.calibrated
+    if known is None:
+        return []
+    beyond = [n for n in populations if not known.low <= n <= known.high]
+    if not beyond:
+        return []
+    return [
+        f"calibrated for n = {_span([known.low, known.high])} only; n = {_span(beyond)} is "
+        f"extrapolated"
+    ]
+
+
+def contradiction(scenario: Scenario, peak_per_s: float) -> list[str]:
+    """Return the sentence on a measured rate above the peak ceiling, where there is one."""
+    known = scenario.calibrated
+    if known is None or known.throughput_per_s <= peak_per_s * (1 + NOTICEABLE):
+        return []
+    return [
+        f"{known.throughput_per_s:,.0f} per s were measured here, above the peak ceiling "
+        f"of {peak_per_s:,.0f} per s: the data contradict the model"
+    ]
 
 
 def _span(populations: Sequence[int]) -> str:
