@@ -50,7 +50,8 @@ def ceiling(
     \b
     Printed numbers:
       ceiling at n     with n processes about: distances, trees and hand-offs as
-                       they are there. An upper bound; predict says what is reached
+                       they are there. An upper bound: predict says what is
+                       reached
       peak ceiling     the most any population can reach: where the ceiling at n
                        meets the light-load line, at the knee
       hold             share of today's held work

@@ -81,8 +81,8 @@ def predict(
       iteration        time of one iteration of one process
       LOCK waits       share of cycles spent waiting for each lock
       binding          the lock (or cpu) that has this ceiling
-    Intervals are of the parameters by product form, in proportion for other
-    methods; that of the peak ceiling is of the parameters alone; bounds have none.
+    Intervals are by product form, in proportion for other methods; that of the
+    peak ceiling is of the parameters alone; bounds have none.
     Examples:
       lockmodel predict execl-xeon8369b
       lockmodel predict execl-xeon8369b -n 1..128 --plot

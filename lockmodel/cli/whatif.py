@@ -40,6 +40,7 @@ def whatif(
       gain             after over before: +80 % is 1.8 times
       binding          the lock (or cpu) that sets the ceiling at the largest n
       ceiling at n     of that lock: how far the change could go
+      alone            each of several levers by itself, at the largest n
       (48 to 79)       (fitted scenarios) interval of the gain in %, from the
                        error of the fitted parameters, the same before and after;
                        noise is no part of a gain of the model. By product form,

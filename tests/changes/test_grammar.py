@@ -204,11 +204,11 @@ def test_all_without_any_site_says_so() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),  # 16 CPUs, 2 nodes
     [
-        ("16", ""),
+        ("16", "a shard is chosen by cpu"),
         ("17", "cpu can tell only 16 shards apart, so 16 are used, not 17"),
         ("8,by=node", "node can tell only 2 shards apart, so 2 are used, not 8"),
         ("8,by=hash,values=3", "hash can tell only 3 shards apart, so 3 are used, not 8"),
-        ("512,by=hash", ""),
+        ("512,by=hash", "a shard is chosen by hash"),
     ],
 )
 def test_capped_shards_are_said(options: str, words: str) -> None:

@@ -11,7 +11,7 @@ from lockmodel import __version__
 from lockmodel.cli.app import COMMANDS
 from lockmodel.model.shipped import model_names
 
-MODEL = "execl-xeon8369b"
+MODEL, TITLE = "execl-xeon8369b", "UnixBench execl, 2 x Xeon Platinum 8369B"
 HEAVY = ("numpy", "numba", "scipy", "matplotlib", "rich", "sympy", "plotext")
 """Packages that only a command that needs them may import."""
 
@@ -20,18 +20,18 @@ HEAVY = ("numpy", "numba", "scipy", "matplotlib", "rich", "sympy", "plotext")
     ("line", "first"),
     [
         ("models", "name"),
-        (f"predict {MODEL} -n 1..128", f"{MODEL}: "),
-        (f"predict {MODEL} -n 1..128 --plot", f"{MODEL}: "),
+        (f"predict {MODEL} -n 1..128", f"{TITLE}: "),
+        (f"predict {MODEL} -n 1..128 --plot", f"{TITLE}: "),
         (f"predict {MODEL} -n 1..128 --json", "{"),
-        (f"predict {MODEL} -n 1,8 --method product-form", f"{MODEL}: "),
-        (f"predict {MODEL} -n 1,8 --method bounds", f"{MODEL}: "),
+        (f"predict {MODEL} -n 1,8 --method product-form", f"{TITLE}: "),
+        (f"predict {MODEL} -n 1,8 --method bounds", f"{TITLE}: between "),
         (
             f"whatif {MODEL} -n 64,128 --lever batch:libc.so.6/exec.map_split=1 "
             "--lever shard:libc.so.6=8",
-            f"{MODEL}: ",
+            "batch:libc.so.6/exec.map_split=1; shard:libc.so.6=8: +172 % at 128 processes",
         ),
-        (f"levers {MODEL} -n 128", f"{MODEL}: "),
-        (f"ceiling {MODEL}", f"{MODEL}: "),
+        (f"levers {MODEL} -n 128", f"{TITLE}. At 128 processes"),
+        (f"ceiling {MODEL}", "k / (W + m c) of libc.so.6 at 128 processes: "),
         (
             f"sweep {MODEL} --over acquires=1..30 --over shards=1,2,4,8,16 "
             "--over hold=0.0..1.0:11 -n 128",
@@ -132,7 +132,7 @@ def test_a_good_file_is_good(command, tmp_path):
     (tmp_path / "good.toml").write_text(GOOD, encoding="utf-8")
     ran = command("predict", "good.toml", "-n", "1")
     assert ran.fine
-    assert ran.stdout.startswith("good: for people\n")
+    assert ran.stdout.startswith("for people: ")
 
 
 def test_exit_code_2_for_a_binary_file(command, tmp_path):
@@ -176,10 +176,9 @@ REFUSED = {
     "predict zzz -n 1": ["'zzz'", *model_names()],
     "predcit execl-xeon8369b -n 1": ["predcit", "predict"],
     f"predict {MODEL} -n 1 --jsn": ["--jsn", "--json"],
-    f"predict {MODEL}": ["-n"],
     "predict -n 1": ["MODEL"],
     f"predict {MODEL} -n 1 --method exact": ["--method", "product-form"],
-    f"predict {MODEL} -n 1 --plot out.txt": ["--plot", "out.txt", ".svg"],
+    f"predict {MODEL} -n 1 --plot-file out.txt": ["--plot-file", "out.txt", ".svg"],
     f"predict {MODEL} -n 1 --plot --json": ["--plot", "--json", "-o"],
     f"predict {MODEL} -n 1 --walks libc.so.6": ["--walks", "read_us"],
     f"predict {MODEL} -n 1 --walks libc=1,read_us=1": ["--walks", "'libc.so.6'"],
@@ -226,15 +225,6 @@ def test_exit_code_3_as_a_process(line, cli):
     assert (ran.returncode, ran.stdout) == (3, "")
 
 
-def test_help_lists_all_commands(cli):
-    ran = cli("--help")
-    assert ran.returncode == 0
-    listed = re.findall(r"^  ([a-z]+)  ", ran.stdout.partition("Commands:")[2], re.MULTILINE)
-    assert listed == list(COMMANDS)
-    assert set(listed) >= {"models", "predict", "whatif", "levers", "ceiling", "sweep", "show"}
-    assert cli().stdout == ran.stdout
-
-
 def test_version(command):
     assert command("--version").stdout.split()[-1] == __version__
 
@@ -260,10 +250,10 @@ def test_examples_in_the_help_can_be_pasted(name, command):
 
 def test_every_printed_column_is_explained_in_the_help(command):
     for name, columns in {
-        "predict": ["throughput", "iteration", "ceiling", "waits", "binding", "knee"],
-        "levers": ["gain", "ceiling", "binds then", "best", "enough"],
-        "whatif": ["before", "after", "gain", "alone", "binding", "ceiling"],
-        "ceiling": ["removed", "ceiling", "knee", "at N", "binding", "gain"],
+        "predict": ["throughput", "iteration", "ceiling at n", "waits", "binding", "knee"],
+        "levers": ["gain", "ceiling at n", "then binds", "best", "enough", "at least", "by cpu"],
+        "whatif": ["before", "after", "gain", "alone", "binding", "ceiling at n"],
+        "ceiling": ["removed", "peak ceiling", "knee", "at n", "binding", "gain", "hold"],
         "show": ["acquires", "held", "growth", "tau I", "m c", "D ", "shards"],
         "sweep": ["throughput_per_s", "ceiling_per_s", "binding"],
     }.items():

@@ -46,7 +46,7 @@ def model(tmp_path):
 
 
 def test_text(command, model, tmp_path):
-    ran = command("simulate", model, "-n", "1,5", "--precision", "0.005")
+    ran = command("simulate", model, "-n", "1,5", "--precision", "0.005", "--explain")
     assert ran.fine
     lines = ran.stdout.splitlines()
     assert lines[:2] == [
@@ -102,7 +102,7 @@ def test_defaults_are_those_of_the_help(command, model):
     found = json.loads(command("simulate", model, "-n", "2", "--json").stdout)["points"][0]
     assert (found["precision"], found["seed"]) == (0.005, 1)
     assert re.search(r"--precision SHARE[^[]*\[default:\s*0\.005\]", help_text)
-    assert re.search(r"--seed INTEGER[^[]*\[default:\s*1\]", help_text)
+    assert re.search(r"--seed N[^[]*\[default:\s*1\]", help_text)
     assert re.search(r"--time-limit S[^[]*\[default:\s*300\.0\]", help_text)
 
 
@@ -117,8 +117,9 @@ def test_workers_do_not_change_the_output(command, model):
 
 def test_columns_are_explained_in_the_help(command):
     ran = command(
-        "simulate", MODEL, "-n", "64", "--precision", "0.05", "--walks", "libc.so.6=10,read_us=5"
-    )
+        "simulate", MODEL, "-n", "64", "--precision", "0.05", "--walks", "libc.so.6=10,read_us=5",
+        "--explain",
+    )  # fmt: skip
     assert ran.returncode == 0
     assert "background walks:" in ran.stdout
     explained = command("simulate", "--help").stdout.partition("Options:")[0]
@@ -131,7 +132,7 @@ def test_columns_are_explained_in_the_help(command):
 def test_weakness_is_said(command, model):
     ran = command("simulate", model, "-n", "9", "--precision", "0.05")
     assert ran.fine
-    assert "weak here:" in ran.stdout
+    assert "! 9 processes" in ran.stdout
     assert "9 processes exceed the 8 CPUs" in ran.stdout
 
 
@@ -185,7 +186,6 @@ REFUSED = {
     "-n -1": (3, ["-n: ", "between 1 and"]),
     "-n 1.5": (3, ["'1.5' is not a whole number"]),
     "-n nan": (3, ["'nan' is not a whole number"]),
-    "": (3, ["-n"]),
     "-n 2 --precision nan": (3, ["precision = nan", "between 1e-05 and 0.5"]),
     "-n 2 --precision 0": (3, ["precision = 0.0", "between 1e-05 and 0.5"]),
     "-n 2 --precision -1": (3, ["precision = -1.0"]),
@@ -256,8 +256,7 @@ def test_a_time_limit_too_short_gives_what_there_is_and_exits_1(command, model):
     ran = command("simulate", model, "-n", "4", "--precision", "1e-5", "--time-limit", "1")
     assert time.monotonic() - begin < 6.0
     assert ran.returncode == 1
-    assert re.search(r"^ *4 +[\d.]+ k/s +\+- 0\.\d+ %", ran.stdout, re.MULTILINE)
-    assert "weak here:" in ran.stdout
+    assert re.search(r"^ *4 +[\d.]+ k/s +0\.\d+ %", ran.stdout, re.MULTILINE)
     assert "stopped at a precision of" in ran.stdout
     assert re.search(
         r"lockmodel: stopped at n = 4 with a precision of [\d.e-]+; 1e-05 was asked: raise "
@@ -343,7 +342,7 @@ def test_an_interrupt_keeps_what_there_is(tmp_path, model):
     assert "lockmodel: stopping; ^C again throws away what there is" in err
     assert "stopped: 1 of 2 populations were not simulated" in err
     (exact,) = points(loads(TOML), [4])
-    row = re.search(r"^ *4 +([\d.]+) k/s +\+- ([\d.]+) %", out, re.MULTILINE)
+    row = re.search(r"^ *4 +([\d.]+) k/s +([\d.]+) %", out, re.MULTILINE)
     assert float(row[1]) == pytest.approx(exact.throughput_per_s / 1e3, rel=0.01)
     assert 0.001 < float(row[2]) < 0.5
 

@@ -247,7 +247,7 @@ def test_permissions_follow_the_umask(umask, mode, command, tmp_path):
 def test_the_error_names_the_plot_file_when_that_is_the_one_that_exists(command, tmp_path):
     """Used to say: new.json: cannot be written: old.svg: exists."""
     (tmp_path / "old.svg").write_text("old")
-    ran = command("predict", MODEL, "-n", "1", "-o", "new.json", "--plot", "old.svg")
+    ran = command("predict", MODEL, "-n", "1", "-o", "new.json", "--plot-file", "old.svg")
     assert ran.returncode == 4
     assert ran.stderr.startswith("lockmodel: old.svg: exists and is kept")
     assert [path.name for path in tmp_path.iterdir()] == ["old.svg"]
