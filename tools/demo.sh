@@ -8,8 +8,8 @@ run() {
     "$lockmodel" "$@"
     printf '\n'
 }
-run predict execl-xeon8369b -n '1..128*2'
+run predict execl-xeon8369b
 run ceiling execl-xeon8369b
-run levers execl-xeon8369b -n 128 --top 12
+run levers execl-xeon8369b
 run whatif execl-xeon8369b -n 64,128 --lever batch:libc.so.6/exec.map_split=1 \
     --lever shard:libc.so.6=8

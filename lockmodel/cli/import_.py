@@ -85,11 +85,10 @@ def import_(
 ) -> None:
     """Read measurements of other tools, and say what they are good for.
 
-    A format is found by content, never by the name of the file: CSV with the header
-    tasks,throughput[,sd][,repeat][,variant][,kernel]; JSON lines of the same;
-    UnixBench (report, .log, .csv, .html); will-it-scale; perf lock contention
-    (text, -x); perf lock report; /proc/lock_stat; klockstat; bpftrace (text,
-    JSON); perf stat (-x, -j); perf bench; lkp (JSON, mails); hyperfine.
+    A format is found by content, never by the name of the file. The simplest is a
+    CSV with the header tasks,throughput[,sd][,repeat][,variant][,kernel]; an
+    unknown file is refused with the list of all that are known: UnixBench,
+    will-it-scale, perf, lock_stat, klockstat, bpftrace, lkp, hyperfine and others.
     -o FILE.csv writes the observations (as tasks,throughput,... if nothing else was
     read), -o FILE.json all facts and warnings as well; import reads both back.
 
