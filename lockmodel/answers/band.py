@@ -50,14 +50,14 @@ def grid_to(top: int) -> list[int]:
     return made
 
 
-def curves(found: Fitted) -> tuple[Curve, ...]:
+def curves(fitted: Fitted) -> tuple[Curve, ...]:
     """Return the curves of a fit; data sets with a single population come without grid points."""
     made = []
-    for where, data in enumerate(found.estimate.study.sets):
+    for where, data in enumerate(fitted.estimate.study.sets):
         rows = sorted(
             (
                 (row.observation.n or 1, row.observation.value, row.observation.sd or 0.0)
-                for row in found.estimate.rows
+                for row in fitted.estimate.rows
                 if row.where == where
                 and row.observation.kind == "throughput"
                 and row.observation.unit == "1/s"
@@ -66,9 +66,9 @@ def curves(found: Fitted) -> tuple[Curve, ...]:
         if not rows:
             continue
         ns = [n for n, _, _ in rows]
-        top = max(ns[-1], found.scenarios[where].machine.cpus)
+        top = max(ns[-1], fitted.scenarios[where].machine.cpus)
         grid = sorted({*grid_to(top), *ns}) if len(set(ns)) >= FEWEST else [ns[0]]
-        points = predict(found.scenarios[where], grid, "product-form").points
+        points = predict(fitted.scenarios[where], grid, "product-form").points
         intervals = [p.interval_per_s or (p.throughput_per_s, p.throughput_per_s) for p in points]
         made.append(
             Curve(

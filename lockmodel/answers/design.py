@@ -105,7 +105,7 @@ THROUGHPUT = "throughput"
 
 
 def design(
-    found: Estimate,
+    estimate: Estimate,
     lever: Lever | None,
     n: int,
     where: int = 0,
@@ -116,7 +116,7 @@ def design(
 
     Parameters
     ----------
-    found : Estimate
+    estimate : Estimate
     lever : Lever or None
         What the gain is predicted of; None predicts throughput.
     n : int
@@ -138,27 +138,27 @@ def design(
     ArgumentError
         The lever makes no sense for the scenario.
     """
-    found = _at_final_noise(found)
+    estimate = _at_final_noise(estimate)
     log = _goal(lever, n)
-    middle, gradient = _gradient(found, where, log)
-    now = _half_width(found, gradient, level)
-    made = list(candidates(found, where, n))
+    middle, gradient = _gradient(estimate, where, log)
+    now = _half_width(estimate, gradient, level)
+    made = list(candidates(estimate, where, n))
     ranked: list[Ranked] = []
     left_out: list[str] = []
     for one in progress(made, len(made), "candidates"):
         try:
-            then = measured(found, where, one)
+            then = measured(estimate, where, one)
         except LockmodelError as error:
             left_out.append(f"{one.name}: {error}")
             continue
         half = _half_width(then, gradient, level)
         low, high = _ends(lever, middle, half)
         factor = half / now if now > 0 else 1.0
-        separates = bool(found.splits) and len(then.splits) < len(found.splits)
+        separates = bool(estimate.splits) and len(then.splits) < len(estimate.splits)
         ranked.append(Ranked(one.name, one.how, low, high, factor, separates, one.limit))
     low, high = _ends(lever, middle, now)
     return Design(
-        scenario=found.study.sets[where].stock.name,
+        scenario=estimate.study.sets[where].stock.name,
         predicted=lever.text if lever else THROUGHPUT,
         n=n,
         level=level,
@@ -167,20 +167,20 @@ def design(
         high=high,
         candidates=tuple(sorted(ranked, key=lambda r: round(r.factor, 3))),
         left_out=tuple(left_out),
-        flags=flags(found),
+        flags=flags(estimate),
     )
 
 
-def _at_final_noise(found: Estimate) -> Estimate:
+def _at_final_noise(estimate: Estimate) -> Estimate:
     """Return the estimate with its derivatives standardised by the noise it ended with.
 
     A fit stops when the noise has settled to a tenth of a per cent; the factors here compare
     more closely than that.
     """
-    residuals, jacobian = found.objective.residuals(found.noise)(found.theta)
-    minimum = replace(found.minimum, residuals=residuals, jacobian=jacobian)
-    degrees = degrees_of_freedom(found.objective, minimum, found.noise)
-    return replace(found, minimum=minimum, degrees=degrees)
+    residuals, jacobian = estimate.objective.residuals(estimate.noise)(estimate.theta)
+    minimum = replace(estimate.minimum, residuals=residuals, jacobian=jacobian)
+    degrees = degrees_of_freedom(estimate.objective, minimum, estimate.noise)
+    return replace(estimate, minimum=minimum, degrees=degrees)
 
 
 def _goal(lever: Lever | None, n: int) -> Log:
@@ -199,19 +199,19 @@ def _goal(lever: Lever | None, n: int) -> Log:
     return log_gain
 
 
-def _gradient(found: Estimate, where: int, log: Log) -> tuple[float, np.ndarray]:
+def _gradient(estimate: Estimate, where: int, log: Log) -> tuple[float, np.ndarray]:
     """Return a prediction and its derivatives with respect to the unknowns."""
 
     def at(theta: np.ndarray) -> np.ndarray:
-        return np.array([log(found.study.scenario(where, theta))])
+        return np.array([log(estimate.study.scenario(where, theta))])
 
-    own = [index for index, _ in found.study.of(where)]
-    return float(at(found.theta)[0]), central(at, found.theta, own, 1)[0]
+    own = [index for index, _ in estimate.study.of(where)]
+    return float(at(estimate.theta)[0]), central(at, estimate.theta, own, 1)[0]
 
 
-def _half_width(found: Estimate, gradient: np.ndarray, level: float) -> float:
-    variance = float(gradient @ found.covariance @ gradient)
-    return quantiles.student(level, found.degrees) * math.sqrt(max(variance, 0.0))
+def _half_width(estimate: Estimate, gradient: np.ndarray, level: float) -> float:
+    variance = float(gradient @ estimate.covariance @ gradient)
+    return quantiles.student(level, estimate.degrees) * math.sqrt(max(variance, 0.0))
 
 
 def _ends(lever: Lever | None, middle: float, half: float) -> tuple[float, float]:
@@ -219,12 +219,12 @@ def _ends(lever: Lever | None, middle: float, half: float) -> tuple[float, float
     return math.exp(middle - half) - less, math.exp(min(middle + half, 600.0)) - less
 
 
-def measured(found: Estimate, where: int, candidate: Candidate) -> Estimate:
+def measured(estimate: Estimate, where: int, candidate: Candidate) -> Estimate:
     """Return the estimate that a candidate would lead to if it read what the model says.
 
     Parameters
     ----------
-    found : Estimate
+    estimate : Estimate
     where : int
         Data set beside which it is measured: its unknowns are the candidate's.
     candidate : Candidate
@@ -234,18 +234,18 @@ def measured(found: Estimate, where: int, candidate: Candidate) -> Estimate:
     Estimate
         At the same values, with the covariance, splits and degrees of freedom of the larger data.
     """
-    study = _beside(found.study, where, candidate.data)
-    objective = found.objective.extended(study, candidate.rows)
-    count, more = len(found.rows), len(candidate.rows)
-    residuals, jacobian = objective.residuals(found.noise)(found.theta)
+    study = _beside(estimate.study, where, candidate.data)
+    objective = estimate.objective.extended(study, candidate.rows)
+    count, more = len(estimate.rows), len(candidate.rows)
+    residuals, jacobian = objective.residuals(estimate.noise)(estimate.theta)
     minimum = replace(
-        found.minimum,
+        estimate.minimum,
         residuals=residuals,
         jacobian=jacobian,
-        weights=np.insert(found.minimum.weights, count, np.ones(more)),
+        weights=np.insert(estimate.minimum.weights, count, np.ones(more)),
     )
-    degrees = degrees_of_freedom(objective, minimum, found.noise)
-    return replace(found, study=study, objective=objective, minimum=minimum, degrees=degrees)
+    degrees = degrees_of_freedom(objective, minimum, estimate.noise)
+    return replace(estimate, study=study, objective=objective, minimum=minimum, degrees=degrees)
 
 
 def _beside(study: Study, where: int, data: DataSet) -> Study:

@@ -225,7 +225,7 @@ class Throughputs:
     def of(
         self,
         change: Callable[[Scenario], Scenario],
-        found: Sequence[Point],
+        points: Sequence[Point],
         progress: Progress = quietly,
     ) -> list[Interval]:
         """Return the interval of a measurement after a change, at each population.
@@ -234,7 +234,7 @@ class Throughputs:
         ----------
         change : callable
             Applied to every draw.
-        found : sequence of Point
+        points : sequence of Point
             The changed scenario at the populations, by any method; product form's draws are
             moved in proportion.
         progress : callable
@@ -248,7 +248,7 @@ class Throughputs:
         after = rates(levered(self.draws.scenarios, change), self._populations, progress)
         centre = throughput(change(self._scenario), self._populations)
         made = []
-        for k, point in enumerate(found):
+        for k, point in enumerate(points):
             deviation = math.hypot(self._fit.noise, model_error(self._scenario, point.n))
             scale = point.throughput_per_s / centre[k] if centre[k] > 0 else 1.0
             made.append(measured(scale * after[:, k], self.draws, deviation, self._fit.level))
@@ -256,14 +256,14 @@ class Throughputs:
 
 
 def with_intervals(
-    scenario: Scenario, found: Sequence[Point], top: Ceiling, progress: Progress = quietly
+    scenario: Scenario, points: Sequence[Point], top: Ceiling, progress: Progress = quietly
 ) -> tuple[tuple[Point, ...], Ceiling, Basis | None]:
     """Return points and ceiling with their intervals, and what these rest on.
 
     Parameters
     ----------
     scenario : Scenario
-    found : sequence of Point
+    points : sequence of Point
         Of it, by any method that solves it.
     top : Ceiling
         Of it.
@@ -277,12 +277,12 @@ def with_intervals(
     """
     fit = scenario.fit
     if fit is None:
-        return tuple(found), top, None
-    populations = [p.n for p in found]
+        return tuple(points), top, None
+    populations = [p.n for p in points]
     count = draws_for([scenario], populations)
     drawn_ = Throughputs(scenario, fit, populations, count, changed=False)
-    ends = drawn_.of(lambda s: s, found, progress)
-    points = tuple(replace(p, interval_per_s=e) for p, e in zip(found, ends, strict=True))
+    ends = drawn_.of(lambda s: s, points, progress)
+    points = tuple(replace(p, interval_per_s=e) for p, e in zip(points, ends, strict=True))
     limit = _ceiling_interval(scenario, top, drawn_.draws, fit.level)
     return points, replace(top, interval_per_s=limit), basis(scenario, count)
 

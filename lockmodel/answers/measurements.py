@@ -51,17 +51,17 @@ class Candidate:
     limit: bool = False
 
 
-def candidates(found: Estimate, where: int, n: int) -> Iterator[Candidate]:
+def candidates(estimate: Estimate, where: int, n: int) -> Iterator[Candidate]:
     """Return the measurements that could be made beside data set `where`."""
-    data = found.study.sets[where]
-    yield from _populations(found, where, n)
-    yield from _repeats(found, where)
-    here = found.scenario(where)
+    data = estimate.study.sets[where]
+    yield from _populations(estimate, where, n)
+    yield from _repeats(estimate, where)
+    here = estimate.scenario(where)
     for lock in [x for x in here.locks if here.acquires(x.name) > 0]:
-        yield _hold(found, where, lock.name, n)
-        yield _acquires(found, where, lock.name, n)
+        yield _hold(estimate, where, lock.name, n)
+        yield _acquires(estimate, where, lock.name, n)
     for lever in _patches(data.stock):
-        made = _patched(found, where, lever, n)
+        made = _patched(estimate, where, lever, n)
         if made is not None:
             yield made
 
@@ -75,10 +75,10 @@ def _set(data: DataSet, scenario: Scenario, observations: Sequence[Observation])
     )
 
 
-def _rate(found: Estimate, where: int, scenario: Scenario, n: int) -> tuple[Observation, float]:
+def _rate(estimate: Estimate, where: int, scenario: Scenario, n: int) -> tuple[Observation, float]:
     """Return a throughput as it would be observed, and its logarithm."""
     value = float(throughput(scenario, [n])[0])
-    own = [r.observation for r in found.rows if r.where == where]
+    own = [r.observation for r in estimate.rows if r.where == where]
     units = [o.unit for o in own if o.kind == "throughput"]
     observation = Observation(
         kind="throughput", value=value, unit=(*units, "1/s")[0], source=SOURCE, n=n
@@ -86,7 +86,7 @@ def _rate(found: Estimate, where: int, scenario: Scenario, n: int) -> tuple[Obse
     return observation, math.log(value)
 
 
-def _again(found: Estimate, where: int, n: int) -> float:
+def _again(estimate: Estimate, where: int, n: int) -> float:
     """Return the sd that a throughput carries beyond the common noise.
 
     A new population carries the spread of one run. A population that was measured carries more:
@@ -94,38 +94,42 @@ def _again(found: Estimate, where: int, n: int) -> float:
     """
     own = [
         k
-        for k, row in enumerate(found.rows)
+        for k, row in enumerate(estimate.rows)
         if row.where == where and row.observation.kind == "throughput" and row.observation.n == n
     ]
     if not own:
-        return _single(found)
-    whole = float(found.objective.spread(found.noise)[own[0]]) ** 2
-    misfit = min(found.model_error() ** 2, 0.999 * whole)
+        return _single(estimate)
+    whole = float(estimate.objective.spread(estimate.noise)[own[0]]) ** 2
+    misfit = min(estimate.model_error() ** 2, 0.999 * whole)
     halved = misfit + 0.5 * (whole - misfit)
     worth = 1.0 / (1.0 / halved - 1.0 / whole)
-    common = found.noise.stated if _single(found) > 0 else found.noise.unstated
+    common = estimate.noise.stated if _single(estimate) > 0 else estimate.noise.unstated
     return math.sqrt(max(worth - common**2, 0.0))
 
 
-def _single(found: Estimate) -> float:
+def _single(estimate: Estimate) -> float:
     """Return the stated relative spread of one throughput; 0 where none is stated."""
-    return found.run_noise() if found.objective.stated.any() else 0.0
+    return estimate.run_noise() if estimate.objective.stated.any() else 0.0
 
 
-def _populations(found: Estimate, where: int, n: int) -> Iterator[Candidate]:
+def _populations(estimate: Estimate, where: int, n: int) -> Iterator[Candidate]:
     """Return throughput at 1, at doublings up to all CPUs, between the measured ones, at n."""
-    data, scenario = found.study.sets[where], found.scenario(where)
+    data, scenario = estimate.study.sets[where], estimate.scenario(where)
     cpus = scenario.machine.cpus
     doublings = [2**i for i in range(cpus.bit_length()) if 2**i <= cpus]
     half_way = [3 * 2**i for i in range(cpus.bit_length()) if 3 * 2**i <= cpus]
     wanted = {1, n, cpus, scenario.machine.cores, 2 * cpus}
-    have = {r.observation.n for r in found.rows if r.where == where}
+    have = {r.observation.n for r in estimate.rows if r.where == where}
     between = [m for m in (*doublings, *half_way) if m not in have]
     chosen = sorted({*wanted, *between[-MOST_POPULATIONS:]})
     for population in chosen:
-        observation, log_value = _rate(found, where, scenario, population)
+        observation, log_value = _rate(estimate, where, scenario, population)
         row = Row(
-            len(found.study.sets), observation, log_value, _again(found, where, population), True
+            len(estimate.study.sets),
+            observation,
+            log_value,
+            _again(estimate, where, population),
+            True,
         )
         again = " again" if population in have else ""
         yield Candidate(
@@ -136,21 +140,21 @@ def _populations(found: Estimate, where: int, n: int) -> Iterator[Candidate]:
         )
 
 
-def _repeats(found: Estimate, where: int) -> Iterator[Candidate]:
+def _repeats(estimate: Estimate, where: int) -> Iterator[Candidate]:
     """Return every measured throughput once more."""
-    data = found.study.sets[where]
+    data = estimate.study.sets[where]
     have = sorted(
         {
             r.observation.n or 1
-            for r in found.rows
+            for r in estimate.rows
             if r.where == where and r.observation.kind == "throughput"
         }
     )
     if not have:
         return
-    made = [_rate(found, where, found.scenario(where), n) for n in have]
+    made = [_rate(estimate, where, estimate.scenario(where), n) for n in have]
     rows = tuple(
-        Row(len(found.study.sets), o, log_value, _again(found, where, n), True)
+        Row(len(estimate.study.sets), o, log_value, _again(estimate, where, n), True)
         for n, (o, log_value) in zip(have, made, strict=True)
     )
     yield Candidate(
@@ -161,9 +165,9 @@ def _repeats(found: Estimate, where: int) -> Iterator[Candidate]:
     )
 
 
-def _hold(found: Estimate, where: int, lock: str, n: int) -> Candidate:
+def _hold(estimate: Estimate, where: int, lock: str, n: int) -> Candidate:
     return _other(
-        found,
+        estimate,
         where,
         Observation(kind="hold_histogram", value=1.0, unit="s", source=SOURCE, n=n, lock=lock),
         f"hold times of {lock} at {n}",
@@ -171,9 +175,9 @@ def _hold(found: Estimate, where: int, lock: str, n: int) -> Candidate:
     )
 
 
-def _acquires(found: Estimate, where: int, lock: str, n: int) -> Candidate:
+def _acquires(estimate: Estimate, where: int, lock: str, n: int) -> Candidate:
     return _other(
-        found,
+        estimate,
         where,
         Observation(
             kind="acquires", value=1.0, unit="per iteration", source=SOURCE, n=n, lock=lock
@@ -183,13 +187,13 @@ def _acquires(found: Estimate, where: int, lock: str, n: int) -> Candidate:
     )
 
 
-def _other(found: Estimate, where: int, shape: Observation, name: str, how: str) -> Candidate:
+def _other(estimate: Estimate, where: int, shape: Observation, name: str, how: str) -> Candidate:
     """Return a candidate that is no throughput, with the model's value."""
-    data = found.study.sets[where]
-    (value,) = expected(found.scenario(where), shape.n or 1, [shape])
+    data = estimate.study.sets[where]
+    (value,) = expected(estimate.scenario(where), shape.n or 1, [shape])
     observation = replace(shape, value=value)
     row = Row(
-        len(found.study.sets), observation, math.log(value), USUAL_SD[observation.kind], False
+        len(estimate.study.sets), observation, math.log(value), USUAL_SD[observation.kind], False
     )
     return Candidate(name, how, _set(data, data.scenario, [observation]), (row,))
 
@@ -207,19 +211,19 @@ def _patches(scenario: Scenario) -> list[Lever]:
     return list(after.values())
 
 
-def _patched(found: Estimate, where: int, lever: Lever, n: int) -> Candidate | None:
+def _patched(estimate: Estimate, where: int, lever: Lever, n: int) -> Candidate | None:
     """Return throughput of a patched kernel on the same machine."""
-    data = found.study.sets[where]
+    data = estimate.study.sets[where]
     try:
         base = lever.apply(data.scenario)
-        fitted = lever.apply(found.scenario(where))
+        fitted = lever.apply(estimate.scenario(where))
     except ArgumentError:
         return None
-    observation, log_value = _rate(found, where, fitted, n)
+    observation, log_value = _rate(estimate, where, fitted, n)
     return Candidate(
         f"kernel with {lever.text}",
         f"kernel: throughput at {n} with and without it, on one machine (fit --variant)",
         _set(data, base, [observation]),
-        (Row(len(found.study.sets), observation, log_value, _single(found), True),),
+        (Row(len(estimate.study.sets), observation, log_value, _single(estimate), True),),
         lever.is_limit,
     )

@@ -161,7 +161,7 @@ def _intervals(
 ) -> tuple[Ends, Basis | None]:
     """Return what gives the intervals of a combination, and what they rest on."""
     if scenario.fit is None or method == "bounds":
-        return lambda move, found: [None] * len(found), None
+        return lambda move, solved: [None] * len(solved), None
     from lockmodel.answers.intervals import Throughputs, basis, count_for
 
     count = count_for(rows)
@@ -233,10 +233,10 @@ def sweep(
                 for axis, (_, lock), value in zip(axes, targets, combination, strict=True)
             ]
             move = partial(_at, steps=steps)
-            found = points(move(scenario), populations, method)
-            ends = ends_of(move, found)
+            solved = points(move(scenario), populations, method)
+            ends = ends_of(move, solved)
             values = {axis.name: v for axis, v in zip(axes, combination, strict=True)}
-            for point, end in zip(found, ends, strict=True):
+            for point, end in zip(solved, ends, strict=True):
                 best = point if best is None else max(best, point, key=_rate)
                 rows.append(
                     {

@@ -159,7 +159,7 @@ def compare(
                 for a, b in zip(own, before, strict=True)
             )
             alone.append(Alone(each, gains))
-    found = WhatIf(
+    comparison = WhatIf(
         scenario=scenario.name,
         method=solver_name(method),
         levers=tuple(levers),
@@ -187,7 +187,7 @@ def compare(
             *caveats(changed, after, method == "bounds"),
         ),
     )
-    return found if method == "bounds" else _compared(scenario, levers, found, progress)
+    return comparison if method == "bounds" else _compared(scenario, levers, comparison, progress)
 
 
 def _unused(
@@ -216,28 +216,30 @@ def _unused(
 
 
 def _compared(
-    scenario: Scenario, levers: Sequence[Lever], found: WhatIf, progress: Progress
+    scenario: Scenario, levers: Sequence[Lever], comparison: WhatIf, progress: Progress
 ) -> WhatIf:
     """Return a comparison with the intervals of its gains; as it is without a fit."""
     if scenario.fit is None:
-        return found
+        return comparison
     from lockmodel.answers.gains import Gains
     from lockmodel.answers.intervals import basis, draws_for, weak_points
 
-    populations = [change.n for change in found.points]
+    populations = [change.n for change in comparison.points]
     every = [scenario, apply_all(scenario, levers)]
-    every += [each.apply(scenario) for each in levers] if found.alone else []
+    every += [each.apply(scenario) for each in levers] if comparison.alone else []
     count = draws_for(every, populations)
     drawn = Gains(scenario, scenario.fit, populations, count, progress)
-    ends = drawn.of(lambda s: apply_all(s, levers), [p.gain for p in found.points], progress)
+    ends = drawn.of(lambda s: apply_all(s, levers), [p.gain for p in comparison.points], progress)
     return replace(
-        found,
-        points=tuple(replace(p, gain_interval=e) for p, e in zip(found.points, ends, strict=True)),
+        comparison,
+        points=tuple(
+            replace(p, gain_interval=e) for p, e in zip(comparison.points, ends, strict=True)
+        ),
         alone=tuple(
             replace(own, gain_intervals=drawn.of(own.lever.apply, own.gains, progress))
-            for own in found.alone
+            for own in comparison.alone
         ),
-        warnings=(*weak_points(scenario), *found.warnings),
+        warnings=(*weak_points(scenario), *comparison.warnings),
         fit=basis(scenario, count),
     )
 
@@ -447,7 +449,7 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         series = _sharded(scenario, name, locks, n, x, method, last)
         rows += [row for one in series[:1] for row in one.tried if row.lever.value.k == one.enough]
         shards += series
-    found = Ranking(
+    ranking = Ranking(
         scenario=scenario.name,
         method=solver_name(method),
         n=n,
@@ -458,31 +460,31 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         shards=tuple(shards),
         warnings=(*approximations(scenario, n), *caveats(scenario, [before], method == "bounds")),
     )
-    return found if method == "bounds" else _ranked_surely(scenario, found, progress)
+    return ranking if method == "bounds" else _ranked_surely(scenario, ranking, progress)
 
 
-def _ranked_surely(scenario: Scenario, found: Ranking, progress: Progress) -> Ranking:
+def _ranked_surely(scenario: Scenario, ranking: Ranking, progress: Progress) -> Ranking:
     """Return a ranking with the intervals of its gains; as it is without a fit."""
     if scenario.fit is None:
-        return found
+        return ranking
     from lockmodel.answers.gains import Gains
     from lockmodel.answers.intervals import basis, count_for, weak_points
 
-    count = count_for(len(found.levers))
-    drawn = Gains(scenario, scenario.fit, [found.n], count)
+    count = count_for(len(ranking.levers))
+    drawn = Gains(scenario, scenario.fit, [ranking.n], count)
     rows = []
-    for row in progress(found.levers, len(found.levers), "intervals"):
+    for row in progress(ranking.levers, len(ranking.levers), "intervals"):
         (ends,) = drawn.of(row.lever.apply, [row.gain])
         rows.append(replace(row, gain_interval=ends))
     known = {row.lever.text: row for row in rows}
     shards = [
         replace(one, tried=tuple(known.get(row.lever.text, row) for row in one.tried))
-        for one in found.shards
+        for one in ranking.shards
     ]
     return replace(
-        found,
+        ranking,
         levers=tuple(rows),
         shards=tuple(shards),
-        warnings=(*weak_points(scenario), *found.warnings),
+        warnings=(*weak_points(scenario), *ranking.warnings),
         fit=basis(scenario, count),
     )

@@ -76,9 +76,9 @@ def ceiling(
     with files.output(output, as_json, force) as write:
         links: Chain = list(chain(scenario, n))
         top = peak_of(scenario)
-        found = ceilings(scenario, n)
+        limits = ceilings(scenario, n)
         if axis is not None:
-            full = _full(scenario, axis, found, n)
+            full = _full(scenario, axis, limits, n)
             write(
                 Report(
                     lambda: _data(scenario, n, top, links, {axis.quantity: full}),
@@ -90,19 +90,19 @@ def ceiling(
         text = _explained if explain else _brief
         write(
             Report(
-                lambda: _data(scenario, n, top, links, found.axes),
-                lambda colour: text(scenario, n, top, links, found, colour),
-                lambda: files.csv_text(_rows(found.axes)),
+                lambda: _data(scenario, n, top, links, limits.axes),
+                lambda colour: text(scenario, n, top, links, limits, colour),
+                lambda: files.csv_text(_rows(limits.axes)),
             )
         )
 
 
-def _full(scenario: Scenario, axis: Axis, found: Ceilings, n: int) -> tuple[Step, ...]:
+def _full(scenario: Scenario, axis: Axis, limits: Ceilings, n: int) -> tuple[Step, ...]:
     """Return the ceiling at n for every value of --over."""
     from lockmodel.answers.ceilings import steps
     from lockmodel.errors import ArgumentError
 
-    lock = axis.lock or (found.demand.lock if found.demand else "")
+    lock = axis.lock or (limits.demand.lock if limits.demand else "")
     if not lock and axis.kind.target != "none":
         raise ArgumentError(
             f"--over {axis.name}: the CPU binds, not a lock; name one: LOCK:{axis.name}"
@@ -158,7 +158,7 @@ def _brief(
     n: int,
     top: Ceiling,
     links: Chain,
-    found: Ceilings,
+    limits: Ceilings,
     colour: bool,
 ) -> str:
     from lockmodel.cli import text as tx
@@ -166,19 +166,19 @@ def _brief(
 
     at = links[0][2]
     parts: list[Any] = []
-    if found.demand is None:
+    if limits.demand is None:
         parts.append(
             f"No lock binds at {tx.count(n, 'process')}: the CPUs end at "
             f"{tx.si(at.throughput_per_s, '/s')}."
         )
     else:
-        parts += _formula(found, links)
+        parts += _formula(limits, links)
     parts += common.fit_warning(scenario)
     parts += [f"! {text}" for text in contradiction(scenario, top.throughput_per_s)]
     parts += [f"! {text}" for text in outside(scenario, [n])]
-    if found.demand is not None:
-        parts += ["", _columns(found), ""]
-        others = {s.binding for axis in found.axes.values() for s in axis} - {found.demand.lock}
+    if limits.demand is not None:
+        parts += ["", _columns(limits), ""]
+        others = {s.binding for axis in limits.axes.values() for s in axis} - {limits.demand.lock}
         parts += [f"* {' or '.join(sorted(others))} binds there"] if others else []
     parts.append(f"next: {_next(links)}")
     parts.append(
@@ -188,16 +188,16 @@ def _brief(
     return tx.render(parts, colour)
 
 
-def _formula(found: Ceilings, links: Chain) -> list[str]:
+def _formula(limits: Ceilings, links: Chain) -> list[str]:
     """Return k / (W + m c) with its numbers, and what each cure approaches."""
     from lockmodel.cli import text as tx
 
-    parts = found.demand
+    parts = limits.demand
     assert parts is not None
     at = links[0][2]
     work, passing = tx.si(parts.work_s, "s"), tx.si(parts.handoff_s, "s")
     formula = f"{parts.shards} / ({work} + {tx.plain(parts.acquires)} x {passing})"
-    hold, batch = found.shortest_hold_per_s, found.fewest_acquires_per_s
+    hold, batch = limits.shortest_hold_per_s, limits.fewest_acquires_per_s
     then = next((at for _, _, at in links[1:]), None)
     until = "until nothing modelled binds"
     if then is not None:
@@ -212,19 +212,19 @@ def _formula(found: Ceilings, links: Chain) -> list[str]:
     ]
 
 
-def _columns(found: Ceilings) -> Any:
+def _columns(limits: Ceilings) -> Any:
     """Return the three short columns side by side."""
     from lockmodel.cli import text as tx
 
-    assert found.demand is not None
+    assert limits.demand is not None
     cells: list[list[str]] = []
-    for name, steps in found.axes.items():
+    for name, steps in limits.axes.items():
         value = tx.whole if name == "hold" else tx.plain
         cells.append([value(step.value) for step in steps])
-        cells.append([_rate(step, found.demand.lock) for step in steps])
+        cells.append([_rate(step, limits.demand.lock) for step in steps])
     length = max(map(len, cells))
     rows = [[column[i] if i < len(column) else "" for column in cells] for i in range(length)]
-    heads = [head for name in found.axes for head in (HEADS[name], "ceiling at n")]
+    heads = [head for name in limits.axes for head in (HEADS[name], "ceiling at n")]
     return tx.table(heads, rows)
 
 
@@ -269,7 +269,7 @@ def _explained(
     n: int,
     top: Ceiling,
     links: Chain,
-    found: Ceilings,
+    limits: Ceilings,
     colour: bool,
 ) -> str:
     from lockmodel.cli import text as tx

@@ -231,23 +231,23 @@ def _shard_gain(row: Ranked) -> str:
     return "walkers" if row.after_per_s == 0 else tx.gain(row.gain)
 
 
-def _explained(scenario: Scenario, found: Ranking, top: int, colour: bool) -> str:
+def _explained(scenario: Scenario, ranking: Ranking, top: int, colour: bool) -> str:
     """Return the full report."""
     from lockmodel.cli import text as tx
 
-    useful = [row for row in found.levers if row.gain >= NOTHING]
+    useful = [row for row in ranking.levers if row.gain >= NOTHING]
     shown = useful[: top or None]
-    table = _ranking_table(found, shown)
+    table = _ranking_table(ranking, shown)
     parts: list[Any] = [
         f"{scenario.name}: {scenario.title}",
         *fit_warning(scenario),
-        f"at {tx.count(found.n, 'process')}: {tx.si(found.before_per_s, '/s')}; ceiling at n "
-        f"{tx.si(found.ceiling_per_s, '/s')} set by {found.binding}",
-        *fit_origin(scenario, found.fit),
+        f"at {tx.count(ranking.n, 'process')}: {tx.si(ranking.before_per_s, '/s')}; ceiling at n "
+        f"{tx.si(ranking.ceiling_per_s, '/s')} set by {ranking.binding}",
+        *fit_origin(scenario, ranking.fit),
         "",
         table,
     ]
-    hidden, idle = len(useful) - len(shown), len(found.levers) - len(useful)
+    hidden, idle = len(useful) - len(shown), len(ranking.levers) - len(useful)
     if hidden:
         least = tx.gain(useful[len(shown)].gain)
         parts.append(f"({hidden} more gain at most {least} each; --top 0 shows them)")
@@ -259,7 +259,7 @@ def _explained(scenario: Scenario, found: Ranking, top: int, colour: bool) -> st
     if any(row.limit for row in shown):
         parts.append("* a limit that no patch reaches: the most this kind of change can buy")
     parts.append("")
-    parts += tx.bullets("gain against shards:", _shard_lines(found))
+    parts += tx.bullets("gain against shards:", _shard_lines(ranking))
     best = next((row for row in useful if not row.limit), None)
     if best is not None:
         then = "no lock of this scenario" if best.binding == "cpu" else best.binding
@@ -267,7 +267,7 @@ def _explained(scenario: Scenario, found: Ranking, top: int, colour: bool) -> st
             f"Largest gain short of a limit: {best.lever.text} ({_gain(best)}); then {then} "
             f"binds. Only the locks of the scenario are modelled: past them expect others."
         )
-    parts += common.caveats(found.warnings, found.method)
+    parts += common.caveats(ranking.warnings, ranking.method)
     return tx.render(parts, colour)
 
 
@@ -282,13 +282,13 @@ def _gain(row: Ranked) -> str:
     return gain(row.gain, row.gain_interval).replace(" (", ", ").removesuffix(")")
 
 
-def _ranking_table(found: Ranking, shown: Sequence[Ranked]) -> Any:
+def _ranking_table(ranking: Ranking, shown: Sequence[Ranked]) -> Any:
     """Return the table of the levers; the ceiling gives way to intervals."""
     from lockmodel.cli import text as tx
 
     longest = max((len(row.lever.text) for row in shown), default=0)
     marks = [" *" if row.limit else "  " for row in shown]
-    if found.fit is None:
+    if ranking.fit is None:
         rows = [
             [row.lever.text, tx.gain(row.gain) + mark, tx.si(row.ceiling_per_s, "/s"), row.binding]
             for row, mark in zip(shown, marks, strict=True)
@@ -304,17 +304,17 @@ def _ranking_table(found: Ranking, shown: Sequence[Ranked]) -> Any:
         [row.lever.text, cell, row.binding.split("-x86")[0]]
         for row, cell in zip(shown, gains, strict=True)
     ]
-    head = f"gain ({intervals.title(found.fit)})"
+    head = f"gain ({intervals.title(ranking.fit)})"
     fold = (2,) if longest <= LONGEST_BESIDE_INTERVALS else (0, 2)
     return tx.table(["lever", head, "binds then"], rows, left=(0, 1, 2), fold=fold)
 
 
-def _shard_lines(found: Ranking) -> list[str]:
+def _shard_lines(ranking: Ranking) -> list[str]:
     """Return one line per lock whose shards gain something."""
     from lockmodel.cli import text as tx
 
     lines = []
-    for shards in found.shards:
+    for shards in ranking.shards:
         if max(row.gain for row in shards.tried) < NOTHING:
             continue
         gains = [
@@ -326,6 +326,6 @@ def _shard_lines(found: Ranking) -> list[str]:
         if shards.walkers and shards.best < shards.tried[-1].lever.value.k:
             verdict += f", {shards.best} are best: more cost the walkers more"
         lines.append(f"{shards.lock} by {shards.by}: {', '.join(gains)}; {verdict}")
-    if lines and not any(shards.walkers for shards in found.shards):
+    if lines and not any(shards.walkers for shards in ranking.shards):
         lines.append("no walkers stated, so shards cost nothing here (--walks)")
     return lines

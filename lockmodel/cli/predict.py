@@ -99,66 +99,68 @@ def predict(
         common.patience(time_limit) as stop,
         common.compiling(),
     ):
-        found = predict(scenario, populations, method, common.progress, max_error, stop)
+        prediction = predict(scenario, populations, method, common.progress, max_error, stop)
         full = _text if explain else _brief
         write(
             Report(
-                found.to_json,
-                lambda colour: full(scenario, found, every, colour),
-                lambda: files.csv_text(_rows(found)),
+                prediction.to_json,
+                lambda colour: full(scenario, prediction, every, colour),
+                lambda: files.csv_text(_rows(prediction)),
             )
         )
         if plot:
-            files.echo(_terminal_plot(found))
+            files.echo(_terminal_plot(prediction))
         if target is not None:
             from lockmodel.figures.throughput import draw
 
-            draw(found, target.stream, target.path.suffix[1:])
-    _check_reached(found, populations, max_error)
+            draw(prediction, target.stream, target.path.suffix[1:])
+    _check_reached(prediction, populations, max_error)
 
 
-def _check_reached(found: Prediction, populations: Sequence[int], max_error: float) -> None:
+def _check_reached(prediction: Prediction, populations: Sequence[int], max_error: float) -> None:
     """Raise when a simulation was stopped before all was as precise as asked."""
-    if found.method != "simulation":
+    if prediction.method != "simulation":
         return
-    missing = len(populations) - len(found.points)
+    missing = len(populations) - len(prediction.points)
     if missing:
         raise NotTrustworthyError(
             f"stopped: {missing} of {len(populations)} populations were not simulated; raise "
             f"--time-limit"
         )
-    if found.error_estimate is not None and found.error_estimate > max_error:
+    if prediction.error_estimate is not None and prediction.error_estimate > max_error:
         raise NotTrustworthyError(
-            f"stopped at a precision of {found.error_estimate:.2g}, --max-error {max_error:g} was "
-            f"asked: raise one of --time-limit and --max-error"
+            f"stopped at a precision of {prediction.error_estimate:.2g}, --max-error "
+            f"{max_error:g} was asked: raise one of --time-limit and --max-error"
         )
 
 
-def _shown(found: Prediction, every: bool, most: int) -> list[int]:
+def _shown(prediction: Prediction, every: bool, most: int) -> list[int]:
     """Return the indices of the points to print: all, or fewer on a geometric scale."""
-    count = len(found.points)
+    count = len(prediction.points)
     if every or count <= most:
         return list(range(count))
-    low, high = found.points[0].n, found.points[-1].n
+    low, high = prediction.points[0].n, prediction.points[-1].n
     steps = 3 * most // 4
     wanted = [low * (high / low) ** (i / steps) for i in range(steps + 1)]
-    peak = max(range(count), key=lambda i: found.points[i].throughput_per_s)
-    near = {min(range(count), key=lambda i: abs(found.points[i].n - w)) for w in wanted}
+    peak = max(range(count), key=lambda i: prediction.points[i].throughput_per_s)
+    near = {min(range(count), key=lambda i: abs(prediction.points[i].n - w)) for w in wanted}
     return sorted(near | {peak})
 
 
-def verdict(found: Prediction) -> str:
+def verdict(prediction: Prediction) -> str:
     """Return one line: which method, and whether it is exact."""
-    if found.exact:
-        return f"method {found.method}: exact for the stated model (assumptions below)"
-    if found.method == "simulation":
+    if prediction.exact:
+        return f"method {prediction.method}: exact for the stated model (assumptions below)"
+    if prediction.method == "simulation":
         return "method simulation: 95 % intervals (column error)"
-    if found.method == "bounds":
+    if prediction.method == "bounds":
         return "method bounds: guaranteed for the stated model; throughput is the upper bound"
-    if found.error_estimate is None:
-        return f"method {found.method}: approximate here, error not measured (see below)"
-    error = _error(found.error_estimate)
-    return f"method {found.method}: approximate, estimated error at most {error} (column error)"
+    if prediction.error_estimate is None:
+        return f"method {prediction.method}: approximate here, error not measured (see below)"
+    error = _error(prediction.error_estimate)
+    return (
+        f"method {prediction.method}: approximate, estimated error at most {error} (column error)"
+    )
 
 
 def _short(name: str) -> str:
@@ -173,37 +175,37 @@ def _error(value: float | None) -> str:
     return f"{100 * value:.2g} %" if value < 0.0995 else f"{100 * value:.0f} %"
 
 
-def _brief(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> str:
+def _brief(scenario: Scenario, prediction: Prediction, every: bool, colour: bool) -> str:
     """Return the answer in a sentence or two, a table, and what is left out."""
     from lockmodel.cli import text as tx
     from lockmodel.solvers.validity import contradiction, outside
 
-    shown = _shown(found, every, FEW_ROWS)
+    shown = _shown(prediction, every, FEW_ROWS)
     weak = [
-        *contradiction(scenario, found.ceiling.throughput_per_s),
-        *outside(scenario, [p.n for p in found.points]),
+        *contradiction(scenario, prediction.ceiling.throughput_per_s),
+        *outside(scenario, [p.n for p in prediction.points]),
     ]
     parts: list[Any] = [
-        *_headline(scenario, found),
+        *_headline(scenario, prediction),
         *fit_warning(scenario),
         *(f"! {text}" for text in weak),
         "",
-        _short_table(found, shown),
-        *tx.more(len(found.points) - len(shown), "population", "--all"),
-        _trust(found, len(found.warnings) - len(weak)),
+        _short_table(prediction, shown),
+        *tx.more(len(prediction.points) - len(shown), "population", "--all"),
+        _trust(prediction, len(prediction.warnings) - len(weak)),
     ]
     return tx.render(parts, colour)
 
 
-def _headline(scenario: Scenario, found: Prediction) -> list[str]:
+def _headline(scenario: Scenario, prediction: Prediction) -> list[str]:
     """Return what is reached at the largest population, and what binds there."""
     from lockmodel.cli import text as tx
 
-    last = max(found.points, key=lambda p: p.n)
-    peak = max(found.points, key=lambda p: p.throughput_per_s)
+    last = max(prediction.points, key=lambda p: p.n)
+    peak = max(prediction.points, key=lambda p: p.throughput_per_s)
     at = f"at {tx.count(last.n, 'process')}"
     rate = tx.si(last.throughput_per_s, "/s")
-    if found.method == "bounds":
+    if prediction.method == "bounds":
         low = tx.si(last.lower_per_s, "/s")
         reached = f"{scenario.title}: between {low} and {rate} {at}, guaranteed by the model"
     else:
@@ -214,51 +216,51 @@ def _headline(scenario: Scenario, found: Prediction) -> list[str]:
             reached += f", {tx.whole(drop)} below its peak of {high} at {peak.n}"
     if last.binding not in last.locks:
         return [f"{reached}.", f"No lock binds {at}: the CPUs do."]
-    knee = max(1, round(found.ceiling.knee))
-    same = found.ceiling.binding == last.binding
+    knee = max(1, round(prediction.ceiling.knee))
+    same = prediction.ceiling.binding == last.binding
     if same and last.n < knee:
         binds = f"The lock of {last.binding} would bind from about {knee} processes on"
     else:
         binds = f"The lock of {last.binding} binds"
         binds += f" from about {tx.count(knee, 'process')} on" if same else ""
     share = last.locks[last.binding].cycles_share
-    if found.method != "bounds" and share >= LEAST_SHARE:
+    if prediction.method != "bounds" and share >= LEAST_SHARE:
         binds += f"; {tx.whole(share)} of all CPU time {at} waits for it"
     return [f"{reached}.", f"{binds}."]
 
 
-def _trust(found: Prediction, weak: int) -> str:
+def _trust(prediction: Prediction, weak: int) -> str:
     """Return the line that says what the numbers are worth, and how to see why."""
     from lockmodel.cli import text as tx
 
-    if found.method == "bounds":
+    if prediction.method == "bounds":
         return "bounds of the stated model: --explain"
-    if found.exact:
-        return f"{found.method}, exact for the stated model: --explain"
-    if found.method == "simulation":
-        return f"simulated, 95 % intervals within {_error(found.error_estimate)}: --explain"
+    if prediction.exact:
+        return f"{prediction.method}, exact for the stated model: --explain"
+    if prediction.method == "simulation":
+        return f"simulated, 95 % intervals within {_error(prediction.error_estimate)}: --explain"
     size = "of unknown size"
-    if found.error_estimate is not None:
-        worst = max(found.points, key=lambda p: p.error_estimate or 0.0)
-        size = f"worth at most {_error(found.error_estimate)} (n = {worst.n})"
+    if prediction.error_estimate is not None:
+        worst = max(prediction.points, key=lambda p: p.error_estimate or 0.0)
+        size = f"worth at most {_error(prediction.error_estimate)} (n = {worst.n})"
     return f"{tx.count(max(1, weak), 'approximation')}, {size}: --explain"
 
 
-def _short_table(found: Prediction, shown: Sequence[int]) -> Any:
+def _short_table(prediction: Prediction, shown: Sequence[int]) -> Any:
     from lockmodel.cli import text as tx
     from lockmodel.cli.intervals import span, title
 
-    bounded = found.method == "bounds"
-    judged = not bounded and not found.exact
+    bounded = prediction.method == "bounds"
+    judged = not bounded and not prediction.exact
     columns = ["n", "between" if bounded else "throughput"]
-    columns += [title(found.fit)] if found.fit is not None else []
+    columns += [title(prediction.fit)] if prediction.fit is not None else []
     columns += ["error"] if judged else []
     columns += ["ceiling at n", "waits for"]
     rows = []
-    for p in (found.points[i] for i in shown):
+    for p in (prediction.points[i] for i in shown):
         rate = tx.si(p.throughput_per_s, "/s")
         row = [str(p.n), f"{tx.si(p.lower_per_s, '/s')} .. {rate}" if bounded else rate]
-        if found.fit is not None:
+        if prediction.fit is not None:
             row.append("-" if p.interval_per_s is None else span(p.interval_per_s, "/s"))
         row += [_error(p.error_estimate)] if judged else []
         row.append(tx.si(p.ceiling_per_s, "/s"))
@@ -271,10 +273,10 @@ def _short_table(found: Prediction, shown: Sequence[int]) -> Any:
     return tx.table(columns, rows, left=(last,), fold=(last,))
 
 
-def _rows(found: Prediction) -> list[dict[str, Any]]:
+def _rows(prediction: Prediction) -> list[dict[str, Any]]:
     """Return the points as rows of a CSV file."""
     rows = []
-    for p in found.points:
+    for p in prediction.points:
         low, high = p.interval_per_s or (None, None)
         rows.append(
             {
@@ -292,31 +294,31 @@ def _rows(found: Prediction) -> list[dict[str, Any]]:
     return rows
 
 
-def _text(scenario: Scenario, found: Prediction, every: bool, colour: bool) -> str:
+def _text(scenario: Scenario, prediction: Prediction, every: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
-    top = found.ceiling
-    peak = max(found.points, key=lambda p: p.throughput_per_s)
+    top = prediction.ceiling
+    peak = max(prediction.points, key=lambda p: p.throughput_per_s)
     parts: list[Any] = [
         f"{scenario.name}: {scenario.title}",
         *fit_warning(scenario),
-        verdict(found),
-        *([f"chosen because {found.chosen_because}"] if found.chosen_because else []),
+        verdict(prediction),
+        *([f"chosen because {prediction.chosen_because}"] if prediction.chosen_because else []),
         f"peak ceiling {tx.si(top.throughput_per_s, '/s')}{_within(top.interval_per_s)} set by "
         f"{top.binding}, knee at {tx.count(round(top.knee), 'process')}",
     ]
-    if peak.n < found.points[-1].n and found.method != "bounds":
-        last = found.points[-1]
+    if peak.n < prediction.points[-1].n and prediction.method != "bounds":
+        last = prediction.points[-1]
         drop = 1 - last.throughput_per_s / peak.throughput_per_s
         if drop > 0.005:
             parts.append(
                 f"peak {tx.si(peak.throughput_per_s, '/s')} at {peak.n} processes; at {last.n} it "
                 f"is {drop:.0%} lower"
             )
-    parts += fit_origin(scenario, found.fit)
-    parts += ["", *_table(scenario, found, every), ""]
-    parts += tx.bullets("where the model or the method is weak here:", found.warnings)
-    parts += tx.bullets("assumed:", found.assumptions)
+    parts += fit_origin(scenario, prediction.fit)
+    parts += ["", *_table(scenario, prediction, every), ""]
+    parts += tx.bullets("where the model or the method is weak here:", prediction.warnings)
+    parts += tx.bullets("assumed:", prediction.assumptions)
     return tx.render(parts, colour)
 
 
@@ -329,25 +331,28 @@ def _within(ends: Interval | None) -> str:
     return f" ({span(ends, '/s')})"
 
 
-def _table(scenario: Scenario, found: Prediction, every: bool) -> list[Any]:
+def _table(scenario: Scenario, prediction: Prediction, every: bool) -> list[Any]:
     """Return the table of the points and what is said below it."""
     from lockmodel.cli import text as tx
 
-    shown = _shown(found, every, MOST_ROWS)
+    shown = _shown(prediction, every, MOST_ROWS)
     hidden = (
-        [f"({len(found.points)} populations solved, {len(shown)} shown; --all for all)"]
-        if len(shown) < len(found.points)
+        [f"({len(prediction.points)} populations solved, {len(shown)} shown; --all for all)"]
+        if len(shown) < len(prediction.points)
         else []
     )
-    bounded = found.method == "bounds"
-    if found.fit is not None:
-        from lockmodel.cli.intervals import prediction
+    bounded = prediction.method == "bounds"
+    if prediction.fit is not None:
+        from lockmodel.cli.intervals import prediction as with_intervals
 
-        rows_of = [found.points[i] for i in shown]
-        return [*prediction(rows_of, found.fit, not found.exact, _error, _short), *hidden]
+        rows_of = [prediction.points[i] for i in shown]
+        return [
+            *with_intervals(rows_of, prediction.fit, not prediction.exact, _error, _short),
+            *hidden,
+        ]
     names = [lock.name for lock in scenario.locks]
-    steady = len({p.binding for p in found.points}) == 1
-    judged = not bounded and not found.exact
+    steady = len({p.binding for p in prediction.points}) == 1
+    judged = not bounded and not prediction.exact
     roomy = steady or not judged or len(names) < MANY_LOCKS  # else 80 columns are not enough
     columns = ["n", "between" if bounded else "throughput"]
     columns += ["error"] if judged else []
@@ -356,7 +361,7 @@ def _table(scenario: Scenario, found: Prediction, every: bool) -> list[Any]:
     columns += [] if bounded else [f"{_short(name)}\nwaits" for name in names]
     rows = []
     for i in shown:
-        p = found.points[i]
+        p = prediction.points[i]
         rate = tx.si(p.throughput_per_s, "/s")
         if bounded:
             rate = f"{tx.si(p.lower_per_s, '/s')} .. {rate}"
@@ -369,26 +374,26 @@ def _table(scenario: Scenario, found: Prediction, every: bool) -> list[Any]:
     fold = () if steady else (len(columns) - 1 - (0 if bounded else len(names)),)
     made: list[Any] = [tx.table(columns, rows, left=fold, fold=fold)]
     if steady:
-        made.append(f"(binding at every n: {found.points[0].binding})")
+        made.append(f"(binding at every n: {prediction.points[0].binding})")
     if names and not bounded:
         made.append("(waits: share of all CPU cycles spent waiting for the lock)")
     return made + hidden
 
 
-def _terminal_plot(found: Prediction) -> str:
+def _terminal_plot(prediction: Prediction) -> str:
     import plotext
 
-    n = [p.n for p in found.points]
+    n = [p.n for p in prediction.points]
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plot_size(78, 22)
-    plotext.plot(n, [p.throughput_per_s / 1e3 for p in found.points], label="throughput")
-    ceilings = [(p.n, p.ceiling_per_s / 1e3) for p in found.points]
-    limit = 1.6 * max(p.throughput_per_s for p in found.points) / 1e3
+    plotext.plot(n, [p.throughput_per_s / 1e3 for p in prediction.points], label="throughput")
+    ceilings = [(p.n, p.ceiling_per_s / 1e3) for p in prediction.points]
+    limit = 1.6 * max(p.throughput_per_s for p in prediction.points) / 1e3
     low = [(x, y) for x, y in ceilings if y <= limit]
     if low:
         plotext.plot([x for x, _ in low], [y for _, y in low], label="ceiling", marker="dot")
     plotext.xlabel("processes")
-    plotext.title(f"{found.scenario}: thousand iterations per second")
+    plotext.title(f"{prediction.scenario}: thousand iterations per second")
     plotext.ylim(0, None)
     return str(plotext.build())

@@ -88,13 +88,13 @@ def simulate(
         from lockmodel.solvers.simulation.simulate import simulate as run
 
         check(precision, seed, workers)
-        found: list[Simulated] = []
+        runs: list[Simulated] = []
         with common.compiling():
             for n in common.progress(populations, len(populations), "populations"):
                 try:
-                    found.append(run(scenario, n, precision, seed, workers, stop))
+                    runs.append(run(scenario, n, precision, seed, workers, stop))
                 except NotTrustworthyError:
-                    if not (found and stop()):
+                    if not (runs and stop()):
                         raise
                 if stop():
                     break
@@ -103,30 +103,30 @@ def simulate(
 
             recorded = chrome(scenario, record(scenario, populations[0], seed))
             target.stream.write(json.dumps(recorded, separators=(",", ":")).encode())
-        data = {"schema": "lockmodel.simulations/1", "points": [f.to_json() for f in found]}
+        data = {"schema": "lockmodel.simulations/1", "points": [f.to_json() for f in runs]}
         text = _text if explain else _brief
         write(
             Report(
                 lambda: data,
-                lambda colour: text(scenario, found, trace, colour),
-                lambda: files.csv_text(_rows(found)),
+                lambda colour: text(scenario, runs, trace, colour),
+                lambda: files.csv_text(_rows(runs)),
             )
         )
-    missing = len(populations) - len(found)
+    missing = len(populations) - len(runs)
     if missing:
         raise NotTrustworthyError(
             f"stopped: {missing} of {len(populations)} populations were not simulated; raise "
             f"--time-limit"
         )
-    if not all(f.reached for f in found):
-        worst = max(found, key=lambda f: f.throughput_per_s.relative)
+    if not all(f.reached for f in runs):
+        worst = max(runs, key=lambda f: f.throughput_per_s.relative)
         raise NotTrustworthyError(
             f"stopped at n = {worst.n} with a precision of {worst.throughput_per_s.relative:.2g}; "
             f"{precision:g} was asked: raise --time-limit or --precision"
         )
 
 
-def _rows(found: list[Simulated]) -> list[dict[str, Any]]:
+def _rows(runs: list[Simulated]) -> list[dict[str, Any]]:
     """Return the populations as rows of a CSV file."""
     return [
         {
@@ -136,15 +136,15 @@ def _rows(found: list[Simulated]) -> list[dict[str, Any]]:
             "fairness": f.fairness,
             **{f"wait_s {name}": lock.wait_s.value for name, lock in f.locks.items()},
         }
-        for f in found
+        for f in runs
     ]
 
 
-def _brief(scenario: Scenario, found: list[Simulated], trace: str | None, colour: bool) -> str:
+def _brief(scenario: Scenario, runs: list[Simulated], trace: str | None, colour: bool) -> str:
     """Return the largest population in a sentence, and a row per population."""
     from lockmodel.cli import text as tx
 
-    last = max(found, key=lambda f: f.n)
+    last = max(runs, key=lambda f: f.n)
     busiest = max(last.locks, key=lambda name: last.locks[name].wait_s.value, default=None)
     rate = last.throughput_per_s
     said = (
@@ -158,7 +158,7 @@ def _brief(scenario: Scenario, found: list[Simulated], trace: str | None, colour
             f"{tx.percent(lock.contended)} of its acquires do"
         )
     rows = []
-    for f in found:
+    for f in runs:
         waits = [] if busiest is None else [tx.si(f.locks[busiest].wait_s.value, "s")]
         rows.append(
             [
@@ -172,7 +172,7 @@ def _brief(scenario: Scenario, found: list[Simulated], trace: str | None, colour
         )
     head = [] if busiest is None else [f"waits for {busiest.split('-x86')[0]}"]
     columns = ["n", "throughput", "+-", "iteration", *head, "fairness"]
-    warned = dict.fromkeys(warning for f in found for warning in f.warnings)
+    warned = dict.fromkeys(warning for f in runs for warning in f.warnings)
     parts: list[Any] = [
         f"{said}.",
         *(f"! {warning}" for warning in warned),
@@ -185,10 +185,10 @@ def _brief(scenario: Scenario, found: list[Simulated], trace: str | None, colour
     return tx.render(parts, colour)
 
 
-def _text(scenario: Scenario, found: list[Simulated], trace: str | None, colour: bool) -> str:
+def _text(scenario: Scenario, runs: list[Simulated], trace: str | None, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
-    first = found[0]
+    first = runs[0]
     parts: list[Any] = [
         f"{scenario.name}: {scenario.title}",
         f"simulated: {first.replications} replications, seed {first.seed}, 95 % intervals",
@@ -204,12 +204,12 @@ def _text(scenario: Scenario, found: list[Simulated], trace: str | None, colour:
             f"{f.iterations:,}",
             f"{f.events:,}",
         ]
-        for f in found
+        for f in runs
     ]
     columns = ["n", "throughput", "", "iteration", "fairness", "iterations", "events"]
     parts += [tx.table(columns, rows), ""]
     lines = []
-    for f in found:
+    for f in runs:
         for name, lock in f.locks.items():
             quantiles = lock.wait_quantiles_s
             lines.append(
@@ -230,7 +230,7 @@ def _text(scenario: Scenario, found: list[Simulated], trace: str | None, colour:
         parts += [tx.table(columns, lines, left=(1,))]
     walked = [
         f"{name} at {f.n}: {tx.si(lock.walk_s, 's')} per walk"
-        for f in found
+        for f in runs
         for name, lock in f.locks.items()
         if lock.walk_s is not None
     ]
@@ -238,6 +238,6 @@ def _text(scenario: Scenario, found: list[Simulated], trace: str | None, colour:
     if trace is not None:
         parts.append(f"window written to {trace}; open it at ui.perfetto.dev")
     parts.append("")
-    parts += tx.bullets("weak here:", tuple(dict.fromkeys(w for f in found for w in f.warnings)))
+    parts += tx.bullets("weak here:", tuple(dict.fromkeys(w for f in runs for w in f.warnings)))
     parts += tx.bullets("assumed:", first.assumptions)
     return tx.render(parts, colour)

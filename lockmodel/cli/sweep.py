@@ -74,38 +74,38 @@ def sweep(
         files.output(output, as_json, force) as write,
         files.optional_file(plot_file, force) as target,
     ):
-        found = run(scenario, axes, populations, method, common.progress)
+        swept = run(scenario, axes, populations, method, common.progress)
         if not plot or output is not None:
-            write(Report(found.to_json, lambda colour: _csv(found), lambda: _csv(found)))
-        if plot and found.complete:
+            write(Report(swept.to_json, lambda colour: _csv(swept), lambda: _csv(swept)))
+        if plot and swept.complete:
             from lockmodel.figures.sweep_terminal import draw as draw_terminal
 
-            files.echo(draw_terminal(found))
-        if target is not None and found.complete:
+            files.echo(draw_terminal(swept))
+        if target is not None and swept.complete:
             from lockmodel.figures.sweep import draw
 
-            draw(found, target.stream, target.path.suffix[1:])
+            draw(swept, target.stream, target.path.suffix[1:])
     if not as_json:
-        for warning in found.capped:
+        for warning in swept.capped:
             typer.echo(f"note: {warning}", err=True)
-        for note in (*fit_warning(scenario), *fit_origin(scenario, found.fit)):
+        for note in (*fit_warning(scenario), *fit_origin(scenario, swept.fit)):
             typer.echo(f"note: {note}", err=True)
-        if found.warnings and method != "bounds":
+        if swept.warnings and method != "bounds":
             typer.echo(f"note: approximate; `lockmodel predict {model} ...` says where", err=True)
-    if not found.complete:
-        raise NotTrustworthyError(f"interrupted: only {len(found.rows)} rows are finished")
+    if not swept.complete:
+        raise NotTrustworthyError(f"interrupted: only {len(swept.rows)} rows are finished")
 
 
-def _csv(found: Sweep) -> str:
+def _csv(swept: Sweep) -> str:
     from lockmodel.answers.sweep import ENDS
 
     buffer = io.StringIO()
-    columns = [axis.name for axis in found.axes]
-    ends = ENDS if found.fit is not None else ()
+    columns = [axis.name for axis in swept.axes]
+    ends = ENDS if swept.fit is not None else ()
     columns += ["n", "throughput_per_s", *ends, "ceiling_per_s", "binding"]
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
-    for row in found.rows:
+    for row in swept.rows:
         writer.writerow([_cell(row[column]) for column in columns])
     return buffer.getvalue()
 

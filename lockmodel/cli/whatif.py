@@ -143,28 +143,28 @@ def _name(binding: str) -> str:
     return "the CPUs bind" if binding == "cpu" else f"{binding} binds"
 
 
-def _text(scenario: Scenario, found: WhatIf, colour: bool) -> str:
+def _text(scenario: Scenario, comparison: WhatIf, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
     parts: list[Any] = [f"{scenario.name}: {scenario.title}", *fit_warning(scenario)]
-    parts += [*fit_origin(scenario, found.fit), ""]
-    single = len(found.levers) == 1
-    parts += [f"lever: {found.levers[0]}"] if single else ["levers, together:"]
+    parts += [*fit_origin(scenario, comparison.fit), ""]
+    single = len(comparison.levers) == 1
+    parts += [f"lever: {comparison.levers[0]}"] if single else ["levers, together:"]
     if not single:
-        parts += [f"  {i}. {lever}" for i, lever in enumerate(found.levers, 1)]
-    parts += ["", *_tables(found)]
-    n = found.points[-1].n
+        parts += [f"  {i}. {lever}" for i, lever in enumerate(comparison.levers, 1)]
+    parts += ["", *_tables(comparison)]
+    n = comparison.points[-1].n
     parts.append(
-        f"binding at {n}: {found.binding_before} (ceiling at n "
-        f"{tx.si(found.ceiling_before_per_s, '/s')}) -> {found.binding_after} (ceiling at n "
-        f"{tx.si(found.ceiling_after_per_s, '/s')})"
+        f"binding at {n}: {comparison.binding_before} (ceiling at n "
+        f"{tx.si(comparison.ceiling_before_per_s, '/s')}) -> {comparison.binding_after} (ceiling "
+        f"at n {tx.si(comparison.ceiling_after_per_s, '/s')})"
     )
-    parts += tx.bullets("said of a lever:", found.notes)
-    parts += common.caveats(found.warnings, found.method)
+    parts += tx.bullets("said of a lever:", comparison.notes)
+    parts += common.caveats(comparison.warnings, comparison.method)
     return tx.render(parts, colour)
 
 
-def _tables(found: WhatIf) -> list[Any]:
+def _tables(comparison: WhatIf) -> list[Any]:
     """Return the gains as one table, those of single levers in tables of their own if need be."""
     from lockmodel.cli import text as tx
 
@@ -175,25 +175,25 @@ def _tables(found: WhatIf) -> list[Any]:
             tx.si(change.after_per_s, "/s"),
             tx.gain(change.gain),
         ]
-        for change in found.points
+        for change in comparison.points
     ]
     columns = ["n", "before", "after", "gain"]
-    if found.fit is None:
+    if comparison.fit is None:
         for i, row in enumerate(rows):
-            row += [tx.gain(alone.gains[i]) for alone in found.alone]
-        columns += [f"{i}. alone" for i in range(1, len(found.alone) + 1)]
+            row += [tx.gain(alone.gains[i]) for alone in comparison.alone]
+        columns += [f"{i}. alone" for i in range(1, len(comparison.alone) + 1)]
         return [tx.table(columns, rows), ""]
     from lockmodel.cli import intervals
 
-    together = intervals.aligned([(p.gain, p.gain_interval) for p in found.points])
+    together = intervals.aligned([(p.gain, p.gain_interval) for p in comparison.points])
     for row, cell in zip(rows, together, strict=True):
         row[-1] = cell
-    columns[-1] = f"gain ({intervals.title(found.fit)})"
+    columns[-1] = f"gain ({intervals.title(comparison.fit)})"
     alone = [
         intervals.aligned(list(zip(own.gains, own.gain_intervals or (), strict=True)))
-        for own in found.alone
+        for own in comparison.alone
     ]
-    ns = [change.n for change in found.points]
+    ns = [change.n for change in comparison.points]
     return [
         tx.table(columns, rows, left=(3,)),
         "",

@@ -138,8 +138,8 @@ def _struct_of(annotation: Any) -> type[msgspec.Struct] | None:
     """Return the struct inside an annotation such as ``tuple[Lock, ...]`` or ``X | None``."""
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return annotation
-    found = (_struct_of(inner) for inner in typing.get_args(annotation))
-    return next((struct for struct in found if struct is not None), None)
+    inside = (_struct_of(inner) for inner in typing.get_args(annotation))
+    return next((struct for struct in inside if struct is not None), None)
 
 
 def _value(value: Any, annotation: Any, path: str) -> Any:

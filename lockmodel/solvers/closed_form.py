@@ -39,10 +39,10 @@ def _plain_means(network: Network, solution: Solution, cpus: int) -> _Means:
 def _pinned_means(network: Network, cpus: int) -> _Means:
     from lockmodel.solvers.pinned import solve_pinned
 
-    found = solve_pinned(network)
-    pairs = zip(network.stations, found.queues, strict=True)
+    solution = solve_pinned(network)
+    pairs = zip(network.stations, solution.queues, strict=True)
     excess = sum(float(queue) for s, queue in pairs if s.name == CPU) - cpus
-    return _Means(found.throughput, list(found.queues), list(found.busy), max(0.0, excess))
+    return _Means(solution.throughput, list(solution.queues), list(solution.busy), max(0.0, excess))
 
 
 def product_form_points(
@@ -59,15 +59,15 @@ def product_form_points(
             _solved_point(scenario, replace(top, population=n), _plain_means(top, solution, cpus))
             for n, solution in zip(asked, solutions, strict=True)
         )
-    found = []
+    points = []
     for n in progress(asked, len(asked), "populations"):
         network = build(scenario, n)
         if any(station.users for station in network.stations):
             solved = _pinned_means(network, cpus)
         else:
             solved = _plain_means(network, solve_network(network)[0], cpus)
-        found.append(_solved_point(scenario, network, solved))
-    return tuple(found)
+        points.append(_solved_point(scenario, network, solved))
+    return tuple(points)
 
 
 def _solved_point(scenario: Scenario, network: Network, means: _Means) -> Point:
@@ -93,18 +93,18 @@ def _solved_point(scenario: Scenario, network: Network, means: _Means) -> Point:
 def bounds_point(scenario: Scenario, population: int) -> Point:
     """Return the upper bound at one population, with the lower one beside it."""
     network = build(scenario, population)
-    found: Bounds = bounds(network)
-    n, x = network.population, found.upper
-    waited = max(0.0, n / x - n / found.light_load)
+    limits: Bounds = bounds(network)
+    n, x = network.population, limits.upper
+    waited = max(0.0, n / x - n / limits.light_load)
     locks = {}
     for lock in scenario.locks:
         own = network.of(lock.name)
         alone = sum(s.alone for s in own)
-        wait = waited if lock.name == found.binding else 0.0
+        wait = waited if lock.name == limits.binding else 0.0
         busy = min(1.0, x * alone / lock.shards)
         queue = x * (alone + wait)
         locks[lock.name] = LockState(busy, wait, wait * x / n, wait * x / n, queue)
-    return _point(network, locks, x, found.lower, found.upper)
+    return _point(network, locks, x, limits.lower, limits.upper)
 
 
 def _point(

@@ -68,8 +68,8 @@ class ErrorMap:
         if place[0] > self.axes[0][-1]:
             return None
         sides = [_around(axis, value) for axis, value in zip(self.axes, place, strict=True)]
-        found = [self.errors[c] for c in itertools.product(*sides) if c in self.errors]
-        return max(found, default=None)
+        errors = [self.errors[c] for c in itertools.product(*sides) if c in self.errors]
+        return max(errors, default=None)
 
 
 def _around(axis: tuple[float, ...], value: float) -> tuple[float, ...]:
@@ -166,11 +166,11 @@ def estimate(scenario: Scenario, network: Network, throughput: float) -> float |
         if scenario.acquires(lock.name) == 0 or not own:
             continue
         load_ = n * max(station.alone / station.copies for station in own) / light
-        found = _mapped(scenario, network, lock, load_)
-        if found is None:
+        error = _mapped(scenario, network, lock, load_)
+        if error is None:
             return None
         loads.append(load_)
-        total += found
+        total += error
         ordered = max(ordered, min(1.0, load_) * order_error(scenario, network, lock))
     loads.sort(reverse=True)
     if len(loads) > 1 and loads[1] > max(SECOND * loads[0], BUSY):
@@ -191,10 +191,10 @@ def _mapped(scenario: Scenario, network: Network, lock: Lock, load_: float) -> f
     worst = 0.0
     for c in handoffs:
         place = (scv, float(c) / mean, max(load_, lightest), reading / acquires, n)
-        found = load().worst(place)
-        if found is None:
+        error = load().worst(place)
+        if error is None:
             return None
-        worst = max(worst, found)
+        worst = max(worst, error)
     return worst * min(1.0, load_ / lightest)
 
 

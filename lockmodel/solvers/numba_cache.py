@@ -14,8 +14,8 @@ from typing import Any
 @lru_cache(maxsize=8)
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """Return name, time of change and size of every module of a folder."""
-    found = [(path.name, path.stat()) for path in sorted(folder.glob("*.py"))]
-    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in found)
+    sources = [(path.name, path.stat()) for path in sorted(folder.glob("*.py"))]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in sources)
 
 
 def current(dispatcher: Any, folder: Path) -> Any:

@@ -107,10 +107,10 @@ def throughputs(stations: tuple[Station, ...], population: int) -> np.ndarray:
                 f"product form: station {station.name!r} has a service time that is not a finite "
                 f"number above {SHORTEST:g} s; check the units of its times"
             )
-    found = partial_throughputs(stations, population)
-    if found is None:
+    partial = partial_throughputs(stations, population)
+    if partial is None:
         raise NotTrustworthyError("product form: a network without stations has no throughput")
-    x = found[1:]
+    x = partial[1:]
     if not np.all(np.isfinite(x) & (x > 0)):
         raise NotTrustworthyError(
             "product form: demands differ so much that throughput is not a finite positive "
@@ -138,8 +138,8 @@ def batch_throughput(delays: np.ndarray, demands: np.ndarray, population: int) -
     """
     lanes = np.ascontiguousarray(demands.T)
     kernels = load(delays.size * lanes.shape[0] * population)
-    found: np.ndarray = kernels.batch(np.ascontiguousarray(delays), lanes, population)
-    return found
+    rates: np.ndarray = kernels.batch(np.ascontiguousarray(delays), lanes, population)
+    return rates
 
 
 @dataclass(frozen=True)

@@ -187,20 +187,22 @@ def solve(
 
 
 def _bounds(scenario: Scenario, asked: tuple[int, ...]) -> Answer:
-    found = tuple(bounds_point(scenario, n) for n in asked)
-    return Answer("bounds", found, False, BOUNDS_ASSUMPTIONS, approximations(scenario, max(asked)))
+    solved = tuple(bounds_point(scenario, n) for n in asked)
+    return Answer("bounds", solved, False, BOUNDS_ASSUMPTIONS, approximations(scenario, max(asked)))
 
 
 def _product_form(scenario: Scenario, asked: tuple[int, ...], progress: Progress) -> Answer:
-    found = product_form_points(scenario, asked, progress)
+    solved = product_form_points(scenario, asked, progress)
     gaps = approximations(scenario, max(asked))
     if gaps:
         from lockmodel.solvers.error_map import estimate
 
-        errors = [estimate(scenario, build(scenario, p.n), p.throughput_per_s) for p in found]
+        errors = [estimate(scenario, build(scenario, p.n), p.throughput_per_s) for p in solved]
     else:
-        errors = [0.0] * len(found)
-    judged = tuple(replace(p, error_estimate=error) for p, error in zip(found, errors, strict=True))
+        errors = [0.0] * len(solved)
+    judged = tuple(
+        replace(p, error_estimate=error) for p, error in zip(solved, errors, strict=True)
+    )
     return Answer("product-form", judged, not gaps, PRODUCT_FORM_ASSUMPTIONS, gaps)
 
 
@@ -209,12 +211,12 @@ def _markov(
 ) -> Answer:
     from lockmodel.solvers.markov import points as chains
 
-    found = tuple(
+    solved = tuple(
         chains.point(scenario, n, memory) for n in progress(asked, len(asked), "populations")
     )
     gaps = chains.approximations(scenario, max(asked))
-    sure = all(p.error_estimate is not None and p.error_estimate <= SURE for p in found)
-    return Answer("markov", found, sure and not gaps, chains.assumptions(scenario), gaps)
+    sure = all(p.error_estimate is not None and p.error_estimate <= SURE for p in solved)
+    return Answer("markov", solved, sure and not gaps, chains.assumptions(scenario), gaps)
 
 
 def _simulation(
@@ -263,10 +265,10 @@ def _cheapest(
             small = _markov(scenario, asked, progress, SMALL_CHAIN)
             return replace(small, chosen_because=f"{why}; a small chain is exact")
     try:
-        found = _simulation(scenario, asked, progress, min(PRECISION, max_error / 2), stop)
+        simulated = _simulation(scenario, asked, progress, min(PRECISION, max_error / 2), stop)
     except NotTrustworthyError as refused:
         if stop():
             raise
         said = (*first.warnings, f"its error is {off}, and simulation refuses: {refused}")
         return replace(first, warnings=said, chosen_because=f"{why}, but simulation refuses")
-    return replace(found, chosen_because=f"{why}; no small chain is exact")
+    return replace(simulated, chosen_because=f"{why}; no small chain is exact")

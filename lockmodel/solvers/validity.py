@@ -19,13 +19,13 @@ BEYOND = 1.5
 """Rates above this multiple of the largest one measured are called extrapolated."""
 
 
-def caveats(scenario: Scenario, found: Sequence[Point], bounded: bool = False) -> tuple[str, ...]:
+def caveats(scenario: Scenario, points: Sequence[Point], bounded: bool = False) -> tuple[str, ...]:
     """Return what a reader of some points must know that is not the method's fault.
 
     Parameters
     ----------
     scenario : Scenario
-    found : sequence of Point
+    points : sequence of Point
     bounded : bool
         Whether the points are upper bounds, which k/D need not bound.
 
@@ -34,15 +34,15 @@ def caveats(scenario: Scenario, found: Sequence[Point], bounded: bool = False) -
     tuple of str
     """
     notes = []
-    over = [p.n for p in found if p.lower_per_s > p.ceiling_per_s * (1 + NOTICEABLE)]
+    over = [p.n for p in points if p.lower_per_s > p.ceiling_per_s * (1 + NOTICEABLE)]
     if over and not bounded:
         notes.append(
             f"throughput exceeds k/D at n = {_span(over)}: k/D counts a hand-off in every pass and "
             f"mean distances; passes without a waiter, or between neighbours, are shorter"
         )
     known = scenario.calibrated
-    best = max(p.throughput_per_s for p in found)
-    notes += outside(scenario, [p.n for p in found])
+    best = max(p.throughput_per_s for p in points)
+    notes += outside(scenario, [p.n for p in points])
     if known is not None and known.throughput_per_s and best > BEYOND * known.throughput_per_s:
         notes.append(
             f"rates far above the {known.throughput_per_s:,.0f} per s measured on this machine are "
@@ -155,7 +155,7 @@ def averaged(scenario: Scenario, population: int) -> list[str]:
     """Return the sentence on times that are means over distances; empty when there are none."""
     if population == 1 or scenario.machine.cpus == 1:
         return []
-    found = [
+    names = [
         lock.name
         for lock in scenario.locks
         if scenario.acquires(lock.name) > 0
@@ -164,12 +164,12 @@ def averaged(scenario: Scenario, population: int) -> list[str]:
             or isinstance(lock.handoff, TopologyHandOff)
         )
     ]
-    found += ["think time"] if scenario.think_remote > 0 else []
-    if not found:
+    names += ["think time"] if scenario.think_remote > 0 else []
+    if not names:
         return []
     return [
         "times are means over local and remote, as if who held the lock last were independent "
-        "of who comes next: " + ", ".join(found)
+        "of who comes next: " + ", ".join(names)
     ]
 
 
