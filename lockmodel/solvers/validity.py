@@ -66,9 +66,13 @@ def outside(scenario: Scenario, populations: Sequence[int]) -> list[str]:
 
 
 def contradiction(scenario: Scenario, peak_per_s: float) -> list[str]:
-    """Return the sentence on a measured rate above the peak ceiling, where there is one."""
+    """Return the sentence on a measured rate above the peak ceiling, where there is one.
+
+    With walkers, which may have been added, nothing was measured.
+    """
     known = scenario.calibrated
-    if known is None or known.throughput_per_s <= peak_per_s * (1 + NOTICEABLE):
+    walked = any(lock.walkers is not None for lock in scenario.locks)
+    if known is None or walked or known.throughput_per_s <= peak_per_s * (1 + NOTICEABLE):
         return []
     return [
         f"{known.throughput_per_s:,.0f} per s were measured here, above the peak ceiling "
