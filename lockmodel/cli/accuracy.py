@@ -18,6 +18,9 @@ PUBLISHED = "published"
 NAME_WIDTH = 29
 REASON_WIDTH = 150
 
+FEW_FILES = 12
+"""Files that are printed, the least accurate first."""
+
 
 def accuracy(
     folder: Annotated[
@@ -30,6 +33,7 @@ def accuracy(
             help="Transfer between known hold and think times instead.",
         ),
     ] = False,
+    every: options.All = False,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -51,10 +55,12 @@ def accuracy(
       in band     share of held-out points inside the 90 % band of lockmodel
     A file's number is the median over its curves. MEDIAN is the median of
     these over files; MEAN the mean over files of the file's mean.
-    With --lever: the hand-off of a lock is fitted at the longest known hold
-    without think time, then hold and think are replaced by those of the other
-    files; error over all thread counts, per host. "fair" are the locks served
-    in the order of arrival (osq, queued, ticket): the ones the law is for.
+    With --lever: files whose hold and think times are known, named
+    ..._c200ns_p1000ns.csv (c = hold, p = think) or with the lines
+    "# hold_ns: 200" and "# think_ns: 1000". The hand-off of a variant is fitted
+    at its least think time and longest hold, then predicts its other files with
+    their times; error over all thread counts. The law is that of locks served
+    in the order of arrival.
     Examples:
       lockmodel accuracy published
     """
@@ -69,7 +75,7 @@ def accuracy(
             write(Report(moved.to_json, lambda colour: _transfer_text(moved, colour)))
         else:
             found = run(chosen, progress=common.progress)
-            write(Report(found.to_json, lambda colour: _text(found, colour)))
+            write(Report(found.to_json, lambda colour: _text(found, every, colour)))
 
 
 def _folder(name: str) -> Path:
@@ -81,32 +87,44 @@ def _folder(name: str) -> Path:
 
 
 def _short(name: str) -> str:
-    """Return the name of a file without its suffix, cut to the column."""
-    stem = Path(name).stem
-    return stem if len(stem) <= NAME_WIDTH else stem[: NAME_WIDTH - 3] + "..."
+    """Return a name cut to its column."""
+    return name if len(name) <= NAME_WIDTH else name[: NAME_WIDTH - 3] + "..."
 
 
-def _text(found: Accuracy, colour: bool) -> str:
-    from lockmodel.cli.text import bullets, render, table
+def _text(found: Accuracy, every: bool, colour: bool) -> str:
+    from lockmodel.cli.text import bullets, more, render, table
     from lockmodel.evaluate.accuracy import METHODS
 
+    worst = sorted(found.files, key=lambda file: -file.median(METHODS[0]))
+    shown = found.files if every else worst[:FEW_FILES]
     columns = ["file", "curves", *METHODS, "in band"]
     rows = [
         [
-            _short(file.name),
+            _short(Path(file.name).stem),
             str(len(file.curves)),
             *(f"{file.median(method):.3f}" for method in METHODS),
             f"{100 * file.coverage:.0f} %",
         ]
-        for file in found.files
+        for file in shown
     ]
     rows.append(["MEDIAN", str(found.curves), *(f"{found.median(m):.3f}" for m in METHODS)])
     rows[-1].append(f"{100 * found.coverage:.0f} %")
     rows.append(["MEAN", "", *(f"{found.mean(m):.3f}" for m in METHODS), ""])
+    own, last, usl = (found.median(name) for name in (METHODS[0], "last", "usl"))
+    said = (
+        f"{found.curves} curves predicted beyond their first half: median error {own:.3f}, of the "
+        f"last value {last:.3f}, of the universal scalability law {usl:.3f}; "
+        f"{100 * found.coverage:.0f} % of the points lie in the 90 % band."
+    )
+    reasons = _reasons(found.skipped)
+    skipped = bullets("not scored:", reasons) if every else [f"{len(reasons)} not scored: --all"]
     return render(
         [
+            said,
+            "",
             table(columns, rows, left=[0]),
-            *bullets("\nnot scored:", _reasons(found.skipped)),
+            *more(len(found.files) - len(shown), "file", "--all"),
+            *(skipped if reasons else []),
         ],
         colour,
     )
@@ -115,22 +133,18 @@ def _text(found: Accuracy, colour: bool) -> str:
 def _transfer_text(found: Transfer, colour: bool) -> str:
     from lockmodel.cli.text import bullets, render, table
 
-    rows = [[p.host, p.lock, str(p.target), p.family, f"{p.error:.3f}"] for p in found.pairs]
-    totals = [
-        [
-            row["host"],
-            row["to"],
-            "-" if row["fair_queue_locks"] is None else f"{row['fair_queue_locks']:.3f}",
-            f"{row['all_locks']:.3f}",
-        ]
-        for row in found.summary()
+    rows = [
+        [_short(p.variant), str(p.source), str(p.target), p.family, f"{p.error:.3f}"]
+        for p in found.pairs
     ]
+    means = [[_short(name), f"{error:.3f}"] for name, error in found.variants.items()]
+    means += [[name.upper(), f"{error:.3f}"] for name, error in found.overall.items()]
     return render(
         [
-            f"fitted at {found.source}; errors are mean |ln(predicted / measured)|\n",
-            table(["host", "lock", "predicted", "hand-off", "error"], rows, left=[0, 1, 2, 3]),
+            "hold/think in ns; errors are mean |ln(predicted / measured)|\n",
+            table(["variant", "fitted", "predicted", "hand-off", "error"], rows, left=[0, 1, 2, 3]),
             "",
-            table(["host", "predicted", "fair", "all locks"], totals, left=[0, 1]),
+            table(["variant", "error"], means, left=[0]),
             *bullets("\nnot used:", _reasons(found.skipped)),
         ],
         colour,

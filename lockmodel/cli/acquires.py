@@ -63,6 +63,7 @@ def acquires(
         str | None,
         Option(metavar="ID", help="One of several profiles in that file.", show_default=False),
     ] = None,
+    explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -117,7 +118,7 @@ def acquires(
             raise ArgumentError("--from-shares: takes no BINARY and no --toml; leave them out")
         from lockmodel.cli.acquires_shares import from_shares
 
-        from_shares(shares, as_json, output, force, profile)
+        from_shares(shares, as_json, output, force, profile, explain)
         return
     if binary is None or profile is not None:
         raise ArgumentError("BINARY is missing; give a program, or --from-shares FILE")
@@ -136,7 +137,7 @@ def acquires(
 
         def text(colour: bool) -> str:
             others = [count(system, binary, each, loop, launcher) for each in TRACED]
-            return _text(found, others, colour)
+            return _text(found, others, explain, colour)
 
         write(Report(found.to_json, text))
 
@@ -167,7 +168,7 @@ def _write_scenario(found: Counts, target: files.Target) -> None:
     target.stream.write(dumps(scenario(found, local())).encode("utf-8"))
 
 
-def _text(found: Counts, others: list[Counts], colour: bool) -> str:
+def _text(found: Counts, others: list[Counts], explain: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
     from lockmodel.cli.acquires_text import groups, site_tables
     from lockmodel.measure.acquires.scenario import demand
@@ -190,7 +191,10 @@ def _text(found: Counts, others: list[Counts], colour: bool) -> str:
     ]
     total = [str(sum(getattr(f, key) for f in found.files)) for key in ("acquires", "operations")]
     rows.append(["all files", "", "", *total, "", ""])
+    first = ranked[0]
     parts: list[Any] = [
+        f"{first.name}: {first.acquires} acquires and {first.operations} operations per iteration, "
+        f"most demand.",
         f"{found.program} on Linux {found.kernel.version}, {found.loop} loop"
         + (f", started by {found.launcher}" if found.loop != "execl" else ""),
         "",
@@ -203,7 +207,11 @@ def _text(found: Counts, others: list[Counts], colour: bool) -> str:
         "",
         *site_tables(like),
     ]
-    parts += [_bottleneck(ranked[0]), *_kernels(ranked[0], others), ""]
+    parts += [*_kernels(first, others)]
+    if not explain:
+        hidden = tx.count(len(found.notes), "assumption")
+        return tx.render([*parts, f"{hidden}: --explain"], colour)
+    parts += ["", _bottleneck(first)]
     parts += tx.bullets("assumed:", found.notes)
     return tx.render(parts, colour)
 

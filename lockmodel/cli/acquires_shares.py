@@ -28,6 +28,7 @@ def from_shares(
     output: str | None = None,
     force: bool = False,
     profile: str | None = None,
+    explain: bool = False,
 ) -> None:
     """Print the acquires behind the shares of a profile.
 
@@ -39,6 +40,8 @@ def from_shares(
         Values of --json, -o and --force.
     profile : str, optional
         Id of the one profile to take; all without it.
+    explain : bool
+        Whether to print every site.
 
     Raises
     ------
@@ -60,7 +63,8 @@ def from_shares(
             "format": form,
             "profiles": [one.to_json() for one in found],
         }
-        write(Report(lambda: data, lambda colour: _text(path, form, found, colour)))
+        text = _text if explain else _brief
+        write(Report(lambda: data, lambda colour: text(path, form, found, colour)))
     doubtful = [one for one in found if one.doubts()]
     if len(found) == 1 or len(doubtful) == 1:
         for one in doubtful:
@@ -70,6 +74,34 @@ def from_shares(
         raise NotTrustworthyError(
             f"{len(doubtful)} of {len(found)} profiles do not support integers: {names}; see above"
         )
+
+
+def _brief(path: str, form: str, found: Sequence[Shares], colour: bool) -> str:
+    """Return a row per profile: the acquires in all and by site, and how sure they are."""
+    from lockmodel.cli import text as tx
+
+    rows = []
+    for one in found:
+        known = one.by_model_site
+        sites = ", ".join(f"{name} {known[name]}" for name in sorted(known)) if known else "-"
+        doubted = bool(one.doubts())
+        rows.append(
+            [
+                one.profile.name,
+                f"{one.best.total}{' ?' if doubted else ''}",
+                _odds(one.odds_against_chance),
+                "NOT TRUSTWORTHY: the shares do not support integers" if doubted else sites,
+            ]
+        )
+    sure = sum(not one.doubts() for one in found)
+    parts: list[Any] = [
+        f"{sure} of {tx.count(len(found), 'profile')} in {path} ({form}) "
+        f"{'supports' if sure == 1 else 'support'} whole numbers of acquires per iteration.",
+        "",
+        tx.table(["profile", "acquires", "odds", "by site"], rows, left=(0, 3), fold=(0, 3)),
+        "sites, shares, units, sources, what is assumed: --explain",
+    ]
+    return tx.render(parts, colour)
 
 
 def _text(path: str, form: str, found: Sequence[Shares], colour: bool) -> str:

@@ -13,6 +13,9 @@ from lockmodel.cli.files import Report
 if TYPE_CHECKING:
     from lockmodel.evaluate.backtest.case import Backtest, Entry
 
+FEW_ROWS, FEW_MISSES = 18, 3
+"""Rows, and names of misses, of the short report."""
+
 HEADS = {
     "change": "kernel changes on the exec path (data/published/interventions.json)",
     "transfer": "transfer to other locks (curves of data/published)",
@@ -40,6 +43,7 @@ def backtest(
     ] = None,
     plot: options.Plot = False,
     plot_file: options.PlotFile = None,
+    explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -78,7 +82,7 @@ def backtest(
         files.optional_file(plot_file, force) as target,
     ):
         found = run(ids=only or (), progress=common.progress)
-        write(Report(found.to_json, lambda colour: _text(found, colour)))
+        write(Report(found.to_json, lambda colour: (_text if explain else _brief)(found, colour)))
         if plot:
             from lockmodel.figures.backtest import draw_terminal
 
@@ -87,6 +91,38 @@ def backtest(
             from lockmodel.figures.backtest import draw
 
             draw(found, target.stream, target.path.suffix[1:])
+
+
+def _brief(found: Backtest, colour: bool) -> str:
+    """Return how many published gains lie where they were predicted, and the decidable rows."""
+    from lockmodel.cli import text as tx
+
+    decided = [entry for entry in found.entries if entry.verdict != "undecidable"]
+    inside, outside = found.count("inside"), found.count("outside")
+    names = ", ".join(dict.fromkeys(e.id for e in decided if e.verdict == "outside"))
+    missed = f": {names}" if 0 < outside <= FEW_MISSES else ""
+    shown = decided if len(decided) <= FEW_ROWS else [e for e in decided if e.group == "change"]
+    shown = shown[:FEW_ROWS]
+    rows = [
+        [
+            entry.id + (f" ({entry.reading})" if entry.reading else ""),
+            published(entry),
+            _predicted(entry),
+            _ends(entry),
+            entry.verdict.upper() if entry.verdict == "outside" else entry.verdict,
+        ]
+        for entry in shown
+    ]
+    columns = ["record", "published %", "predicted", "90 % interval", "verdict"]
+    parts: list[Any] = [
+        f"{inside} of {len(decided)} decidable predictions hold the published gain, {outside} do "
+        f"not{missed}; {found.count('undecidable')} are undecidable.",
+        "",
+        tx.table(columns, rows, left=(0, 3, 4), fold=(0,)),
+        f"{len(found.entries) - len(shown)} more rows, reasons and what can not be concluded: "
+        f"--explain",
+    ]
+    return tx.render(parts, colour)
 
 
 def _text(found: Backtest, colour: bool) -> str:

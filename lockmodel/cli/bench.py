@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lockmodel.measure.bench.checks import Reason
-    from lockmodel.measure.bench.curve import Curve
-    from lockmodel.measure.bench.machine import Machine
-    from lockmodel.measure.bench.program import Program
+    from lockmodel.measure.bench.curve import MeasuredCurve
+    from lockmodel.measure.bench.machine import Host
+    from lockmodel.measure.bench.program import LoopProgram
     from lockmodel.measure.bench.runner import Run
 
 SECONDS = 2.0
@@ -140,7 +140,7 @@ def _check_arguments(seconds: float, repeats: int, check: bool, population: str 
         raise ArgumentError("--check measures nothing; leave -n out")
 
 
-def _populations(text: str | None, machine: Machine) -> tuple[int, ...]:
+def _populations(text: str | None, machine: Host) -> tuple[int, ...]:
     """Return the populations; raises if the machine does not allow so many processes."""
     from lockmodel.measure.bench.curve import default_populations
     from lockmodel.model.populations import parse_counts
@@ -160,7 +160,7 @@ def _populations(text: str | None, machine: Machine) -> tuple[int, ...]:
     return found
 
 
-def _reasons(machine: Machine, binary: str | None) -> tuple[list[Reason], float | None]:
+def _reasons(machine: Host, binary: str | None) -> tuple[list[Reason], float | None]:
     """Return why a measurement would mislead, after watching the machine for a moment."""
     import shutil
     import time
@@ -179,7 +179,7 @@ def _reasons(machine: Machine, binary: str | None) -> tuple[list[Reason], float 
 
 
 def _measure(
-    machine: Machine,
+    machine: Host,
     binary: str | None,
     loop: str | None,
     populations: Sequence[int],
@@ -187,13 +187,13 @@ def _measure(
     repeats: int,
     seed: int,
     folder: Path,
-) -> Curve:
+) -> MeasuredCurve:
     """Return the curve; an interrupt ends it with the runs made so far."""
     from datetime import UTC, datetime
 
     from lockmodel.measure.bench import program, runner
     from lockmodel.measure.bench.activity import counters
-    from lockmodel.measure.bench.curve import Curve
+    from lockmodel.measure.bench.curve import MeasuredCurve
 
     chosen = program.build(loop, binary, folder)
     note = None if chosen.loop == "execl" else program.trial(chosen.binary)
@@ -212,7 +212,7 @@ def _measure(
                 failed.append(str(error))
     except KeyboardInterrupt:
         typer.echo("lockmodel: interrupted; the finished runs are kept", err=True)
-    return Curve(
+    return MeasuredCurve(
         machine,
         chosen,
         tuple(run for run in runs if run.iterations),
@@ -229,7 +229,7 @@ def _measure(
     )
 
 
-def _text(curve: Curve, colour: bool) -> str:
+def _text(curve: MeasuredCurve, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
     levels = curve.levels()
@@ -267,7 +267,7 @@ def _text(curve: Curve, colour: bool) -> str:
     return tx.render(parts, colour)
 
 
-def _program(program: Program) -> str:
+def _program(program: LoopProgram) -> str:
     return (
         program.described if program.loop == "execl" else f"{program.binary}, {program.described}"
     )
@@ -289,7 +289,7 @@ def _numbered(head: str, lines: Sequence[str]) -> list[Any]:
     return [Text(head), Padding(made, (0, 0, 0, 2))]
 
 
-def _root(machine: Machine) -> str:
+def _root(machine: Host) -> str:
     import os
 
     from lockmodel.measure.bench.checks import root_would_add
@@ -297,7 +297,7 @@ def _root(machine: Machine) -> str:
     return "runs as root" if os.geteuid() == 0 else root_would_add(machine)
 
 
-def _check_data(machine: Machine, found: Sequence[Reason], busy: float | None) -> dict[str, Any]:
+def _check_data(machine: Host, found: Sequence[Reason], busy: float | None) -> dict[str, Any]:
     return {
         "schema": "lockmodel.bench-check/1",
         "machine": machine.to_json(),
@@ -308,7 +308,7 @@ def _check_data(machine: Machine, found: Sequence[Reason], busy: float | None) -
     }
 
 
-def _check_text(machine: Machine, found: Sequence[Reason], colour: bool) -> str:
+def _check_text(machine: Host, found: Sequence[Reason], colour: bool) -> str:
     from lockmodel.cli import text as tx
 
     parts: list[Any] = [f"{machine.title()}; Linux {machine.kernel}", ""]

@@ -22,6 +22,7 @@ class Files:
     plot_file: str | None
     as_json: bool
     force: bool
+    explain: bool
 
 
 def pairs(option: str, texts: Sequence[str], form: str) -> dict[str, str]:

@@ -47,6 +47,7 @@ def design(
     what: options.What = None,
     priors: options.Priors = True,
     top: Annotated[int, Option(metavar="ROWS", help="Rows to print; 0 prints all.")] = TOP,
+    explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -104,16 +105,19 @@ def design(
         if predict is None:
             lever = prediction(estimate.scenario(where), n)
         found = ranked(estimate, lever, n, where, progress=common.progress)
-        write(Report(found.to_json, lambda colour: _text(found, top, colour)))
+        write(Report(found.to_json, lambda colour: _text(found, top, explain, colour)))
 
 
-def _text(found: Design, top: int, colour: bool) -> str:
+def _text(found: Design, top: int, explain: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
     useful = [row for row in found.candidates if row.factor < NO_HELP]
     shown = useful[: top or None]
     predicted = "throughput" if found.predicted == THROUGHPUT else f"gain of {found.predicted}"
     parts: list[Any] = [f"{found.scenario}: {predicted} at {tx.count(found.n, 'process')}"]
+    best = next((row for row in shown if not row.limit), None)
+    if best is not None:
+        parts.append(f"Best next measurement: {best.name}.")
     parts += [f"! {flag}" for flag in found.flags]
     parts += [f"now: {_value(found)} {_ends(found, found.low, found.high)}", ""]
     if not shown:
@@ -133,6 +137,8 @@ def _text(found: Design, top: int, colour: bool) -> str:
         parts.append("s tells held work from hand-off, which nothing in the data does")
     if any(row.limit for row in shown):
         parts.append("* a kernel that nobody can build as such: how much there is to learn")
+    if not explain:
+        return tx.render([*parts, "how to measure, what was not tried: --explain"], colour)
     parts.append("")
     parts += tx.bullets("how to measure:", _how(shown))
     parts += tx.bullets("not tried:", found.left_out)

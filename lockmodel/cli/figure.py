@@ -14,7 +14,7 @@ from lockmodel.errors import ArgumentError, FileError, NotTrustworthyError
 
 if TYPE_CHECKING:
     from lockmodel.figures.every import Drawn
-    from lockmodel.figures.registry import Entry
+    from lockmodel.figures.registry import FigureEntry
 
 ALL = "all"
 """Stands for every figure."""
@@ -176,7 +176,7 @@ def _all(folder: Path, width: str | None, force: bool) -> None:
         ) from None
 
 
-def _check_options(entry: Entry, given: dict[str, str | None]) -> None:
+def _check_options(entry: FigureEntry, given: dict[str, str | None]) -> None:
     """Refuse options that the figure has no use for, and name the figures that have."""
     for option, value in given.items():
         parameter = OPTIONS[option]
@@ -194,11 +194,11 @@ def _takers(parameter: str) -> str:
     return ", ".join(one.name for one in ENTRIES if _takes(one, parameter))
 
 
-def _takes(entry: Entry, parameter: str) -> bool:
+def _takes(entry: FigureEntry, parameter: str) -> bool:
     return parameter in entry.takes or (parameter == "population" and "populations" in entry.takes)
 
 
-def _check_output(entry: Entry, output: str | None, as_json: bool) -> None:
+def _check_output(entry: FigureEntry, output: str | None, as_json: bool) -> None:
     kinds = ", ".join(PLOT_SUFFIXES)
     if output is None and not as_json:
         raise ArgumentError(
@@ -214,7 +214,7 @@ def _check_output(entry: Entry, output: str | None, as_json: bool) -> None:
         raise ArgumentError(f"-o {output} is a picture; leave --json out, or end it in .json")
 
 
-def _made(entry: Entry, given: dict[str, str | None]) -> Any:
+def _made(entry: FigureEntry, given: dict[str, str | None]) -> Any:
     """Return the data of the figure from the options."""
     from lockmodel.figures import registry
     from lockmodel.model.populations import parse_counts, parse_one
@@ -236,7 +236,7 @@ def _made(entry: Entry, given: dict[str, str | None]) -> Any:
     return registry.make(entry.name, **made)
 
 
-def _plain(entry: Entry, made: Any) -> dict[str, Any]:
+def _plain(entry: FigureEntry, made: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
     from lockmodel.figures.registry import SCHEMA

@@ -92,6 +92,7 @@ def fit(
     ] = None,
     plot: options.Plot = False,
     plot_file: options.PlotFile = None,
+    explain: options.Explain = False,
     as_json: options.Json = False,
     force: options.Force = False,
 ) -> None:
@@ -126,7 +127,7 @@ def fit(
     files.check_plot(plot, plot_file, as_json, None)
     _check_suffix("-o", output, ".toml")
     _check_suffix("--report", report, ".md")
-    into = data_options.Files(output, report, plot, plot_file, as_json, force)
+    into = data_options.Files(output, report, plot, plot_file, as_json, force, explain)
     reading = Options(unit=unit, quantity=quantity, tasks=tasks)
     chosen = {"reading": reading, "what": what, "only": tuple(only or ())}
     if model is None and not any("=" in one and not Path(one).exists() for one in data):
@@ -194,7 +195,7 @@ def _fit_model(
         write(
             Report(
                 lambda: plain,
-                lambda colour: text(found, judged, refits, models, into.output, colour),
+                lambda colour: text(found, judged, refits, models, into, colour),
             )
         )
         if toml is not None:

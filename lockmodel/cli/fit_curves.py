@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lockmodel.cli import common, files, inputs
 from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
+from lockmodel.cli.intervals import span
 from lockmodel.errors import ArgumentError, ScenarioError, nearest
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ SCHEMA = "lockmodel.curves/1"
 
 AHEAD = (2, 4)
 """Multiples of the largest population at which the average is printed beside the data."""
+
+FEW_ROWS, FEW_CURVES = 8, 2
+"""Families of all curves, and curves, in the short report."""
 
 MOST_CURVES = 40
 """Curves printed; --only takes one, --json has all."""
@@ -63,7 +67,9 @@ def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
         write(
             Report(
                 lambda: {"schema": SCHEMA, "curves": [_plain(one) for one in compared]},
-                lambda colour: tx.render(_parts(compared, into.output), colour),
+                lambda colour: tx.render(
+                    _parts(compared, into.output) if into.explain else _brief(compared), colour
+                ),
             )
         )
         if markdown is not None:
@@ -216,11 +222,11 @@ def _parts(compared: Sequence[_Compared], output: str | None) -> list[Any]:
     if len(compared) > MOST_CURVES:
         parts.append(f"({len(compared)} curves, {MOST_CURVES} shown; --only NAME, or --json)")
     parts += [
-        "misfit: root mean square of ln(fitted / measured); one out: error of each point",
-        "from the others; beyond half: error above half of the populations when fitted",
-        "below it; weight: share in the average, which is the prediction: evidence of the",
-        "data, tempered, times a prior. last, usl and linear have none: they are limits of",
-        "others, or fall for ever (saturating speaks for linear, with twice the prior)",
+        "misfit: root mean square of ln(fitted / measured); one out: error of each point from the "
+        "others; beyond half: error above half of the populations when fitted below it; weight: "
+        "share in the average, which is the prediction: evidence of the data, tempered, times a "
+        "prior. last, usl and linear have none: they are limits of others, or fall for ever "
+        "(saturating speaks for linear, with twice the prior)",
         "",
     ]
     parts += tx.bullets("what no curve can tell:", (CURVE_ALONE, ACQUIRES))
@@ -236,6 +242,39 @@ def _parts(compared: Sequence[_Compared], output: str | None) -> list[Any]:
                 "save the best lock as a scenario: --only CURVE -o lock.toml",
             ),
         )
+    return parts
+
+
+def _brief(compared: Sequence[_Compared]) -> list[Any]:
+    """Return where every curve ends, and which families say so."""
+    parts: list[Any] = []
+    few = max(1, FEW_ROWS // max(1, min(len(compared), FEW_CURVES)))
+    for one in compared[:FEW_CURVES]:
+        unit = "/s" if one.rate else ""
+        peak, top = one.found.peak(), one.found.ceiling()
+        n = _populations(one.found.curve)
+        median, low, high = one.found.predict(n)
+        said = f"{one.file}{': ' + one.found.curve.label if len(compared) > 1 else ''}: peak "
+        if peak.determined:
+            said += f"at {peak.median:.0f} processes ({peak.low:.0f} to {peak.high:.0f})"
+        else:
+            said += "not determined"
+        if top.determined:
+            said += f", ceiling {tx.si(top.median, unit)} ({span((top.low, top.high), unit)})"
+        said += (
+            f"; at {n[-1]} processes {tx.si(float(median[-1]), unit)} "
+            f"({span((float(low[-1]), float(high[-1])), unit)})."
+        )
+        rows = [
+            [row.name, _percent(row.rms), _percent(row.extrapolation), tx.whole(row.weight)]
+            for row in sorted(one.found.families, key=lambda row: -row.weight)[:few]
+            if row.weight > 0
+        ]
+        rows.append(["average", "", _percent(one.found.average_extrapolation), ""])
+        heads = ["family", "misfit", "error beyond half", "weight"]
+        parts += [said, "", tx.table(heads, rows, left=(0,)), ""]
+    parts += tx.more(len(compared) - FEW_CURVES, "curve", "--only NAME, or --json")
+    parts.append("points, all families, flags, what no curve can tell: --explain")
     return parts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,11 @@ import numpy as np
 from lockmodel.cli import text as tx
 from lockmodel.fitting.sentences import Said, number, sentences, span
 
+UNKNOWN = "not determined"
+"""What `sentences` has for a value."""
+
 if TYPE_CHECKING:
+    from lockmodel.cli.data_options import Files
     from lockmodel.fitting.bootstrap import Bootstrap
     from lockmodel.fitting.fitting import Fitted
     from lockmodel.fitting.identify import Identified
@@ -45,7 +50,7 @@ def text(
     judged: Identified,
     refits: Refits | None,
     models: Mapping[str, str],
-    output: str | None,
+    into: Files,
     colour: bool,
 ) -> str:
     """Return the report of a fit for the terminal; `models` names those of the files."""
@@ -54,6 +59,9 @@ def text(
     estimate = found.estimate
     sets = estimate.study.sets
     stocks = ", ".join(dict.fromkeys(data.stock.name for data in sets))
+    said = sentences(estimate, judged, found.main, found.intervals)
+    if not into.explain:
+        return tx.render(_brief(found, said, refits, into), colour)
     parts: list[Any] = [
         f"fit of {stocks} to {tx.count(len(estimate.rows), 'observation')} in "
         f"{tx.count(len(sets), 'data set')}",
@@ -62,12 +70,43 @@ def text(
     parts += [f"! {flag}" for flag in flags(estimate)]
     parts += ["", _parameters(found, refits), *_legend(found), ""]
     parts += [_misfit(found), *_rest(found), ""]
-    parts += _judged(sentences(estimate, judged, found.main, found.intervals), judged)
+    parts += _judged(said, judged)
     parts += tx.bullets("read, but not in the fit:", _unused(found))
     parts += tx.bullets("priors (--no-priors leaves them out):", _priors(found))
     parts += tx.bullets("to know:", found.warnings)
-    parts += tx.bullets("next:", _next(found, models, output))
+    parts += tx.bullets("next:", _next(found, models, into.output))
     return tx.render(parts, colour)
+
+
+def _brief(found: Fitted, said: Said, refits: Refits | None, into: Files) -> list[Any]:
+    """Return what the data determine of the lock with the largest demand, and the estimates."""
+    from lockmodel.fitting.health import flags
+
+    known = [
+        f"{_name(what)} {value} ({ends})"
+        for what, value, ends in said.quantities
+        if value != UNKNOWN
+    ]
+    unknown = [_name(what) for what, value, _ in said.quantities if value == UNKNOWN]
+    sentence = f"{said.lock} at n = {said.n}: {', '.join(known) or 'nothing is determined'}"
+    if unknown:
+        sentence += f"; not determined: {', '.join(unknown)}"
+    off = [
+        (abs(float(predicted) / math.exp(row.log_value) - 1.0), row.observation.n)
+        for row, predicted in zip(found.estimate.rows, found.estimate.predicted, strict=True)
+    ]
+    worst, at = max(off)
+    where = "" if at is None else f" at n = {at}"
+    parts: list[Any] = [f"{sentence}.", f"{_noise(found)}; farthest off {tx.whole(worst)}{where}"]
+    parts += [f"! {flag}" for flag in flags(found.estimate)]
+    parts += ["", _parameters(found, refits), *_legend(found)]
+    saved = "" if into.output is None else f"written to {into.output}; "
+    parts.append(f"{saved}misfits, what would settle it, priors, next steps: --explain")
+    return parts
+
+
+def _name(what: str) -> str:
+    return what.partition(" (")[0]
 
 
 def _judged(said: Said, judged: Identified) -> list[Any]:

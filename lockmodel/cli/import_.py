@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 MOST_ROWS = 24
 """Rows of a file's table before it is cut."""
 
+EVERY = 1 << 30
+"""More rows than a file has."""
+
+FEW_ROWS = 12
+"""Rows of all files in the short report."""
+
 MOST_FACTS = 8
 TINY = 5e-4
 """Share below which a percentage is shown with two digits."""
@@ -79,6 +85,7 @@ def import_(
     unit: options.Unit = None,
     quantity: options.Quantity = None,
     every: options.All = False,
+    explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -119,7 +126,11 @@ def import_(
         good_for = coverage(found)
 
         def text(colour: bool) -> str:
-            return _text(readings, good_for, every, colour)
+            return (
+                _text(readings, good_for, every, colour)
+                if explain
+                else _brief(readings, good_for, every, colour)
+            )
 
         as_csv = output is not None and output.endswith(".csv") and not as_json
         csv = (lambda: _csv(found)) if as_csv else None
@@ -154,6 +165,32 @@ def _data(readings: Sequence[Reading], good_for: Coverage) -> dict[str, Any]:
     }
 
 
+def _brief(readings: Sequence[Reading], good_for: Coverage, every: bool, colour: bool) -> str:
+    """Return what was read, and what it is good for, in a few lines."""
+    from lockmodel.cli import text as tx
+
+    counted = sum(len(reading.observations) for reading in readings)
+    forms = ", ".join(dict.fromkeys(reading.format for reading in readings))
+    few = max(1, FEW_ROWS // len(readings))
+    parts: list[Any] = [
+        f"{tx.count(counted, 'observation')} in {tx.count(len(readings), 'file')} ({forms})."
+    ]
+    if good_for.determines:
+        parts.append(f"They can determine {'; '.join(good_for.determines)}.")
+    else:
+        parts.append("They determine nothing of the model.")
+    for reading in readings:
+        parts += ["", *_table(reading, EVERY if every else few)]
+    warned = sum(len(reading.warnings) for reading in readings)
+    facts = sum(len(reading.facts) for reading in readings)
+    hidden = [
+        *([tx.count(len(good_for.missing), "thing") + " missing"] if good_for.missing else []),
+        *([tx.count(facts, "fact")] if facts else []),
+        *([tx.count(warned, "warning")] if warned else []),
+    ]
+    return tx.render([*parts, f"{', '.join(hidden)}: --explain"] if hidden else parts, colour)
+
+
 def _text(readings: Sequence[Reading], good_for: Coverage, every: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
@@ -167,17 +204,14 @@ def _text(readings: Sequence[Reading], good_for: Coverage, every: bool, colour: 
     return tx.render(parts, colour)
 
 
-def _file(reading: Reading, every: bool) -> list[Any]:
-    """Return what one file said."""
+def _table(reading: Reading, most: int) -> list[Any]:
+    """Return the observations of a file as a table, at most so many, and the count of the rest."""
     from lockmodel.cli import text as tx
     from lockmodel.observe.summary import summarise
 
-    counted = tx.count(len(reading.observations), "observation")
-    parts: list[Any] = [
-        f"{reading.origin}: {reading.format}; {counted}, {tx.count(len(reading.facts), 'fact')}"
-    ]
+    parts: list[Any] = []
     rows = [_row(o, repeats) for o, repeats in summarise(reading.observations)]
-    shown = rows if every else rows[:MOST_ROWS]
+    shown = rows[:most]
     if rows:
         heads = ["what", "n", "lock, site or test", "variant", "value", "+-", "of"]
         used = [i for i in range(len(heads)) if any(row[i] for row in rows)]
@@ -187,6 +221,18 @@ def _file(reading: Reading, every: bool) -> list[Any]:
         parts.append(tx.table([heads[i] for i in used], cells, left=left, fold=fold))
     if len(shown) < len(rows):
         parts.append(f"({len(rows)} rows, {len(shown)} shown; --all for all)")
+    return parts
+
+
+def _file(reading: Reading, every: bool) -> list[Any]:
+    """Return what one file said."""
+    from lockmodel.cli import text as tx
+
+    counted = tx.count(len(reading.observations), "observation")
+    parts: list[Any] = [
+        f"{reading.origin}: {reading.format}; {counted}, {tx.count(len(reading.facts), 'fact')}"
+    ]
+    parts += _table(reading, EVERY if every else MOST_ROWS)
     facts = [f"{f.name}: {f.value:g} {f.unit}".rstrip() for f in reading.facts]
     more = len(facts) - MOST_FACTS
     if more > 0 and not every:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def show(
     model: options.Model,
     population: options.Population = None,
+    explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -42,7 +43,7 @@ def show(
     scenario = inputs.scenario(model)
     n = scenario.machine.cpus if population is None else parse_one(population)
     with files.output(output, as_json, force) as write:
-        write(Report(lambda: _data(scenario, n), lambda c: _text(scenario, n, c)))
+        write(Report(lambda: _data(scenario, n), lambda c: _text(scenario, n, explain, c)))
 
 
 def _demands(scenario: Scenario, n: int) -> dict[str, tuple[float, float, float, float]]:
@@ -106,7 +107,7 @@ def _varies(distribution: Distribution) -> str:
     return family if known else f"{family} (SCV {distribution.scv:.3g})"
 
 
-def _text(scenario: Scenario, n: int, colour: bool) -> str:
+def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
     machine = scenario.machine
@@ -143,7 +144,17 @@ def _text(scenario: Scenario, n: int, colour: bool) -> str:
         )
     columns = ["lock", "kind", "shards", "acquires", "held", "tau I", "m c", "D"]
     head_line = f"per iteration, {tx.count(n, 'process')} (c: hand-off to the first waiter):"
-    parts += [head_line, tx.table(columns, rows, left=(0, 1), fold=(0,)), ""]
+    parts += [head_line, tx.table(columns, rows, left=(0, 1), fold=(0,))]
+    if not explain:
+        flags = scenario.fit.flags if scenario.fit is not None else ()
+        hidden = [
+            tx.count(len(scenario.sites), "site"),
+            *([] if scenario.fit is None else ["the fit"]),
+            f"{tx.count(len(scenario.provenance), 'origin')} of numbers",
+        ]
+        parts += [*(f"! {flag}" for flag in flags), f"{', '.join(hidden)}: --explain"]
+        return tx.render(parts, colour)
+    parts.append("")
     for lock in scenario.locks:
         near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
         parts.append(

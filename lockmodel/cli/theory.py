@@ -107,8 +107,15 @@ def _list_data() -> dict[str, Any]:
 def _list_text(colour: bool) -> str:
     from lockmodel.cli import text as tx
 
-    rows = [list(row) for row in _titles()]
-    return tx.render([tx.table(["name", "says that"], rows, left=(0, 1), fold=(1,))], colour)
+    titles = _titles()
+    wide = max(len(name) for name, _ in titles)
+    room = tx.width() - wide - 2
+    lines = [
+        f"{name:<{wide}}  {textwrap.shorten(says, room, placeholder=' ..')}"
+        for name, says in titles
+    ]
+    head = f"{len(titles)} statements; `lockmodel theory NAME` has formulae and numbers."
+    return tx.render([head, "", *lines], colour)
 
 
 def _data(made: Statement, found: Sequence[Numbers]) -> dict[str, Any]:

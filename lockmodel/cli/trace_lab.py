@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lockmodel.measure.acquires.count import FileCount
-    from lockmodel.measure.trace.files import Comparison
+    from lockmodel.measure.trace.files import FileComparison
     from lockmodel.measure.trace.lab.experiment import Experiment
 
 LAUNCHER = "loop"
@@ -34,7 +34,7 @@ class Found:
     loop, binary : str
     experiment : Experiment
     counts : tuple of FileCount
-    comparison : Comparison or None
+    comparison : FileComparison or None
         None where the rules do not know this kernel.
     why_not : str
         Why there is no comparison.
@@ -44,7 +44,7 @@ class Found:
     binary: str
     experiment: Experiment
     counts: tuple[FileCount, ...]
-    comparison: Comparison | None
+    comparison: FileComparison | None
     why_not: str
 
 

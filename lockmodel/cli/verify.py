@@ -13,6 +13,9 @@ from lockmodel.errors import ArgumentError, NotTrustworthyError
 if TYPE_CHECKING:
     from lockmodel.evaluate.verify.agreement import Agreement
 
+FEW_ROWS = 12
+"""Comparisons that are printed, those farthest apart first."""
+
 LONGEST, WIDEST = 24, 12
 """Characters of a case's name and of a quantity that fit beside the other columns."""
 
@@ -38,6 +41,7 @@ def verify(
     full: Annotated[
         bool, Option("--full", help="More populations, five times finer simulations.")
     ] = False,
+    every: options.All = False,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -74,7 +78,7 @@ def verify(
             default = sorted({1, 2, max(1, cpus // 8), cpus})
             asked = default if population is None else parse_counts(population)
             found = verify_model(scenario, asked, full, common.progress)
-        write(Report(found.to_json, lambda colour: _text(found, colour)))
+        write(Report(found.to_json, lambda colour: _text(found, every, colour)))
     if not found.agrees:
         wrong = [c for c in found.comparisons if not c.agrees]
         raise NotTrustworthyError(
@@ -83,8 +87,11 @@ def verify(
         )
 
 
-def _text(found: Agreement, colour: bool) -> str:
+def _text(found: Agreement, every: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
+
+    worst = sorted(found.comparisons, key=lambda c: (c.agrees, -c.units))
+    shown = found.comparisons if every else worst[:FEW_ROWS]
 
     rows = [
         [
@@ -95,15 +102,17 @@ def _text(found: Agreement, colour: bool) -> str:
             "0" if c.found == c.expected else f"{(c.found - c.expected) / c.expected:+.1g}",
             f"{c.units:.2g}" + ("" if c.agrees else " !"),
         ]
-        for c in found.comparisons
+        for c in shown
     ]
     columns = ["case", "n", "quantity", "solvers", "apart", "units"]
-    parts: list[Any] = [tx.table(columns, rows, left=(0, 2, 3)), ""]
     exact = len(found.comparisons) - found.intervals
     failed = sum(not c.agrees for c in found.comparisons if not c.random)
-    parts.append(
-        f"{exact} exact comparisons, {failed} disagree; {found.intervals} with intervals, "
-        f"{found.missed} outside ({found.allowed} may be)"
-    )
-    parts.append("All agree." if found.agrees else "They do NOT agree.")
+    said = "The solvers agree" if found.agrees else "The solvers do NOT agree"
+    parts: list[Any] = [
+        f"{said}: {tx.count(exact, 'exact comparison')}, {failed} disagree; {found.intervals} with "
+        f"intervals, {found.missed} outside ({found.allowed} may be).",
+        "",
+        tx.table(columns, rows, left=(0, 2, 3)),
+        *tx.more(len(found.comparisons) - len(shown), "comparison", "--all"),
+    ]
     return tx.render(parts, colour)

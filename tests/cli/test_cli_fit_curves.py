@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from invoked import invoke
 
-from lockmodel.cli import group, run
+from lockmodel.cli import run
 from lockmodel.model.toml import load
 from lockmodel.solvers.solve import points
 
@@ -17,7 +17,7 @@ MEASURED = {1: 6410.4, 16: 51465.8, 128: 33036.0}
 
 
 def fit(*arguments: str):
-    return CliRunner().invoke(group, ["fit", *arguments])
+    return invoke("fit", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_the_best_lock_is_saved_as_a_scenario_that_predicts(tmp_path):
     for n, x in MEASURED.items():
         (point,) = points(scenario, [n])
         assert point.throughput_per_s == pytest.approx(x, rel=0.15)
-    ran = CliRunner().invoke(group, ["predict", str(path), "-n", "64", "--json"])
+    ran = invoke("predict", str(path), "-n", "64", "--json")
     low, high = json.loads(ran.stdout)["points"][0]["interval_per_s"]
     assert low < 37356.7 < high
 

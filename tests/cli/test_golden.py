@@ -14,18 +14,35 @@ GOLDEN = TESTS / "golden"
 WIDTH = 80
 MODEL = "execl-xeon8369b"
 
+CURVE = "unixbench_execl_xeon8369b.csv"
+
 REPORTS = {
     "models": "models",
     "show": f"show {MODEL}",
-    "predict": f"predict {MODEL} -n 1,16,64,128",
+    "show_explain": f"show {MODEL} --explain",
+    "predict": f"predict {MODEL}",
+    "predict_explain": f"predict {MODEL} -n 1,16,64,128 --explain",
     "predict_bounds": f"predict {MODEL} -n 1,16,64,128 --method bounds",
     "ceiling": f"ceiling {MODEL}",
+    "ceiling_over": f"ceiling {MODEL} --over acquires=1..15",
+    "ceiling_explain": f"ceiling {MODEL} --explain",
     "levers": f"levers {MODEL} -n 128",
+    "levers_explain": f"levers {MODEL} -n 128 --explain",
     "levers_walks": f"levers {MODEL} -n 128 --walks libc.so.6=5000,read_us=64",
     "whatif": f"whatif {MODEL} -n 64,128 --lever batch:libc.so.6/exec.map_split=1 "
     f"--lever shard:libc.so.6=8",
+    "whatif_explain": f"whatif {MODEL} -n 64,128 --lever batch:libc.so.6/exec.map_split=1 "
+    f"--lever shard:libc.so.6=8 --explain",
     "sweep": f"sweep {MODEL} --over acquires=1,15,30 --over shards=1,2 -n 16,128",
     "sweep_plot": f"sweep {MODEL} --over acquires=1..15 --over shards=1,2,4 -n 128 --plot",
+    "fit": f"fit {CURVE} --model {MODEL}",
+    "fit_curves": f"fit {CURVE}",
+    "design": f"design {MODEL} --data {CURVE} -n 128",
+    "accuracy": "accuracy published",
+    "backtest": "backtest --only lkp_spr_224 --only huang_v1_tree_split --only guzik_batch_unlink",
+    "acquires_shares": "acquires --from-shares profiles.json",
+    "theory": "theory",
+    "figure": "figure",
 }
 """Golden file -> command line."""
 
@@ -49,6 +66,21 @@ def test_report_is_the_golden_one(name, command, regenerate):
         )
 
 
+SHORT = [name for name in REPORTS if not name.endswith(("_explain", "_plot", "_over"))]
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_report_is_25_lines_of_80_columns_and_folds(name, command, monkeypatch):
+    lines = command(*REPORTS[name].split()).stdout.splitlines()
+    assert len(lines) <= 25
+    assert max(map(len, lines)) <= WIDTH
+    if name == "sweep":  # CSV
+        return
+    monkeypatch.setenv("COLUMNS", "40")
+    folded = command(*REPORTS[name].split()).stdout.splitlines()
+    assert max(map(len, folded)) <= 40
+
+
 def test_every_golden_file_has_its_report():
     assert {path.stem for path in GOLDEN.glob("*")} == set(REPORTS)
 
@@ -59,10 +91,12 @@ def test_every_golden_file_has_its_report():
     [
         "show MODEL",
         "predict MODEL -n 1..64",
+        "predict MODEL -n 1..64 --explain",
         "predict MODEL -n 1..64 --plot",
         "predict MODEL -n 1,20,500 --method bounds",
         "ceiling MODEL",
         "levers MODEL -n 64 --top 0",
+        "levers MODEL --explain",
         "levers MODEL -n 64 --top 0 --walks libc.so.6=900,read_us=64",
         "whatif MODEL -n 1,20,64 --lever less_think=0.5 --lever shard:all=300,by=hash,values=16 "
         "--lever cheaper_handoff:all=none --lever batch:all=2",
@@ -87,7 +121,13 @@ def test_the_list_of_models_fits_80_columns_with_one_row_per_model(command):
 
 @pytest.mark.parametrize(
     "line",
-    ["show", "predict -n 1,8", "ceiling", "levers -n 8 --top 0", "whatif -n 8 --lever shard:all=2"],
+    [
+        "show",
+        "predict -n 1,8 --explain",
+        "ceiling --explain",
+        "levers -n 8 --top 0 --explain",
+        "whatif -n 8 --lever shard:all=2",
+    ],
 )
 @pytest.mark.parametrize(
     "name", ["libQt6WebEngineCore.so.6.7.2", "libboost_unit_test_framework-gcc13-mt-x64-1_83.so"]

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from invoked import invoke
 
-from lockmodel.cli.accuracy import accuracy as command
 from lockmodel.errors import ArgumentError, FileError
 from lockmodel.evaluate.accuracy import METHODS, accuracy, eligible, read_curves, score
 from lockmodel.fitting.curves.curve import Curve
@@ -175,7 +174,7 @@ def test_shipped_files_that_are_no_thread_curves_are_skipped(
 
 def test_the_command_prints_a_table_of_80_columns_and_json(tmp_path: Path) -> None:
     folder = write(tmp_path, a_name_that_is_longer_than_the_column_it_goes_to=RISING, bad="x")
-    text = CliRunner().invoke(command, [str(folder)]).output
+    text = invoke("accuracy", str(folder)).output
     assert max(len(line) for line in text.splitlines()) <= 80
     head, row = text.splitlines()[:2]
     assert head.split() == ["file", "curves", *METHODS, "in", "band"]
@@ -184,5 +183,5 @@ def test_the_command_prints_a_table_of_80_columns_and_json(tmp_path: Path) -> No
     assert "MEDIAN" in text
     assert "MEAN" in text
     assert "bad.csv" in text
-    data = json.loads(CliRunner().invoke(command, [str(folder), "--json"]).output)
+    data = json.loads(invoke("accuracy", str(folder), "--json").output)
     assert data["overall"]["amdahl"]["median"] < 1e-4
