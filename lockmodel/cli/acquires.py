@@ -211,16 +211,8 @@ def _text(found: Counts, others: list[Counts], explain: bool, colour: bool) -> s
     if not explain:
         hidden = tx.count(len(found.notes), "assumption")
         return tx.render([*parts, f"{hidden}: --explain"], colour)
-    parts += ["", _bottleneck(first)]
-    parts += tx.bullets("assumed:", found.notes)
+    parts += ["", *tx.bullets("assumed:", found.notes)]
     return tx.render(parts, colour)
-
-
-def _bottleneck(file: FileCount) -> str:
-    return (
-        f"bottleneck: {file.name}, by demand: {file.acquires} acquires and {file.operations} "
-        f"operations per iteration"
-    )
 
 
 def _kernels(file: FileCount, others: list[Counts]) -> list[str]:

@@ -35,6 +35,7 @@ def curve(tmp_path_factory):
         names["md"],
         "--plot-file",
         names["svg"],
+        "--explain",
     )
     assert done.exit_code == 0, done.output
     return done.stdout, folder
@@ -86,7 +87,7 @@ def test_predictions_from_it_have_intervals(curve):
 
 
 def test_show_prints_the_fit(curve):
-    done = invoke("show", str(curve[1] / "fit.toml"))
+    done = invoke("show", str(curve[1] / "fit.toml"), "--explain")
     flat = " ".join(done.stdout.split())
     assert "! NOT DETERMINED: all.time_per_instruction_remote, all.handoff" in flat
     assert "think 149 us 137 to 162 us yes" in flat
@@ -171,6 +172,7 @@ def test_carrying_the_ratio_is_called_an_assumption():
         BEFORE,
         "--free",
         "think,hold,handoff_instructions",
+        "--explain",
     )
     assert done.exit_code == 0, done.output
     flat = " ".join(done.stdout.split())

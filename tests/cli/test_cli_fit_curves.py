@@ -63,7 +63,7 @@ def test_peak_and_ceiling_have_intervals(compared):
 
 
 def test_text_says_what_no_curve_can_tell_and_fits_80_columns():
-    out = fit(CURVE).stdout
+    out = fit(CURVE, "--explain").stdout
     flat = " ".join(out.split())
     assert "a throughput curve alone never separates held work (tau I) from hand-off" in flat
     assert "nor acquires (m) from their cost" in flat

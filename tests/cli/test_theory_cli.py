@@ -14,7 +14,7 @@ def test_the_list_names_every_statement(command):
     assert ran.fine
     lines = ran.stdout.splitlines()
     assert max(map(len, lines)) <= 80
-    assert [line.split()[0] for line in lines[1:] if line[0] != " "] == list(STATEMENTS)
+    assert [line.split()[0] for line in lines[2:] if line[0] != " "] == list(STATEMENTS)
     listed = json.loads(command("theory", "--json").stdout)
     assert listed["schema"] == "lockmodel.theory-list/1"
     assert [one["name"] for one in listed["statements"]] == list(STATEMENTS)

@@ -147,7 +147,7 @@ def test_json_has_the_agreed_keys(known: Callable[..., Any]) -> None:
 
 
 def test_the_table_fits_and_counts(known: Callable[..., Any]) -> None:
-    ran = known("backtest")
+    ran = known("backtest", "--explain")
     assert ran.fine
     lines = ran.stdout.splitlines()
     assert max(map(len, lines)) <= 80

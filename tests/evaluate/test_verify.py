@@ -92,7 +92,7 @@ def test_a_wrong_solver_is_found(monkeypatch, capsys, solver, factor):
     assert not verify().agrees
     assert run(["verify"]) == 1
     told = capsys.readouterr()
-    assert "They do NOT agree." in told.out
+    assert "The solvers do NOT agree" in told.out
     assert "comparisons disagree, first: " in told.err
 
 
