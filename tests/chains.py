@@ -1,4 +1,4 @@
-"""Markov chains for the tests: a ring of queues, and chains given as plain functions."""
+"""Markov chains for the tests: a ring of queues, and chains given as matrices or functions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 
 import numpy as np
 
-from lockmodel.solvers.markov.chain import Model
+from lockmodel.solvers.markov.chain import Chain, Model
 from lockmodel.solvers.markov.jit import transition
 
 
@@ -29,6 +29,22 @@ def ring_model(n: int, rates: tuple[float, ...] = (0.1, 1.0, 2.0, 4.0)) -> Model
     names = tuple(f"c{i}" for i in range(d))
     ints = np.zeros(1, np.int64)
     return Model("ring", names, start, (n,) * d, transition(ring), ints, np.array(rates), d)
+
+
+def column(chain: Chain, name: str) -> np.ndarray:
+    """Return one component of every state, shape (S,)."""
+    return chain.states[:, chain.components.index(name)]
+
+
+def from_matrix(rates: np.ndarray | list[list[float]]) -> Chain:
+    """Return the chain with these rates from row to column; the diagonal is not read."""
+    q = np.array(rates, float)
+    np.fill_diagonal(q, 0.0)
+    into, source = np.nonzero(q.T)
+    states = np.arange(len(q), dtype=np.int16)[:, None]
+    indptr = np.searchsorted(into, np.arange(len(q) + 1)).astype(np.int64)
+    rate = q[source, into]
+    return Chain("m", ("state",), states, indptr, source.astype(np.int32), rate, q.sum(axis=1))
 
 
 def solved(

@@ -21,7 +21,7 @@ from lockmodel.model.distribution import (
 )
 from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Lock, Scenario, Site
-from lockmodel.solvers.simulation.output import Estimate
+from lockmodel.solvers.simulation.output import Mean
 from lockmodel.solvers.simulation.simulate import Simulated, simulate
 
 PRECISION = 0.003
@@ -45,7 +45,7 @@ FAMILIES: list[Distribution] = [
 ]
 
 
-def agrees(found: Estimate, exact: float, sharp: float = 0.02) -> bool:
+def agrees(found: Mean, exact: float, sharp: float = 0.02) -> bool:
     """Return whether a simulated mean is within some standard errors of an exact one.
 
     The interval must be narrow (`sharp`, relative), or agreement would mean nothing.

@@ -47,6 +47,7 @@ def design(
     what: options.What = None,
     priors: options.Priors = True,
     top: Annotated[int, Option(metavar="ROWS", help="Rows to print; 0 prints all.")] = TOP,
+    every: options.All = False,
     explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
@@ -105,7 +106,9 @@ def design(
         if predict is None:
             lever = prediction(estimate.scenario(where), n)
         found = ranked(estimate, lever, n, where, progress=common.progress)
-        write(Report(found.to_json, lambda colour: _text(found, top, explain, colour)))
+        write(
+            Report(found.to_json, lambda colour: _text(found, 0 if every else top, explain, colour))
+        )
 
 
 def _text(found: Design, top: int, explain: bool, colour: bool) -> str:
@@ -114,12 +117,17 @@ def _text(found: Design, top: int, explain: bool, colour: bool) -> str:
     useful = [row for row in found.candidates if row.factor < NO_HELP]
     shown = useful[: top or None]
     predicted = "throughput" if found.predicted == THROUGHPUT else f"gain of {found.predicted}"
-    parts: list[Any] = [f"{found.scenario}: {predicted} at {tx.count(found.n, 'process')}"]
-    best = next((row for row in shown if not row.limit), None)
-    if best is not None:
-        parts.append(f"Best next measurement: {best.name}.")
-    parts += [f"! {flag}" for flag in found.flags]
-    parts += [f"now: {_value(found)} {_ends(found, found.low, found.high)}", ""]
+    what = f"{predicted} at {tx.count(found.n, 'process')}, {_value(found)}"
+    interval = _ends(found, found.low, found.high)
+    best = next((row for row in useful if not row.limit), None)
+    parts: list[Any] = [
+        f"No measurement narrows the {what} {interval}."
+        if best is None
+        else f"Measure next: {best.name}. It narrows the {what}, from {interval} to "
+        f"{_ends(found, best.low, best.high)}.",
+        *(f"! {flag}" for flag in found.flags),
+        "",
+    ]
     if not shown:
         parts.append("No measurement that was tried would narrow it.")
     else:
@@ -130,9 +138,9 @@ def _text(found: Design, top: int, explain: bool, colour: bool) -> str:
         parts += [tx.table(["measurement", "then", "width "], rows, left=(0,), fold=(0,)), ""]
     hidden, idle = len(useful) - len(shown), len(found.candidates) - len(useful)
     if hidden:
-        parts.append(f"({hidden} more narrow it less; --top 0 shows them)")
+        parts.append(f"{hidden} more narrow it less: --all")
     if idle:
-        parts.append(f"({idle} would not narrow it)")
+        parts.append(f"{idle} would not narrow it")
     if any(row.separates for row in shown):
         parts.append("s tells held work from hand-off, which nothing in the data does")
     if any(row.limit for row in shown):

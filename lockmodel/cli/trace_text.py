@@ -35,10 +35,10 @@ def read_text(
         )
     return tx.render(
         [
+            _most(counts),
             f"{path}: {_iterations(counted)} of {_a(counted.loop)} loop on {where}",
             "",
-            *_counts(counts),
-            _most(counts),
+            *(_counts(counts) if notes else _counts(counts)[:-1]),
             *tx.bullets("", notes),
         ],
         colour,
@@ -50,13 +50,13 @@ def lab_text(found: Found, colour: bool) -> str:
     ran = found.experiment
     return tx.render(
         [
+            _most(found.counts),
             f"Linux {ran.kernel} in QEMU: {_iterations(ran.counted)} of {_a(found.loop)} loop with "
             f"{found.binary}",
             f"offsets from {ran.offsets.source}",
             *([f"NOTE: the binary ended with exit code {ran.ended}"] if ran.ended else []),
             "",
             *_counts(found.counts),
-            _most(found.counts),
             *_compared(found),
             "",
             *_held(found),
@@ -80,8 +80,8 @@ def _iterations(counted: Counted) -> str:
 def _most(counts: Sequence[FileCount]) -> str:
     first = counts[0]
     return (
-        f"most: {first.name}, {first.acquires} acquires and {first.operations} operations per "
-        f"iteration"
+        f"{first.name}: {first.acquires} acquires and {first.operations} operations per "
+        f"iteration, the most."
     )
 
 

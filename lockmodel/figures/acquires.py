@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +11,10 @@ from lockmodel.measure.acquires.loops import SITES
 from lockmodel.measure.shares.integers import search
 from lockmodel.measure.shares.reading import read_file
 from lockmodel.model.shipped import shipped_dir
+from lockmodel.observe.tables import read_table
 
 if TYPE_CHECKING:
-    from lockmodel.measure.acquires.count import Counts
+    pass
 
 FILE = "libc.so.6"
 ELF_TABLE = Path(__file__).with_name("acquires_elf.csv")
@@ -25,7 +24,7 @@ TRACED_BINARY = {"fork": "dyntrue", "execl": "dynloop"}
 
 
 @dataclass(frozen=True)
-class Case:
+class ProfiledLoop:
     """A published profile, and the traced loop that it is compared with.
 
     Attributes
@@ -44,17 +43,14 @@ class Case:
 
 
 CASES = (
-    Case("lkp_sysexec_spr_before", "6.1.187", "fork", "sysexec,\nnot batched"),
-    Case("lkp_sysexec_spr_after", "6.12.107", "fork", "sysexec,\nbatched"),
-    Case("yibin_execl_emr_c220", "7.2.13", "execl", "execl,\nbatched"),
+    ProfiledLoop("lkp_sysexec_spr_before", "6.1.187", "fork", "sysexec,\nnot batched"),
+    ProfiledLoop("lkp_sysexec_spr_after", "6.12.107", "fork", "sysexec,\nbatched"),
+    ProfiledLoop("yibin_execl_emr_c220", "7.2.13", "execl", "execl,\nbatched"),
 )
-
-Elf = Mapping[tuple[str, str], Mapping[str, int]]
-"""(kernel, loop) -> site -> acquires of libc.so.6."""
 
 
 @dataclass(frozen=True)
-class Panel:
+class AcquiresPanel:
     """One workload; tuples are per site of `sites`.
 
     Attributes
@@ -87,24 +83,18 @@ class AcquiresData:
     """Three counts of the same acquires, for some workloads."""
 
     file: str
-    panels: tuple[Panel, ...]
+    panels: tuple[AcquiresPanel, ...]
 
 
-def data(elf: Elf | None = None) -> AcquiresData:
-    """Return the three counts for the published profiles.
-
-    Parameters
-    ----------
-    elf : mapping, optional
-        (kernel, loop) -> site -> acquires, as `of_counts` gives them; the shipped table else.
-    """
-    counted = shipped_elf() if elf is None else elf
+def data() -> AcquiresData:
+    """Return the three counts for the published profiles."""
+    counted = shipped_elf()
     _, profiles = read_file(shipped_dir("data") / "published" / "profiles.json")
-    found = {profile.name: search(profile) for profile in profiles}
+    by_profile = {profile.name: search(profile) for profile in profiles}
     seen_by_loop = traced()
     panels = []
     for case in CASES:
-        shares = found[case.profile]
+        shares = by_profile[case.profile]
         ratios: dict[str, float] = {}
         for site, ratio in zip(shares.profile.sites, shares.ratios, strict=True):
             if site.model_site is not None:
@@ -113,7 +103,7 @@ def data(elf: Elf | None = None) -> AcquiresData:
         seen = seen_by_loop[case.kernel, case.loop]
         sites = tuple(site for site in SITES if site in seen or site in ratios or site in rules)
         panels.append(
-            Panel(
+            AcquiresPanel(
                 case.title,
                 case.kernel,
                 case.loop,
@@ -128,40 +118,22 @@ def data(elf: Elf | None = None) -> AcquiresData:
     return AcquiresData(FILE, tuple(panels))
 
 
-def of_counts(found: Iterable[Counts]) -> dict[tuple[str, str], dict[str, int]]:
-    """Return acquires of libc.so.6 per site, from counts of ELF files on traced kernels."""
-    return {
-        (counts.kernel.traced, counts.loop): {
-            site: count.acquires
-            for file in counts.files
-            if file.name == FILE
-            for site, count in file.sites.items()
-        }
-        for counts in found
-    }
-
-
 def shipped_elf() -> dict[tuple[str, str], dict[str, int]]:
     """Return what the rules say of the traced binaries (see `ELF_TABLE`)."""
-    found: dict[tuple[str, str], dict[str, int]] = {}
-    for row in _rows(ELF_TABLE):
-        found.setdefault((row["kernel"], row["loop"]), {})[row["site"]] = int(row["acquires"])
-    return found
+    acquires: dict[tuple[str, str], dict[str, int]] = {}
+    for row in read_table(ELF_TABLE):
+        acquires.setdefault((row["kernel"], row["loop"]), {})[row["site"]] = int(row["acquires"])
+    return acquires
 
 
 def traced() -> dict[tuple[str, str], dict[str, int]]:
     """Return the traced acquires of libc.so.6: (kernel, loop) -> site -> acquires."""
-    found: dict[tuple[str, str], dict[str, int]] = {}
-    for row in _rows(shipped_dir("data") / "traced" / "acquires_traced.csv"):
+    acquires: dict[tuple[str, str], dict[str, int]] = {}
+    for row in read_table(shipped_dir("data") / "traced" / "acquires_traced.csv"):
         if row["file"] == FILE and row["binary"] == TRACED_BINARY.get(row["loop"]):
             site = f"{row['phase']}.{row['site']}"
-            found.setdefault((row["kernel"], row["loop"]), {})[site] = int(row["acquires"])
-    return found
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+            acquires.setdefault((row["kernel"], row["loop"]), {})[site] = int(row["acquires"])
+    return acquires
 
 
 WAYS = ("traced", "from the ELF files", "from wait shares")

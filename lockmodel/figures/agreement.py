@@ -30,7 +30,7 @@ LEAST_SPAN = 0.5
 
 
 @dataclass(frozen=True)
-class Row:
+class AgreementRow:
     """The answers at one population, in iterations per second.
 
     Attributes
@@ -55,18 +55,18 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Panel:
+class AgreementPanel:
     """One scenario."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[AgreementRow, ...]
 
 
 @dataclass(frozen=True)
 class AgreementData:
     """Some scenarios, each with the answers of all solvers."""
 
-    panels: tuple[Panel, ...]
+    panels: tuple[AgreementPanel, ...]
 
 
 def data(
@@ -105,13 +105,15 @@ def data(
         chosen, top = {scenario.name: scenario}, scenario.machine.cpus
     asked = tuple(populations or style.powers(1, top, most=32))
     jobs = [(title, n) for title in chosen for n in asked]
-    rows: dict[str, list[Row]] = {title: [] for title in chosen}
+    rows: dict[str, list[AgreementRow]] = {title: [] for title in chosen}
     for title, n in progress(jobs, len(jobs), "simulations"):
         rows[title].append(_row(chosen[title], n, precision))
-    return AgreementData(tuple(Panel(title, tuple(found)) for title, found in rows.items()))
+    return AgreementData(
+        tuple(AgreementPanel(title, tuple(lines)) for title, lines in rows.items())
+    )
 
 
-def _row(scenario: Scenario, n: int, precision: float) -> Row:
+def _row(scenario: Scenario, n: int, precision: float) -> AgreementRow:
     from lockmodel.solvers.markov import points as chains
     from lockmodel.solvers.simulation.simulate import simulate
 
@@ -122,7 +124,7 @@ def _row(scenario: Scenario, n: int, precision: float) -> Row:
             markov = chains.point(scenario, n, SMALL_CHAIN).throughput_per_s
     simulated = simulate(scenario, n, precision).throughput_per_s
     low, high = simulated.interval()
-    return Row(
+    return AgreementRow(
         n,
         product.throughput_per_s,
         product.error_estimate,
@@ -133,7 +135,7 @@ def _row(scenario: Scenario, n: int, precision: float) -> Row:
     )
 
 
-def percent(row: Row, rate: float) -> float:
+def percent(row: AgreementRow, rate: float) -> float:
     """Return how far a rate is from product form's, in percent."""
     return 100 * (rate / row.product_form_per_s - 1)
 
@@ -164,7 +166,7 @@ def draw(figure: Any, drawn: AgreementData) -> None:
     figure.legend(handles=list(handles.values()), loc="outside upper right", ncols=2)
 
 
-def _panel(axes: Any, panel: Panel) -> None:
+def _panel(axes: Any, panel: AgreementPanel) -> None:
     rows = panel.rows
     known = [(row.n, 100 * row.stated_error) for row in rows if row.stated_error is not None]
     if known:

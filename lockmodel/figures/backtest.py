@@ -35,9 +35,9 @@ COLUMNS, NAMES = 80, 33
 """Width of the terminal drawing, and of the names in it."""
 
 
-def shown(found: Backtest) -> list[Entry]:
+def shown(backtest: Backtest) -> list[Entry]:
     """Return the entries that have a predicted number."""
-    return [entry for entry in found.entries if entry.predicted is not None]
+    return [entry for entry in backtest.entries if entry.predicted is not None]
 
 
 def measured(entry: Entry) -> tuple[float, float, float]:
@@ -57,12 +57,12 @@ def name(entry: Entry) -> str:
     return entry.id + (f" ({entry.reading})" if entry.reading else "")
 
 
-def draw(found: Backtest, stream: IO[bytes], kind: str) -> None:
+def draw(backtest: Backtest, stream: IO[bytes], kind: str) -> None:
     """Draw the back-test.
 
     Parameters
     ----------
-    found : Backtest
+    backtest : Backtest
         Entries without a predicted number are left out.
     stream : binary file
     kind : {'svg', 'pdf', 'png'}
@@ -73,14 +73,14 @@ def draw(found: Backtest, stream: IO[bytes], kind: str) -> None:
     measurement: noise is drawn once, on the side where it arises. The verdict takes both together,
     so bars that just touch are outside.
     """
-    height = REST + ROW * len(shown(found))
+    height = REST + ROW * len(shown(backtest))
     with canvas(stream, kind, (WIDTH, height)) as figure:
-        draw_rows(figure, found)
+        draw_rows(figure, backtest)
 
 
-def draw_rows(figure: Any, found: Backtest) -> None:
+def draw_rows(figure: Any, backtest: Backtest) -> None:
     """Draw the back-test on an empty figure."""
-    entries = shown(found)
+    entries = shown(backtest)
     axes = figure.subplots()
     limits = _limits(entries)
     for row, entry in enumerate(entries):
@@ -135,9 +135,9 @@ def _legend(figure: Any, axes: Any, verdicts: set[str]) -> None:
     figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=SMALL)
 
 
-def draw_terminal(found: Backtest) -> str:
+def draw_terminal(backtest: Backtest) -> str:
     """Return the rows as text of at most 80 columns."""
-    entries = shown(found)
+    entries = shown(backtest)
     room = COLUMNS - NAMES - 1
     low, high = (_scaled(end) for end in _limits(entries))
 

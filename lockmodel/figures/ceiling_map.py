@@ -9,11 +9,9 @@ from typing import Any
 
 from lockmodel.changes import levers
 from lockmodel.figures import style
-from lockmodel.figures.lone_lock import alone, lock_ceiling, slowest_lock
-from lockmodel.figures.registry import MODEL
+from lockmodel.figures.lone_lock import alone, asked, lock_ceiling, slowest_lock
 from lockmodel.model.network import CPU
 from lockmodel.model.scenario import Scenario
-from lockmodel.model.shipped import find_scenario
 from lockmodel.solvers.bounds import ceiling_at
 
 LEAST_USERS = 2
@@ -75,8 +73,7 @@ def data(scenario: Scenario | None = None, population: int | None = None) -> Cei
     ArgumentError
         The scenario takes no lock.
     """
-    scenario = scenario or find_scenario(MODEL)
-    n = population or scenario.machine.cpus
+    scenario, n = asked(scenario, population)
     lock = slowest_lock(scenario, n, "ceiling")
     lone = alone(scenario, lock)
     today = scenario.acquires(lock)
@@ -104,7 +101,7 @@ def data(scenario: Scenario | None = None, population: int | None = None) -> Cei
     )
 
 
-def iso_line(found: CeilingMap, level: float) -> tuple[tuple[float, float], ...]:
+def iso_line(ceilings: CeilingMap, level: float) -> tuple[tuple[float, float], ...]:
     """Return the (acquires, shards) at which the ceiling has a level, inside the map.
 
     Between two shard counts ln k is interpolated in ln ceiling: exact where the ceiling is
@@ -112,43 +109,43 @@ def iso_line(found: CeilingMap, level: float) -> tuple[tuple[float, float], ...]
 
     Parameters
     ----------
-    found : CeilingMap
+    ceilings : CeilingMap
     level : float
         Iterations per second.
     """
     made = []
-    for i, m in enumerate(found.acquires):
-        column = [row[i] for row in found.ceiling_per_s]
+    for i, m in enumerate(ceilings.acquires):
+        column = [row[i] for row in ceilings.ceiling_per_s]
         for j in range(len(column) - 1):
             if column[j] <= level <= column[j + 1] and column[j] < column[j + 1]:
                 share = math.log(level / column[j]) / math.log(column[j + 1] / column[j])
-                low, high = found.shards[j], found.shards[j + 1]
+                low, high = ceilings.shards[j], ceilings.shards[j + 1]
                 made.append((m, low * (high / low) ** share))
                 break
     return tuple(made)
 
 
-def levels(found: CeilingMap) -> list[float]:
+def levels(ceilings: CeilingMap) -> list[float]:
     """Return round ceilings for iso-lines, at most `LEVELS`, none beside a limit."""
-    values = [value for row in found.ceiling_per_s for value in row]
+    values = [value for row in ceilings.ceiling_per_s for value in row]
     return [
         level
         for level in style.round_numbers(min(values), max(values), LEVELS)
-        if all(abs(math.log(level / limit)) > BESIDE for _, limit in found.limits)
+        if all(abs(math.log(level / limit)) > BESIDE for _, limit in ceilings.limits)
     ]
 
 
-def region(found: CeilingMap, level: float) -> tuple[tuple[float, float], ...]:
+def region(ceilings: CeilingMap, level: float) -> tuple[tuple[float, float], ...]:
     """Return the (acquires, shards) from which on the ceiling is above a level.
 
     As `iso_line`, and the smallest shard count where the ceiling is above it everywhere.
     """
     above = {
-        m: float(found.shards[0])
-        for m, least in zip(found.acquires, found.ceiling_per_s[0], strict=True)
+        m: float(ceilings.shards[0])
+        for m, least in zip(ceilings.acquires, ceilings.ceiling_per_s[0], strict=True)
         if least > level
     }
-    return tuple(sorted({**above, **dict(iso_line(found, level))}.items()))
+    return tuple(sorted({**above, **dict(iso_line(ceilings, level))}.items()))
 
 
 def draw(figure: Any, drawn: CeilingMap) -> None:

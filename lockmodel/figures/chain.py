@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockmodel.figures import style
-from lockmodel.figures.registry import MODEL
+from lockmodel.figures.lone_lock import asked
 from lockmodel.model.network import CPU
 from lockmodel.model.scenario import Scenario
-from lockmodel.model.shipped import find_scenario
 from lockmodel.solvers.bounds import chain
 from lockmodel.units import si
 
@@ -18,7 +17,7 @@ ROOM = 1.26
 
 
 @dataclass(frozen=True)
-class Step:
+class ChainStep:
     """The scenario after some locks are gone; rates are iterations per second.
 
     Attributes
@@ -48,23 +47,22 @@ class ChainData:
     scenario : str
     n : int
         Population of `ceiling_at_n_per_s`.
-    steps : tuple of Step
+    steps : tuple of ChainStep
     """
 
     scenario: str
     n: int
-    steps: tuple[Step, ...]
+    steps: tuple[ChainStep, ...]
 
 
 def data(scenario: Scenario | None = None, population: int | None = None) -> ChainData:
     """Return the chain of a scenario (by default that of the paper, at all CPUs)."""
-    scenario = scenario or find_scenario(MODEL)
-    n = population or scenario.machine.cpus
+    scenario, n = asked(scenario, population)
     return ChainData(
         scenario.name,
         n,
         tuple(
-            Step(removed, at.binding, at.throughput_per_s, over_all.throughput_per_s)
+            ChainStep(removed, at.binding, at.throughput_per_s, over_all.throughput_per_s)
             for removed, over_all, at in chain(scenario, n)
         ),
     )

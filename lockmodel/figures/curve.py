@@ -99,8 +99,8 @@ def data(
         flags = scenario.fit.flags
     ns = () if points is None else points.measured_n
     grid = sorted({*grid_to(max([scenario.machine.cpus, *ns])), *ns})
-    found = predict(scenario, grid, "product-form").points
-    ends = [p.interval_per_s for p in found if p.interval_per_s is not None]
+    predicted = predict(scenario, grid, "product-form").points
+    ends = [p.interval_per_s for p in predicted if p.interval_per_s is not None]
     return CurveData(
         scenario=scenario.name,
         iteration=scenario.iteration,
@@ -108,13 +108,13 @@ def data(
         measured_per_s=() if points is None else points.measured_per_s,
         sd_per_s=() if points is None else points.sd_per_s,
         n=tuple(grid),
-        predicted_per_s=tuple(p.throughput_per_s for p in found),
+        predicted_per_s=tuple(p.throughput_per_s for p in predicted),
         low_per_s=tuple(low for low, _ in ends),
         high_per_s=tuple(high for _, high in ends),
-        ceiling_per_s=tuple(p.ceiling_per_s for p in found),
+        ceiling_per_s=tuple(p.ceiling_per_s for p in predicted),
         usl_per_s=() if points is None else usl(ns, points.measured_per_s, grid),
         fitted=scenario.fit is not None,
-        binding=found[-1].binding,
+        binding=predicted[-1].binding,
         flags=flags,
     )
 
@@ -130,9 +130,9 @@ def _with_points(
     wanted = [Wanted(find_data(measured), measured, scenario)]
     loaded = load_sets(wanted, only=() if only is None else (only,))
     if scenario.fit is None:
-        found = run(loaded)
-        made = [curve for curve in curves(found) if len(curve.n) > 1]
-        drawn, flags = found.scenarios[found.main], health.flags(found.estimate)
+        fitted = run(loaded)
+        made = [curve for curve in curves(fitted) if len(curve.n) > 1]
+        drawn, flags = fitted.scenarios[fitted.main], health.flags(fitted.estimate)
     else:
         sets = [[o for o in one.observations if o.kind == "throughput"] for one in loaded.sets]
         made = [_points(one) for one in sets if len(one) > 1]
@@ -166,8 +166,8 @@ def usl(n: Sequence[int], x: Sequence[float], grid: Sequence[int]) -> tuple[floa
         return ()
     points = curve.Curve(np.array(n), np.array(x))
     family = next(f for f in families.candidates(None) if f.name == USL)
-    found = fitting.fit(family, points)
-    return tuple(np.exp(found.log_predict(np.array(grid), points)).tolist())
+    fit = fitting.fit(family, points)
+    return tuple(np.exp(fit.log_predict(np.array(grid), points)).tolist())
 
 
 def draw(figure: Any, drawn: CurveData) -> None:

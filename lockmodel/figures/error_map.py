@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from typing import Any
 
 from lockmodel.errors import ArgumentError
 from lockmodel.figures import style
 from lockmodel.model.shipped import shipped_dir
+from lockmodel.observe.tables import read_table
 from lockmodel.solvers.error_map import DATA
 
 READERS = 0.0
@@ -61,22 +61,20 @@ def data(readers: float = READERS) -> ErrorMapData:
     ArgumentError
         The map has no such share.
     """
-    found: dict[tuple[float, float], dict[float, float]] = {}
+    by_case: dict[tuple[float, float], dict[float, float]] = {}
     populations = set()
-    path = shipped_dir("data") / "computed" / "product_form_error.csv"
-    text = path.read_text(encoding="utf-8").splitlines()
-    for row in csv.DictReader(one for one in text if not one.startswith("#")):
+    for row in read_table(shipped_dir("data") / "computed" / "product_form_error.csv"):
         if float(row["readers"]) != readers:
             continue
         populations.add(int(row["n"]))
-        line = found.setdefault((float(row["hold_scv"]), float(row["handoff"])), {})
+        line = by_case.setdefault((float(row["hold_scv"]), float(row["handoff"])), {})
         load, error = float(row["load"]), float(row["error"])
         line[load] = max(line.get(load, 0.0), error, key=abs)
-    if not found:
+    if not by_case:
         raise ArgumentError(f"readers = {readers:g} is not in the map; 0, 0.5, 0.9 and 1 are")
     lines = [
         ErrorLine(scv, handoff, tuple(sorted(line)), tuple(line[x] for x in sorted(line)))
-        for (scv, handoff), line in sorted(found.items())
+        for (scv, handoff), line in sorted(by_case.items())
     ]
     return ErrorMapData(readers, tuple(sorted(populations)), tuple(lines))
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-from statistics import linear_regression, mean
 from typing import Any
 
 from lockmodel.figures import style
 from lockmodel.figures.acquires import FILE, traced
+from lockmodel.measure.acquires.held import TABLE, fitted_line
 from lockmodel.measure.acquires.loops import SITES
 from lockmodel.model.shipped import shipped_dir
+from lockmodel.observe.tables import read_table
 
 KERNEL, LOOP = "6.12.107", "execl"
 """Whose growth with the mappings is drawn."""
-
-TABLE = "held_instructions_traced.csv"
 
 
 @dataclass(frozen=True)
@@ -59,27 +57,29 @@ class HeldData:
 
 def data() -> HeldData:
     """Return the traced medians of libc.so.6 in the execl loop, with their lines."""
-    found: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
-    path = shipped_dir("data") / "traced" / TABLE
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for row in csv.DictReader(line for line in lines if not line.startswith("#")):
+    medians: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
+    for row in read_table(shipped_dir("data") / "traced" / TABLE):
         if row["file"] == FILE and row["loop"] == LOOP:
             site = f"{row['phase']}.{row['site']}"
             mappers = int(row["other_mappers"]) + 1
-            found[row["kernel"], site].append((mappers, float(row["instructions_median"])))
-    kernels = list(dict.fromkeys(kernel for kernel, _ in found))
+            medians[row["kernel"], site].append((mappers, float(row["instructions_median"])))
+    kernels = list(dict.fromkeys(kernel for kernel, _ in medians))
     sites = []
     for site in SITES:
         if site not in traced()[KERNEL, LOOP]:  # what a last exit leaves in the traces
             continue
-        traces = sorted(found[KERNEL, site])
-        values = [value for _, value in traces]
-        growth, start = linear_regression([math.log2(m) for m, _ in traces], values)
-        if growth <= 0:
-            growth, start = 0.0, mean(values)
-        alone = tuple((k, dict(found[k, site])[1]) for k in kernels if (k, site) in found)
+        traces = sorted(medians[KERNEL, site])
+        line = fitted_line([(math.log2(m), value) for m, value in traces])
+        alone = tuple((k, dict(medians[k, site])[1]) for k in kernels if (k, site) in medians)
         sites.append(
-            SiteHeld(site, alone, tuple(m for m, _ in traces), tuple(values), start, growth)
+            SiteHeld(
+                site,
+                alone,
+                tuple(m for m, _ in traces),
+                tuple(value for _, value in traces),
+                line.start,
+                line.growth,
+            )
         )
     return HeldData(FILE, KERNEL, LOOP, tuple(sites))
 

@@ -12,10 +12,8 @@ from typing import Any
 
 from lockmodel.changes import levers
 from lockmodel.figures import style
-from lockmodel.figures.lone_lock import alone, lock_ceiling, slowest_lock
-from lockmodel.figures.registry import MODEL
+from lockmodel.figures.lone_lock import alone, asked, lock_ceiling, slowest_lock
 from lockmodel.model.scenario import Scenario
-from lockmodel.model.shipped import find_scenario
 from lockmodel.solvers.solve import points
 
 SHARDS = (1, 4, 12)
@@ -88,8 +86,7 @@ def data(scenario: Scenario | None = None, population: int | None = None) -> Hol
     ArgumentError
         The scenario takes no lock.
     """
-    scenario = scenario or find_scenario(MODEL)
-    n = population or scenario.machine.cpus
+    scenario, n = asked(scenario, population)
     lock = slowest_lock(scenario, n, "hold")
     lone = alone(scenario, lock)
     today = scenario.acquires(lock)
@@ -165,12 +162,12 @@ def _panel(axes: Any, drawn: HoldData, shards: int) -> None:
 
 def _levels(drawn: HoldData, shards: int) -> list[tuple[float, str, str]]:
     """Return the limits of a panel: rate, label, colour."""
-    found = [(drawn.cpu_per_s, style.rate(drawn.cpu_per_s), style.GREY)]
+    levels = [(drawn.cpu_per_s, style.rate(drawn.cpu_per_s), style.GREY)]
     for i, line in enumerate(line for line in drawn.lines if line.shards == shards):
         if line.asymptote_per_s is not None:
             end = line.asymptote_per_s
-            found.append((end, style.rate(end), style.line(i)["color"]))
-    return found
+            levels.append((end, style.rate(end), style.line(i)["color"]))
+    return levels
 
 
 def _legend(figure: Any, axes: Any, drawn: HoldData) -> None:

@@ -6,9 +6,17 @@ from dataclasses import replace
 
 from lockmodel.changes.levers import exclude
 from lockmodel.errors import ArgumentError
+from lockmodel.figures.registry import MODEL
 from lockmodel.model.network import IDLE_SHARD, build
 from lockmodel.model.scenario import Scenario
+from lockmodel.model.shipped import find_scenario
 from lockmodel.solvers.bounds import network_ceiling
+
+
+def asked(scenario: Scenario | None, population: int | None) -> tuple[Scenario, int]:
+    """Return a scenario, by default that of the paper, and a population, by default all CPUs."""
+    scenario = scenario or find_scenario(MODEL)
+    return scenario, population or scenario.machine.cpus
 
 
 def alone(scenario: Scenario, lock: str) -> Scenario:

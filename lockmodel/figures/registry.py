@@ -24,7 +24,7 @@ WORKERS = "workers"
 
 
 @dataclass(frozen=True)
-class Entry:
+class FigureEntry:
     """A figure.
 
     Attributes
@@ -62,7 +62,7 @@ MODEL = "execl-xeon8369b"
 """The scenario of the paper's figures: UnixBench execl on a Xeon Platinum 8369B."""
 
 ENTRIES = (
-    Entry(
+    FigureEntry(
         "curve",
         "throughput against processes: data, fit, band, ceiling",
         "curve",
@@ -71,7 +71,7 @@ ENTRIES = (
         2.1,
         3.1,
     ),
-    Entry(
+    FigureEntry(
         "hold",
         "throughput against the factor on held work",
         "hold",
@@ -80,7 +80,7 @@ ENTRIES = (
         4.4,
         3.0,
     ),
-    Entry(
+    FigureEntry(
         "ceiling",
         "ceiling over acquires and shards, iso-lines",
         "ceiling_map",
@@ -89,16 +89,16 @@ ENTRIES = (
         2.4,
         3.3,
     ),
-    Entry(
+    FigureEntry(
         "acquires",
         "acquires per site, counted three ways",
         "acquires",
         "data/traced/acquires_traced.csv, data/published/profiles.json",
-        ("elf",),
+        (),
         2.7,
         2.8,
     ),
-    Entry(
+    FigureEntry(
         "held",
         "held instructions per site and against mappers",
         "held",
@@ -107,7 +107,7 @@ ENTRIES = (
         4.4,
         2.5,
     ),
-    Entry(
+    FigureEntry(
         "backtest",
         "published gains, predicted with the own result hidden",
         "changes",
@@ -117,7 +117,7 @@ ENTRIES = (
         0.9,
         "page",
     ),
-    Entry(
+    FigureEntry(
         "shards",
         "throughput and walk time against shards, simulated",
         "shards",
@@ -126,7 +126,7 @@ ENTRIES = (
         4.0,
         2.5,
     ),
-    Entry(
+    FigureEntry(
         "solvers",
         "product form, Markov chain and simulation compared",
         "agreement",
@@ -135,7 +135,7 @@ ENTRIES = (
         2.8,
         2.5,
     ),
-    Entry(
+    FigureEntry(
         "errors",
         "measured error of product form",
         "error_map",
@@ -144,7 +144,7 @@ ENTRIES = (
         2.2,
         3.3,
     ),
-    Entry(
+    FigureEntry(
         "chain",
         "what binds as each lock is removed",
         "chain",
@@ -159,7 +159,7 @@ ENTRIES = (
 NAMES = tuple(entry.name for entry in ENTRIES)
 
 
-def find(name: str) -> Entry:
+def find(name: str) -> FigureEntry:
     """Return the figure called `name`; raises ArgumentError with the nearest name."""
     for entry in ENTRIES:
         if entry.name == name:

@@ -15,10 +15,8 @@ import msgspec
 from lockmodel.changes import levers
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.figures import style
-from lockmodel.figures.lone_lock import slowest_lock
-from lockmodel.figures.registry import MODEL
+from lockmodel.figures.lone_lock import asked, slowest_lock
 from lockmodel.model.scenario import Scenario, Walkers
-from lockmodel.model.shipped import find_scenario
 from lockmodel.progress import Progress, quietly
 
 RATES = (1000.0, 5000.0)
@@ -106,8 +104,7 @@ def data(
     ArgumentError
         The scenario takes no lock.
     """
-    scenario = scenario or find_scenario(MODEL)
-    n = population or scenario.machine.cpus
+    scenario, n = asked(scenario, population)
     own = [lock for lock in scenario.locks if lock.walkers is not None]
     read = READ
     if own and own[0].walkers is not None:
@@ -116,13 +113,13 @@ def data(
         walked = slowest_lock(scenario, n, "shards")
     counts = style.powers(1, scenario.machine.cpus, most=32)
     jobs = [(rate, k) for rate in (0.0, *rates) for k in counts]
-    found: dict[float, list[tuple[float, ...]]] = {rate: [] for rate, _ in jobs}
+    of_rate: dict[float, list[tuple[float, ...]]] = {rate: [] for rate, _ in jobs}
     for rate, k in progress(jobs, len(jobs), "simulations"):
         row = _simulated(_split(_walked(scenario, walked, rate, read), k), walked, n, precision)
         if row is not None:
-            found[rate].append((k, *row))
+            of_rate[rate].append((k, *row))
     lines = []
-    for rate, rows in found.items():
+    for rate, rows in of_rate.items():
         if rows:
             ks, xs, halves, walks = zip(*rows, strict=True)
             times = walks if rate > 0 else ()
@@ -154,11 +151,11 @@ def _simulated(
     from lockmodel.solvers.simulation.simulate import simulate
 
     try:
-        found = simulate(scenario, n, precision)
+        run = simulate(scenario, n, precision)
     except NotTrustworthyError:
         return None
-    x = found.throughput_per_s
-    return x.value, x.half_width, found.locks[walked].walk_s or 0.0
+    x = run.throughput_per_s
+    return x.value, x.half_width, run.locks[walked].walk_s or 0.0
 
 
 def draw(figure: Any, drawn: ShardsData) -> None:

@@ -116,8 +116,8 @@ def stacked(figure: Any) -> bool:
 
 def powers(low: float, high: float, most: int = 9) -> list[int]:
     """Return the powers of two from `low` to `high`, every second or third if they are many."""
-    found = [1 << i for i in range(32) if low <= 1 << i <= high]
-    return found[:: -(-len(found) // most)] if found else []
+    doubled = [1 << i for i in range(32) if low <= 1 << i <= high]
+    return doubled[:: -(-len(doubled) // most)] if doubled else []
 
 
 def count_axis(axis: Any, low: float, high: float, label: str, most: int = 9) -> None:

@@ -8,19 +8,19 @@ from lockmodel.figures.style import COLOURS, figure_to
 from lockmodel.model.prediction import Prediction
 
 
-def draw(found: Prediction, stream: IO[bytes], kind: str) -> None:
+def draw(prediction: Prediction, stream: IO[bytes], kind: str) -> None:
     """Draw a prediction: throughput, the ceiling at each population and the knee.
 
     Parameters
     ----------
-    found : Prediction
+    prediction : Prediction
     stream : binary file
     kind : {'svg', 'pdf', 'png'}
     """
     with figure_to(stream, kind) as (_, axes):
-        n = [p.n for p in found.points]
-        rate = [p.throughput_per_s / 1e3 for p in found.points]
-        ends = [p.interval_per_s for p in found.points if p.interval_per_s is not None]
+        n = [p.n for p in prediction.points]
+        rate = [p.throughput_per_s / 1e3 for p in prediction.points]
+        ends = [p.interval_per_s for p in prediction.points if p.interval_per_s is not None]
         if len(ends) == len(n):
             low, high = ([end[i] / 1e3 for end in ends] for i in (0, 1))
             label = "90 % of measurements"
@@ -30,17 +30,17 @@ def draw(found: Prediction, stream: IO[bytes], kind: str) -> None:
         limit = 1.3 * max(rate)
         axes.plot(
             n,
-            [p.ceiling_per_s / 1e3 for p in found.points],
+            [p.ceiling_per_s / 1e3 for p in prediction.points],
             color=COLOURS[1],
             ls="--",
-            label=f"ceiling at n ({found.points[-1].binding})",
+            label=f"ceiling at n ({prediction.points[-1].binding})",
         )
-        if n[0] < found.ceiling.knee < n[-1]:
-            axes.axvline(found.ceiling.knee, color="0.5", lw=0.8, ls=":")
-            axes.text(found.ceiling.knee, limit, " knee", va="top", color="0.35")
+        if n[0] < prediction.ceiling.knee < n[-1]:
+            axes.axvline(prediction.ceiling.knee, color="0.5", lw=0.8, ls=":")
+            axes.text(prediction.ceiling.knee, limit, " knee", va="top", color="0.35")
         axes.set_ylim(0, limit)
         axes.set_xlim(0, n[-1] * 1.02)
         axes.set_xlabel("processes")
         axes.set_ylabel("thousand iterations per second")
-        axes.set_title(f"{found.scenario} ({found.method})", loc="left", fontsize=9)
+        axes.set_title(f"{prediction.scenario} ({prediction.method})", loc="left", fontsize=9)
         axes.legend(loc="lower right")

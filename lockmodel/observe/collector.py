@@ -138,10 +138,10 @@ class Collector:
 
     def time(self, line: Line, what: str, text: str, unit: str) -> numbers.Measured:
         """Return a time of a line, in s, not negative."""
-        found = self.parse(numbers.time, line, what, text, unit)
-        if found.value < 0:
+        measured = self.parse(numbers.time, line, what, text, unit)
+        if measured.value < 0:
             raise self.error(line, f"{what} {text} {unit} is negative")
-        return found
+        return measured
 
     def reading(self, empty: str | None = None) -> Reading:
         """Return what was gathered.

@@ -111,8 +111,8 @@ def time(text: str, unit: str) -> Measured:
     """Return a time printed in a unit, in s; raises BadNumberError."""
     if unit not in SECONDS:
         raise BadNumberError(f"not a time: its unit {unit!r} is none of {', '.join(SECONDS)}")
-    found = printed(text, SECONDS[unit])
+    measured = printed(text, SECONDS[unit])
     if unit not in EXPONENT:
-        return found
+        return measured
     exact = Decimal(_canonical(text.strip())).scaleb(EXPONENT[unit])
-    return Measured(float(exact), found.half_digit)
+    return Measured(float(exact), measured.half_digit)

@@ -7,7 +7,6 @@ apart: what to average is for the fit to decide.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -343,9 +342,3 @@ def _bins(value: Any, here: str) -> tuple[Bin, ...]:
             raise ScenarioError(f"{here}: bin {shown(item)} must be [low, high, count]")
         made.append(Bin(float(edges[0]), float(edges[1]), item[2]))
     return tuple(made)
-
-
-def populations(observations: Iterable[Observation]) -> list[int]:
-    """Return the distinct populations with a throughput, in order."""
-    found = {o.n for o in observations if o.kind == "throughput" and o.n is not None}
-    return sorted(found)

@@ -46,9 +46,9 @@ def factor(unit: str) -> float | None:
     unit = unit.split("throughput:")[-1].split(";")[0] if "throughput:" in unit else unit
     if NOT_ALL.search(unit):
         return None
-    found = RATE.search(unit[:400])
-    if found is None:
+    match = RATE.search(unit[:400])
+    if match is None:
         return None
-    scale = SCALES.get((found["scale"] or "").lower(), 1.0)
-    times = float(found["times"] or 1)
-    return scale / (times * PERIODS[found["period"]]) if times else None
+    scale = SCALES.get((match["scale"] or "").lower(), 1.0)
+    times = float(match["times"] or 1)
+    return scale / (times * PERIODS[match["period"]]) if times else None

@@ -174,11 +174,6 @@ class Demand:
     acquires: float
     handoff_s: float
 
-    @property
-    def demand_s(self) -> float:
-        """W + m c."""
-        return self.work_s + self.acquires * self.handoff_s
-
 
 def demand(scenario: Scenario, lock: str, population: int) -> Demand:
     """Return the parts of a lock's demand at one population.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lockmodel.statements.statement import Statement
 
 
-class Entry(NamedTuple):
+class StatementEntry(NamedTuple):
     """Where a statement is made, and what it says in one line."""
 
     module: str
@@ -34,87 +34,87 @@ class Entry(NamedTuple):
 
 
 STATEMENTS = {
-    "ceiling": Entry(
+    "ceiling": StatementEntry(
         "ceiling",
         "ceiling_statement",
         "no population gets more than k / (tau I + m c) out of a lock",
     ),
-    "saturation": Entry(
+    "saturation": StatementEntry(
         "ceiling",
         "saturation_statement",
         "shorter holds and fewer acquires each cure one part, and leave the other",
     ),
-    "tree-split": Entry(
+    "tree-split": StatementEntry(
         "ceiling",
         "tree_statement",
         "splitting the tree under one lock buys a logarithm, splitting the lock a factor",
     ),
-    "elasticity-ceiling": Entry(
+    "elasticity-ceiling": StatementEntry(
         "elasticities",
         "ceiling_elasticities",
         "held work and acquires share -1 of the ceiling between them, shards have +1",
     ),
-    "elasticity": Entry(
+    "elasticity": StatementEntry(
         "elasticities",
         "throughput_elasticities",
         "at any population a station counts by the queue that the last process adds there",
     ),
-    "elasticity-level": Entry(
+    "elasticity-level": StatementEntry(
         "elasticities",
         "level_elasticities",
         "the rate with j processes at a lock counts by how often the last makes it j",
     ),
-    "comparison": Entry(
+    "comparison": StatementEntry(
         "comparison",
         "comparison_statement",
         "batching beats shortening if the hand-offs saved outweigh the hold time saved",
     ),
-    "enough-shards": Entry(
+    "enough-shards": StatementEntry(
         "comparison",
         "enough_statement",
         "shards beyond the demand times the next ceiling buy nothing",
     ),
-    "best-shards": Entry(
+    "best-shards": StatementEntry(
         "walkers",
         "walkers_statement",
         "walkers that take all shards make more than (1 - w r) / (2 w c_w) of them a loss",
     ),
-    "one-lock": Entry(
+    "one-lock": StatementEntry(
         "repairman",
         "one_lock",
         "one lock and N processes: throughput in closed form at every population",
     ),
-    "knee": Entry(
+    "knee": StatementEntry(
         "repairman",
         "knee_statement",
         "the knee is where light load meets the ceiling, and nobody is there yet",
     ),
-    "ticket-lock": Entry(
+    "ticket-lock": StatementEntry(
         "collapse",
         "ticket_lock",
         "a hand-off that grows with the waiters takes throughput down as 1 / (c_1 N)",
     ),
-    "collapse": Entry(
+    "collapse": StatementEntry(
         "collapse",
         "collapse_statement",
         "a ticket lock collapses long before its knee if Z c_1 exceeds h^2",
     ),
-    "light-load": Entry(
+    "light-load": StatementEntry(
         "light_load",
         "light_load",
         "few processes seldom meet: a lock then weighs what it weighs in the iteration",
     ),
-    "any-change": Entry(
+    "any-change": StatementEntry(
         "light_load",
         "any_change",
         "no change of a lock gains more than the share of time spent at it allows",
     ),
-    "same-patch": Entry(
+    "same-patch": StatementEntry(
         "same_patch",
         "same_patch",
         "the same patch gains (1 - delta)^-e: more where more of a process waits",
     ),
-    "wait-shares": Entry(
+    "wait-shares": StatementEntry(
         "shares",
         "wait_shares",
         "every acquire waits equally long, so shares of waiting are shares of acquires",

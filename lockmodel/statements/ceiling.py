@@ -27,8 +27,8 @@ def ceiling() -> sp.Expr:
 
     A shard sees X / k iterations per second, so it is busy for a share X D / k of the time.
     """
-    (found,) = sp.solve(sp.Eq(X * D / k, 1), X)
-    return derived(found.subs(D, DEMAND), k / DEMAND, "ceiling")
+    (most,) = sp.solve(sp.Eq(X * D / k, 1), X)
+    return derived(most.subs(D, DEMAND), k / DEMAND, "ceiling")
 
 
 def limits() -> dict[str, sp.Expr]:
@@ -47,7 +47,7 @@ def _ceiling_numbers(scenario: Scenario, population: int) -> Numbers:
     t = terms(scenario, population)
     made = ceiling_statement()
     names = ("ceiling", "ceiling_without_hold", "ceiling_one_acquire", "ceiling_free_handoff")
-    found = [
+    values = [
         Value("tau: time per instruction", t.tau, "s"),
         Value("I: held instructions", t.instructions, "number"),
         Value("m: acquires", t.acquires, "acquires"),
@@ -58,9 +58,9 @@ def _ceiling_numbers(scenario: Scenario, population: int) -> Numbers:
         Value("D", t.demand, "s"),
     ]
     for name in names:
-        found += made.formula(name).value("/s", t.values)
-    found.append(Value(f"what binds next: {t.next_name}", t.next_per_s, "/s"))
-    return Numbers(scenario.name, t.population, t.lock.name, tuple(found), t.notes)
+        values += made.formula(name).value("/s", t.values)
+    values.append(Value(f"what binds next: {t.next_name}", t.next_per_s, "/s"))
+    return t.numbers(values)
 
 
 @cache
@@ -132,14 +132,14 @@ def gains() -> dict[str, sp.Expr]:
 def _saturation_numbers(scenario: Scenario, population: int) -> Numbers:
     t = terms(scenario, population)
     made = saturation_statement()
-    found = [Value("phi: held share of the demand", t.held / t.demand, "share")]
+    values = [Value("phi: held share of the demand", t.held / t.demand, "share")]
     half = made.formula("gain_of_shorter_hold")
     for factor in (0.75, 0.5, 0.25):
         value = half.at(**t.values | {"s": factor}) - 1
-        found.append(Value(f"gain of the hold times {factor:g}", value, "gain"))
+        values.append(Value(f"gain of the hold times {factor:g}", value, "gain"))
     for name in ("most_by_hold", "most_by_acquires", "most_by_handoff"):
-        found += made.formula(name).value("gain", t.values, less=1.0)
-    return Numbers(scenario.name, t.population, t.lock.name, tuple(found), t.notes)
+        values += made.formula(name).value("gain", t.values, less=1.0)
+    return t.numbers(values)
 
 
 @cache
@@ -211,32 +211,27 @@ def _tree_numbers(scenario: Scenario, population: int) -> Numbers:
     near = t.lock.time_per_instruction_local
     values = t.values | {"g": growth, "M": mappers, "I_0": t.instructions, "tau_new": near}
     nodes = scenario.machine.nodes
-    found = [
+    numbers = [
         Value("g: instructions per doubling", growth, "number"),
         Value("M: mappings of the file", mappers, "processes"),
     ]
     if growth == 0.0:
-        return Numbers(
-            scenario.name,
-            population,
-            t.lock.name,
-            tuple(found),
-            (*t.notes, "held work does not grow here, so smaller trees buy nothing by themselves"),
-        )
+        still = "held work does not grow here, so smaller trees buy nothing by themselves"
+        return t.numbers(numbers, (*t.notes, still))
     for parts in sorted({2, nodes, 8, 16} - {1}):
         if parts > mappers:
             continue
         at = values | {"k": float(parts)}
         for name in ("gain_tree_split", "gain_tree_split_near", "gain_tree_and_lock_split"):
             formula = made.formula(name)
-            found.append(Value(f"{parts} parts: {formula.title}", formula.at(**at) - 1, "gain"))
+            numbers.append(Value(f"{parts} parts: {formula.title}", formula.at(**at) - 1, "gain"))
     formula = made.formula("gain_tree_split_most")
-    found.append(Value(formula.title, formula.at(**values) - 1, "gain"))
+    numbers.append(Value(formula.title, formula.at(**values) - 1, "gain"))
     notes = (
         f"tau' is taken as {t.lock.name}'s local time per instruction: the farthest that nearer "
         f"trees can go",
     )
-    return Numbers(scenario.name, population, t.lock.name, tuple(found), (*t.notes, *notes))
+    return t.numbers(numbers, (*t.notes, *notes))
 
 
 @cache

@@ -66,8 +66,8 @@ def crowd() -> dict[str, sp.Basic]:
     trial = a_1 * small + a_2 * small**2
     left = sp.series(sp.expand(trial * (h + c_1 * (1 / small - 1 - Z * trial)) - 1), small, 0, 2)
     left = sp.expand(left.removeO())
-    found = sp.solve([left.coeff(small, 0), left.coeff(small, 1)], [a_1, a_2], dict=True)[0]
-    late = trial.subs(found).subs(small, 1 / N)
+    coefficients = sp.solve([left.coeff(small, 0), left.coeff(small, 1)], [a_1, a_2], dict=True)[0]
+    late = trial.subs(coefficients).subs(small, 1 / N)
     return {
         "size": upper.subs(real, N),
         "from": first,
@@ -89,12 +89,12 @@ def balance() -> sp.Expr:
     )
     integrand = sp.log(real - i) + sp.log(h + c_1 * i) - sp.log(Z)
     derived(sp.diff(primitive, i), integrand, "integral of ln r")
-    found = primitive.subs(i, size) - sp.limit(primitive, i, 0)
+    exponent = primitive.subs(i, size) - sp.limit(primitive, i, 0)
     shown = (
         real * sp.log(real) - (real - size) * sp.log(real - size)
         + (size + h / c_1) * sp.log(h + c_1 * size) - h / c_1 * sp.log(h) - size * (2 + sp.log(Z))
     )  # fmt: skip
-    return derived(found, shown, "weight of a crowd").subs({real: N, size: n})
+    return derived(exponent, shown, "weight of a crowd").subs({real: N, size: n})
 
 
 def equal_weights(think: float, hold: float, per_waiter: float) -> float | None:
@@ -158,7 +158,7 @@ def _ticket_numbers(scenario: Scenario, population: int) -> Numbers:
     at, notes = as_ticket(t)
     if at["c_1"] <= 0:
         none = (*notes, "its hand-off does not grow with the waiters")
-        return Numbers(scenario.name, t.population, t.lock.name, (), none)
+        return t.numbers((), none)
     made = ticket_lock()
     best, rate = peak(Repairman(at["Z"], at["h"], at["c_1"]), max(2, t.population))
     values = (
@@ -170,7 +170,7 @@ def _ticket_numbers(scenario: Scenario, population: int) -> Numbers:
         Value(f"peak, up to {t.population}, at", float(best), "processes"),
         Value("X there", rate, "/s"),
     )
-    return Numbers(scenario.name, t.population, t.lock.name, values, notes)
+    return t.numbers(values, notes)
 
 
 @cache
@@ -210,8 +210,8 @@ def _collapse_numbers(scenario: Scenario, population: int) -> Numbers:
     made = collapse_statement()
     if at["c_1"] <= 0:
         none = (*notes, "its hand-off does not grow with the waiters")
-        return Numbers(scenario.name, t.population, t.lock.name, (), none)
-    found = [
+        return t.numbers((), none)
+    values = [
         Value("Z c_1 / h^2", at["Z"] * at["c_1"] / at["h"] ** 2, "times"),
         Value("calm until", made.formula("calm_until").at(**at), "processes"),
     ]
@@ -219,18 +219,18 @@ def _collapse_numbers(scenario: Scenario, population: int) -> Numbers:
     if middle is None:
         notes = (*notes, "Z c_1 is at most h^2: the crowd grows gradually, from the knee on")
     else:
-        found.append(Value("crowd from", made.formula("crowd_from").at(**at), "processes"))
-        found.append(Value("collapse, and peak just before", middle, "processes"))
+        values.append(Value("crowd from", made.formula("crowd_from").at(**at), "processes"))
+        values.append(Value("collapse, and peak just before", middle, "processes"))
     size = (at["N"] + at["h"] / at["c_1"]) ** 2 / 4 - at["Z"] / at["c_1"]
-    if size >= 0 and at["N"] >= math.ceil(found[-1].value):
-        found.append(Value("crowd at N", made.formula("crowd_size").at(**at), "processes"))
-    return Numbers(scenario.name, t.population, t.lock.name, tuple(found), notes)
+    if size >= 0 and at["N"] >= math.ceil(values[-1].value):
+        values.append(Value("crowd at N", made.formula("crowd_size").at(**at), "processes"))
+    return t.numbers(values, notes)
 
 
 @cache
 def collapse_statement() -> Statement:
     """Return where a ticket lock peaks and collapses."""
-    found = crowd()
+    forms = crowd()
     return Statement(
         name="collapse",
         title=STATEMENTS["collapse"].title,
@@ -244,10 +244,10 @@ def collapse_statement() -> Statement:
             "range, and the crowd grows gradually from N = Z / h on.",
         ),
         formulae=(
-            Formula("is_sudden", "sudden collapse", "", "=", found["sudden"]),
-            Formula("crowd_from", "a crowd keeps itself up from", "N", ">=", found["from"]),
-            Formula("calm_until", "few at the lock are stable until", "N", "<=", found["until"]),
-            Formula("crowd_size", "size of the crowd", "n", "=", found["size"]),
+            Formula("is_sudden", "sudden collapse", "", "=", forms["sudden"]),
+            Formula("crowd_from", "a crowd keeps itself up from", "N", ">=", forms["from"]),
+            Formula("calm_until", "few at the lock are stable until", "N", "<=", forms["until"]),
+            Formula("crowd_size", "size of the crowd", "n", "=", forms["size"]),
             Formula("crowd_weight", "logarithm of the crowd's weight, 0 where it tips",
                     "", "=", balance()),
         ),

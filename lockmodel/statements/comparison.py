@@ -55,41 +55,41 @@ def _comparison_numbers(scenario: Scenario, population: int) -> Numbers:
     t = terms(scenario, population)
     made = comparison_statement()
     at = t.values
-    found: list[Value] = []
+    values: list[Value] = []
     notes = list(t.notes)
     if t.held == 0.0 or t.c == 0.0:  # the notes say which: there is nothing to compare
-        return Numbers(scenario.name, t.population, t.lock.name, (), t.notes)
+        return t.numbers(())
     for fewer in sorted({t.acquires / 2, 1.0}, reverse=True):
         if fewer >= t.acquires:
             continue
         factor = made.formula("equal_factor").at(**at, m_new=fewer)
         label = f"hold factor worth {fewer:g} acquires for {t.acquires:g}"
         if factor > 0:
-            found.append(Value(label, factor, "times"))
+            values.append(Value(label, factor, "times"))
         else:
             notes.append(f"no shorter hold is worth {fewer:g} acquires for {t.acquires:g}")
     for factor in (0.9, 0.5):
         equal = made.formula("equal_acquires").at(**at, s=factor)
         if equal >= 1:
-            found.append(Value(f"acquires worth the hold times {factor:g}", equal, "acquires"))
+            values.append(Value(f"acquires worth the hold times {factor:g}", equal, "acquires"))
         else:
             notes.append(
                 f"no batching, not to 1 acquire, is worth the hold times {factor:g}: the "
                 f"{t.acquires - 1:.3g} hand-offs it saves are less than that"
             )
-    found.append(
+    values.append(
         Value("shards worth 1 acquire", made.formula("equal_shards").at(**at, m_new=1.0), "shards")
     )
-    found.append(
+    values.append(
         Value("shards worth no hold at all", made.formula("shards_for_no_hold").at(**at), "shards")
     )
-    return Numbers(scenario.name, t.population, t.lock.name, tuple(found), tuple(notes))
+    return t.numbers(values, notes)
 
 
 @cache
 def comparison_statement() -> Statement:
     """Return when batching, shortening and shards beat each other."""
-    found = boundaries()
+    forms = boundaries()
     return Statement(
         name="comparison",
         title=STATEMENTS["comparison"].title,
@@ -101,22 +101,22 @@ def comparison_statement() -> Statement:
             "1 + tau I / (m c) shards are worth a hold of zero.",
         ),
         formulae=(
-            Formula("batch_wins", "batching beats shortening", "", "=", found["batch_wins"]),
-            Formula("equal_factor", "hold factor worth as much", "s", "=", found["factor"]),
-            Formula("equal_acquires", "acquires worth as much", "m_new", "=", found["acquires"]),
+            Formula("batch_wins", "batching beats shortening", "", "=", forms["batch_wins"]),
+            Formula("equal_factor", "hold factor worth as much", "s", "=", forms["factor"]),
+            Formula("equal_acquires", "acquires worth as much", "m_new", "=", forms["acquires"]),
             Formula(
-                "equal_shards", "shards worth batching to m'", "k", "=", found["shards_for_batch"]
+                "equal_shards", "shards worth batching to m'", "k", "=", forms["shards_for_batch"]
             ),
             Formula(
                 "equal_shards_hold", "shards worth the hold times s", "k", "=",
-                found["shards_for_hold"],
+                forms["shards_for_hold"],
             ),
             Formula(
-                "shards_for_no_hold", "shards worth no hold", "k", "=", found["shards_for_no_hold"]
+                "shards_for_no_hold", "shards worth no hold", "k", "=", forms["shards_for_no_hold"]
             ),
             Formula(
                 "batch_unmatched", "batching that no shorter hold matches", "", "=",
-                found["unmatched"],
+                forms["unmatched"],
             ),
         ),
         conditions=(
@@ -160,7 +160,7 @@ def fewest_shards(scenario: Scenario, t: Terms, by: ShardBy) -> int | None:
 
 def _enough_numbers(scenario: Scenario, population: int) -> Numbers:
     t = terms(scenario, population)
-    found = [
+    values = [
         Value("D", t.demand, "s"),
         Value(f"ceiling of {t.next_name}", t.next_per_s, "/s"),
         Value("shards enough", enough_statement().formula("enough").at(**t.values), "shards"),
@@ -171,7 +171,7 @@ def _enough_numbers(scenario: Scenario, population: int) -> Numbers:
             "the lock has shards or walkers already, so counts with trees and distances are left "
             "out"
         )
-        return Numbers(scenario.name, t.population, t.lock.name, tuple(found), tuple(notes))
+        return t.numbers(values, notes)
     kinds: tuple[ShardBy, ...] = ("hash", "cpu")
     for by in kinds:
         label = {"hash": "drawn at random, smaller trees", "cpu": "by CPU, near lines as well"}[by]
@@ -179,12 +179,12 @@ def _enough_numbers(scenario: Scenario, population: int) -> Numbers:
         if counted is None:
             notes.append(f"{label}: not even a shard per CPU is enough")
         else:
-            found.append(Value(f"enough {label}", float(counted), "shards"))
+            values.append(Value(f"enough {label}", float(counted), "shards"))
     if t.next_name != CPU and math.isfinite(t.next_per_s):
         notes.append(
             f"{t.next_name} is of the same kind: the patch that shards one file's lock shards all"
         )
-    return Numbers(scenario.name, t.population, t.lock.name, tuple(found), tuple(notes))
+    return t.numbers(values, notes)
 
 
 @cache

@@ -38,17 +38,17 @@ def elasticity(expression: sp.Expr, variable: sp.Symbol) -> sp.Expr:
 def of_ceiling() -> dict[str, sp.Expr]:
     """Return the elasticities of the ceiling in each of its parts."""
     top = ceiling()
-    found = {v.name: elasticity(top, v) for v in (tau, I, m, c, k)}
-    derived(found["I"] - found["tau"], 0, "instructions count as time per instruction")
-    derived(found["c"] - found["m"], 0, "hand-off counts as acquires")
-    derived(found["tau"] + found["m"], -1, "held work and acquires share -1")
-    derived(found["k"], 1, "shards")
+    by_name = {v.name: elasticity(top, v) for v in (tau, I, m, c, k)}
+    derived(by_name["I"] - by_name["tau"], 0, "instructions count as time per instruction")
+    derived(by_name["c"] - by_name["m"], 0, "hand-off counts as acquires")
+    derived(by_name["tau"] + by_name["m"], -1, "held work and acquires share -1")
+    derived(by_name["k"], 1, "shards")
     # skipping sites: instructions per acquire stay, so I grows with m
     per_acquire = sp.Symbol("i", positive=True)
     skipping = elasticity(top.subs(I, per_acquire * m), m)
     return {
-        "held": derived(found["tau"], -tau * I / DEMAND, "elasticity in the held work"),
-        "acquires": derived(found["m"], -m * c / DEMAND, "elasticity in the acquires"),
+        "held": derived(by_name["tau"], -tau * I / DEMAND, "elasticity in the held work"),
+        "acquires": derived(by_name["m"], -m * c / DEMAND, "elasticity in the acquires"),
         "skipping": derived(skipping, -1, "elasticity in acquires that take their work along"),
     }
 
@@ -56,7 +56,7 @@ def of_ceiling() -> dict[str, sp.Expr]:
 def _ceiling_numbers(scenario: Scenario, population: int) -> Numbers:
     t = terms(scenario, population)
     made = ceiling_elasticities()
-    found = [
+    values = [
         Value(f"d ln C / d ln ({name})", made.formula(key).at(**t.values), "number")
         for name, key in (("tau I", "of_held_work"), ("m c", "of_acquires"))
     ]
@@ -66,14 +66,14 @@ def _ceiling_numbers(scenario: Scenario, population: int) -> Numbers:
             ("acquires, work kept", 1 - t.held / t.demand),
         ):
             after = 1 / (1 - cut * share) - 1
-            found.append(Value(f"gain of {100 * cut:.0f} % less {label}", after, "gain"))
-    return Numbers(scenario.name, t.population, t.lock.name, tuple(found), t.notes)
+            values.append(Value(f"gain of {100 * cut:.0f} % less {label}", after, "gain"))
+    return t.numbers(values)
 
 
 @cache
 def ceiling_elasticities() -> Statement:
     """Return the elasticities of the ceiling."""
-    found = of_ceiling()
+    forms = of_ceiling()
     return Statement(
         name="elasticity-ceiling",
         title=STATEMENTS["elasticity-ceiling"].title,
@@ -85,8 +85,8 @@ def ceiling_elasticities() -> Statement:
             "shards.",
         ),
         formulae=(
-            Formula("of_held_work", "d ln C / d ln (tau I)", "", "=", found["held"]),
-            Formula("of_acquires", "d ln C / d ln (m c)", "", "=", found["acquires"]),
+            Formula("of_held_work", "d ln C / d ln (tau I)", "", "=", forms["held"]),
+            Formula("of_acquires", "d ln C / d ln (m c)", "", "=", forms["acquires"]),
         ),
         conditions=(
             "the lock binds; what an exponent says holds for small changes, larger cuts buy "
@@ -178,10 +178,10 @@ def station_elasticities(network: Network) -> list[tuple[str, float, float]] | N
 
     if any(station.users for station in network.stations):
         return None
-    (found,) = solve(network)
+    (solution,) = solve(network)
     rows: dict[str, tuple[float, float]] = {}
-    slopes = demand_elasticity(found)
-    for station, state, slope in zip(network.stations, found.states, slopes, strict=True):
+    slopes = demand_elasticity(solution)
+    for station, state, slope in zip(network.stations, solution.states, slopes, strict=True):
         queue, total = rows.get(station.name, (0.0, 0.0))
         rows[station.name] = (
             queue + station.copies * state.queue,
@@ -194,10 +194,10 @@ def _numbers(scenario: Scenario, population: int) -> Numbers:
     t = terms(scenario, population)
     rows = station_elasticities(t.network)
     if rows is None:
-        return Numbers(scenario.name, t.population, t.lock.name, (), (*t.notes, PINNED))
-    found = [Value(f"d ln X / d ln D of {name}", slope, "number") for name, _, slope in rows]
-    found.append(Value("their sum", sum(slope for _, _, slope in rows), "number"))
-    return Numbers(scenario.name, t.population, "", tuple(found), (*t.notes, *_rates_note(t)))
+        return t.numbers((), (*t.notes, PINNED))
+    values = [Value(f"d ln X / d ln D of {name}", slope, "number") for name, _, slope in rows]
+    values.append(Value("their sum", sum(slope for _, _, slope in rows), "number"))
+    return Numbers(scenario.name, t.population, "", tuple(values), (*t.notes, *_rates_note(t)))
 
 
 def _rates_note(t: Terms) -> tuple[str, ...]:
@@ -248,10 +248,10 @@ def _level_numbers(scenario: Scenario, population: int) -> Numbers:
             "numbers are given for one shard whose hand-off does not grow with the waiters, which "
             "this lock is not"
         )
-        return Numbers(scenario.name, t.population, t.lock.name, (), (*t.notes, note))
-    (found,) = solve(t.network)
+        return t.numbers((), (*t.notes, note))
+    (solution,) = solve(t.network)
     index = t.network.stations.index(own[0])
-    state = found.states[index]
+    state = solution.states[index]
     now, before = state.at_least()
     at = t.values | {
         "Q_N": state.queue,
@@ -268,7 +268,7 @@ def _level_numbers(scenario: Scenario, population: int) -> Numbers:
         Value("of this by acquires and hand-off", whole - held, "number"),
         Value("passes that find nobody, at N", 1 - float(before[0]), "share"),
     )
-    return Numbers(scenario.name, t.population, t.lock.name, values, (*t.notes, *_rates_note(t)))
+    return t.numbers(values, (*t.notes, *_rates_note(t)))
 
 
 @cache

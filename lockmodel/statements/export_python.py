@@ -16,7 +16,7 @@ from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.pycode import PythonCodePrinter
 
 if TYPE_CHECKING:
-    from lockmodel.statements.symbols import Quantity
+    from lockmodel.statements.symbols import Notation
 
 WIDTH = 88
 """Longest line of the docstring made."""
@@ -74,7 +74,7 @@ def expression_source(expression: sp.Basic) -> str:
 
 
 def function(
-    name: str, title: str, expression: sp.Basic, arguments: Sequence[Quantity], unit: str
+    name: str, title: str, expression: sp.Basic, arguments: Sequence[Notation], unit: str
 ) -> str:
     """Return the source of a function that computes an expression.
 
@@ -84,7 +84,7 @@ def function(
         Its name, and the first line of its docstring.
     expression : sympy expression
         Without special functions other than gamma and factorial.
-    arguments : sequence of Quantity
+    arguments : sequence of Notation
         In order.
     unit : str
         Of the result.

@@ -78,13 +78,13 @@ def _numbers(scenario: Scenario, population: int) -> Numbers:
         Value("e(1)", made.formula("exponent_light").at(**at | {"N": 1.0}), "number"),
         Value("e(N) to this order", made.formula("exponent_light").at(**at), "number"),
     )
-    return Numbers(scenario.name, t.population, t.lock.name, values, notes)
+    return t.numbers(values, notes)
 
 
 @cache
 def light_load() -> Statement:
     """Return the expansions for few processes."""
-    found = expansions()
+    forms = expansions()
     return Statement(
         name="light-load",
         title=STATEMENTS["light-load"].title,
@@ -96,8 +96,8 @@ def light_load() -> Statement:
             "same patch buys.",
         ),
         formulae=(
-            Formula("throughput_light", "throughput", "X", "~", found["throughput"], "/s"),
-            Formula("exponent_light", "exponent, with h = D", "e", "~", found["exponent"]),
+            Formula("throughput_light", "throughput", "X", "~", forms["throughput"], "/s"),
+            Formula("exponent_light", "exponent, with h = D", "e", "~", forms["exponent"]),
         ),
         conditions=(
             "one lock; exponential think times and passes; (N - 1) D well below Z: what is left "
@@ -180,8 +180,8 @@ def _change_numbers(scenario: Scenario, population: int) -> Numbers:
     if any(station.users for station in t.network.stations) or rest is None:
         said = PINNED if rest is not None else "there is nothing but this lock"
         return Numbers(scenario.name, t.population, t.lock.name, (), (*t.notes, said))
-    (found,) = solve(t.network)
-    pairs = zip(t.network.stations, found.states, strict=True)
+    (solution,) = solve(t.network)
+    pairs = zip(t.network.stations, solution.states, strict=True)
     queue = sum(s.copies * state.queue for s, state in pairs if s.name == t.lock.name)
     share = queue / t.population
     if not (rest.crowds and rest.rises):
@@ -192,12 +192,12 @@ def _change_numbers(scenario: Scenario, population: int) -> Numbers:
         )
     time = made.formula("longest").at(**at)
     values = (
-        Value("X(N), product form", found.throughput, "/s"),
+        Value("X(N), product form", solution.throughput, "/s"),
         Value("q: share of an iteration at the lock", share, "share"),
         Value("no change of it gains more than", made.formula("by_share").at(q=share) - 1, "gain"),
         Value(
             "taking it away gains",
-            float(rest.throughput[-1]) / found.throughput - 1,
+            float(rest.throughput[-1]) / solution.throughput - 1,
             "gain",
         ),
         Value("R at most, one lock", time, "s"),
@@ -207,13 +207,13 @@ def _change_numbers(scenario: Scenario, population: int) -> Numbers:
             "gain",
         ),
     )
-    return Numbers(scenario.name, t.population, t.lock.name, values, notes)
+    return t.numbers(values, notes)
 
 
 @cache
 def any_change() -> Statement:
     """Return the bounds on the gain of any change of a lock."""
-    found = bounds()
+    forms = bounds()
     return Statement(
         name="any-change",
         title=STATEMENTS["any-change"].title,
@@ -225,9 +225,9 @@ def any_change() -> Statement:
             "at most the R below, which is exact for one process and for very many.",
         ),
         formulae=(
-            Formula("by_share", "most that any change gains", "G", "<=", found["by_share"]),
-            Formula("longest", "time at the lock", "R", "<=", found["time"], "s"),
-            Formula("by_time", "most that any change gains", "G", "<=", found["by_time"]),
+            Formula("by_share", "most that any change gains", "G", "<=", forms["by_share"]),
+            Formula("longest", "time at the lock", "R", "<=", forms["time"], "s"),
+            Formula("by_time", "most that any change gains", "G", "<=", forms["by_time"]),
         ),
         conditions=(
             "the first: product form; in the rest of the iteration another process never speeds "

@@ -119,13 +119,13 @@ def _numbers(scenario: Scenario, population: int) -> Numbers:
         Value("X(N) if every pass cost D", made.formula("throughput_constant").at(**at), "/s"),
         Value("ceiling 1 / D", 1 / t.demand, "/s"),
     )
-    return Numbers(scenario.name, t.population, t.lock.name, values, notes)
+    return t.numbers(values, notes)
 
 
 @cache
 def one_lock() -> Statement:
     """Return X(N) of one lock with constant hand-off, in closed form."""
-    found = constant_handoff()
+    forms = constant_handoff()
     return Statement(
         name="one-lock",
         title=STATEMENTS["one-lock"].title,
@@ -136,16 +136,16 @@ def one_lock() -> Statement:
         ),
         formulae=(
             Formula(
-                "idle_share", "nobody at the lock", "p_0", "=", found["idle"],
-                computable=found["idle_sum"],
+                "idle_share", "nobody at the lock", "p_0", "=", forms["idle"],
+                computable=forms["idle_sum"],
             ),
             Formula(
-                "throughput", "throughput", "X", "=", found["throughput"], "/s",
-                computable=found["throughput_sum"],
+                "throughput", "throughput", "X", "=", forms["throughput"], "/s",
+                computable=forms["throughput_sum"],
             ),
             Formula(
-                "throughput_constant", "throughput with h = D", "X", "=", found["constant"], "/s",
-                computable=found["constant_sum"],
+                "throughput_constant", "throughput with h = D", "X", "=", forms["constant"], "/s",
+                computable=forms["constant_sum"],
             ),
         ),
         conditions=(
@@ -187,13 +187,13 @@ def _knee_numbers(scenario: Scenario, population: int) -> Numbers:
         Value("knee", made.formula("knee").at(**t.values), "processes"),
         Value("missing to the ceiling there, about", made.formula("missing").at(**at), "share"),
     )
-    return Numbers(scenario.name, t.population, t.lock.name, values, notes)
+    return t.numbers(values, notes)
 
 
 @cache
 def knee_statement() -> Statement:
     """Return the knee."""
-    found = knee()
+    forms = knee()
     return Statement(
         name="knee",
         title=STATEMENTS["knee"].title,
@@ -206,9 +206,9 @@ def knee_statement() -> Statement:
             "bend for the knee finds it too early.",
         ),
         formulae=(
-            Formula("knee", "knee", "N", "=", found["knee"]),
+            Formula("knee", "knee", "N", "=", forms["knee"]),
             Formula("missing", "share missing to the ceiling at the knee", "p_0", "~",
-                    found["missing"]),
+                    forms["missing"]),
         ),
         conditions=(
             "the second: one lock with constant passes, Z much larger than D",

@@ -94,38 +94,38 @@ def _numbers(scenario: Scenario, population: int) -> Numbers:
     changed = patched(scenario)
     saved = reliefs(build(scenario, population), build(changed, population))
     exponents = {name: -slope for name, _, slope in rows}
-    found: list[Value] = []
+    values: list[Value] = []
     product = 1.0
     for lock, share in saved.items():
         gain = made.formula("gain").at(delta=share, e=exponents[lock])
         product *= gain
         if lock == t.lock.name:
-            found += [
+            values += [
                 Value("delta: demand saved at the binding lock", share, "share"),
                 Value("e: its exponent, Q(N) - Q(N-1)", exponents[lock], "number"),
                 Value("gain by that", gain - 1, "gain"),
             ]
     before = points(scenario, [population])[0].throughput_per_s
     after = points(changed, [population])[0].throughput_per_s
-    found += [
+    values += [
         Value("gain with the other locks'", product - 1, "gain"),
         Value("gain, solved before and after", after / before - 1, "gain"),
     ]
     notes = [*t.notes]
     measured = published_gain(scenario.name)
     if measured is not None:
-        found.append(Value("gain, published", measured, "gain"))
+        values.append(Value("gain, published", measured, "gain"))
         notes.append(
             "the times of this scenario were fitted to the published gain, so that it is met says "
             "nothing; the split into delta and e does"
         )
-    return Numbers(scenario.name, t.population, t.lock.name, tuple(found), tuple(notes))
+    return t.numbers(values, notes)
 
 
 @cache
 def same_patch() -> Statement:
     """Return why the same patch gains more on more CPUs."""
-    found = power_law()
+    forms = power_law()
     light = light_load().formula("exponent_light")
     return Statement(
         name="same-patch",
@@ -139,9 +139,9 @@ def same_patch() -> Statement:
             "divide its logarithm by e to get what saturation would show at the same delta.",
         ),
         formulae=(
-            Formula("relief", "share saved by batching m to m'", "delta", "=", found["batched"]),
-            Formula("gain", "gain", "G", "~", found["gain"]),
-            Formula("gain_saturated", "gain at saturation, exact", "G", "=", found["saturated"]),
+            Formula("relief", "share saved by batching m to m'", "delta", "=", forms["batched"]),
+            Formula("gain", "gain", "G", "~", forms["gain"]),
+            Formula("gain_saturated", "gain at saturation, exact", "G", "=", forms["saturated"]),
             Formula("exponent_light", "exponent of few processes", "e", "~", light.expression),
         ),
         conditions=(

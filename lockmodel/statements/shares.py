@@ -30,9 +30,9 @@ def arrivals_see() -> sp.Expr:
     Arrivals that find n come at rate (N - n) / Z times the weight of n; the same for every n
     relative to the weight with N - 1 processes, so they see just that distribution.
     """
-    found = weight(lambda i: D, n) * (N - n) / Z
+    seen = weight(lambda i: D, n) * (N - n) / Z
     fewer = weight(lambda i: D, n).subs(N, N - 1)
-    ratio = sp.gammasimp(found / fewer)
+    ratio = sp.gammasimp(seen / fewer)
     return derived(ratio, N / Z, "arrivals see the state of N - 1")
 
 
@@ -73,8 +73,8 @@ def light_shares(holds: Sequence[float]) -> np.ndarray:
     h = np.asarray(holds, dtype=float)
     later = np.correlate(h, h, "full")[h.size - 1 :]
     earlier = np.append(0.0, np.convolve(h, h)[: h.size - 1])
-    found: np.ndarray = (later + earlier) / (later + earlier).sum()
-    return found
+    parts: np.ndarray = (later + earlier) / (later + earlier).sum()
+    return parts
 
 
 def _holds(scenario: Scenario, t: Terms) -> dict[str, tuple[float, float]]:
@@ -101,7 +101,7 @@ def _numbers(scenario: Scenario, population: int) -> Numbers:
     wait = state.wait_s / t.acquires
     mean = sum(a * hold for a, hold in sites.values()) / t.acquires
     rounds = made.formula("rounds").at(Z=t.think + t.rest, m=t.acquires, n=state.queue, D=t.demand)
-    found = [
+    values = [
         Value("W: wait of an acquire", wait, "s"),
         Value("hold of a pass, mean", mean, "s"),
         Value("n: processes at the lock", state.queue, "processes"),
@@ -111,10 +111,10 @@ def _numbers(scenario: Scenario, population: int) -> Numbers:
     light = _light(sites)
     for label, (acquires, hold) in sites.items():
         at = {"m": t.acquires, "m_j": acquires, "W": wait, "h_j": hold, "h_mean": mean}
-        found.append(Value(f"{label}: share of the waiting", share.at(**at), "share"))
-        found.append(Value(f"{label}: with holds counted", whole.at(**at), "share"))
+        values.append(Value(f"{label}: share of the waiting", share.at(**at), "share"))
+        values.append(Value(f"{label}: with holds counted", whole.at(**at), "share"))
         if light is not None:
-            found.append(Value(f"{label}: at light load", light[label], "share"))
+            values.append(Value(f"{label}: at light load", light[label], "share"))
     notes = list(t.notes)
     if light is not None:
         notes.append(
@@ -130,7 +130,7 @@ def _numbers(scenario: Scenario, population: int) -> Numbers:
         )
     if state.queue < 2:
         notes.append("most passes find the lock free: shares lie nearer to those at light load")
-    return Numbers(scenario.name, t.population, t.lock.name, tuple(found), tuple(notes))
+    return t.numbers(values, notes)
 
 
 def _light(sites: dict[str, tuple[float, float]]) -> dict[str, float] | None:
@@ -148,7 +148,7 @@ def _light(sites: dict[str, tuple[float, float]]) -> dict[str, float] | None:
 @cache
 def wait_shares() -> Statement:
     """Return why shares of waiting are proportional to acquires."""
-    found = shares()
+    forms = shares()
     return Statement(
         name="wait-shares",
         title=STATEMENTS["wait-shares"].title,
@@ -171,10 +171,10 @@ def wait_shares() -> Statement:
             "A profile that counts the holds as well is off by (h_j - h_mean) / (W + h_mean).",
         ),
         formulae=(
-            Formula("share", "share of the waiting", "", "=", found["share"]),
-            Formula("share_of_whole", "share of the time at the lock", "", "=", found["whole"]),
-            Formula("relative_error", "relative error if holds are counted", "", "=", found["off"]),
-            Formula("rounds", "think time in rounds of the queue", "", "=", found["rounds"]),
+            Formula("share", "share of the waiting", "", "=", forms["share"]),
+            Formula("share_of_whole", "share of the time at the lock", "", "=", forms["whole"]),
+            Formula("relative_error", "relative error if holds are counted", "", "=", forms["off"]),
+            Formula("rounds", "think time in rounds of the queue", "", "=", forms["rounds"]),
         ),
         conditions=(
             "the lock is first come, first served, and all waiters spin: a sleeping waiter does "

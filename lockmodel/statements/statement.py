@@ -12,7 +12,7 @@ import sympy as sp
 from lockmodel.errors import LockmodelError
 from lockmodel.model.scenario import Scenario
 from lockmodel.statements.export_python import function
-from lockmodel.statements.symbols import Quantity, quantities
+from lockmodel.statements.symbols import Notation, quantities
 
 Relation = Literal["=", "<=", ">=", "~"]
 Unit = Literal["/s", "s", "gain", "share", "times", "processes", "shards", "acquires", "number"]
@@ -61,7 +61,7 @@ class Formula:
     computable: sp.Basic | None = None
 
     @property
-    def arguments(self) -> tuple[Quantity, ...]:
+    def arguments(self) -> tuple[Notation, ...]:
         """What it depends on, in the order of the glossary and of the exported function."""
         return quantities(self.expression if self.computable is None else self.computable)
 
@@ -159,7 +159,7 @@ class Statement:
         return {formula.name: formula for formula in self.formulae}[name]
 
     @property
-    def glossary(self) -> tuple[Quantity, ...]:
+    def glossary(self) -> tuple[Notation, ...]:
         """Every quantity of the formulae, left sides included, in the order of the glossary."""
         from lockmodel.statements.symbols import GLOSSARY
 

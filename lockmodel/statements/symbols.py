@@ -12,7 +12,7 @@ import sympy as sp
 
 
 @dataclass(frozen=True)
-class Quantity:
+class Notation:
     """How a symbol is written and what it stands for.
 
     Attributes
@@ -38,22 +38,22 @@ class Quantity:
     whole: bool = False
 
 
-def _plain(name: str, meaning: str, unit: str = "", whole: bool = False) -> Quantity:
-    return Quantity(name, name, name, name, meaning, unit, whole)
+def _plain(name: str, meaning: str, unit: str = "", whole: bool = False) -> Notation:
+    return Notation(name, name, name, name, meaning, unit, whole)
 
 
-def _sub(base: str, index: str, meaning: str, unit: str = "") -> Quantity:
+def _sub(base: str, index: str, meaning: str, unit: str = "") -> Notation:
     """Return a symbol with a subscript that is a word."""
     latex, typst = rf"{base}_{{\mathrm{{{index}}}}}", f'{base}_"{index}"'
-    return Quantity(f"{base}_{index}", f"{base}_{index}", latex, typst, meaning, unit)
+    return Notation(f"{base}_{index}", f"{base}_{index}", latex, typst, meaning, unit)
 
 
 _ENTRIES = (
     _plain("s", "factor on the held work, 0 to 1"),
-    Quantity("tau", "tau", r"\tau", "tau", "time per instruction while holding", "s"),
-    Quantity("tau_new", "tau'", r"\tau'", "tau'", "time per instruction after the change", "s"),
+    Notation("tau", "tau", r"\tau", "tau", "time per instruction while holding", "s"),
+    Notation("tau_new", "tau'", r"\tau'", "tau'", "time per instruction after the change", "s"),
     _plain("I", "held instructions per iteration"),
-    Quantity("I_0", "I_0", "I_0", "I_0", "held instructions with one mapping"),
+    Notation("I_0", "I_0", "I_0", "I_0", "held instructions with one mapping"),
     _plain("g", "held instructions that each doubling of the mappings adds"),
     _plain("M", "processes that map the file"),
     _plain("w", "background walks, each taking all shards", "/s"),
@@ -62,16 +62,16 @@ _ENTRIES = (
     _plain("j", "running index", whole=True),
     _plain("k", "shards of the lock and its data"),
     _plain("m", "acquires per iteration"),
-    Quantity("m_new", "m'", "m'", "m'", "acquires per iteration after batching"),
-    Quantity("m_j", "m_j", "m_j", "m_j", "acquires per iteration at site j"),
+    Notation("m_new", "m'", "m'", "m'", "acquires per iteration after batching"),
+    Notation("m_j", "m_j", "m_j", "m_j", "acquires per iteration at site j"),
     _plain("Z", "think time: an iteration's time outside the lock when nobody waits", "s"),
     _plain("h", "time of an iteration at the lock when nobody waits", "s"),
-    Quantity("h_j", "h_j", "h_j", "h_j", "time a pass at site j holds the lock", "s"),
+    Notation("h_j", "h_j", "h_j", "h_j", "time a pass at site j holds the lock", "s"),
     _sub("h", "mean", "time a pass holds the lock, mean over all acquires", "s"),
     _plain("c", "time per acquire besides held work: acquire time and hand-off", "s"),
-    Quantity("c_1", "c_1", "c_1", "c_1", "what each waiter adds to an iteration's passes", "s"),
+    Notation("c_1", "c_1", "c_1", "c_1", "what each waiter adds to an iteration's passes", "s"),
     _plain("r", "time a walk reads, holding all shards", "s"),
-    Quantity("c_w", "c_w", "c_w", "c_w", "time a walk needs per shard to acquire it", "s"),
+    Notation("c_w", "c_w", "c_w", "c_w", "time a walk needs per shard to acquire it", "s"),
     _plain("D", "demand: an iteration's time at the lock with a waiter about", "s"),
     _sub("D", "rest", "demands of all other locks, when nobody waits", "s"),
     _plain("W", "wait of an acquire", "s"),
@@ -80,32 +80,32 @@ _ENTRIES = (
     _plain("C", "ceiling: throughput that no population exceeds", "/s"),
     _sub("C", "next", "ceiling of what binds next", "/s"),
     _plain("G", "gain: throughput after over before"),
-    Quantity("phi", "phi", r"\phi", "phi", "held share of the demand: tau I / D"),
-    Quantity("delta", "delta", r"\delta", "delta", "share of its demand a lock is relieved of"),
+    Notation("phi", "phi", r"\phi", "phi", "held share of the demand: tau I / D"),
+    Notation("delta", "delta", r"\delta", "delta", "share of its demand a lock is relieved of"),
     _plain("e", "exponent of throughput in 1/D: d ln X / d ln (1/D)"),
     _plain("q", "share of an iteration's time at the lock, holding or waiting"),
-    Quantity("Q_N", "Q(N)", "Q(N)", "Q(N)", "mean processes at the station, population N"),
-    Quantity(
+    Notation("Q_N", "Q(N)", "Q(N)", "Q(N)", "mean processes at the station, population N"),
+    Notation(
         "Q_before", "Q(N-1)", "Q(N-1)", "Q(N - 1)", "mean processes there, population N - 1"
     ),
-    Quantity(
+    Notation(
         "P_N", "P_N(n>=j)", r"P_N(n \geq j)", "P_N (n >= j)",
         "probability of j or more at the station, population N",
     ),
-    Quantity(
+    Notation(
         "P_before", "P_N-1(n>=j)", r"P_{N-1}(n \geq j)", "P_(N - 1) (n >= j)",
         "probability of j or more there, population N - 1",
     ),
-    Quantity(
+    Notation(
         "U_N", "U(N)", "U(N)", "U(N)", "probability that somebody is at the station, population N"
     ),
-    Quantity(
+    Notation(
         "U_before", "U(N-1)", "U(N-1)", "U(N - 1)", "probability of that, population N - 1"
     ),
     _plain("x", "ratio Z / D"),
-    Quantity("F_N", "F(N)", "F(N)", "F(N)", "sum of the weights of 0 .. N at the lock"),
-    Quantity("F_before", "F(N-1)", "F(N-1)", "F(N - 1)", "the same of a population of N - 1"),
-    Quantity("p_0", "p_0", "p_0", "p_0", "probability that nobody is at the lock"),
+    Notation("F_N", "F(N)", "F(N)", "F(N)", "sum of the weights of 0 .. N at the lock"),
+    Notation("F_before", "F(N-1)", "F(N-1)", "F(N - 1)", "the same of a population of N - 1"),
+    Notation("p_0", "p_0", "p_0", "p_0", "probability that nobody is at the lock"),
 )  # fmt: skip
 
 GLOSSARY = {entry.name: entry for entry in _ENTRIES}
@@ -130,7 +130,7 @@ def symbols(names: str) -> tuple[sp.Symbol, ...]:
     return tuple(symbol(name) for name in names.split())
 
 
-def quantities(expression: sp.Basic) -> tuple[Quantity, ...]:
+def quantities(expression: sp.Basic) -> tuple[Notation, ...]:
     """Return the quantities that an expression depends on, in the order of the glossary."""
     free = {s.name for s in expression.free_symbols}
     return tuple(entry for name, entry in GLOSSARY.items() if name in free)

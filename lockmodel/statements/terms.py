@@ -7,6 +7,7 @@ and nodes of that population.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -15,6 +16,7 @@ from lockmodel.errors import ArgumentError
 from lockmodel.model.network import CPU, Network, build
 from lockmodel.model.scenario import Lock, Scenario
 from lockmodel.solvers.bounds import network_ceiling
+from lockmodel.statements.statement import Numbers, Value
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Terms:
 
     Attributes
     ----------
+    scenario : str
     lock : Lock
         The lock with the lowest ceiling.
     population : int
@@ -49,6 +52,7 @@ class Terms:
         Ceiling without this lock, and what sets it.
     """
 
+    scenario: str
     lock: Lock
     population: int
     network: Network
@@ -105,18 +109,23 @@ class Terms:
     @property
     def notes(self) -> tuple[str, ...]:
         """What has to be said of the scenario whatever the statement."""
-        found = []
+        notes = []
         if not self.binds:
-            found.append(
+            notes.append(
                 f"{self.next_name} binds here at {self.population}, not {self.lock.name}: what is "
                 f"said of the ceiling of this lock is not what limits throughput"
             )
         if self.c == 0.0 or self.held == 0.0:
             part = "passing it on costs nothing" if self.c == 0.0 else "no work is held"
-            found.append(f"{part} here: what divides by that is left out")
+            notes.append(f"{part} here: what divides by that is left out")
         if self.lock.walkers is not None:
-            found.append("the walkers are left out here; the statement best-shards has them")
-        return tuple(found)
+            notes.append("the walkers are left out here; the statement best-shards has them")
+        return tuple(notes)
+
+    def numbers(self, values: Iterable[Value], notes: Iterable[str] | None = None) -> Numbers:
+        """Return the numbers of a statement about this lock, by default with `notes`."""
+        said = self.notes if notes is None else tuple(notes)
+        return Numbers(self.scenario, self.population, self.lock.name, tuple(values), said)
 
 
 def _without_walkers(scenario: Scenario) -> Scenario:
@@ -158,6 +167,7 @@ def terms(scenario: Scenario, population: int) -> Terms:
     m = scenario.acquires(lock.name)
     beyond = network_ceiling(replace(network, stations=others)) if others else (float("inf"), "-")
     return Terms(
+        scenario=scenario.name,
         lock=lock,
         population=network.population,
         network=network,

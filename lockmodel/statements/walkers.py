@@ -57,31 +57,31 @@ def _numbers(scenario: Scenario, population: int) -> Numbers:
     t = terms(scenario, population)
     made = walkers_statement()
     cost = walk_acquire(scenario, t)
-    found = [Value("D", t.demand, "s"), Value("c_w: a walk's acquire of a shard", cost, "s")]
+    values = [Value("D", t.demand, "s"), Value("c_w: a walk's acquire of a shard", cost, "s")]
     notes = [note for note in t.notes if "best-shards" not in note]
     walkers = t.lock.walkers
     if cost == 0.0:
         notes.append("acquires and hand-offs cost nothing here, so shards cost walkers nothing")
-        return Numbers(scenario.name, t.population, t.lock.name, tuple(found), tuple(notes))
+        return t.numbers(values, notes)
     if walkers is None or walkers.walks_per_s == 0:
-        found.append(Value("best shards times walks, at most", 1 / (2 * cost), "/s"))
+        values.append(Value("best shards times walks, at most", 1 / (2 * cost), "/s"))
         notes.append(
             f"no walkers of {t.lock.name} are stated; add them, for example with --walks "
             f"{t.lock.name}=5000,read_us=64"
         )
-        return Numbers(scenario.name, t.population, t.lock.name, tuple(found), tuple(notes))
+        return t.numbers(values, notes)
     at = t.values | {"w": walkers.walks_per_s, "r": walkers.read, "c_w": cost}
-    found += [
+    values += [
         Value("w: walks", walkers.walks_per_s, "/s"),
         Value("r: a walk's reading", walkers.read, "s"),
         Value("time taken by reading alone", walkers.walks_per_s * walkers.read, "share"),
     ]
     if walkers.walks_per_s * walkers.read >= 1.0:
         notes.append("reading alone takes all the time there is: no number of shards helps")
-        return Numbers(scenario.name, t.population, t.lock.name, tuple(found), tuple(notes))
+        return t.numbers(values, notes)
     best = made.formula("best_shards").at(**at)
     most = made.formula("best_ceiling").at(**at)
-    found += [
+    values += [
         Value("best shards while the lock binds", best, "shards"),
         Value("ceiling then", most, "/s"),
         Value("shards that leave nothing", made.formula("shards_too_many").at(**at), "shards"),
@@ -89,15 +89,15 @@ def _numbers(scenario: Scenario, population: int) -> Numbers:
     ]
     if t.next_per_s < most:
         fewest = made.formula("fewest_shards").at(**at)
-        found.append(Value(f"shards from which {t.next_name} binds", fewest, "shards"))
+        values.append(Value(f"shards from which {t.next_name} binds", fewest, "shards"))
         notes.append(f"{t.next_name} binds before the best number is reached: take the fewest")
-    return Numbers(scenario.name, t.population, t.lock.name, tuple(found), tuple(notes))
+    return t.numbers(values, notes)
 
 
 @cache
 def walkers_statement() -> Statement:
     """Return the best number of shards with walkers."""
-    found = with_walkers()
+    forms = with_walkers()
     return Statement(
         name="best-shards",
         title=STATEMENTS["best-shards"].title,
@@ -109,12 +109,12 @@ def walkers_statement() -> Statement:
             "If the next station binds before, the fewest shards that reach it are the best.",
         ),
         formulae=(
-            Formula("ceiling_with_walkers", "ceiling", "C", "=", found["ceiling"], "/s"),
-            Formula("best_shards", "best number of shards", "k", "=", found["best"]),
-            Formula("best_ceiling", "ceiling with that many", "C", "=", found["most"], "/s"),
-            Formula("shards_too_many", "shards that leave nothing", "k", "=", found["none"]),
-            Formula("next_is_reached", "the next station binds first", "", "=", found["reached"]),
-            Formula("fewest_shards", "and from then on", "k", "=", found["fewest"]),
+            Formula("ceiling_with_walkers", "ceiling", "C", "=", forms["ceiling"], "/s"),
+            Formula("best_shards", "best number of shards", "k", "=", forms["best"]),
+            Formula("best_ceiling", "ceiling with that many", "C", "=", forms["most"], "/s"),
+            Formula("shards_too_many", "shards that leave nothing", "k", "=", forms["none"]),
+            Formula("next_is_reached", "the next station binds first", "", "=", forms["reached"]),
+            Formula("fewest_shards", "and from then on", "k", "=", forms["fewest"]),
         ),
         conditions=(
             "the model of `predict` and `levers`: walkers keep all shards for r + k c_w; the time "

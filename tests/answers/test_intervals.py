@@ -15,7 +15,7 @@ from lockmodel.answers.predict import predict
 from lockmodel.answers.whatif import compare, rank
 from lockmodel.changes.grammar import parse
 from lockmodel.errors import ScenarioError
-from lockmodel.fitting.draws import Draws, draw, interval
+from lockmodel.fitting.draws import Draws, drawn, interval
 from lockmodel.model.handoff import ConstantHandOff
 from lockmodel.model.machine import Machine
 from lockmodel.model.network import CPU, build
@@ -135,7 +135,8 @@ def test_small_errors_propagate_as_the_exact_sensitivities_say(n):
     assert names == [CPU, "file"]
     covariance = np.array([p.covariance for p in scenario.fit.parameters])
     delta = NORMAL_95 * math.sqrt(slopes @ covariance @ slopes)
-    rates = np.concatenate([intervals.rates(draw(scenario, 1024, s), [n]) for s in range(3)])
+    sets = [drawn(scenario, 1024, seed).scenarios for seed in range(3)]
+    rates = np.concatenate([intervals.rates(one, [n]) for one in sets])
     assert width(interval(rates[:, 0], 0.9)) == pytest.approx(delta, rel=0.03)
     (point,) = predict(scenario, [n]).points
     assert width(point.interval_per_s) == pytest.approx(delta, rel=0.1)
@@ -149,7 +150,7 @@ def test_rates_are_those_of_the_solver():
 
 def test_a_ceiling_has_the_interval_of_its_draws():
     found = predict(FITTED, [16])
-    values = [ceiling(one).throughput_per_s for one in draw(FITTED)]
+    values = [ceiling(one).throughput_per_s for one in drawn(FITTED).scenarios]
     assert found.ceiling.interval_per_s == pytest.approx(interval(np.array(values), 0.9), rel=1e-9)
     low, high = found.ceiling.interval_per_s
     assert low < found.ceiling.throughput_per_s < high

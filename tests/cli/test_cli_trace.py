@@ -66,6 +66,7 @@ def test_without_arguments_it_is_the_help(command: Command) -> None:
 
 
 TABLE_OF_VFORK = """\
+libc.so.6: 15 acquires and 32 operations per iteration, the most.
 trace.txt: 3 iterations (all equal) of a vfork loop on Linux
 6.12.107+deb12-cloud-amd64
 
@@ -83,8 +84,6 @@ exec.map_expand        1/2     -
 exec.mprotect_split    1/3   1/3
 exit.teardown          1/5   1/5
 acquires/ops         15/32  8/16
-
-most: libc.so.6, 15 acquires and 32 operations per iteration
 """
 
 

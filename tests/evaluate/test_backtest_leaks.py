@@ -198,13 +198,17 @@ def test_times_calibrated_to_results_play_no_part(
         )
         return msgspec.structs.replace(found, think=7.7e-3, think_remote=1e-3, locks=locks)
 
+    def forget():
+        for kept in (ratio.surface, templates.template, templates._loaded):
+            kept.cache_clear()
+
     monkeypatch.setattr(templates, "find_scenario", other_times)
-    ratio.forget()
+    forget()
     try:
         names = [*ROBOTS, "guzik_batch_unlink", "huang_v1_tree_split"]
         after = engine.run(ids=names, workers=1)
     finally:
-        ratio.forget()
+        forget()
     for name in names:
         assert predictions(after, name) == predictions(base, name)
 

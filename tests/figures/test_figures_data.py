@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
 import pytest
-from places import TESTS
+from invoked import invoke
 
 from lockmodel.changes import levers
 from lockmodel.errors import ArgumentError
@@ -18,7 +19,6 @@ from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Lock, Scenario, Site
 from lockmodel.model.shipped import find_data, find_scenario
 
-GOLDEN = TESTS / "golden"
 EXECL = find_scenario("execl-xeon8369b")
 
 # models/execl-xeon8369b.toml, libc.so.6
@@ -206,15 +206,14 @@ def test_the_chain_by_hand():
         assert step.ceiling_per_s == pytest.approx(rate, rel=1e-9)
 
 
-def test_the_chain_is_what_the_command_prints():
-    rows = (GOLDEN / "ceiling.txt").read_text().splitlines()
-    table = [row.split() for row in rows if " k/s " in row][1:]
-    found = chain.data(EXECL)
-    assert [row[0] for row in table] == [step.removed for step in found.steps]
-    for row, step in zip(table, found.steps, strict=True):
-        assert float(row[1]) == pytest.approx(step.ceiling_per_s / 1e3, rel=5e-3)
-        assert float(row[4]) == pytest.approx(step.ceiling_at_n_per_s / 1e3, rel=5e-3)
-        assert row[6] == step.binding
+def test_the_chain_is_that_of_the_command():
+    rows = json.loads(invoke("ceiling", EXECL.name, "--json").stdout)["chain"]
+    drawn = chain.data(EXECL)
+    assert [row["removed"] for row in rows] == [step.removed for step in drawn.steps]
+    for row, step in zip(rows, drawn.steps, strict=True):
+        assert row["ceiling"]["throughput_per_s"] == step.ceiling_per_s
+        assert row["ceiling_at_n"]["throughput_per_s"] == step.ceiling_at_n_per_s
+        assert row["ceiling_at_n"]["binding"] == step.binding
 
 
 # curve ----------------------------------------------------------------------------------------
@@ -280,9 +279,8 @@ def test_the_usl_finds_its_own_law():
 def test_without_measurements_a_scenario_is_predicted():
     found = curve.data(EXECL)
     at = dict(zip(found.n, found.predicted_per_s, strict=True))
-    printed = (GOLDEN / "predict.txt").read_text().splitlines()
-    last = next(line.split() for line in printed if line.startswith("128 "))
-    assert at[128] == pytest.approx(1e3 * float(last[1]), rel=5e-3)
+    answer = json.loads(invoke("predict", EXECL.name, "-n", "128", "--json").stdout)
+    assert at[128] == pytest.approx(answer["points"][0]["throughput_per_s"], rel=1e-9)
     assert (found.measured_n, found.usl_per_s, found.low_per_s, found.fitted) == ((), (), (), False)
 
 

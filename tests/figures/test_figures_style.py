@@ -30,11 +30,11 @@ def some_shards():
 
 def some_agreement():
     rows = tuple(
-        agreement.Row(n, 1.0, 0.02, 1.01 if n < 4 else None, 1.008, 1.005, 1.012)
+        agreement.AgreementRow(n, 1.0, 0.02, 1.01 if n < 4 else None, 1.008, 1.005, 1.012)
         for n in (1, 2, 4, 8)
     )
     return agreement.AgreementData(
-        (agreement.Panel("one", rows), agreement.Panel("another", rows[:3]))
+        (agreement.AgreementPanel("one", rows), agreement.AgreementPanel("another", rows[:3]))
     )
 
 

@@ -19,7 +19,7 @@ from lockmodel.measure.acquires.count import count
 from lockmodel.measure.acquires.resolve import Resolver
 from lockmodel.measure.acquires.sysroot import Sysroot
 
-RULES = kernels.rules("6.12")
+RULES = kernels.rules_of("6.12")
 LOAD = ["PT_LOAD", 0x0, 0x0, 0x1000, 0x1000, 4, 0x1000]
 
 
@@ -165,7 +165,7 @@ def test_what_cannot_be_read(tmp_path: Path, what: str) -> None:
     ],
 )
 def test_versions(version: str, number: tuple[int, int], batched: bool, traced: str) -> None:
-    found = kernels.rules(version)
+    found = kernels.rules_of(version)
     assert (found.number, found.batched, found.traced) == (number, batched, traced)
 
 
@@ -184,7 +184,7 @@ def test_versions(version: str, number: tuple[int, int], batched: bool, traced: 
 )
 def test_unknown_versions_name_what_is_known(version: str, text: str) -> None:
     with pytest.raises(LockmodelError, match=text) as caught:
-        kernels.rules(version)
+        kernels.rules_of(version)
     assert "known: 5.0 to 7.2" in str(caught.value)
     assert len(str(caught.value)) < 300
 

@@ -15,7 +15,7 @@ from lockmodel.errors import ScenarioError
 from lockmodel.measure.acquires import elf, images, kernels, loops
 from lockmodel.measure.acquires.elf import Image
 
-NEW, OLD = kernels.rules("6.12"), kernels.rules("6.1")
+NEW, OLD = kernels.rules_of("6.12"), kernels.rules_of("6.1")
 BIG = 0x200000
 LLD = [
     ["PT_LOAD", 0x0, 0x0, 0x5E4, 0x5E4, 4, 0x1000],
@@ -69,7 +69,7 @@ def test_an_aligned_static_pie_is_mapped_twice_from_610(
     tmp_path: Path, kernel: str, link: int, split: int, unlink: int
 ) -> None:
     static = image(tmp_path, program_headers=TWO_MB, flags_1=elf_files.DF_1_PIE)
-    found = sites(images.by_kernel(static, kernels.rules(kernel), "x"))
+    found = sites(images.by_kernel(static, kernels.rules_of(kernel), "x"))
     assert (found["map_link"][0], found["map_split"][0]) == (link, split)
     assert found["map_unlink"] == (unlink, unlink)
 

@@ -10,7 +10,7 @@ import pytest
 from lockmodel.answers.predict import predict
 from lockmodel.measure.acquires.count import Counts, FileCount, SiteCount, count
 from lockmodel.measure.acquires.held import held
-from lockmodel.measure.acquires.kernels import rules
+from lockmodel.measure.acquires.kernels import rules_of
 from lockmodel.measure.acquires.machine import local
 from lockmodel.measure.acquires.resolve import Resolver
 from lockmodel.measure.acquires.scenario import demand, scenario
@@ -94,7 +94,7 @@ def test_names_that_a_lever_could_not_spell(resolver: Resolver) -> None:
     files = tuple(
         FileCount(name, "library", 1, sites) for name in ("all", "a=b", "a:b", "lib.so (2)")
     )
-    counts = Counts(rules("6.12"), "fork", "/usr/bin/x y", "l", files, ())
+    counts = Counts(rules_of("6.12"), "fork", "/usr/bin/x y", "l", files, ())
     made = scenario(counts, MACHINE)
     assert [lock.name for lock in made.locks] == ["all_", "a_b", "a_b_", "lib.so_(2)"]
     assert made.name == "fork-x_y"

@@ -10,17 +10,17 @@ from lockmodel.measure.acquires.vmas import (
     PAGE,
     READ,
     WRITE,
-    Event,
+    FileAcquire,
     Space,
     page_down,
     page_up,
 )
 
 RX, RW = READ | EXECUTE, READ | WRITE
-LINK = Event("exec.map_link", 1)
-SPLIT = Event("exec.map_split", 3)
-UNLINK = Event("exec.map_unlink", 1)
-MSPLIT = Event("exec.mprotect_split", 3)
+LINK = FileAcquire("exec.map_link", 1)
+SPLIT = FileAcquire("exec.map_split", 3)
+UNLINK = FileAcquire("exec.map_unlink", 1)
+MSPLIT = FileAcquire("exec.mprotect_split", 3)
 
 
 def empty(batched: bool = False) -> Space:
@@ -63,13 +63,13 @@ def test_a_mapping_in_the_middle_splits_twice_unlinks_and_links() -> None:
 def test_a_mapping_like_what_follows_extends_it_instead_of_being_linked() -> None:
     space = whole().mmap(2 * PAGE, 4 * PAGE, RX, 2 * PAGE)
     after = space.mmap(4 * PAGE, 6 * PAGE, READ, 4 * PAGE)
-    assert after.events[5:] == (SPLIT, UNLINK, Event("exec.map_expand", 2))
+    assert after.events[5:] == (SPLIT, UNLINK, FileAcquire("exec.map_expand", 2))
     assert layout(after) == layout(space)
 
 
 def test_a_mapping_like_both_neighbours_joins_them_in_one_acquire() -> None:
     space = whole().mmap(2 * PAGE, 4 * PAGE, READ, 2 * PAGE)
-    assert space.events[-1] == Event("exec.map_expand", 3)
+    assert space.events[-1] == FileAcquire("exec.map_expand", 3)
     assert layout(space) == [(0, 8, 0, READ)]
 
 
@@ -119,11 +119,11 @@ def test_relro_does_not_merge_with_what_was_never_writable() -> None:
 
 def test_mprotect_shifts_the_border_to_a_like_neighbour() -> None:
     space = whole().mprotect(0, 2 * PAGE, NONE).mprotect(2 * PAGE, 4 * PAGE, NONE)
-    assert space.events[1:] == (MSPLIT, Event("exec.mprotect_split", 4))
+    assert space.events[1:] == (MSPLIT, FileAcquire("exec.mprotect_split", 4))
     assert layout(space) == [(0, 4, 0, NONE), (4, 8, 4, READ)]
 
 
 def test_mprotect_back_joins_all_three() -> None:
     space = whole().mprotect(2 * PAGE, 4 * PAGE, NONE).mprotect(2 * PAGE, 4 * PAGE, READ)
-    assert space.events[1:] == (MSPLIT, MSPLIT, Event("exec.mprotect_split", 4))
+    assert space.events[1:] == (MSPLIT, MSPLIT, FileAcquire("exec.mprotect_split", 4))
     assert layout(space) == [(0, 8, 0, READ)]

@@ -16,9 +16,9 @@ from lockmodel.measure.bench import machine as ma
 from lockmodel.measure.bench import sources
 from lockmodel.measure.bench.activity import Activity, Counters, between, counters
 from lockmodel.measure.bench.checks import reasons, root_would_add
-from lockmodel.measure.bench.curve import Curve, default_populations
-from lockmodel.measure.bench.machine import Machine, read_machine
-from lockmodel.measure.bench.program import Program
+from lockmodel.measure.bench.curve import MeasuredCurve, default_populations
+from lockmodel.measure.bench.machine import Host, read_machine
+from lockmodel.measure.bench.program import LoopProgram
 from lockmodel.measure.bench.runner import Run, schedule, warmup_of
 from lockmodel.measure.bench.sources import Cpu, CpuTime
 from lockmodel.observe.readers import read_text
@@ -56,7 +56,7 @@ MOUNTS = """22 1 0:20 / / rw,relatime shared:1 - ext4 /dev/root rw
 """
 
 
-def big(**more) -> Machine:
+def big(**more) -> Host:
     """Return two sockets of two cores with two threads each, quiet and well set up."""
     facts = {
         "model": "CPU X",
@@ -69,7 +69,7 @@ def big(**more) -> Machine:
         "turbo": False,
         "clock": "tsc",
     }
-    return Machine(**(facts | more))
+    return Host(**(facts | more))
 
 
 def write(root: Path, path: str, text: str) -> None:
@@ -325,8 +325,8 @@ def run(n, repeat, counts, busy=None, steal=0.0, throttled=None) -> Run:
     return Run(n, repeat, 0.5, tuple(counts), Activity(busy, steal, throttled or {}))
 
 
-def curve(*runs, **more) -> Curve:
-    program = Program(("loop",), "fork", "/bin/true", "loop.c, cc -O2")
+def curve(*runs, **more) -> MeasuredCurve:
+    program = LoopProgram(("loop",), "fork", "/bin/true", "loop.c, cc -O2")
     facts = {
         "machine": big(),
         "program": program,
@@ -339,7 +339,7 @@ def curve(*runs, **more) -> Curve:
         "reasons": tuple(reasons(big(), 0.0, 0.0, "")),
         "load": (0.1, 0.9),
     }
-    return Curve(**(facts | more))
+    return MeasuredCurve(**(facts | more))
 
 
 def test_spread_over_repeats():

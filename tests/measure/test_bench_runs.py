@@ -14,7 +14,7 @@ import pytest
 
 from lockmodel.errors import ArgumentError, FileError, NotTrustworthyError
 from lockmodel.measure.bench import program, runner
-from lockmodel.measure.bench.program import HERE, LOOPS, Program
+from lockmodel.measure.bench.program import HERE, LOOPS, LoopProgram
 from lockmodel.observe.readers import read_file
 
 CPUS = tuple(sorted(os.sched_getaffinity(0)))
@@ -48,9 +48,9 @@ def gone(*parts: str) -> bool:
     return False
 
 
-def python_program(binary: str) -> Program:
+def python_program(binary: str) -> LoopProgram:
     command = (sys.executable, "-I", "-S", str(HERE / "python_loop.py"))
-    return Program(command, "posix_spawn", binary, "Python")
+    return LoopProgram(command, "posix_spawn", binary, "Python")
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -114,7 +114,7 @@ def test_a_binary_that_cannot_be_executed_is_refused_in_the_trial(tmp_path, monk
 
 def test_a_loop_whose_binary_vanished_says_so(tmp_path):
     made = program.build("fork", None, tmp_path)
-    vanished = Program(made.command, "fork", str(tmp_path / "none"), "")
+    vanished = LoopProgram(made.command, "fork", str(tmp_path / "none"), "")
     with pytest.raises(NotTrustworthyError, match="the binary cannot be run"):
         runner.measure(vanished, CPUS, 1, 1, 0.3)
     assert gone(str(tmp_path))

@@ -15,7 +15,7 @@ from strategies import REPEATABLE
 from lockmodel.errors import NotTrustworthyError, ScenarioError
 from lockmodel.measure.shares import evidence
 from lockmodel.measure.shares.integers import Shares, neighbours, search
-from lockmodel.measure.shares.profile import MOST_SITES, Profile, Site, make
+from lockmodel.measure.shares.profile import MOST_SITES, Profile, ProfileSite, make
 from lockmodel.measure.shares.reading import read_file
 from lockmodel.model.shipped import shipped_dir
 
@@ -35,11 +35,13 @@ def published() -> dict[str, Profile]:
 
 def percents(values, step=0.01, **more) -> Profile:
     rounded = np.round(100 * np.asarray(values, float) / np.sum(values) / step) * step
-    return make("p", [Site(f"s{i}", float(v)) for i, v in enumerate(rounded)], step=step, **more)
+    return make(
+        "p", [ProfileSite(f"s{i}", float(v)) for i, v in enumerate(rounded)], step=step, **more
+    )
 
 
 def counts(samples) -> Profile:
-    return make("p", [Site(f"s{i}", float(v)) for i, v in enumerate(samples)], counted=1.0)
+    return make("p", [ProfileSite(f"s{i}", float(v)) for i, v in enumerate(samples)], counted=1.0)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -65,7 +67,7 @@ def test_the_published_profiles_give_every_site_of_the_traces(name):
 
 def test_the_unit_of_the_shares_does_not_matter():
     profile = published()["lkp_sysexec_spr_after"]
-    sites = [Site(s.name, 3.7 * s.value) for s in profile.sites]
+    sites = [ProfileSite(s.name, 3.7 * s.value) for s in profile.sites]
     scaled = search(make("x", sites, step=3.7 * profile.step))
     plain = search(profile)
     assert scaled.best == plain.best
@@ -141,7 +143,7 @@ def test_large_counts_under_noise_are_refused_for_the_runner_up():
 @given(st.lists(st.integers(1, 6), min_size=4, max_size=10), st.floats(0.01, 1e6))
 def test_exact_multiples_of_a_unit_give_the_integers_without_their_common_factor(truth, unit):
     values = [k * unit for k in truth]
-    found = search(make("p", [Site(f"s{i}", v) for i, v in enumerate(values)]))
+    found = search(make("p", [ProfileSite(f"s{i}", v) for i, v in enumerate(values)]))
     divisor = math.gcd(*truth)
     assert found.best.acquires == tuple(k // divisor for k in truth)
     assert found.unit == pytest.approx(divisor * unit, rel=1e-6)
@@ -200,7 +202,15 @@ def test_neighbours_are_one_acquire_away():
 
 
 def test_small_sites_are_left_out_and_said():
-    found = make("p", [Site("a", 60), Site("b", 39.5), Site("stray", 0.5), Site("none", 0)])
+    found = make(
+        "p",
+        [
+            ProfileSite("a", 60),
+            ProfileSite("b", 39.5),
+            ProfileSite("stray", 0.5),
+            ProfileSite("none", 0),
+        ],
+    )
     assert [site.name for site in found.sites] == ["a", "b"]
     assert "2 sites with less than 1%" in found.left_out[0]
     assert "stray" in found.left_out[0]
@@ -210,11 +220,11 @@ def test_small_sites_are_left_out_and_said():
     ("sites", "message"),
     [
         ([], "no site waits"),
-        ([Site("a", 0.0)], "no site waits"),
-        ([Site("a", -1.0)], "must be >= 0"),
-        ([Site("a", float("nan"))], "must be >= 0"),
-        ([Site("a", float("inf"))], "must be >= 0"),
-        ([Site(str(i), 1.0) for i in range(MOST_SITES + 1)], "at most 64"),
+        ([ProfileSite("a", 0.0)], "no site waits"),
+        ([ProfileSite("a", -1.0)], "must be >= 0"),
+        ([ProfileSite("a", float("nan"))], "must be >= 0"),
+        ([ProfileSite("a", float("inf"))], "must be >= 0"),
+        ([ProfileSite(str(i), 1.0) for i in range(MOST_SITES + 1)], "at most 64"),
     ],
 )
 def test_profiles_that_are_none(sites, message):

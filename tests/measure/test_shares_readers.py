@@ -304,7 +304,7 @@ def test_profiles_are_chosen_by_id():
 
 
 def test_the_printed_answer(capsys):
-    from_shares("profiles.json", profile="lkp_sysexec_spr_before")
+    from_shares("profiles.json", profile="lkp_sysexec_spr_before", explain=True)
     out = capsys.readouterr().out
     for part in (
         "profiles.json: JSON with shares per site, 1 profile",

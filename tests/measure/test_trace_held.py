@@ -12,7 +12,7 @@ from traces import STACKS
 
 from lockmodel.errors import NotTrustworthyError, ScenarioError
 from lockmodel.measure.trace import reading
-from lockmodel.measure.trace.events import Event, Kind
+from lockmodel.measure.trace.events import Kind, TracedEvent
 from lockmodel.measure.trace.held import ACCURACY, EMPTY, Costs, costs, held, sections
 from lockmodel.measure.trace.lab.experiment import Experiment, _evaluated, _phases
 from lockmodel.measure.trace.offsets import stated
@@ -31,13 +31,13 @@ class Processor:
 
     def __init__(self) -> None:
         self.now = 10_000
-        self.events: list[Event] = []
+        self.events: list[TracedEvent] = []
 
     def event(self, kind: Kind, sem: int, inode: int = 0, where: str = "", pid: int = 1) -> None:
         self.now += self.BEFORE
         stack = tuple(STACKS[where].split()) if where else ()
         line = len(self.events) + 1
-        self.events.append(Event(kind, pid, "p", sem, inode, float(self.now), stack, line))
+        self.events.append(TracedEvent(kind, pid, "p", sem, inode, float(self.now), stack, line))
         self.now += self.AFTER + (self.STACK if where else 0)
 
     def take(

@@ -49,8 +49,8 @@ def recipe(text: str, release: str) -> list[str]:
 def test_the_stated_offsets_are_those_of_the_recipe(release: str) -> None:
     for text in (release, *RELEASES[release]):
         found = stated(text)
-        tree, lock, distance = OFFSETS[release]
-        assert (found.tree, found.lock, found.inode, found.distance) == (tree, lock, 64, distance)
+        tree, lock, _ = OFFSETS[release]
+        assert (found.tree, found.lock, found.inode) == (tree, lock, 64)
         assert release.rpartition(".")[0] in found.source
 
 

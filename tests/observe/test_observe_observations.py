@@ -25,7 +25,6 @@ from lockmodel.observe.observations import (
     Observation,
     Source,
     from_plain,
-    populations,
     to_plain,
 )
 from lockmodel.observe.readers import read_text
@@ -183,7 +182,6 @@ def test_waits_alone_miss_the_scale_and_the_holds():
 def test_traced_beside_untraced_is_said():
     found = coverage([ONE, replace(ONE, traced=True, kind="hold_time", unit="s", value=1e-6)])
     assert any(text.startswith("traced and untraced runs") for text in found.missing)
-    assert populations([ONE, replace(ONE, n=2), replace(ONE, n=None)]) == [2, 4]
 
 
 def measured(value: float, half: float = 0.0) -> Measured:

@@ -11,7 +11,7 @@ import pytest
 from chains import ring, ring_model
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
-from lockmodel.solvers.markov.chain import Chain, Model, explore, from_matrix
+from lockmodel.solvers.markov.chain import Chain, Model, explore
 from lockmodel.solvers.markov.explorer import transpose
 from lockmodel.solvers.markov.jit import transition
 from lockmodel.solvers.markov.stationary import dense
@@ -103,15 +103,6 @@ def test_transpose_twice_is_the_same():
         assert np.array_equal(got, want)
 
 
-def test_find_and_column():
-    chain = explore(ring_model(3))
-    number = chain.find((1, 0, 2, 0))
-    assert chain.states[number].tolist() == [1, 0, 2, 0]
-    assert chain.column("c2")[number] == 2
-    with pytest.raises(ArgumentError, match=r"state \(4, 0, 0, 0\) is none of the 20 states"):
-        chain.find((4, 0, 0, 0))
-
-
 def test_too_large_says_how_far_it_came():
     with pytest.raises(NotTrustworthyError, match="memory of 1 MiB and more exist") as caught:
         explore(ring_model(60), memory=1 << 20)
@@ -153,18 +144,6 @@ def test_a_broken_model_is_an_error():
         Model("m", (), (), (), transition(ring), np.zeros(1), np.zeros(1), 1)
     with pytest.raises(ArgumentError, match="one entry per state component, not 1, 2 and 1"):
         Model("m", ("n",), (0,), (1, 1), transition(ring), np.zeros(1), np.zeros(1), 1)
-
-
-def test_matrices():
-    assert as_dict(from_matrix([[-9, 2.0], [3, 0]])) == {(0,): {(1,): 2.0}, (1,): {(0,): 3.0}}
-    for bad, text in (
-        ([[1.0]], "square matrix"),
-        ([[0, -1.0], [1, 0]], "negative or not finite"),
-        ([[0, math.nan], [1, 0]], "negative or not finite"),
-        ([[0, 1.0, 1], [1, 0, 1]], "square matrix"),
-    ):
-        with pytest.raises(ArgumentError, match=text):
-            from_matrix(bad)
 
 
 def test_a_second_process_compiles_nothing():

@@ -16,7 +16,7 @@ from lockmodel.model.network import Station
 from lockmodel.model.scenario import Lock, Scenario, Site
 from lockmodel.solvers.markov.queue_solution import solve_queues
 from lockmodel.solvers.markov.queues import QueueLock, QueueNetwork, Stage
-from lockmodel.solvers.markov.rwsem import Program, RwSemaphore, solve_rwsem
+from lockmodel.solvers.markov.rwsem import RwIteration, RwSemaphore, solve_rwsem
 from lockmodel.solvers.markov.sleepers import SleepingLock, solve_sleeping
 from lockmodel.solvers.product_form import throughputs
 from lockmodel.solvers.simulation.simulate import simulate
@@ -78,7 +78,7 @@ def rwsem_by_name(lock: RwSemaphore, n: int) -> dict[str, float]:
         for i in thinking:
             cpu = lock.cpu[min(len(thinking), len(lock.cpu)) - 1]
             rate = cpu / len(thinking) / lock.think
-            if isinstance(lock.readers, Program):
+            if isinstance(lock.readers, RwIteration):
                 write, read = lock.readers.write, lock.readers.read
                 found.append((come(state, i, "write"), rate * write, 0))
                 found.append((come(state, i, "read"), rate * (1 - write) * read, 0))
@@ -92,7 +92,7 @@ def rwsem_by_name(lock: RwSemaphore, n: int) -> dict[str, float]:
             if p == "R":
                 found.append((settled(left), 1 / lock.read, 1))
             elif p == "W":
-                on = lock.readers.read if isinstance(lock.readers, Program) else 0.0
+                on = lock.readers.read if isinstance(lock.readers, RwIteration) else 0.0
                 found.append((settled(left), (1 - on) / lock.write, 1))
                 found.append((come(left, i, "read"), on / lock.write, 0))
             elif p == "hand":
@@ -123,12 +123,12 @@ LOCKS = [
     replace(BASE, readers=2),
     replace(BASE, readers=3, wake=0.0, handoff=0.0),
     replace(BASE, readers=0.2, timeout=0.01),
-    replace(BASE, readers=Program(0.7, 0.6)),
-    replace(BASE, readers=Program(1.0, 0.3), wake=0.0, timeout=math.inf),
-    replace(BASE, readers=Program(0.4, 1.0), handoff=0.0, timeout=0.0),
-    replace(BASE, readers=Program(1.0, 1.0), wake=0.0, handoff=0.0, timeout=0.0),
-    replace(BASE, readers=Program(0.0, 0.5)),
-    replace(BASE, readers=Program(0.5, 0.0)),
+    replace(BASE, readers=RwIteration(0.7, 0.6)),
+    replace(BASE, readers=RwIteration(1.0, 0.3), wake=0.0, timeout=math.inf),
+    replace(BASE, readers=RwIteration(0.4, 1.0), handoff=0.0, timeout=0.0),
+    replace(BASE, readers=RwIteration(1.0, 1.0), wake=0.0, handoff=0.0, timeout=0.0),
+    replace(BASE, readers=RwIteration(0.0, 0.5)),
+    replace(BASE, readers=RwIteration(0.5, 0.0)),
 ]
 
 
@@ -180,11 +180,13 @@ def in_a_scenario(lock: RwSemaphore) -> Scenario:
 @pytest.mark.parametrize(
     "lock",
     [
-        replace(BASE, readers=Program(1.0, 1.0), timeout=math.inf, cpu=()),
-        replace(BASE, readers=Program(0.6, 0.8), timeout=math.inf, cpu=(), wake=1.5),
-        replace(BASE, readers=Program(1.0, 1.0), timeout=0.0, cpu=()),
-        replace(BASE, readers=Program(0.5, 1.0), timeout=0.0, cpu=(), think=1.0),
-        replace(BASE, readers=Program(1.0, 0.7), timeout=math.inf, cpu=(), wake=0.0, handoff=0.0),
+        replace(BASE, readers=RwIteration(1.0, 1.0), timeout=math.inf, cpu=()),
+        replace(BASE, readers=RwIteration(0.6, 0.8), timeout=math.inf, cpu=(), wake=1.5),
+        replace(BASE, readers=RwIteration(1.0, 1.0), timeout=0.0, cpu=()),
+        replace(BASE, readers=RwIteration(0.5, 1.0), timeout=0.0, cpu=(), think=1.0),
+        replace(
+            BASE, readers=RwIteration(1.0, 0.7), timeout=math.inf, cpu=(), wake=0.0, handoff=0.0
+        ),
     ],
 )
 def test_the_simulator_does_the_same(lock):
@@ -348,9 +350,9 @@ def test_bad_semaphores(changes, text):
 def test_more_bad_input():
     for write, read in ((-0.1, 1.0), (0.5, 1.5), (math.nan, 1.0)):
         with pytest.raises(ArgumentError, match=r"program: (write|read) = .* a probability"):
-            Program(write, read)
+            RwIteration(write, read)
     with pytest.raises(ArgumentError, match="both 0"):
-        Program(0.0, 0.0)
+        RwIteration(0.0, 0.0)
     with pytest.raises(ArgumentError, match="readers = 5 must be at most population = 4"):
         solve_rwsem(replace(BASE, readers=5), 4)
     with pytest.raises(ArgumentError, match=r"population = 2\.5 must be an integer"):

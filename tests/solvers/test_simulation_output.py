@@ -14,7 +14,7 @@ from lockmodel.solvers.simulation.output import (
     CONFIDENCE,
     REPLICATIONS,
     STUDENT,
-    Estimate,
+    Mean,
     jain,
     quantile,
     ratio,
@@ -66,20 +66,20 @@ def test_ratio_of_unequal_lengths_by_hand():
 
 
 def test_ratio_without_variation():
-    assert ratio(np.full(16, 6.0), np.full(16, 3.0)) == Estimate(2.0, 0.0)
-    assert ratio(np.zeros(16), np.ones(16)) == Estimate(0.0, 0.0)
+    assert ratio(np.full(16, 6.0), np.full(16, 3.0)) == Mean(2.0, 0.0)
+    assert ratio(np.zeros(16), np.ones(16)) == Mean(0.0, 0.0)
 
 
 def test_relative_half_width():
-    assert Estimate(4.0, 1.0).relative == 0.25
-    assert Estimate(-4.0, 1.0).relative == 0.25
-    assert Estimate(0.0, 0.0).relative == 0.0
-    assert Estimate(0.0, 1.0).relative == math.inf
+    assert Mean(4.0, 1.0).relative == 0.25
+    assert Mean(-4.0, 1.0).relative == 0.25
+    assert Mean(0.0, 0.0).relative == 0.0
+    assert Mean(0.0, 1.0).relative == math.inf
 
 
 def test_intervals():
-    assert Estimate(4.0, 1.0).interval() == (3.0, 5.0)
-    low, high = Estimate(4.0, 2.131450).interval(0.99)
+    assert Mean(4.0, 1.0).interval() == (3.0, 5.0)
+    low, high = Mean(4.0, 2.131450).interval(0.99)
     assert (low, high) == pytest.approx((4 - 2.946713, 4 + 2.946713), rel=1e-12)
 
 

@@ -32,7 +32,7 @@ from lockmodel.model.distribution import (
 from lockmodel.model.handoff import ConstantHandOff
 from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Scenario, Site
-from lockmodel.solvers.simulation.output import Estimate
+from lockmodel.solvers.simulation.output import Mean
 from lockmodel.solvers.solve import points
 
 # Product form ---------------------------------------------------------------------------------
@@ -271,6 +271,6 @@ def test_one_process_never_waits():
     found = answered(scenario, 1)
     assert agrees(found.throughput_per_s, 1 / 4.0, 2 * PRECISION)
     for state in found.locks.values():
-        assert (state.wait_s, state.contended, state.longest_wait_s) == (Estimate(0.0, 0.0), 0, 0)
+        assert (state.wait_s, state.contended, state.longest_wait_s) == (Mean(0.0, 0.0), 0, 0)
         assert (state.same_cpu, state.same_node, state.other_node) == (1.0, 0.0, 0.0)
     assert found.fairness == 1.0

@@ -25,7 +25,7 @@ from lockmodel.model.distribution import (
 from lockmodel.model.handoff import ConstantHandOff
 from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Scenario
-from lockmodel.solvers.simulation.output import Estimate
+from lockmodel.solvers.simulation.output import Mean
 from lockmodel.solvers.solve import points
 
 # Readers and writers ------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_readers_alone_never_wait(holds):
     found = answered(workload(1.0, (a,), [("a", 2, 1.0, "read")]), 8)
     assert agrees(found.throughput_per_s, 8 / 3.0, 2 * PRECISION)
     state = found.locks["a"]
-    assert (state.wait_s, state.contended, state.longest_wait_s) == (Estimate(0.0, 0.0), 0.0, 0.0)
+    assert (state.wait_s, state.contended, state.longest_wait_s) == (Mean(0.0, 0.0), 0.0, 0.0)
     assert state.queue == pytest.approx(8 * 2 / 3, rel=0.01)
 
 

@@ -24,7 +24,7 @@ from lockmodel.model.distribution import (
 )
 from lockmodel.model.handoff import LinearHandOff
 from lockmodel.model.scenario import Scenario, Walkers
-from lockmodel.solvers.simulation.output import Estimate
+from lockmodel.solvers.simulation.output import Mean
 from lockmodel.solvers.simulation.simulate import simulate
 
 # Walkers ------------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ def test_a_walk_without_load_takes_every_shard_and_reads(kind, shards):
     )
     found = answered(scenario, 4).locks["a"]
     assert found.walk_s == pytest.approx(shards * 0.5 + 3.0, rel=1e-2)
-    assert (found.wait_s, found.queue) == (Estimate(0.0, 0.0), 0.0)
+    assert (found.wait_s, found.queue) == (Mean(0.0, 0.0), 0.0)
 
 
 @pytest.mark.parametrize("shards", [1, 4])

@@ -90,18 +90,37 @@ def test_what_the_late_throughput_leaves_out_is_of_second_order():
         assert one / next_ == pytest.approx(4.0, rel=0.05)
 
 
-@pytest.mark.parametrize(("z", "h", "c"), [(1000.0, 1.0, 0.2), (100.0, 1.0, 0.1), (50.0, 2.0, 1.0)])
-def test_the_crowd_is_that_of_the_chain(z, h, c):
-    made, lock = find_statement("collapse"), repairman.Repairman(z, h, c)
-    at = {"Z": z, "h": h, "c_1": c}
-    edge = repairman.collapse(lock)
-    assert bool(made.formula("is_sudden").at(**at)) == edge.sudden
-    assert made.formula("crowd_from").at(**at) == pytest.approx(edge.crowd_from)
-    assert made.formula("calm_until").at(**at) == pytest.approx(edge.calm_until)
-    n = math.ceil(edge.calm_until) + 5
-    assert made.formula("crowd_size").at(N=float(n), **at) == pytest.approx(
-        repairman.crowd(lock, n)
-    )
+def modes(z: float, h: float, c: float, n: int) -> list[int]:
+    """Return the numbers at the lock that are local maxima of the exact distribution."""
+    p = repairman.distribution(repairman.Repairman(z, h, c), n)
+    grows = np.concatenate([[True], p[1:] >= p[:-1], [False]])
+    return np.flatnonzero(grows[:-1] & ~grows[1:]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("z", "h", "c"),
+    [(100.0, 1.0, 0.2), (100.0, 1.0, 0.1), (50.0, 2.0, 1.0), (60.0, 0.5, 1.0), (100.0, 1.0, 0.005)],
+)
+def test_the_condition_predicts_the_modes_of_the_chain(z, h, c):
+    # the collapse is about real numbers, modes about whole ones: at most one population apart
+    made, at = find_statement("collapse"), {"Z": z, "h": h, "c_1": c}
+    sudden = bool(made.formula("is_sudden").at(**at))
+    calm_until = made.formula("calm_until").at(**at)
+    crowd_from = made.formula("crowd_from").at(**at) if sudden else calm_until
+    found = {n: modes(z, h, c, n) for n in range(1, int(1.2 * calm_until) + 3)}
+    crowded = [n for n, peaks in found.items() if peaks[-1] > 0]
+    two = [n for n, peaks in found.items() if len(peaks) == 2]
+    assert sudden == (z * c > h**2)
+    assert 0 <= crowded[0] - crowd_from <= 1.3
+    assert crowded == list(range(crowded[0], max(found) + 1))
+    assert two == (list(range(crowded[0], math.ceil(calm_until))) if sudden else [])
+    if sudden:  # the new mode appears far from 0, else it leaves 0 step by step
+        appears = math.sqrt(z / c) - h / c
+        assert abs(found[crowded[0]][-1] - appears) <= 2 + 2 * math.sqrt(appears)
+    else:
+        assert found[crowded[0]][-1] <= 3 + math.sqrt(2 * crowded[0])
+    for n in crowded:
+        assert abs(found[n][-1] - made.formula("crowd_size").at(N=float(n), **at)) <= 1
 
 
 @pytest.mark.parametrize(
@@ -118,7 +137,7 @@ def test_at_equal_weights_both_modes_are_as_likely():
     z, h, c = 20_000.0, 1.0, 0.05
     n = round(equal_weights(z, h, c))
     p = repairman.distribution(repairman.Repairman(z, h, c), n)
-    calm, crowd = repairman.modes(repairman.Repairman(z, h, c), n)
+    calm, crowd = modes(z, h, c, n)
     assert calm < 10 < n / 2 < crowd
     # ln of the ratio is of the order of ln N, against a barrier of ln p of hundreds
     barrier = math.log(p[calm] / p[calm:crowd].min())

@@ -17,7 +17,7 @@ import numpy as np
 
 from lockmodel.changes.kinds import ALL, Lever, apply_all, lever
 from lockmodel.evaluate.backtest.evidence import Context, Evidence
-from lockmodel.evaluate.backtest.templates import REMOTE, clear, template, timed, waiting
+from lockmodel.evaluate.backtest.templates import REMOTE, template, timed, waiting
 from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.throughput import throughput
@@ -137,12 +137,6 @@ def _refined(values: np.ndarray) -> np.ndarray:
     for axis, (coarse, fine) in enumerate(zip(COARSE, (RATIOS, THINKS), strict=True)):
         values = PchipInterpolator(np.log(coarse), values, axis=axis)(np.log(fine))
     return values
-
-
-def forget() -> None:
-    """Drop what is kept between runs: for tests that change the models."""
-    surface.cache_clear()
-    clear()
 
 
 def machine_spread(evidence: Evidence) -> float:

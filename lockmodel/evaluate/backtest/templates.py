@@ -32,7 +32,7 @@ REMOTE = 2.5e-9
 ACQUIRE = 20e-9
 """s per uncontended acquire: 15 to 52 ns (data/published/latency.csv)."""
 
-LIBC, LOADER, EXECUTABLE = "libc.so.6", "ld-linux-x86-64.so.2", "executable"
+LIBC, EXECUTABLE = "libc.so.6", "executable"
 
 _replace = msgspec.structs.replace
 
@@ -147,9 +147,3 @@ def _on_line(points: Sequence[tuple[float, float]], mappers: float) -> float:
 def _traced(file: str) -> tuple[dict[str, str], ...]:
     lines = (shipped_dir("data") / "traced" / file).read_text().splitlines()
     return tuple(csv.DictReader(line for line in lines if not line.startswith("#")))
-
-
-def clear() -> None:
-    """Forget the templates: for tests that change the models."""
-    _loaded.cache_clear()
-    template.cache_clear()

@@ -55,12 +55,12 @@ def levels(system: Sysroot, cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str,
         return ()
     line = next((line for line in text.splitlines() if line.startswith("flags")), "")
     flags = set(line.partition(":")[2].split())
-    found: list[str] = []
+    best: list[str] = []
     for level in reversed(LEVELS):
         if not flags.issuperset(LEVEL_FLAGS[level].split()):
             break
-        found.insert(0, level)
-    return tuple(found)
+        best.insert(0, level)
+    return tuple(best)
 
 
 def entries(system: Sysroot, usable: tuple[str, ...]) -> dict[str, list[str]] | None:
@@ -81,7 +81,7 @@ def entries(system: Sysroot, usable: tuple[str, ...]) -> dict[str, list[str]] | 
     count = HEADER.unpack_from(content, start)[1]
     first = start + HEADER.size
     count = min(count, (len(content) - first) // ENTRY.size)
-    found: dict[str, list[tuple[int, str]]] = {}
+    ranked: dict[str, list[tuple[int, str]]] = {}
     for i in range(count):
         flags, key, value, _, hwcap = ENTRY.unpack_from(content, first + i * ENTRY.size)
         if flags != X86_64:
@@ -89,8 +89,8 @@ def entries(system: Sysroot, usable: tuple[str, ...]) -> dict[str, list[str]] | 
         name, path = _text(content, start + key), _text(content, start + value)
         rank = _rank(path, hwcap, usable)
         if name and path and rank is not None:
-            found.setdefault(name, []).append((rank, path))
-    return {name: [p for _, p in sorted(paths, key=_first)] for name, paths in found.items()}
+            ranked.setdefault(name, []).append((rank, path))
+    return {name: [p for _, p in sorted(paths, key=_first)] for name, paths in ranked.items()}
 
 
 def _first(pair: tuple[int, str]) -> int:
@@ -128,15 +128,15 @@ def configured(system: Sysroot) -> list[str]:
 def _lines(system: Sysroot, path: str) -> list[tuple[bool, str]]:
     """Return what a configuration file names in order: included files (True) and folders."""
     content = system.read(path, MAX_CONFIGURATION) or b""
-    found: list[tuple[bool, str]] = []
+    named: list[tuple[bool, str]] = []
     for line in content.decode("utf-8", "surrogateescape").splitlines():
         words = line.partition("#")[0].replace(",", " ").replace(":", " ").split()
         if words[:1] == ["include"]:
             for pattern in words[1:]:
-                found += [(True, name) for name in _matching(system, path, pattern)]
+                named += [(True, name) for name in _matching(system, path, pattern)]
         elif words[:1] != ["hwcap"]:
-            found += [(False, word.partition("=")[0]) for word in words if word.startswith("/")]
-    return found
+            named += [(False, word.partition("=")[0]) for word in words if word.startswith("/")]
+    return named
 
 
 def _matching(system: Sysroot, path: str, pattern: str) -> list[str]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lockmodel.measure.acquires.images import Mapped, by_kernel, by_loader, without_events
-from lockmodel.measure.acquires.kernels import Rules, rules
+from lockmodel.measure.acquires.kernels import Rules, rules_of
 from lockmodel.measure.acquires.loops import iteration, tally
-from lockmodel.measure.acquires.resolve import Loaded, Program, Resolver, base
+from lockmodel.measure.acquires.resolve import LoadedFile, Resolver, StartedProgram, base
 from lockmodel.measure.acquires.sysroot import Place
 
 SCHEMA = "lockmodel.acquires/1"
@@ -155,9 +155,9 @@ def count(
     FileError, ScenarioError
         See `resolve.Resolver.program`.
     """
-    found = rules(kernel)
+    rules = rules_of(kernel)
     program = resolver.program(binary)
-    mapped = _mapped(program, found)
+    mapped = _mapped(program, rules)
     notes: list[str] = []
     before: tuple[_Named, ...] = ()
     started_by = "itself"
@@ -165,23 +165,23 @@ def count(
         started_by = launcher or "a program that needs only libc"
     if loop == "fork":
         if launcher is None:
-            before, said = _usual_launcher(resolver, found)
+            before, said = _usual_launcher(resolver, rules)
             notes += said
         else:
             other = resolver.program(launcher)
-            before = tuple(replace(f, role=_as_launcher(f.role)) for f in _mapped(other, found))
+            before = tuple(replace(f, role=_as_launcher(f.role)) for f in _mapped(other, rules))
     elif launcher is not None:
         notes.append(f"--launcher changes nothing: only fork copies mappings, not {loop}")
     before, mapped = _unique(before, mapped)
-    events = iteration(loop, _files(before), _files(mapped), found)
+    events = iteration(loop, _files(before), _files(mapped), rules)
     files = [_file(name, events[name], (*mapped, *before)) for name in events]
     return Counts(
-        kernel=found,
+        kernel=rules,
         loop=loop,
         program=program.main.place.path,
         launcher=started_by,
         files=tuple(sorted(files, key=lambda file: (-file.acquires, -file.operations))),
-        notes=(*notes, *_said(found, program)),
+        notes=(*notes, *_said(rules, program)),
     )
 
 
@@ -199,23 +199,23 @@ def _as_launcher(role: Role) -> Role:
     return "launcher" if role == "program" else role
 
 
-def _role(file: Loaded) -> Role:
+def _role(file: LoadedFile) -> Role:
     return "libc" if file.name == LIBC else "library"
 
 
-def _mapped(program: Program, found: Rules) -> tuple[_Named, ...]:
+def _mapped(program: StartedProgram, rules: Rules) -> tuple[_Named, ...]:
     """Return every file of a program as it is mapped, in the order of its mapping."""
     main, loader = program.main, program.interpreter
-    files = [_Named(main.inode, "program", by_kernel(main.image, found, main.name))]
+    files = [_Named(main.inode, "program", by_kernel(main.image, rules, main.name))]
     if loader is not None:
-        files.append(_Named(loader.inode, "loader", by_kernel(loader.image, found, loader.name)))
+        files.append(_Named(loader.inode, "loader", by_kernel(loader.image, rules, loader.name)))
     for library in program.libraries:
-        mapped = by_loader(library.image, found, library.name)
+        mapped = by_loader(library.image, rules, library.name)
         files.append(_Named(library.inode, _role(library), mapped))
     return tuple(files)
 
 
-def _usual_launcher(resolver: Resolver, found: Rules) -> tuple[tuple[_Named, ...], list[str]]:
+def _usual_launcher(resolver: Resolver, rules: Rules) -> tuple[tuple[_Named, ...], list[str]]:
     """Return a dynamic program that needs only libc, and what was assumed of it."""
     own = Mapped(LAUNCHER, (), (USUAL_MAPPINGS,))
     files = [_Named(LAUNCHER, "launcher", own)]
@@ -229,9 +229,9 @@ def _usual_launcher(resolver: Resolver, found: Rules) -> tuple[tuple[_Named, ...
             missing.append(name)
             files.append(_Named(name, role, Mapped(name, (), (USUAL_MAPPINGS,))))
             continue
-        file = Loaded(base(place.path), place, resolver.image(place))
+        file = LoadedFile(base(place.path), place, resolver.image(place))
         map_it = by_kernel if role == "loader" else by_loader
-        files.append(_Named(file.inode, role, map_it(file.image, found, name)))
+        files.append(_Named(file.inode, role, map_it(file.image, rules, name)))
     notes = [f"the launcher is a program of {USUAL_MAPPINGS} mappings that needs only libc"]
     if missing:
         notes.append(f"{' and '.join(missing)} of the launcher not found: 5 mappings assumed")
@@ -273,13 +273,13 @@ def _file(name: str, events: Any, named: tuple[_Named, ...]) -> FileCount:
     return FileCount(name, file.role, file.mapped.mappings, sites)
 
 
-def _said(found: Rules, program: Program) -> list[str]:
+def _said(rules: Rules, program: StartedProgram) -> list[str]:
     """Return what a reader has to know about these numbers."""
     notes = []
-    if not found.is_traced:
+    if not rules.is_traced:
         notes.append(
-            f"Linux {found.version} was never traced: its rules follow from the source and from "
-            f"the traced {found.traced}"
+            f"Linux {rules.version} was never traced: its rules follow from the source and from "
+            f"the traced {rules.traced}"
         )
     dynamic = program.interpreter is not None
     if dynamic:

@@ -33,10 +33,10 @@ def entries(
         raise ScenarioError(f"{called}: truncated: PT_DYNAMIC lies beyond {size} bytes")
     count = length // DYNAMIC_BYTES
     for i in range(min(count, MAX_DYNAMIC)):
-        found = at(structs.Elf_Dyn, stream, start + i * DYNAMIC_BYTES)
-        if found["d_tag"] == "DT_NULL":
+        row = at(structs.Elf_Dyn, stream, start + i * DYNAMIC_BYTES)
+        if row["d_tag"] == "DT_NULL":
             return
-        yield str(found["d_tag"]), int(found["d_val"])
+        yield str(row["d_tag"]), int(row["d_val"])
     if count > MAX_DYNAMIC:
         raise ScenarioError(
             f"{called}: dynamic section of {count} entries without an end in the first "
@@ -66,8 +66,8 @@ class Texts:
 
     def first(self, wanted: str) -> str | None:
         """Return the text of the first such tag."""
-        found = next((value for tag, value in self.tags if tag == wanted), None)
-        return None if found is None else self.at(found, wanted)
+        place = next((value for tag, value in self.tags if tag == wanted), None)
+        return None if place is None else self.at(place, wanted)
 
     def at(self, index: int, tag: str) -> str:
         """Return the text at an index of the table."""

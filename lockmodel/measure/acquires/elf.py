@@ -292,7 +292,7 @@ def _is(entry: Any, kind: str) -> bool:
 
 
 def _segment(entry: Any, size: int, called: str) -> Segment:
-    found = Segment(
+    segment = Segment(
         offset=entry["p_offset"],
         address=entry["p_vaddr"],
         file_size=entry["p_filesz"],
@@ -300,23 +300,23 @@ def _segment(entry: Any, size: int, called: str) -> Segment:
         protection=entry["p_flags"] & 7,
         alignment=entry["p_align"],
     )
-    name = f"{called}: PT_LOAD at {found.address:#x}"
-    if found.file_size > found.memory_size:
+    name = f"{called}: PT_LOAD at {segment.address:#x}"
+    if segment.file_size > segment.memory_size:
         raise ScenarioError(
-            f"{name}: has {found.file_size} bytes of the file in {found.memory_size} of memory"
+            f"{name}: has {segment.file_size} bytes of the file in {segment.memory_size} of memory"
         )
-    if found.end > MAX_ADDRESS:
-        raise ScenarioError(f"{name}: {found.memory_size} bytes do not fit into 47 address bits")
-    if found.offset + found.file_size > size:
+    if segment.end > MAX_ADDRESS:
+        raise ScenarioError(f"{name}: {segment.memory_size} bytes do not fit into 47 address bits")
+    if segment.offset + segment.file_size > size:
         raise ScenarioError(
-            f"{name}: truncated: ends at byte {found.offset + found.file_size} of {size}"
+            f"{name}: truncated: ends at byte {segment.offset + segment.file_size} of {size}"
         )
-    if (found.offset - found.address) % PAGE:
+    if (segment.offset - segment.address) % PAGE:
         raise ScenarioError(
-            f"{name}: file offset {found.offset:#x} is not at the same place of a page; neither "
+            f"{name}: file offset {segment.offset:#x} is not at the same place of a page; neither "
             f"the kernel nor ld.so can map it"
         )
-    return found
+    return segment
 
 
 def _mappable(segments: tuple[Segment, ...], called: str) -> None:

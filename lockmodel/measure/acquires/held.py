@@ -7,18 +7,18 @@ take the line of the file they are most like (see `_model`). All of it is derive
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from statistics import linear_regression, mean
 
 from lockmodel.measure.acquires.count import LIBC, LOADER, Counts, FileCount, Role
 from lockmodel.measure.acquires.loops import SITES
 from lockmodel.measure.acquires.vmas import MPROTECT, SPLIT
 from lockmodel.model.shipped import shipped_dir
+from lockmodel.observe.tables import read_table
 
 TABLE = "held_instructions_traced.csv"
 COUNTED = "acquires_traced.csv"
@@ -54,7 +54,7 @@ def held(file: FileCount, counts: Counts) -> dict[str, Held]:
     mappings instead of 5) is taken in proportion.
     """
     loop = "execl" if counts.loop == "execl" else "fork"
-    found = {}
+    by_site = {}
     for site, count in file.sites.items():
         key = _known((counts.kernel.traced, loop, _model(file.role, loop), site))
         line = _lines()[key]
@@ -62,8 +62,8 @@ def held(file: FileCount, counts: Counts) -> dict[str, Held]:
         if file.role in ("libc", "loader"):
             growth = line.growth
         scale = count.operations / count.acquires / _per_acquire()[key]
-        found[site] = Held(line.start * scale, growth * scale)
-    return found
+        by_site[site] = Held(line.start * scale, growth * scale)
+    return by_site
 
 
 def _model(role: Role, loop: str) -> str:
@@ -84,9 +84,7 @@ def _known(key: Key) -> Key:
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    path: Path = shipped_dir("data") / "traced" / name
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    return read_table(shipped_dir("data") / "traced" / name)
 
 
 @lru_cache(maxsize=1)
@@ -103,13 +101,15 @@ def _lines() -> dict[Key, Held]:
         key = (row["kernel"], row["loop"], row["file"], site)
         if site in SITES:
             points[key].append((doublings, float(row["instructions_median"])))
-    return {key: _line(key[2], sorted(found)) for key, found in points.items()}
+    return {
+        key: fitted_line(traced) if key[2] in (LIBC, LOADER) else Held(min(traced)[1], 0.0)
+        for key, traced in points.items()
+    }
 
 
-def _line(file: str, found: list[tuple[float, float]]) -> Held:
-    if file not in (LIBC, LOADER):
-        return Held(found[0][1], 0.0)
-    xs, ys = zip(*found, strict=True)
+def fitted_line(points: Iterable[tuple[float, float]]) -> Held:
+    """Return the least-squares line of (doublings, instructions); a falling one is its mean."""
+    xs, ys = zip(*sorted(points), strict=True)
     if len(set(xs)) < 2:
         return Held(mean(ys), 0.0)
     slope, start = linear_regression(xs, ys)
@@ -119,9 +119,9 @@ def _line(file: str, found: list[tuple[float, float]]) -> Held:
 @lru_cache(maxsize=1)
 def _per_acquire() -> dict[Key, float]:
     """Return the tree operations that one traced acquire covers."""
-    found: dict[Key, float] = defaultdict(lambda: 1.0)
+    operations: dict[Key, float] = defaultdict(lambda: 1.0)
     for row in _rows(COUNTED):
         if row["binary"] in PROGRAM_OF.values():
             key = (row["kernel"], row["loop"], row["file"], f"{row['phase']}.{row['site']}")
-            found[key] = float(row["tree_operations"]) / float(row["acquires"])
-    return found
+            operations[key] = float(row["tree_operations"]) / float(row["acquires"])
+    return operations

@@ -20,7 +20,7 @@ from lockmodel.measure.acquires.vmas import (
     PAGE,
     READ,
     WRITE,
-    Event,
+    FileAcquire,
     Space,
     page_down,
     page_up,
@@ -35,7 +35,7 @@ class Mapped:
     ----------
     name : str
         Base name of the file as it was opened.
-    events : tuple of Event
+    events : tuple of FileAcquire
         Acquires on the way there.
     runs : tuple of int
         Mappings of the file in each run that free_pgtables takes at once: more than one only
@@ -43,7 +43,7 @@ class Mapped:
     """
 
     name: str
-    events: tuple[Event, ...]
+    events: tuple[FileAcquire, ...]
     runs: tuple[int, ...]
 
     @property

@@ -65,10 +65,10 @@ class Rules:
     @property
     def is_traced(self) -> bool:
         """Whether this version (to its minor number) is one of `TRACED`."""
-        return any(_number(version) == self.number for version in TRACED)
+        return any(major_minor(version) == self.number for version in TRACED)
 
 
-def rules(version: str) -> Rules:
+def rules_of(version: str) -> Rules:
     """Return the rules of a kernel version such as 6.12, 6.12.107 or 6.1.0-53-cloud-amd64.
 
     Raises
@@ -76,7 +76,7 @@ def rules(version: str) -> Rules:
     ArgumentError
         Not a version, or outside what is known.
     """
-    number = _number(version)
+    number = major_minor(version)
     known = (
         f"known: {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}, of which 6.1, 6.12 and 7.2 "
         f"were compared with traces"
@@ -94,8 +94,8 @@ def rules(version: str) -> Rules:
     return Rules(version, number, batched, number >= STATIC_PIE_ALIGNED, traced)
 
 
-def _number(version: str) -> tuple[int, int] | None:
-    """Return (major, minor), or None for what is no version."""
+def major_minor(version: str) -> tuple[int, int] | None:
+    """Return (major, minor) of a kernel version or release, or None for what is none."""
     digits = rf"[0-9]{{1,{MAX_DIGITS}}}"
-    found = re.fullmatch(rf"v?({digits})\.({digits})([.+-][\w.+~-]*)?", version, re.ASCII)
-    return (int(found[1]), int(found[2])) if found else None
+    match = re.fullmatch(rf"v?({digits})\.({digits})([.+-][\w.+~-]*)?", version, re.ASCII)
+    return (int(match[1]), int(match[2])) if match else None

@@ -19,9 +19,7 @@ from collections.abc import Iterator, Sequence
 
 from lockmodel.measure.acquires.images import Mapped
 from lockmodel.measure.acquires.kernels import BATCH_LIMIT, Rules
-from lockmodel.measure.acquires.vmas import EXPAND, LINK, MPROTECT, SPLIT, UNLINK, Event
-
-LOOPS = ("fork", "vfork", "execl")
+from lockmodel.measure.acquires.vmas import EXPAND, LINK, MPROTECT, SPLIT, UNLINK, FileAcquire
 
 DUPLICATE = "fork.dup"
 OLD_GONE = "exec.teardown"
@@ -33,7 +31,7 @@ SITES = (DUPLICATE, OLD_GONE, LINK, SPLIT, UNLINK, EXPAND, MPROTECT, EXITED)
 
 def iteration(
     loop: str, launcher: Sequence[Mapped], program: Sequence[Mapped], rules: Rules
-) -> dict[str, tuple[Event, ...]]:
+) -> dict[str, tuple[FileAcquire, ...]]:
     """Return the acquires of one iteration per file, by name.
 
     Parameters
@@ -43,11 +41,11 @@ def iteration(
         The files of the process that starts the program, and of the program.
     rules : Rules
     """
-    found: dict[str, list[Event]] = {}
+    by_file: dict[str, list[FileAcquire]] = {}
 
-    def add(events: Iterator[tuple[str, Event]]) -> None:
+    def add(events: Iterator[tuple[str, FileAcquire]]) -> None:
         for name, event in events:
-            found.setdefault(name, []).append(event)
+            by_file.setdefault(name, []).append(event)
 
     if loop == "fork":
         add(_duplicated(launcher))
@@ -57,26 +55,28 @@ def iteration(
     add((file.name, event) for file in program for event in file.events)
     if loop != "execl":
         add(_torn_down(program, EXITED, rules))
-    return {name: tuple(events) for name, events in found.items()}
+    return {name: tuple(events) for name, events in by_file.items()}
 
 
-def _duplicated(files: Sequence[Mapped]) -> Iterator[tuple[str, Event]]:
+def _duplicated(files: Sequence[Mapped]) -> Iterator[tuple[str, FileAcquire]]:
     """Yield one acquire and insert per mapping: vma_interval_tree_insert_after in dup_mmap."""
     for file in files:
         for _ in range(file.mappings):
-            yield file.name, Event(DUPLICATE, 1)
+            yield file.name, FileAcquire(DUPLICATE, 1)
 
 
-def _torn_down(files: Sequence[Mapped], site: str, rules: Rules) -> Iterator[tuple[str, Event]]:
+def _torn_down(
+    files: Sequence[Mapped], site: str, rules: Rules
+) -> Iterator[tuple[str, FileAcquire]]:
     """Yield the acquires of free_pgtables: one per mapping, or one per batch of a run."""
     most = BATCH_LIMIT if rules.batched else 1
     for file in files:
         for run in file.runs:
             for first in range(0, run, most):
-                yield file.name, Event(site, min(most, run - first))
+                yield file.name, FileAcquire(site, min(most, run - first))
 
 
-def tally(events: Sequence[Event]) -> dict[str, tuple[int, int]]:
+def tally(events: Sequence[FileAcquire]) -> dict[str, tuple[int, int]]:
     """Return acquires and tree operations per site, in the order of `SITES`."""
     acquires = Counter(event.site for event in events)
     operations: Counter[str] = Counter()

@@ -25,8 +25,8 @@ def local(system: Path = SYS, cpus: int | None = None) -> Machine:
     cpus : int, optional
         CPUs there are; by default those of this machine.
     """
-    found = [_where(folder) for folder in system.glob("cpu/cpu[0-9]*/topology")]
-    known = [place for place in found if place is not None]
+    places = [_where(folder) for folder in system.glob("cpu/cpu[0-9]*/topology")]
+    known = [place for place in places if place is not None]
     count = cpus or os.cpu_count() or 1
     if len(known) != count:
         return Machine(name=f"this machine ({count} CPUs)", cpus=count, cores=count)

@@ -43,7 +43,7 @@ MUSL = "musl"
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedFile:
     """A file of a started program.
 
     Attributes
@@ -52,14 +52,14 @@ class Loaded:
         Base name as it was opened: libc.so.6, not libc-2.36.so.
     place : Place
     image : Image
-    parent : Loaded or None
+    parent : LoadedFile or None
         Who needs it first; None for the program and ld.so.
     """
 
     name: str
     place: Place
     image: Image
-    parent: Loaded | None = None
+    parent: LoadedFile | None = None
 
     @property
     def inode(self) -> tuple[int, int]:
@@ -69,20 +69,20 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Program:
+class StartedProgram:
     """A program and everything that is mapped when it has started.
 
     Attributes
     ----------
-    main : Loaded
-    interpreter : Loaded or None
-    libraries : tuple of Loaded
+    main : LoadedFile
+    interpreter : LoadedFile or None
+    libraries : tuple of LoadedFile
         In the order in which ld.so maps them.
     """
 
-    main: Loaded
-    interpreter: Loaded | None
-    libraries: tuple[Loaded, ...]
+    main: LoadedFile
+    interpreter: LoadedFile | None
+    libraries: tuple[LoadedFile, ...]
 
 
 def base(path: str) -> str:
@@ -118,7 +118,7 @@ class Resolver:
     def _configured(self) -> list[str]:
         return cache.configured(self.system) if self._cache is None else []
 
-    def program(self, path: str) -> Program:
+    def program(self, path: str) -> StartedProgram:
         """Return a program with its interpreter and libraries.
 
         Parameters
@@ -137,12 +137,12 @@ class Resolver:
         place = self.system.program(path)
         if place is None:
             raise FileError(f"{printable(path)}: no such file; give the path of a program")
-        main = Loaded(base(path), place, self._read(place))
+        main = LoadedFile(base(path), place, self._read(place))
         _runs(main.image)
         if main.image.interpreter is None:
-            return Program(main, None, ())
+            return StartedProgram(main, None, ())
         interpreter = self._interpreter(main)
-        return Program(main, interpreter, tuple(self._libraries(main, interpreter)))
+        return StartedProgram(main, interpreter, tuple(self._libraries(main, interpreter)))
 
     def library(self, name: str) -> Place | None:
         """Return the library of a name in the cache or the default folders, or None."""
@@ -158,7 +158,7 @@ class Resolver:
             self._images[key] = elf.read(place.real, place.path)
         return self._images[key]
 
-    def _interpreter(self, main: Loaded) -> Loaded:
+    def _interpreter(self, main: LoadedFile) -> LoadedFile:
         path = main.image.interpreter or ""
         called = f"{main.image.path}: interpreter {printable(path)} (PT_INTERP)"
         if not path.startswith("/"):
@@ -171,9 +171,9 @@ class Resolver:
         place = self.system.find(path)
         if place is None:
             raise FileError(f"{called} does not exist{self._below()}; {self._remedy()}")
-        return Loaded(base(path), place, self._read(place))
+        return LoadedFile(base(path), place, self._read(place))
 
-    def _libraries(self, main: Loaded, interpreter: Loaded) -> Iterator[Loaded]:
+    def _libraries(self, main: LoadedFile, interpreter: LoadedFile) -> Iterator[LoadedFile]:
         """Yield the libraries breadth first: _dl_map_object_deps."""
         names = {
             interpreter.name,
@@ -197,11 +197,11 @@ class Resolver:
                     if written in preloaded:
                         continue
                     raise
-                found = Loaded(base(name), place, image, loader)
+                library = LoadedFile(base(name), place, image, loader)
                 names |= {name, image.soname}
-                if found.inode in inodes:
+                if library.inode in inodes:
                     continue
-                inodes.add(found.inode)
+                inodes.add(library.inode)
                 count += 1
                 segments += len(image.segments)
                 if count > MAX_FILES or segments > MAX_SEGMENTS:
@@ -209,8 +209,8 @@ class Resolver:
                         f"{main.image.path}: loads more than {MAX_FILES} libraries or "
                         f"{MAX_SEGMENTS} segments; that is no real program"
                     )
-                queue.append(found)
-                yield found
+                queue.append(library)
+                yield library
 
     def _preloaded(self) -> list[str]:
         """Return what /etc/ld.so.preload names: do_preload."""
@@ -219,7 +219,7 @@ class Resolver:
         lines = (line.partition("#")[0].replace(":", " ") for line in text.splitlines())
         return [name for line in lines for name in line.split()][:MAX_FILES]
 
-    def _found(self, name: str, loader: Loaded) -> tuple[Place, Image]:
+    def _found(self, name: str, loader: LoadedFile) -> tuple[Place, Image]:
         """Return the first file that fits a name, or raise FileError with all that was tried."""
         if not name:
             raise ScenarioError(f"{loader.image.path}: DT_NEEDED is an empty name")
@@ -254,7 +254,7 @@ class Resolver:
             f"{self._remedy()}"
         )
 
-    def _missing(self, name: str, loader: Loaded) -> str:
+    def _missing(self, name: str, loader: LoadedFile) -> str:
         return f"library {shown(name)}, needed by {loader.image.path}"
 
     def _below(self) -> str:
@@ -263,7 +263,7 @@ class Resolver:
     def _remedy(self) -> str:
         return "install it, or give --library-path DIR (LD_LIBRARY_PATH) or --sysroot DIR"
 
-    def _folders(self, loader: Loaded) -> Iterator[tuple[str | None, bool]]:
+    def _folders(self, loader: LoadedFile) -> Iterator[tuple[str | None, bool]]:
         """Yield folders in search order with whether they are rooted; None is the cache."""
         seen: set[tuple[str | None, bool]] = set()
         for folder, rooted in self._all_folders(loader):
@@ -276,9 +276,9 @@ class Resolver:
                 )
             yield folder, rooted
 
-    def _all_folders(self, loader: Loaded) -> Iterator[tuple[str | None, bool]]:
+    def _all_folders(self, loader: LoadedFile) -> Iterator[tuple[str | None, bool]]:
         if loader.image.runpath is None:
-            user: Loaded | None = loader
+            user: LoadedFile | None = loader
             while user is not None:
                 if user.image.runpath is None:
                     yield from self._path_of(user.image.rpath, user)
@@ -294,7 +294,7 @@ class Resolver:
         for folder in self._defaults():
             yield folder, True
 
-    def _path_of(self, path: str | None, owner: Loaded) -> Iterator[tuple[str, bool]]:
+    def _path_of(self, path: str | None, owner: LoadedFile) -> Iterator[tuple[str, bool]]:
         """Yield the folders of an RPATH or RUNPATH, tokens expanded."""
         for entry in (path or "").split(":") if path else ():
             for text in _with_lib(entry):
@@ -302,7 +302,7 @@ class Resolver:
                 rooted = folder.startswith("/") and (owner.place.rooted or "$" not in text[:2])
                 yield folder if rooted else os.path.abspath(folder), rooted
 
-    def _expanded(self, text: str, owner: Loaded) -> str:
+    def _expanded(self, text: str, owner: LoadedFile) -> str:
         """Return a text with $ORIGIN and $PLATFORM replaced: _dl_dst_substitute."""
         if "$" not in text:
             return text

@@ -75,14 +75,14 @@ def _plain(name: str) -> str:
 
 def _lock_names(files: tuple[FileCount, ...]) -> dict[str, str]:
     """Return the lock of each file: its name, as far as a lever can spell it."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for file in files:
         name = re.sub(r"[/:=,\s]", "_", file.name)
         name = f"{name}_" if name in RESERVED else name
-        while name in found.values():
+        while name in names.values():
             name += "_"
-        found[file.name] = name
-    return found
+        names[file.name] = name
+    return names
 
 
 def _lock(name: str) -> Lock:

@@ -85,9 +85,9 @@ class Sysroot:
             inside = os.path.relpath(real, self.root)
             tries = [path] if path.startswith("/") else []
             tries += [f"/{inside}"] if not inside.startswith("..") else []
-            found = next((p for p in map(self.find, tries) if p is not None), None)
-            if found is not None:
-                return found
+            place = next((p for p in map(self.find, tries) if p is not None), None)
+            if place is not None:
+                return place
         return self._here(os.path.abspath(path))
 
     def _here(self, path: str) -> Place | None:

@@ -2,8 +2,8 @@
 
 Everything here follows mm/mmap.c (mm/vma.c from Linux 6.12 on). A `Space` holds the mappings
 (VMAs) of one file in one address space, together with the anonymous ones that replace parts of
-them, and remembers every acquire of the file's `i_mmap_rwsem` as an `Event`. Neighbours of other
-files never merge with these, so one file at a time is enough.
+them, and remembers every acquire of the file's `i_mmap_rwsem` as a `FileAcquire`. Neighbours of
+other files never merge with these, so one file at a time is enough.
 
 =====================  =================  ============================================
 what the kernel does   tree operations    kernel function
@@ -101,7 +101,7 @@ class Vma:
 
 
 @dataclass(frozen=True)
-class Event:
+class FileAcquire:
     """One acquire of the file's lock: where, and how many tree operations it covers."""
 
     site: str
@@ -121,16 +121,16 @@ class Space:
         Mappings that one batch takes at most.
     vmas : tuple of Vma
         By address, never overlapping.
-    events : tuple of Event
+    events : tuple of FileAcquire
         In the order in which they happen.
     """
 
     batched: bool
     batch_limit: int
     vmas: tuple[Vma, ...] = ()
-    events: tuple[Event, ...] = ()
+    events: tuple[FileAcquire, ...] = ()
 
-    def _done(self, vmas: list[Vma], *events: Event) -> Space:
+    def _done(self, vmas: list[Vma], *events: FileAcquire) -> Space:
         ordered = tuple(sorted(vmas, key=lambda vma: vma.start))
         return replace(self, vmas=ordered, events=self.events + events)
 
@@ -156,9 +156,9 @@ class Space:
                 kept.append(vma.part(end, vma.end))
                 splits += vma.in_file
             unlinked += vma.in_file
-        events = [Event(SPLIT, SPLIT_OPERATIONS)] * splits
+        events = [FileAcquire(SPLIT, SPLIT_OPERATIONS)] * splits
         for size in self._batches(unlinked):
-            events.append(Event(UNLINK, size))
+            events.append(FileAcquire(UNLINK, size))
         return self._done(kept, *events)
 
     def _batches(self, count: int) -> list[int]:
@@ -180,13 +180,13 @@ class Space:
             return space._done([*space.vmas, new])
         before, after = space._neighbours(new)
         if before is None and after is None:
-            return space._done([*space.vmas, new], Event(LINK, LINK_OPERATIONS))
+            return space._done([*space.vmas, new], FileAcquire(LINK, LINK_OPERATIONS))
         kept = [v for v in space.vmas if v not in (before, after)]
         first, last = before or new, after or new
         whole = replace(first, end=last.end)
         both = before is not None and after is not None
         operations = EXPAND_OPERATIONS + (SWALLOW_OPERATIONS if both else 0)
-        return space._done([*kept, whole], Event(EXPAND, operations))
+        return space._done([*kept, whole], FileAcquire(EXPAND, operations))
 
     def _neighbours(self, new: Vma) -> tuple[Vma | None, Vma | None]:
         """Return the mappings before and behind a new one that could be one with it."""
@@ -222,7 +222,7 @@ class Space:
         return self._done([*kept, *rest, whole], *(events if old.in_file else ()))
 
 
-def _protect_events(rests: int, merged: int) -> tuple[Event, ...]:
+def _protect_events(rests: int, merged: int) -> tuple[FileAcquire, ...]:
     """Return the acquires of one mprotect_fixup.
 
     `rests` counts the parts of the mapping that keep their protection, `merged` the neighbours
@@ -230,7 +230,7 @@ def _protect_events(rests: int, merged: int) -> tuple[Event, ...]:
     whole mapping, or moves the border to a rest. Without a neighbour every rest is a split.
     """
     if not merged:
-        return (Event(MPROTECT, SPLIT_OPERATIONS),) * rests
+        return (FileAcquire(MPROTECT, SPLIT_OPERATIONS),) * rests
     if rests:
-        return (Event(MPROTECT, SHIFT_OPERATIONS),)
-    return (Event(MPROTECT, EXPAND_OPERATIONS + merged * SWALLOW_OPERATIONS),)
+        return (FileAcquire(MPROTECT, SHIFT_OPERATIONS),)
+    return (FileAcquire(MPROTECT, EXPAND_OPERATIONS + merged * SWALLOW_OPERATIONS),)

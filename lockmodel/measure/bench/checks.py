@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lockmodel.measure.bench.machine import Machine
+from lockmodel.measure.bench.machine import Host
 
 FEW_CPUS = 16
 """Below this many CPUs a lock of fork and exec hardly saturates: the published curve of execl
@@ -45,12 +45,12 @@ class Reason:
         return f"{self.text}: {self.remedy}" + (" (root)" if self.root else "")
 
 
-def reasons(machine: Machine, idle_busy: float | None, steal: float, fs: str) -> list[Reason]:
+def reasons(machine: Host, idle_busy: float | None, steal: float, fs: str) -> list[Reason]:
     """Return why a measurement would mislead, the gravest first.
 
     Parameters
     ----------
-    machine : Machine
+    machine : Host
     idle_busy : float or None
         Share of the allowed CPUs' time that others used while nothing was measured.
     steal : float
@@ -66,11 +66,11 @@ def reasons(machine: Machine, idle_busy: float | None, steal: float, fs: str) ->
     ]
 
 
-def _room(machine: Machine) -> list[Reason]:
-    found = []
+def _room(machine: Host) -> list[Reason]:
+    doubts = []
     count = len(machine.allowed)
     if count < FEW_CPUS:
-        found.append(
+        doubts.append(
             Reason(
                 "few-cpus",
                 f"{count} CPUs: a lock of fork and exec saturates at about {FEW_CPUS} or more, so "
@@ -79,7 +79,7 @@ def _room(machine: Machine) -> list[Reason]:
             )
         )
     if count < len(machine.cpus):
-        found.append(
+        doubts.append(
             Reason(
                 "affinity",
                 f"{count} of {len(machine.cpus)} CPUs are allowed (taskset, cpuset)",
@@ -87,7 +87,7 @@ def _room(machine: Machine) -> list[Reason]:
             )
         )
     if machine.quota is not None and machine.quota < count:
-        found.append(
+        doubts.append(
             Reason(
                 "quota",
                 f"the control group may use {machine.quota:g} CPUs on average, there are {count}: "
@@ -96,13 +96,13 @@ def _room(machine: Machine) -> list[Reason]:
                 root=True,
             )
         )
-    return found
+    return doubts
 
 
-def _others(machine: Machine, idle_busy: float | None, steal: float) -> list[Reason]:
-    found = []
+def _others(machine: Host, idle_busy: float | None, steal: float) -> list[Reason]:
+    doubts = []
     if machine.hypervisor is not None:
-        found.append(
+        doubts.append(
             Reason(
                 "virtual-machine",
                 f"a virtual machine ({machine.hypervisor}): CPUs may be preempted while they hold "
@@ -111,7 +111,7 @@ def _others(machine: Machine, idle_busy: float | None, steal: float) -> list[Rea
             )
         )
     if steal > STOLEN:
-        found.append(
+        doubts.append(
             Reason(
                 "steal",
                 f"the hypervisor took {steal:.1%} of the CPU time",
@@ -119,7 +119,7 @@ def _others(machine: Machine, idle_busy: float | None, steal: float) -> list[Rea
             )
         )
     if idle_busy is not None and idle_busy > LOADED:
-        found.append(
+        doubts.append(
             Reason(
                 "load",
                 f"others used {idle_busy:.0%} of the CPUs before the start (load {machine.load:g})",
@@ -127,7 +127,7 @@ def _others(machine: Machine, idle_busy: float | None, steal: float) -> list[Rea
             )
         )
     if machine.tracing:
-        found.append(
+        doubts.append(
             Reason(
                 "tracing",
                 f"{', '.join(machine.tracing)} runs and may slow every system call",
@@ -135,7 +135,7 @@ def _others(machine: Machine, idle_busy: float | None, steal: float) -> list[Rea
             )
         )
     if machine.swap_used:
-        found.append(
+        doubts.append(
             Reason(
                 "swap",
                 f"{machine.swap_used / 1e6:.0f} MB are swapped out",
@@ -143,14 +143,14 @@ def _others(machine: Machine, idle_busy: float | None, steal: float) -> list[Rea
                 root=True,
             )
         )
-    return found
+    return doubts
 
 
-def _speed(machine: Machine) -> list[Reason]:
-    found = []
+def _speed(machine: Host) -> list[Reason]:
+    doubts = []
     others = [name for name in machine.governors if name != "performance"]
     if others:
-        found.append(
+        doubts.append(
             Reason(
                 "governor",
                 f"frequency governor {', '.join(others)}: the CPUs' speed follows the load, so "
@@ -160,7 +160,7 @@ def _speed(machine: Machine) -> list[Reason]:
             )
         )
     if machine.turbo:
-        found.append(
+        doubts.append(
             Reason(
                 "turbo",
                 "turbo is on: few processes run at a higher frequency than many, which bends the "
@@ -170,7 +170,7 @@ def _speed(machine: Machine) -> list[Reason]:
             )
         )
     if machine.hypervisor is not None and not machine.governors:
-        found.append(
+        doubts.append(
             Reason(
                 "frequency-unknown",
                 "the frequency policy is the host's and cannot be seen",
@@ -178,7 +178,7 @@ def _speed(machine: Machine) -> list[Reason]:
             )
         )
     if machine.threads > 1:
-        found.append(
+        doubts.append(
             Reason(
                 "smt",
                 f"{machine.threads} hardware threads per core: from {machine.cores + 1} processes "
@@ -187,7 +187,7 @@ def _speed(machine: Machine) -> list[Reason]:
             )
         )
     if machine.clock in SLOW_CLOCKS:
-        found.append(
+        doubts.append(
             Reason(
                 "clock",
                 f"clock source {machine.clock}: reading the time is a slow, shared operation",
@@ -195,13 +195,13 @@ def _speed(machine: Machine) -> list[Reason]:
                 root=True,
             )
         )
-    return found
+    return doubts
 
 
-def _kernel(machine: Machine, fs: str) -> list[Reason]:
-    found = []
+def _kernel(machine: Host, fs: str) -> list[Reason]:
+    doubts = []
     if machine.debug_options:
-        found.append(
+        doubts.append(
             Reason(
                 "debug-kernel",
                 f"the kernel has {', '.join(machine.debug_options)}: locks, fork or exec cost more",
@@ -210,7 +210,7 @@ def _kernel(machine: Machine, fs: str) -> list[Reason]:
             )
         )
     if "mitigations=off" in machine.command_line:
-        found.append(
+        doubts.append(
             Reason(
                 "mitigations-off",
                 "mitigations=off: system calls are cheaper than on most machines",
@@ -218,17 +218,17 @@ def _kernel(machine: Machine, fs: str) -> list[Reason]:
             )
         )
     if fs in ODD_FILE_SYSTEMS:
-        found.append(
+        doubts.append(
             Reason(
                 "file-system",
                 f"the binary lies on {fs}: its page cache may be checked on every use",
                 "copy it to a local disk, --binary PATH",
             )
         )
-    return found
+    return doubts
 
 
-def root_would_add(machine: Machine) -> str:
+def root_would_add(machine: Host) -> str:
     """Return what root would add, in one sentence."""
     parts = ["lock statistics of the same run (perf lock contention, lockmodel trace)"]
     if machine.governors and set(machine.governors) != {"performance"}:

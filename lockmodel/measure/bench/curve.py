@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockmodel.measure.bench.checks import LOADED, STOLEN, Reason
-from lockmodel.measure.bench.machine import Machine
-from lockmodel.measure.bench.program import Program
+from lockmodel.measure.bench.machine import Host
+from lockmodel.measure.bench.program import LoopProgram
 from lockmodel.measure.bench.runner import Run
 
 SCHEMA = "lockmodel.bench/1"
@@ -46,13 +46,13 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Curve:
+class MeasuredCurve:
     """A measured curve and the conditions of its measurement.
 
     Attributes
     ----------
-    machine : Machine
-    program : Program
+    machine : Host
+    program : LoopProgram
     runs : tuple of Run
         In the order in which they ran; those without a single iteration are not in it.
     seconds, warmup : float
@@ -75,8 +75,8 @@ class Curve:
         What the trial of the binary showed.
     """
 
-    machine: Machine
-    program: Program
+    machine: Host
+    program: LoopProgram
     runs: tuple[Run, ...]
     seconds: float
     warmup: float
@@ -101,64 +101,64 @@ class Curve:
 
     def levels(self) -> list[Level]:
         """Return the populations with their mean and spread, ascending."""
-        found = []
+        levels = []
         for n in sorted({run.n for run in self.runs}):
             rates = [run.throughput_per_s for run in self.runs if run.n == n]
             mean = sum(rates) / len(rates)
             sd = None
             if len(rates) > 1:
                 sd = math.sqrt(sum((r - mean) ** 2 for r in rates) / (len(rates) - 1))
-            found.append(Level(n, len(rates), mean, sd))
-        return found
+            levels.append(Level(n, len(rates), mean, sd))
+        return levels
 
     def notes(self) -> list[str]:
         """Return what disturbed the runs, and what is missing."""
-        found = [] if self.note is None else [self.note]
+        notes = [] if self.note is None else [self.note]
         if self.interrupted:
-            found.append(f"interrupted: {self.finished} of {self.planned} runs were made")
+            notes.append(f"interrupted: {self.finished} of {self.planned} runs were made")
         if self.failed:
-            found.append(f"{len(self.failed)} of {self.planned} runs failed: {self.failed[0]}")
+            notes.append(f"{len(self.failed)} of {self.planned} runs failed: {self.failed[0]}")
         if self.empty:
-            found.append(
+            notes.append(
                 f"no iteration ended within the window for n = {_few(self.empty)}: left out; use "
                 f"a longer --seconds"
             )
         short = [run.n for run in self.runs if run.iterations < FEW_ITERATIONS]
         if short:
-            found.append(
+            notes.append(
                 f"fewer than {FEW_ITERATIONS} iterations in a window (n = {_few(short)}): "
                 f"use a longer --seconds"
             )
-        found += self._disturbed()
+        notes += self._disturbed()
         most = max((run.n for run in self.runs), default=0)
         if most > len(self.machine.allowed):
-            found.append(f"more processes ({most}) than CPUs ({len(self.machine.allowed)})")
-        return found
+            notes.append(f"more processes ({most}) than CPUs ({len(self.machine.allowed)})")
+        return notes
 
     def _disturbed(self) -> list[str]:
-        found = []
+        notes = []
         busy = [run for run in self.runs if (run.activity.busy or 0.0) > LOADED]
         if busy:
             worst = max(run.activity.busy or 0.0 for run in busy)
-            found.append(
+            notes.append(
                 f"others used up to {worst:.0%} of the CPUs that had no process of ours "
                 f"({len(busy)} of {len(self.runs)} runs)"
             )
         steal = max((run.activity.steal for run in self.runs), default=0.0)
         if steal > STOLEN:
-            found.append(f"the hypervisor took up to {steal:.1%} of the CPU time")
+            notes.append(f"the hypervisor took up to {steal:.1%} of the CPU time")
         for reason in ("cgroup", "heat"):
             times = sum(run.activity.throttled.get(reason, 0) for run in self.runs)
             if times:
-                found.append(f"throttled {times} times by {reason}")
+                notes.append(f"throttled {times} times by {reason}")
         uneven = [run for run in self.runs if run.fairness < UNEVEN]
         if uneven:
             worst = min(run.fairness for run in uneven)
-            found.append(
+            notes.append(
                 f"uneven in {len(uneven)} of {len(self.runs)} runs: the slowest process made as "
                 f"little as {worst:.0%} of the fastest"
             )
-        return found
+        return notes
 
     def to_json(self) -> dict[str, Any]:
         """Return all as plain data, in base units."""
@@ -231,10 +231,10 @@ class Curve:
 
 def default_populations(cpus: int) -> tuple[int, ...]:
     """Return the populations measured by default: 1 to 8, then by half as many more, then all."""
-    found = list(range(1, min(cpus, FIRST_ALL) + 1))
-    while found[-1] < cpus:
-        found.append(min(cpus, round(found[-1] * GROWTH)))
-    return tuple(found)
+    populations = list(range(1, min(cpus, FIRST_ALL) + 1))
+    while populations[-1] < cpus:
+        populations.append(min(cpus, round(populations[-1] * GROWTH)))
+    return tuple(populations)
 
 
 def _few(numbers: Sequence[int]) -> str:

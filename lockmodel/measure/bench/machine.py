@@ -51,7 +51,7 @@ TRACERS = ("perf", "bpftrace", "strace", "trace-cmd", "ltrace", "gdb", "stap", "
 
 
 @dataclass(frozen=True)
-class Machine:
+class Host:
     """A machine as far as it can be known without root; None: not known.
 
     Attributes
@@ -174,7 +174,7 @@ def _of(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-def read_machine(root: Path = Path("/")) -> Machine:
+def read_machine(root: Path = Path("/")) -> Host:
     """Return the machine whose /proc and /sys stand below `root`.
 
     Below the real root, `lscpu` is asked as well where there is one.
@@ -189,7 +189,7 @@ def read_machine(root: Path = Path("/")) -> Machine:
     memory = sources.keyed(read(root / "proc/meminfo"))
     allowed = tuple(sorted(os.sched_getaffinity(0))) if real else tuple(c.number for c in cpus)
     guest = re.search(r"(?m)^flags\s*:.*\bhypervisor\b", info) is not None
-    return Machine(
+    return Host(
         model=fields.get("Model name") or (named[1].strip() if named else platform.machine()),
         kernel=release,
         command_line=read(root / "proc/cmdline").strip(),
@@ -301,14 +301,14 @@ def _cgroups(root: Path, controller: str, file: str) -> Iterable[str]:
 
 def quota(root: Path) -> float | None:
     """Return the CPUs that control groups allow on average, or None for no limit."""
-    found = [sources.quota_cpus(text) for text in _cgroups(root, "cpu", "cpu.max")]
+    limits = [sources.quota_cpus(text) for text in _cgroups(root, "cpu", "cpu.max")]
     first = zip(
         _cgroups(root, "cpu", "cpu.cfs_quota_us"),
         _cgroups(root, "cpu", "cpu.cfs_period_us"),
         strict=False,
     )
-    found += [sources.quota_cpus(f"{used} {period}") for used, period in first]
-    return min((limit for limit in found if limit is not None), default=None)
+    limits += [sources.quota_cpus(f"{used} {period}") for used, period in first]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def processes_limit(root: Path) -> int | None:
@@ -319,16 +319,16 @@ def processes_limit(root: Path) -> int | None:
 
 def throttled(root: Path) -> dict[str, int]:
     """Return the counters of throttling: by control group (in us as well), by heat."""
-    found: dict[str, int] = {}
+    times: dict[str, int] = {}
     for text in _cgroups(root, "cpu", "cpu.stat"):
         keys = sources.keyed(text)
         if "nr_throttled" in keys:
-            found["cgroup"] = max(found.get("cgroup", 0), keys["nr_throttled"])
+            times["cgroup"] = max(times.get("cgroup", 0), keys["nr_throttled"])
     heat = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/thermal_throttle/core_throttle_count")
     counts = [_whole(read(path), 0) for path in heat]
     if counts:
-        found["heat"] = sum(counts)
-    return found
+        times["heat"] = sum(counts)
+    return times
 
 
 def debug_options(root: Path, release: str) -> tuple[str, ...]:
@@ -340,24 +340,24 @@ def debug_options(root: Path, release: str) -> tuple[str, ...]:
                 config = file.read(MOST_BYTES).decode("utf-8", "replace")
         except (OSError, EOFError):
             config = ""
-    found = sources.options_on(config, DEBUG_OPTIONS)
+    known = sources.options_on(config, DEBUG_OPTIONS)
     extra = tuple(
         option
         for option, file in (("LOCKDEP", "proc/lockdep"), ("LOCK_STAT", "proc/lock_stat"))
-        if option not in found and (root / file).exists()
+        if option not in known and (root / file).exists()
     )
-    return found + extra
+    return known + extra
 
 
 def tracing(root: Path) -> tuple[str, ...]:
     """Return what traces now: programs by name, and ftrace where it may be read."""
-    found = []
+    tracers = []
     tracer = read(root / "sys/kernel/tracing/current_tracer").strip()
     if tracer not in ("", "nop"):
-        found.append(f"ftrace ({tracer})")
+        tracers.append(f"ftrace ({tracer})")
     numbers = list((root / "proc").glob("[0-9]*"))[:MOST_PROCESSES]
     names = {read(path / "comm").strip() for path in numbers}
-    return _distinct([*found, *(name for name in TRACERS if name in names)])
+    return _distinct([*tracers, *(name for name in TRACERS if name in names)])
 
 
 def _distinct(texts: Iterable[str]) -> tuple[str, ...]:

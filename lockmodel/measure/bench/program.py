@@ -29,7 +29,7 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 
 
 @dataclass(frozen=True)
-class Program:
+class LoopProgram:
     """The program that loops.
 
     Attributes
@@ -50,7 +50,7 @@ class Program:
     described: str
 
 
-def build(loop: str | None, binary: str | None, folder: Path) -> Program:
+def build(loop: str | None, binary: str | None, folder: Path) -> LoopProgram:
     """Return the program for a loop, built in `folder`.
 
     Parameters
@@ -86,13 +86,13 @@ def build(loop: str | None, binary: str | None, folder: Path) -> Program:
         command = (str(compiled),)
         described = f"loop.c, {why}"
     path = str(compiled) if chosen == "execl" else _binary(binary)
-    return Program(command, chosen, path, described)
+    return LoopProgram(command, chosen, path, described)
 
 
 def compiler() -> str | None:
     """Return the path of the C compiler, $CC first, or None."""
     named = os.environ.get("CC", "").split()
-    return next((found for name in [*named[:1], *COMPILERS] if (found := shutil.which(name))), None)
+    return next((path for name in [*named[:1], *COMPILERS] if (path := shutil.which(name))), None)
 
 
 def run_compiler(
@@ -112,18 +112,18 @@ def run_compiler(
 
 def _compile(folder: Path) -> tuple[Path | None, str]:
     """Return the built program and how, or None and why not."""
-    found = compiler()
-    if found is None:
+    cc = compiler()
+    if cc is None:
         return None, "no cc, gcc or clang found"
     target = folder / "loop"
     try:
-        done = run_compiler(found, HERE / "loop.c", target)
+        done = run_compiler(cc, HERE / "loop.c", target)
     except (OSError, subprocess.SubprocessError) as error:
-        return None, f"{found} failed: {error}"[:120]
+        return None, f"{cc} failed: {error}"[:120]
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        return None, f"{found} failed: {(lines or ['no message'])[-1]}"[:120]
-    return target, f"{Path(found).name} -O2"
+        return None, f"{cc} failed: {(lines or ['no message'])[-1]}"[:120]
+    return target, f"{Path(cc).name} -O2"
 
 
 def _binary(given: str | None) -> str:

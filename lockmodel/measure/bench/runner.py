@@ -18,7 +18,7 @@ from typing import Any
 
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.measure.bench.activity import Activity, between, counters
-from lockmodel.measure.bench.program import ENVIRONMENT, Program
+from lockmodel.measure.bench.program import ENVIRONMENT, LoopProgram
 
 WARMUP_SHARE = 0.25
 WARMUP_MOST_S = 0.5
@@ -101,12 +101,12 @@ def schedule(populations: Sequence[int], repeats: int, seed: int) -> list[tuple[
     return made
 
 
-def measure(program: Program, cpus: Sequence[int], n: int, repeat: int, seconds: float) -> Run:
+def measure(program: LoopProgram, cpus: Sequence[int], n: int, repeat: int, seconds: float) -> Run:
     """Measure the throughput of n processes once.
 
     Parameters
     ----------
-    program : Program
+    program : LoopProgram
         What loops.
     cpus : sequence of int
         CPUs in the order in which processes get them; again from the first if n is larger.

@@ -22,14 +22,14 @@ class Cpu:
 
 def cpu_list(text: str) -> tuple[int, ...]:
     """Return the numbers of a list like "0-3,8"; what is no list is empty."""
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in text.strip().split(","):
         match = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", part.strip())
         if match is None:
             continue
         first, last = int(match[1]), int(match[2] or match[1])
-        found.update(range(first, min(last, MOST_CPUS) + 1))
-    return tuple(sorted(found))
+        numbers.update(range(first, min(last, MOST_CPUS) + 1))
+    return tuple(sorted(numbers))
 
 
 def lscpu_fields(text: str) -> dict[str, str]:
@@ -38,29 +38,29 @@ def lscpu_fields(text: str) -> dict[str, str]:
         rows = json.loads(text)["lscpu"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return {}
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     todo = list(rows) if isinstance(rows, list) else []
     while todo:
         row = todo.pop()
         if not isinstance(row, dict):
             continue
         if isinstance(row.get("field"), str) and isinstance(row.get("data"), str):
-            found[row["field"].rstrip(":")] = row["data"]
+            fields[row["field"].rstrip(":")] = row["data"]
         children = row.get("children", [])
         todo += children if isinstance(children, list) else []
-    return found
+    return fields
 
 
 def lscpu_table(text: str) -> tuple[Cpu, ...]:
     """Return the CPUs of `lscpu -p=CPU,CORE,SOCKET,NODE`; an empty cell is 0."""
-    found = []
+    cpus = []
     for line in text.splitlines():
         cells = line.strip().split(",")
         if line.startswith("#") or len(cells) < 4 or not cells[0].isdigit():
             continue
         number, core, socket, node = (int(cell) if cell.isdigit() else 0 for cell in cells[:4])
-        found.append(Cpu(number, core, socket, node))
-    return tuple(found)
+        cpus.append(Cpu(number, core, socket, node))
+    return tuple(cpus)
 
 
 def keyed(text: str) -> dict[str, int]:
@@ -89,7 +89,7 @@ def cgroup_path(text: str, controller: str = "") -> str | None:
 
 def file_system(mountinfo: str, path: str) -> str:
     """Return the type of the file system that holds an absolute path, or ""."""
-    best, found = -1, ""
+    best, kind = -1, ""
     for line in mountinfo.splitlines():
         before, dash, after = line.partition(" - ")
         fields = before.split()
@@ -98,8 +98,8 @@ def file_system(mountinfo: str, path: str) -> str:
         point = re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), fields[4])
         inside = path == point or path.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= best:
-            best, found = len(point), after.split()[0]
-    return found
+            best, kind = len(point), after.split()[0]
+    return kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +113,14 @@ class CpuTime:
 
 def cpu_times(text: str) -> dict[int, CpuTime]:
     """Return the times of every CPU in /proc/stat (guest time is part of user time)."""
-    found = {}
+    times = {}
     for match in re.finditer(r"(?m)^cpu(\d{1,6}) ([\d ]+)$", text):
         ticks = [int(part) for part in match[2].split()][:8]
         ticks += [0] * (8 - len(ticks))
         user, nice, system, idle, iowait, irq, softirq, steal = ticks
         busy = user + nice + system + irq + softirq
-        found[int(match[1])] = CpuTime(busy, steal, busy + idle + iowait + steal)
-    return found
+        times[int(match[1])] = CpuTime(busy, steal, busy + idle + iowait + steal)
+    return times
 
 
 def options_on(config: str, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from lockmodel.errors import ScenarioError, shown
 from lockmodel.measure.shares import stacks
-from lockmodel.measure.shares.profile import MOST_NAME, Profile, Site, make
+from lockmodel.measure.shares.profile import MOST_NAME, Profile, ProfileSite, make
 from lockmodel.observe.text import Text
 
 TITLE = "JSON with shares per site"
@@ -96,7 +96,7 @@ def _profile(origin: str, index: int, one: Any) -> Profile:
             )
     digits = max(getattr(value, "digits", DEFAULT_DIGITS) for value in values.values())
     sites = [
-        Site(site[:MOST_NAME], float(value), stacks.from_name(site[:1000]))
+        ProfileSite(site[:MOST_NAME], float(value), stacks.from_name(site[:1000]))
         for site, value in values.items()
     ]
     samples = KEYS[keys[0]]

@@ -82,8 +82,8 @@ def log_prior(sites: int, largest: int) -> np.ndarray:
     levels = np.arange(1.0, PRIOR_END * largest + 1.0)
     terms = -sites * np.log(levels) - np.log(levels * (levels + 1.0))
     tails = np.logaddexp.accumulate(terms[::-1])[::-1]
-    found: np.ndarray = tails[:largest]
-    return found
+    prior: np.ndarray = tails[:largest]
+    return prior
 
 
 def log_chance(shares: np.ndarray) -> float:
@@ -94,8 +94,8 @@ def log_chance(shares: np.ndarray) -> float:
 
 def counting_variance(samples: np.ndarray) -> np.ndarray:
     """Return the relative variance of counts of samples (Poisson): 1 / samples."""
-    found: np.ndarray = 1.0 / np.maximum(samples, 1.0)
-    return found
+    variance: np.ndarray = 1.0 / np.maximum(samples, 1.0)
+    return variance
 
 
 def rounding_variance(shares: np.ndarray, step: float) -> np.ndarray:

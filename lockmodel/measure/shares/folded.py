@@ -33,7 +33,7 @@ def read(text: Text) -> list[Profile]:
     ScenarioError
         A line is not a stack and a number, or no stack waits for a lock.
     """
-    found = []
+    paths = []
     for line in text.filled:
         if line.text.startswith("#"):
             continue
@@ -47,14 +47,14 @@ def read(text: Text) -> list[Profile]:
             value = number(match[2])
         except BadNumberError as bad:
             raise ScenarioError(f"{text.origin}:{line.number}: {match[2][:40]} is {bad}") from None
-        found.append((tuple(reversed(match[1].split(";"))), value))
-    sites, left = stacks.group(found)
+        paths.append((tuple(reversed(match[1].split(";"))), value))
+    sites, left = stacks.group(paths)
     if not sites:
         raise ScenarioError(
             f"{text.origin}: no stack holds a function that waits for a lock (osq_lock, "
             f"native_queued_spin_lock_slowpath, ..); profile the kernel too (`perf record -a -g`)"
         )
-    samples = sum(value for _, value in found)
+    samples = sum(value for _, value in paths)
     counted = 1.0 if samples <= MOST_SAMPLES else None
     if counted is None:
         left = (*left, f"values add up to {samples:.2g}: taken as times, their noise is not known")

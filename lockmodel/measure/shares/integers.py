@@ -44,7 +44,7 @@ ASSUMPTIONS = (
 
 
 @dataclass(frozen=True)
-class Candidate:
+class IntegerSet:
     """One set of integers.
 
     Attributes
@@ -72,7 +72,7 @@ class Shares:
     ----------
     profile : Profile
         What was read.
-    best, runner_up : Candidate
+    best, runner_up : IntegerSet
         The likeliest integers and the next.
     unit : float
         Waiting of one acquire, in the unit of the profile's values.
@@ -85,8 +85,8 @@ class Shares:
     """
 
     profile: Profile
-    best: Candidate
-    runner_up: Candidate
+    best: IntegerSet
+    runner_up: IntegerSet
     unit: float
     noise: float
     odds_against_chance: float
@@ -105,35 +105,35 @@ class Shares:
     @property
     def by_model_site(self) -> dict[str, int]:
         """Acquires per site of the traced tables, for the sites whose stack tells."""
-        found: dict[str, int] = {}
+        integers: dict[str, int] = {}
         for site, count in zip(self.profile.sites, self.best.acquires, strict=True):
             if site.model_site is not None:
-                found[site.model_site] = found.get(site.model_site, 0) + count
-        return found
+                integers[site.model_site] = integers.get(site.model_site, 0) + count
+        return integers
 
     def doubts(self) -> tuple[str, ...]:
         """Return why the integers must not be relied on; empty if they may."""
-        found = []
+        doubts = []
         sites = len(self.profile.sites)
         if sites < 2:
             return ("one site alone fits any count; the profile must tell sites apart",)
         if self.odds_against_chance < LEAST_ODDS:
-            found.append(
+            doubts.append(
                 f"integers explain the shares {_against(self.odds_against_chance)} arbitrary "
                 f"numbers would; {LEAST_ODDS:g} times better is asked"
             )
         if self.runner_up.odds < LEAST_ODDS:
-            found.append(
+            doubts.append(
                 f"{_listed(self.runner_up.acquires)} (total {self.runner_up.total}) is nearly as "
                 f"likely as {_listed(self.best.acquires)} (total {self.best.total}): odds "
                 f"{self.runner_up.odds:.2g}, {LEAST_ODDS:g} are asked"
             )
-        if not found and self.probability < LEAST_PROBABILITY:
-            found.append(
+        if not doubts and self.probability < LEAST_PROBABILITY:
+            doubts.append(
                 f"{_listed(self.best.acquires)} has a probability of {self.probability:.0%} only, "
                 f"the rest is spread over other integers"
             )
-        return tuple(found)
+        return tuple(doubts)
 
     def trusted(self) -> Shares:
         """Return itself; raises NotTrustworthyError, with the reasons, if integers are doubtful."""
@@ -213,8 +213,8 @@ def search(profile: Profile) -> Shares:
     others = float(np.exp(np.clip(weight - weight[first], -690.0, 0.0)).sum())
     return Shares(
         profile,
-        Candidate(tuple(map(int, winner)), 1.0),
-        Candidate(tuple(map(int, vectors[second])), _odds(weight[first] - weight[second])),
+        IntegerSet(tuple(map(int, winner)), 1.0),
+        IntegerSet(tuple(map(int, vectors[second])), _odds(weight[first] - weight[second])),
         math.exp(log_unit),
         float(sigma[first]),
         _odds(-chance),
@@ -235,8 +235,8 @@ def neighbours(vectors: np.ndarray) -> np.ndarray:
     one = np.eye(vectors.shape[1], dtype=np.int64)
     moved = np.concatenate([vectors[:, None, :] + one, vectors[:, None, :] - one], axis=1)
     flat = moved.reshape(-1, vectors.shape[1])
-    found: np.ndarray = flat[(flat >= 1).all(axis=1)]
-    return found
+    kept: np.ndarray = flat[(flat >= 1).all(axis=1)]
+    return kept
 
 
 def _odds(log_odds: float) -> float:

@@ -26,7 +26,7 @@ STEP = 0.01
 
 
 @dataclass(frozen=True)
-class Entry:
+class ReportLine:
     """A line of the report: percentages, function, and the lines of its call graph."""
 
     children: float
@@ -56,38 +56,38 @@ def read(text: Text) -> list[Profile]:
     chosen = [e for e in waiting if e.own > e.children / 2]
     if not chosen and waiting:  # printed without the innermost function's own entry
         chosen = [max(waiting, key=lambda e: e.children)]
-    found: list[tuple[tuple[str, ...], float]] = []
+    weighted: list[tuple[tuple[str, ...], float]] = []
     cut = 0.0
     for entry in chosen:
         paths, lost = _paths(entry)
-        found += paths
+        weighted += paths
         cut += lost
-    sites, left = stacks.group(found)
+    sites, left = stacks.group(weighted)
     if not sites:
         raise ScenarioError(
             f"{text.origin}: no entry of a function that waits for a lock (osq_lock, "
             f"native_queued_spin_lock_slowpath, ..) has callers below it; {REMEDY}"
         )
-    if cut > LEAST_CUT * sum(value for _, value in found):
+    if cut > LEAST_CUT * sum(value for _, value in weighted):
         left = (*left, f"{cut:.2f} % of the samples wait below branches that perf left out")
     counted = None if samples is None else samples / 100
     return [make(text.origin, sites, counted=counted, step=STEP, left_out=left)]
 
 
-def _entries(text: Text) -> tuple[list[Entry], float | None]:
+def _entries(text: Text) -> tuple[list[ReportLine], float | None]:
     """Return the entries of the first event, and how many samples they rest on if it is said."""
-    found: list[Entry] = []
+    entries: list[ReportLine] = []
     head: tuple[float, float, str] | None = None
     graph: list[str] = []
     samples = None
 
     def close() -> None:
         if head is not None:
-            found.append(Entry(*head, tuple(graph)))
+            entries.append(ReportLine(*head, tuple(graph)))
 
     for line in text.filled:
         stated = SAMPLES.fullmatch(line.text)
-        if stated is not None and found:
+        if stated is not None and entries:
             break  # another event: its percentages are of something else
         if stated is not None:
             samples = float(stated[1]) * FACTOR[stated[2]]
@@ -102,10 +102,10 @@ def _entries(text: Text) -> tuple[list[Entry], float | None]:
         function = stacks.plain(re.sub(r"\s+-\s+-$", "", entry[3]).rpartition("] ")[2])
         head, graph = (first, float(entry[2] or first), function), []
     close()
-    return found, samples
+    return entries, samples
 
 
-def _paths(entry: Entry) -> tuple[list[tuple[tuple[str, ...], float]], float]:
+def _paths(entry: ReportLine) -> tuple[list[tuple[tuple[str, ...], float]], float]:
     """Return the stacks of an entry, innermost first, and the percentage whose stack was cut.
 
     A graph is printed from the function of the entry outwards (callee) or the other way round

@@ -82,7 +82,7 @@ def paths(root: Node, percent: float) -> list[tuple[tuple[str, ...], float]]:
         Percentages of parents (`-g fractal`) are turned into percentages of all.
     """
     relative = _is_fractal(root, percent)
-    found: list[tuple[tuple[str, ...], float]] = []
+    weighted: list[tuple[tuple[str, ...], float]] = []
     todo: list[tuple[Node, tuple[str, ...], float]] = [(root, (), percent)]
     while todo:
         node, above, value = todo.pop()
@@ -95,8 +95,8 @@ def paths(root: Node, percent: float) -> list[tuple[tuple[str, ...], float]]:
             rest -= share
             todo.append((child, here, share))
         if rest > 0 and (not node.children or rest > 1e-9 * value):
-            found.append((here, rest))
-    return found
+            weighted.append((here, rest))
+    return weighted
 
 
 def _is_fractal(root: Node, percent: float) -> bool:

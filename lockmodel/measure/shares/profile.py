@@ -21,7 +21,7 @@ MOST_NAME = 100
 
 
 @dataclass(frozen=True)
-class Site:
+class ProfileSite:
     """One place that waits.
 
     Attributes
@@ -47,7 +47,7 @@ class Profile:
     ----------
     name : str
         Its id, or the file.
-    sites : tuple of Site
+    sites : tuple of ProfileSite
         In the order of the file.
     counted : float or None
         Samples that one unit of `value` stands for (1 if values are samples); None: not known.
@@ -60,7 +60,7 @@ class Profile:
     """
 
     name: str
-    sites: tuple[Site, ...]
+    sites: tuple[ProfileSite, ...]
     counted: float | None = None
     step: float = 0.0
     facts: dict[str, str] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Profile:
 
 def make(
     name: str,
-    sites: list[Site],
+    sites: list[ProfileSite],
     *,
     counted: float | None = None,
     step: float = 0.0,

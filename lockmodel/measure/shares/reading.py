@@ -41,8 +41,8 @@ def choose(profiles: list[Profile], wanted: str | None) -> list[Profile]:
     """Return the profile of an id, or all for None; raises ArgumentError if there is none."""
     if wanted is None:
         return profiles
-    found = [profile for profile in profiles if profile.name == wanted]
-    if not found:
+    chosen = [profile for profile in profiles if profile.name == wanted]
+    if not chosen:
         known = [profile.name for profile in profiles]
         raise ArgumentError(f"--profile {wanted!r} is not in the file; {nearest(wanted, known)}")
-    return found
+    return chosen

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lockmodel.measure.shares.profile import Site
+from lockmodel.measure.shares.profile import ProfileSite
 
 WAITERS = frozenset(
     [
@@ -130,7 +130,9 @@ def waits(stack: Sequence[str]) -> str | None:
     return None
 
 
-def group(stacks: Sequence[tuple[Sequence[str], float]]) -> tuple[list[Site], tuple[str, ...]]:
+def group(
+    stacks: Sequence[tuple[Sequence[str], float]],
+) -> tuple[list[ProfileSite], tuple[str, ...]]:
     """Return the waiting of stacks by site, and what was left out.
 
     If any stack takes i_mmap_rwsem, only those count and their sites are the traced tables';
@@ -143,7 +145,7 @@ def group(stacks: Sequence[tuple[Sequence[str], float]]) -> tuple[list[Site], tu
 
     Returns
     -------
-    sites : list of Site
+    sites : list of ProfileSite
         Largest first.
     left_out : tuple of str
         Waiting for other locks, in words.
@@ -175,6 +177,6 @@ def _is_rwsem(names: Sequence[str]) -> bool:
     return not mutex and any(RWSEM.fullmatch(name) for name in names)
 
 
-def _sites(values: dict[str, float], known: bool) -> list[Site]:
+def _sites(values: dict[str, float], known: bool) -> list[ProfileSite]:
     order = sorted(values, key=lambda name: (-values[name], name))
-    return [Site(name[:100], values[name], name if known else None) for name in order]
+    return [ProfileSite(name[:100], values[name], name if known else None) for name in order]

@@ -63,15 +63,15 @@ class Types:
         """
         number = self.by_name.get(structure)
         try:
-            found = None if number is None else self._find(number, member, 0, set())
+            bits = None if number is None else self._find(number, member, 0, set())
         except (struct.error, ValueError):
             raise ScenarioError(f"BTF: struct {structure} is damaged; {REMEDY}") from None
-        if found is None:
+        if bits is None:
             raise ScenarioError(
                 f"BTF: struct {structure} has no member {member}; this kernel is not laid out as "
                 f"the probes expect"
             )
-        return found
+        return bits
 
     def _find(self, number: int, member: str, depth: int, tried: set[int]) -> int | None:
         """Return the offset of a member; `tried` types do not have it, so each is read once."""

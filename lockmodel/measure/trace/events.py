@@ -24,7 +24,7 @@ KINDS: tuple[Kind, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class TracedEvent:
     """One line of a trace.
 
     Attributes
@@ -63,7 +63,7 @@ class Trace:
 
     Attributes
     ----------
-    events : tuple of Event
+    events : tuple of TracedEvent
         In the order of the file.
     kernel : str or None
         Release, where the file says so.
@@ -71,6 +71,6 @@ class Trace:
         Inode number -> path.
     """
 
-    events: tuple[Event, ...]
+    events: tuple[TracedEvent, ...]
     kernel: str | None = None
     names: dict[int, str] = field(default_factory=dict)

@@ -27,7 +27,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class FileComparison:
     """Traced counts against derived ones.
 
     Attributes
@@ -65,12 +65,12 @@ def files(counted: Counted, paths: Mapping[int, str]) -> tuple[FileCount, ...]:
     paths : mapping of int to str
         Inode number -> path.
     """
-    found = []
+    by_file = []
     for inode, name in names(counted, paths).items():
         counts = {where: both for (i, where), both in counted.counts.items() if i == inode}
         sites = {where: SiteCount(*counts[where]) for where in SITES if where in counts}
-        found.append(FileCount(name, _role(name), UNKNOWN, sites))
-    return tuple(sorted(found, key=lambda file: (-file.acquires, -file.operations, file.name)))
+        by_file.append(FileCount(name, _role(name), UNKNOWN, sites))
+    return tuple(sorted(by_file, key=lambda file: (-file.acquires, -file.operations, file.name)))
 
 
 def _role(name: str) -> Role:
@@ -78,7 +78,7 @@ def _role(name: str) -> Role:
     return "libc" if name == LIBC else "loader" if name == LOADER else "library"
 
 
-def compare(traced: Sequence[FileCount], derived: Sequence[FileCount]) -> Comparison:
+def compare(traced: Sequence[FileCount], derived: Sequence[FileCount]) -> FileComparison:
     """Return where traced counts and those derived from the files differ."""
     ours, theirs = _flat(traced), _flat(derived)
     keys = sorted({*ours, *theirs})
@@ -87,7 +87,7 @@ def compare(traced: Sequence[FileCount], derived: Sequence[FileCount]) -> Compar
         for key in keys
         if ours.get(key) != theirs.get(key)
     ]
-    return Comparison(len(keys), tuple(differences))
+    return FileComparison(len(keys), tuple(differences))
 
 
 def _flat(files: Sequence[FileCount]) -> dict[tuple[str, str], tuple[int, int]]:

@@ -17,7 +17,7 @@ from itertools import pairwise
 from statistics import median
 
 from lockmodel.errors import ScenarioError
-from lockmodel.measure.trace.events import Event
+from lockmodel.measure.trace.events import TracedEvent
 from lockmodel.measure.trace.sites import site
 
 EMPTY = 20
@@ -68,7 +68,7 @@ class Section:
 
     Attributes
     ----------
-    taken : Event
+    taken : TracedEvent
         The dw or dwk.
     ticks : float
         From the return of down_write to the entry of up_write.
@@ -82,7 +82,7 @@ class Section:
         Whether a stack was recorded in between: for a semaphore that looked like that of a file.
     """
 
-    taken: Event
+    taken: TracedEvent
     ticks: float
     nested: int
     entering: float
@@ -121,13 +121,13 @@ class HeldSite:
 class _Thread:
     """What one thread holds while its trace is read."""
 
-    entered: Event | None = None
+    entered: TracedEvent | None = None
     acquires: int = 0
     entering: float = 0.0
     stacks: int = 0
-    held: list[tuple[Event, float, float, int, float, int]] = field(default_factory=list)
+    held: list[tuple[TracedEvent, float, float, int, float, int]] = field(default_factory=list)
 
-    def enter(self, event: Event) -> None:
+    def enter(self, event: TracedEvent) -> None:
         self.entered = event
 
     def begin(self, time: float) -> None:
@@ -141,7 +141,7 @@ class _Thread:
         self.held.append((self.entered, time, own, *state))
         self.entered = None
 
-    def end(self, event: Event) -> list[Section]:
+    def end(self, event: TracedEvent) -> list[Section]:
         # The last one: a lock that was let go of in another way (downgraded) is still there.
         places = range(len(self.held) - 1, -1, -1)
         at = next((i for i in places if self.held[i][0].address == event.address), None)
@@ -159,13 +159,13 @@ class _Thread:
         return [section]
 
 
-def sections(events: Sequence[Event]) -> list[Section]:
+def sections(events: Sequence[TracedEvent]) -> list[Section]:
     """Return the sections of a trace, in the order of their ends.
 
     A section without an end, or that begins before the trace, is left out.
     """
     threads: dict[int, _Thread] = defaultdict(_Thread)
-    found = []
+    closed = []
     for event in events:
         thread = threads[event.pid]
         if event.kind in ("dw", "dwk"):
@@ -173,16 +173,16 @@ def sections(events: Sequence[Event]) -> list[Section]:
         elif event.kind in RETURNS:
             thread.begin(event.time)
         elif event.kind == "up":
-            found += thread.end(event)
-    return found
+            closed += thread.end(event)
+    return closed
 
 
-def costs(calibration: Sequence[Event], count: int, ticks_without: int) -> Costs:
+def costs(calibration: Sequence[TracedEvent], count: int, ticks_without: int) -> Costs:
     """Return what the probes cost.
 
     Parameters
     ----------
-    calibration : sequence of Event
+    calibration : sequence of TracedEvent
         Of `count` sections of `EMPTY` instructions in a row.
     count : int
     ticks_without : int
@@ -193,31 +193,31 @@ def costs(calibration: Sequence[Event], count: int, ticks_without: int) -> Costs
     ScenarioError
         The trace does not hold those sections.
     """
-    found = [each for each in sections(calibration) if each.taken.kind == "dwk"]
+    timed = [each for each in sections(calibration) if each.taken.kind == "dwk"]
     starts = [e.time for e in calibration if e.kind == "dwk"]
-    if len(found) < count // 2 or len(starts) < 2:
+    if len(timed) < count // 2 or len(starts) < 2:
         raise ScenarioError(
-            f"lab: {len(found)} of {count} calibration sections were traced; this kernel takes "
+            f"lab: {len(timed)} of {count} calibration sections were traced; this kernel takes "
             f"mmap_lock in another way in prctl(PR_SET_THP_DISABLE), so held instructions cannot "
             f"be counted (leave them out by --no-held)"
         )
     gaps = [b - a for a, b in pairwise(starts)]
-    inside = median(each.ticks for each in found) - EMPTY
+    inside = median(each.ticks for each in timed) - EMPTY
     return Costs(
         inside=inside,
         whole=median(gaps) - ticks_without / count,
-        entering=median(each.own for each in found),
+        entering=median(each.own for each in timed),
     )
 
 
 def held(
-    events: Sequence[Event], wanted: Collection[tuple[int, str]], mappers: int, cost: Costs
+    events: Sequence[TracedEvent], wanted: Collection[tuple[int, str]], mappers: int, cost: Costs
 ) -> list[HeldSite]:
     """Return held instructions of these files at these sites.
 
     Parameters
     ----------
-    events : sequence of Event
+    events : sequence of TracedEvent
         With times in instructions, and stacks at the acquires of these files.
     wanted : collection of (inode, site)
     mappers : int
@@ -225,9 +225,9 @@ def held(
     cost : Costs
     """
     samples: dict[tuple[int, str], list[tuple[float, int]]] = defaultdict(list)
-    found = [each for each in sections(events) if each.taken.kind == "dw" and each.taken.stack]
-    locks = _locks([each.taken for each in found])
-    for each in found:
+    exclusive = [each for each in sections(events) if each.taken.kind == "dw" and each.taken.stack]
+    locks = _locks([each.taken for each in exclusive])
+    for each in exclusive:
         taken = each.taken
         where = (taken.inode, site(taken.stack))
         if where in wanted and not each.recorded and locks[taken.inode] == taken.address:
@@ -248,7 +248,7 @@ def held(
     ]
 
 
-def _locks(taken: Sequence[Event]) -> dict[int, int]:
+def _locks(taken: Sequence[TracedEvent]) -> dict[int, int]:
     """Return the semaphore of each inode number: the one that has it most often.
 
     The number is read from where a file's lock would have it, so now and then the semaphore of

@@ -8,10 +8,10 @@ then no acquire fits a tree.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from lockmodel.errors import ArgumentError, shown
+from lockmodel.measure.acquires.kernels import major_minor
 from lockmodel.measure.trace.btf import Types
 
 
@@ -35,11 +35,6 @@ class Offsets:
     lock: int
     inode: int
     source: str
-
-    @property
-    def distance(self) -> int:
-        """Bytes from the root of the tree to the lock."""
-        return self.lock - self.tree
 
 
 STATED = {
@@ -74,8 +69,8 @@ def stated(release: str) -> Offsets:
     ArgumentError
         It is no release, or none is stated for it.
     """
-    found = re.fullmatch(r"v?([0-9]{1,4})\.([0-9]{1,4})([.+-][\w.+~-]*)?", release, re.ASCII)
-    series = f"{found[1]}.{found[2]}" if found else None
+    number = major_minor(release)
+    series = f"{number[0]}.{number[1]}" if number else None
     if series not in STATED:
         raise ArgumentError(
             f"--kernel {shown(release)}: no offsets are stated for it; known: "

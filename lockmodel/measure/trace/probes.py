@@ -21,7 +21,6 @@ import re
 
 from lockmodel.measure.trace.offsets import Offsets
 
-EVENTS = ("dw", "ins", "rem", "insa", "frk", "exe", "ext")
 BUFFER_KB = 40_000
 OTHERS = '/comm != "bpftrace"/'
 """bpftrace takes locks when it prints, which it would print in turn."""

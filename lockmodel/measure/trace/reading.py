@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import IO
 
 from lockmodel.errors import FileError, ScenarioError, shortened
-from lockmodel.measure.trace.events import KINDS, Event, Trace
+from lockmodel.measure.trace.events import KINDS, Trace, TracedEvent
 
 LARGEST = 1 << 30
 LONGEST_LINE = 4096
@@ -81,7 +81,7 @@ def names(path: str) -> dict[int, str]:
     ScenarioError
         A line is not a number and a path.
     """
-    found = {}
+    named = {}
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             for number, line in enumerate(_lines(stream, path), 1):
@@ -91,9 +91,9 @@ def names(path: str) -> dict[int, str]:
                 match = NAMED.fullmatch(text)
                 turned = NAMED_LAST.fullmatch(text)
                 if match is not None:
-                    found[int(match[1])] = match[2]
+                    named[int(match[1])] = match[2]
                 elif turned is not None:
-                    found[int(turned[2])] = turned[1]
+                    named[int(turned[2])] = turned[1]
                 else:
                     raise ScenarioError(
                         f"{path}: line {number}: {shortened(text)!r} is not INODE PATH; make it by "
@@ -101,7 +101,7 @@ def names(path: str) -> dict[int, str]:
                     )
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from None
-    return found
+    return named
 
 
 def _lines(stream: IO[str], path: str) -> Iterator[str]:
@@ -127,7 +127,7 @@ def parse(lines: Iterable[str], path: str) -> Trace:
     ScenarioError
         There are no events of these probes, or some were lost.
     """
-    events: list[Event] = []
+    events: list[TracedEvent] = []
     stack: list[str] | None = None
     owner: int | None = None  # event whose stack it is
     last: dict[int, int] = {}  # thread -> its last event, if that is one of the probes'
@@ -197,9 +197,9 @@ def _refuse_lost(line: str, number: int, path: str) -> None:
         )
 
 
-def _event(kind: str, pid: int | str, comm: str, rest: str, time: str, number: int) -> Event:
+def _event(kind: str, pid: int | str, comm: str, rest: str, time: str, number: int) -> TracedEvent:
     address, inode = ADDRESS.search(rest), INODE.search(rest)
-    return Event(
+    return TracedEvent(
         kind=kind,  # type: ignore[arg-type]  # one of KINDS: its callers look
         pid=int(pid),
         comm=comm,

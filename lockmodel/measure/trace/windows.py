@@ -19,7 +19,7 @@ from itertools import pairwise
 
 from lockmodel.errors import NotTrustworthyError, ScenarioError
 from lockmodel.measure.acquires.loops import DUPLICATE
-from lockmodel.measure.trace.events import OPERATIONS, Event, Trace
+from lockmodel.measure.trace.events import OPERATIONS, Trace, TracedEvent
 from lockmodel.measure.trace.sites import site
 
 LOOK_BACK = 8
@@ -116,11 +116,11 @@ def count(trace: Trace) -> Counted:
             "executed a program, nor three begin_new_exec (exe) of one process; trace a loop of "
             "at least three iterations"
         )
-    found = [_window(acquires, pids, first, last) for pids, first, last in spans]
-    (most, times), *_ = Counter(found).most_common()
-    if 2 * times <= len(found) and len(found) > 1:
+    windows = [_window(acquires, pids, first, last) for pids, first, last in spans]
+    (most, times), *_ = Counter(windows).most_common()
+    if 2 * times <= len(windows) and len(windows) > 1:
         raise NotTrustworthyError(
-            f"trace: the {len(found)} iterations differ, at most {times} are equal; trace again "
+            f"trace: the {len(windows)} iterations differ, at most {times} are equal; trace "
             f"with nothing else running, or a loop that does the same each time"
         )
     if most.shared:
@@ -133,10 +133,10 @@ def count(trace: Trace) -> Counted:
         raise ScenarioError(
             "trace: its iterations take no lock of a file; trace a loop that starts a program"
         )
-    return Counted(_loop(events, spans, counts), len(found), times, counts, distance)
+    return Counted(_loop(events, spans, counts), len(windows), times, counts, distance)
 
 
-def _distance(events: Sequence[Event]) -> int:
+def _distance(events: Sequence[TracedEvent]) -> int:
     """Return the bytes from root to lock that explain the tree operations."""
     recent: dict[int, deque[int]] = defaultdict(lambda: deque(maxlen=LOOK_BACK))
     votes: Counter[int] = Counter()
@@ -168,13 +168,13 @@ def _distance(events: Sequence[Event]) -> int:
     return distance
 
 
-def _acquires(events: Sequence[Event], distance: int) -> list[Acquire]:
+def _acquires(events: Sequence[TracedEvent], distance: int) -> list[Acquire]:
     """Return the acquires of locks that have a tree, with their operations."""
     inodes = {e.address: e.inode for e in events if e.kind in OPERATIONS}
     last: dict[tuple[int, int], int] = {}
     covered: Counter[int] = Counter()
     shown: dict[int, int] = {}
-    taken: list[tuple[int, Event]] = []
+    taken: list[tuple[int, TracedEvent]] = []
     for at, event in enumerate(events):
         if event.kind == "dw" and event.address - distance in inodes:
             taken.append((at, event))
@@ -201,7 +201,7 @@ Span = tuple[frozenset[int], int, int]
 """Threads, first and last event of a window."""
 
 
-def _spans(events: Sequence[Event]) -> list[Span]:
+def _spans(events: Sequence[TracedEvent]) -> list[Span]:
     """Return the windows of the process that shows most of them.
 
     The first begin_new_exec of a process drops another program's mappings, so it begins none.
@@ -218,7 +218,7 @@ def _spans(events: Sequence[Event]) -> list[Span]:
     return max(best, alone, key=len)
 
 
-def _children(events: Sequence[Event], parent: int) -> Iterator[Span]:
+def _children(events: Sequence[TracedEvent], parent: int) -> Iterator[Span]:
     """Yield the windows of a process that forks: it and the child it made, until that is gone.
 
     The child is the first new thread that executes a program (its name is no help: ftrace prints
@@ -240,7 +240,7 @@ def _children(events: Sequence[Event], parent: int) -> Iterator[Span]:
             yield family, first, own[-1] + 1
 
 
-def _family(events: Sequence[Event], parent: int, seen: set[int]) -> frozenset[int]:
+def _family(events: Sequence[TracedEvent], parent: int, seen: set[int]) -> frozenset[int]:
     """Return a process and all that descend from it, as far as the order of events tells.
 
     A new thread is taken for the child of who forked last and has no child yet. Where that may be
@@ -275,7 +275,7 @@ def _window(acquires: Sequence[Acquire], pids: frozenset[int], first: int, last:
     return Window(tuple(sorted(counts.items())), shared)
 
 
-def _loop(events: Sequence[Event], spans: Sequence[Span], counts: Iterable[Taken]) -> str:
+def _loop(events: Sequence[TracedEvent], spans: Sequence[Span], counts: Iterable[Taken]) -> str:
     """Return the loop: vfork duplicates no mapping, execl has no child."""
     if len(spans[0][0]) == 1:
         return "execl"

@@ -59,14 +59,14 @@ def recognise(text: Text) -> str:
         It is empty, or of no known format, or of several.
     """
     _not_empty(text)
-    found = [name for name in FORMATS if module(name).sniff(text)]
-    if len(found) == 1:
-        return found[0]
+    names = [name for name in FORMATS if module(name).sniff(text)]
+    if len(names) == 1:
+        return names[0]
     first = text.filled[0]
     where = f"{text.origin}:{first.number}: {shortened(first.text.strip())!r}"
-    if found:
+    if names:
         raise ScenarioError(
-            f"{where}: may be {' or '.join(found)}; say --format {found[0]}, or cut the file in two"
+            f"{where}: may be {' or '.join(names)}; say --format {names[0]}, or cut the file in two"
         )
     raise ScenarioError(f"{where}: not recognised; {_KNOWN}")
 

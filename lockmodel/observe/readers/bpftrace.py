@@ -27,7 +27,7 @@ Edges = tuple[float, float, int]
 """Lower and upper edge (unbounded: infinite) in the script's unit, and the count."""
 
 
-def unit_of(found: Collector, line: Line, name: str) -> str:
+def unit_of(collector: Collector, line: Line, name: str) -> str:
     """Return the unit of a map's times: of its name, else of the options.
 
     Raises
@@ -38,25 +38,27 @@ def unit_of(found: Collector, line: Line, name: str) -> str:
     suffix = SUFFIX.search(name.lower())
     if suffix:
         unit = UNITS[suffix[1] or suffix[2]]
-        found.warn(f"@{name} is taken to be in {unit}, from its name")
+        collector.warn(f"@{name} is taken to be in {unit}, from its name")
         return unit
-    if found.options.unit is None:
-        raise found.error(line, f"@{name or ''} does not say its unit: give --unit ns (or us, ms)")
-    return found.options.unit
+    if collector.options.unit is None:
+        raise collector.error(
+            line, f"@{name or ''} does not say its unit: give --unit ns (or us, ms)"
+        )
+    return collector.options.unit
 
 
-def quantity_of(found: Collector, line: Line, name: str) -> str:
+def quantity_of(collector: Collector, line: Line, name: str) -> str:
     """Return "hold" or "wait" from a map's name, else from the options."""
     low = name.lower()
     if HOLD.search(low):
         return "hold"
     if WAIT.search(low):
         return "wait"
-    if found.options.quantity is None:
-        raise found.error(
+    if collector.options.quantity is None:
+        raise collector.error(
             line, f"@{name} does not say what it times: give --quantity hold or --quantity wait"
         )
-    return found.options.quantity
+    return collector.options.quantity
 
 
 def where(key: str) -> dict[str, str]:
@@ -69,32 +71,32 @@ def where(key: str) -> dict[str, str]:
 
 
 def add_histogram(
-    found: Collector, line: Line, name: str, key: str, edges: Sequence[Edges]
+    collector: Collector, line: Line, name: str, key: str, edges: Sequence[Edges]
 ) -> None:
     """Add a histogram of hold or wait times.
 
     The value is the mean with each event in the middle of its bin; the true mean lies
     between those with all events at the lower and at the upper edges.
     """
-    unit = unit_of(found, line, name)
-    quantity = quantity_of(found, line, name)
-    bins = _bins(found, line, edges, round(1 / SECONDS[unit]))
+    unit = unit_of(collector, line, name)
+    quantity = quantity_of(collector, line, name)
+    bins = _bins(collector, line, edges, round(1 / SECONDS[unit]))
     total = sum(b.count for b in bins)
     if total == 0:
-        found.skip(line, "a histogram without events")
+        collector.skip(line, "a histogram without events")
         return
     least = sum(b.low * b.count for b in bins) / total
     middle = sum(_middle(b) * b.count for b in bins) / total
     most = sum(b.high * b.count for b in bins if b.count) / total
     if math.isinf(most):
-        found.warn(f"@{name}: events above the last bin: its mean is a lower bound")
+        collector.warn(f"@{name}: events above the last bin: its mean is a lower bound")
     else:
         label = f"@{name}[{key}]" if key else f"@{name}"
-        found.warn(
+        collector.warn(
             f"means of histograms are those of bin middles: {label} lies between {least:.3g} s and "
             f"{most:.3g} s"
         )
-    found.observe(
+    collector.observe(
         "hold_histogram" if quantity == "hold" else "mean_wait",
         middle,
         "s",
@@ -111,14 +113,14 @@ def _middle(b: Bin) -> float:
     return b.low if math.isinf(b.high) else (b.low + b.high) / 2
 
 
-def _bins(found: Collector, line: Line, edges: Sequence[Edges], per_s: int) -> list[Bin]:
+def _bins(collector: Collector, line: Line, edges: Sequence[Edges], per_s: int) -> list[Bin]:
     """Return the bins in s; they must not overlap, nor hold negative times."""
     made: list[Bin] = []
     before = 0.0
     for low, high, count in edges:
         if high <= 0:
             if count:
-                raise found.error(
+                raise collector.error(
                     line,
                     f"{count} events below 0: a time cannot be negative, the script subtracts "
                     f"the wrong way round",
@@ -126,7 +128,7 @@ def _bins(found: Collector, line: Line, edges: Sequence[Edges], per_s: int) -> l
             continue
         low = max(low, 0.0)
         if low < before or high <= low:
-            raise found.error(line, f"bins overlap at {low:g}: lines are missing or doubled")
+            raise collector.error(line, f"bins overlap at {low:g}: lines are missing or doubled")
         before = high
         made.append(Bin(low / per_s, high / per_s, count))
     while made and made[-1].count == 0:
@@ -137,19 +139,19 @@ def _bins(found: Collector, line: Line, edges: Sequence[Edges], per_s: int) -> l
 
 
 def add_statistics(
-    found: Collector, line: Line, name: str, key: str, count: int, mean: float, total: float
+    collector: Collector, line: Line, name: str, key: str, count: int, mean: float, total: float
 ) -> None:
     """Add stats(): the mean is total / count, as bpftrace truncates its own."""
     if count == 0:
-        found.skip(line, "statistics without events")
+        collector.skip(line, "statistics without events")
         return
     if not mean - 1e-9 <= total / count < mean + 1:
-        raise found.error(
+        raise collector.error(
             line, f"average {mean:g} is not total / count = {total:g} / {count}; was a digit lost?"
         )
-    unit = unit_of(found, line, name)
-    quantity = quantity_of(found, line, name)
-    found.observe(
+    unit = unit_of(collector, line, name)
+    quantity = quantity_of(collector, line, name)
+    collector.observe(
         "hold_time" if quantity == "hold" else "mean_wait",
         total / count / round(1 / SECONDS[unit]),
         "s",
@@ -160,11 +162,11 @@ def add_statistics(
     )
 
 
-def add_number(found: Collector, line: Line, name: str, key: str, value: float) -> None:
+def add_number(collector: Collector, line: Line, name: str, key: str, value: float) -> None:
     """Add a map of counts: acquires if its name says so, else a fact."""
     if COUNT.search(name.lower()):
         if value < 0:
-            raise found.error(line, f"{value:g} acquires cannot be")
-        found.observe("acquires", value, "per run", line, **where(key))
+            raise collector.error(line, f"{value:g} acquires cannot be")
+        collector.observe("acquires", value, "per run", line, **where(key))
     else:
-        found.fact(f"@{name}[{key}]" if key else f"@{name}", value, "", line)
+        collector.fact(f"@{name}[{key}]" if key else f"@{name}", value, "", line)

@@ -26,24 +26,24 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of bpftrace's JSON (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options, traced=True)
-    for line, value in structured.objects(found, text):
+    collector = Collector(text, TITLE, REMEDY, options, traced=True)
+    for line, value in structured.objects(collector, text):
         kind, data = value.get("type"), value.get("data")
         if kind in ("hist", "lhist", "stats", "map"):
             if not isinstance(data, dict):
-                raise found.error(line, f"data = {shown(data)} must be an object")
+                raise collector.error(line, f"data = {shown(data)} must be an object")
             for name, content in data.items():
-                _map(found, line, str(kind), name.lstrip("@"), content)
+                _map(collector, line, str(kind), name.lstrip("@"), content)
         elif kind == "lost_events":
             lost = data.get("events", data) if isinstance(data, dict) else data
             if lost:
-                found.warn(f"bpftrace lost {shown(lost)} events: counts are too low")
+                collector.warn(f"bpftrace lost {shown(lost)} events: counts are too low")
         elif kind != "attached_probes":
-            found.skip(line, f"an object of type {shown(kind)}")
-    return found.reading(empty="no map has a value")
+            collector.skip(line, f"an object of type {shown(kind)}")
+    return collector.reading(empty="no map has a value")
 
 
-def _map(found: Collector, line: Line, kind: str, name: str, content: Any) -> None:
+def _map(collector: Collector, line: Line, kind: str, name: str, content: Any) -> None:
     """Add one map, with or without keys."""
     whole = kind in ("hist", "lhist") and isinstance(content, list)
     if kind == "stats" and isinstance(content, dict) and {"count", "total"} <= set(content):
@@ -51,38 +51,38 @@ def _map(found: Collector, line: Line, kind: str, name: str, content: Any) -> No
     if kind == "map" and not isinstance(content, dict):
         whole = True
     if whole:
-        _value(found, line, kind, name, "", content)
+        _value(collector, line, kind, name, "", content)
     elif isinstance(content, dict):
         for key, inner in content.items():
-            _value(found, line, kind, name, key, inner)
+            _value(collector, line, kind, name, key, inner)
     else:
-        raise found.error(line, f"@{name} = {shown(content)} is no {kind}")
+        raise collector.error(line, f"@{name} = {shown(content)} is no {kind}")
 
 
-def _value(found: Collector, line: Line, kind: str, name: str, key: str, value: Any) -> None:
+def _value(collector: Collector, line: Line, kind: str, name: str, key: str, value: Any) -> None:
     if kind == "map":
         if isinstance(value, int | float) and not isinstance(value, bool):
-            bpftrace.add_number(found, line, name, key, float(value))
+            bpftrace.add_number(collector, line, name, key, float(value))
         else:
-            found.skip(line, "a map of texts or lists")
+            collector.skip(line, "a map of texts or lists")
     elif kind == "stats":
         if not isinstance(value, dict):
-            raise found.error(line, f"{shown(value)} must be {{count, average, total}}")
-        count = structured.count(found, line, "count", value.get("count"))
-        mean = structured.number(found, line, "average", value.get("average"))
-        total = structured.number(found, line, "total", value.get("total"))
-        bpftrace.add_statistics(found, line, name, key, count, mean, total)
+            raise collector.error(line, f"{shown(value)} must be {{count, average, total}}")
+        count = structured.count(collector, line, "count", value.get("count"))
+        mean = structured.number(collector, line, "average", value.get("average"))
+        total = structured.number(collector, line, "total", value.get("total"))
+        bpftrace.add_statistics(collector, line, name, key, count, mean, total)
     else:
         if not isinstance(value, list):
-            raise found.error(line, f"{shown(value)} must be a list of bins")
-        edges = [_edges(found, line, item) for item in value]
-        bpftrace.add_histogram(found, line, name, key, edges)
+            raise collector.error(line, f"{shown(value)} must be a list of bins")
+        edges = [_edges(collector, line, item) for item in value]
+        bpftrace.add_histogram(collector, line, name, key, edges)
 
 
-def _edges(found: Collector, line: Line, item: Any) -> Edges:
+def _edges(collector: Collector, line: Line, item: Any) -> Edges:
     if not isinstance(item, dict) or not {"min", "max"} & set(item):
-        raise found.error(line, f"bin {shown(item)} must be {{min, max, count}}")
-    count = structured.count(found, line, "count", item.get("count"))
-    low = structured.number(found, line, "min", item["min"]) if "min" in item else -math.inf
-    high = structured.number(found, line, "max", item["max"]) + 1 if "max" in item else math.inf
+        raise collector.error(line, f"bin {shown(item)} must be {{min, max, count}}")
+    count = structured.count(collector, line, "count", item.get("count"))
+    low = structured.number(collector, line, "min", item["min"]) if "min" in item else -math.inf
+    high = structured.number(collector, line, "max", item["max"]) + 1 if "max" in item else math.inf
     return low, high, count

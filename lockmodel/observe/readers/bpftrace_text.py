@@ -53,36 +53,36 @@ class _State:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of bpftrace's maps (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options, traced=True)
+    collector = Collector(text, TITLE, REMEDY, options, traced=True)
     state = _State()
     for line in text.filled:
         stripped = line.text.strip()
         if state.opened:
-            _inside_key(found, state, line)
+            _inside_key(collector, state, line)
         elif row := BIN.fullmatch(line.text):
-            _bin(found, state, line, row)
+            _bin(collector, state, line, row)
         elif name := NAME.fullmatch(stripped):
-            _finish(found, state)
-            _begin(found, state, line, name[1], name[2] or "", name[3])
+            _finish(collector, state)
+            _begin(collector, state, line, name[1], name[2] or "", name[3])
         elif opened := OPENED.fullmatch(stripped):
-            _finish(found, state)
+            _finish(collector, state)
             state.line, state.name, state.key = line, opened[1], opened[2].strip()
             state.opened = True
         elif lost := LOST.fullmatch(stripped):
-            found.warn(f"bpftrace lost {lost[1]} events: counts are too low")
+            collector.warn(f"bpftrace lost {lost[1]} events: counts are too low")
         elif NOISE.fullmatch(stripped):
             continue
         elif "|" in line.text and stripped[:1] in ("[", "("):
-            raise found.error(line, "a bin '[low, high)  count |@@@|' was expected: cut off?")
+            raise collector.error(line, "a bin '[low, high)  count |@@@|' was expected: cut off?")
         else:
-            found.skip(line, "printed by the script")
+            collector.skip(line, "printed by the script")
     if state.opened:
-        raise found.error(state.line, "a key that is not closed by ']:': cut off?")
-    _finish(found, state)
-    return found.reading(empty="no map has a value")
+        raise collector.error(state.line, "a key that is not closed by ']:': cut off?")
+    _finish(collector, state)
+    return collector.reading(empty="no map has a value")
 
 
-def _inside_key(found: Collector, state: _State, line: Line) -> None:
+def _inside_key(collector: Collector, state: _State, line: Line) -> None:
     """Take one line of a key that is a call stack."""
     closed = CLOSED.fullmatch(line.text.strip())
     if closed is None:
@@ -90,28 +90,28 @@ def _inside_key(found: Collector, state: _State, line: Line) -> None:
         return
     state.opened = False
     key = f"{state.key} {closed[1]}".replace(",", " ")
-    _begin(found, state, state.line or line, state.name, " ".join(key.split()), closed[2])
+    _begin(collector, state, state.line or line, state.name, " ".join(key.split()), closed[2])
 
 
-def _begin(found: Collector, state: _State, line: Line, name: str, key: str, rest: str) -> None:
+def _begin(collector: Collector, state: _State, line: Line, name: str, key: str, rest: str) -> None:
     """Begin a map; one with its value on the same line is complete."""
     state.line, state.name, state.key = line, name, key
     if stats := STATS.fullmatch(rest):
         count, mean, total = (int(part[:30]) for part in stats.groups())
-        bpftrace.add_statistics(found, line, name, key, count, mean, total)
+        bpftrace.add_statistics(collector, line, name, key, count, mean, total)
         state.line = None
     elif SCALAR.fullmatch(rest):
-        bpftrace.add_number(found, line, name, key, found.number(line, "value", rest))
+        bpftrace.add_number(collector, line, name, key, collector.number(line, "value", rest))
         state.line = None
     elif rest:
-        found.skip(line, "a map of texts")
+        collector.skip(line, "a map of texts")
         state.line = None
 
 
-def _bin(found: Collector, state: _State, line: Line, row: re.Match[str]) -> None:
+def _bin(collector: Collector, state: _State, line: Line, row: re.Match[str]) -> None:
     if state.line is None:
-        raise found.error(line, "a bin without the '@name:' above it: cut off?")
-    count = found.whole(line, "count", row["count"])
+        raise collector.error(line, "a bin without the '@name:' above it: cut off?")
+    count = collector.whole(line, "count", row["count"])
     if row["below"]:
         edges = (-math.inf, _edge(row["below"]), count)
     elif row["above"]:
@@ -129,19 +129,19 @@ def _edge(text: str) -> float:
     return float(text[:30].rstrip("KMGTPE")) * 1024.0 ** POWER[letter]
 
 
-def _finish(found: Collector, state: _State) -> None:
+def _finish(collector: Collector, state: _State) -> None:
     """Add the histogram that was read, its bars held against its counts."""
     if state.line is not None:
         if state.edges:
             longest = max(count for _, _, count in state.edges)
             for (low, _, count), bar in zip(state.edges, state.bars, strict=True):
                 if longest and abs(count * BAR / longest - bar) > 1:
-                    raise found.error(
+                    raise collector.error(
                         state.line,
                         f"the bar of {count} events at {low:g} does not fit the largest bin of "
                         f"{longest}: a line is wrong or missing",
                     )
-            bpftrace.add_histogram(found, state.line, state.name, state.key, state.edges)
+            bpftrace.add_histogram(collector, state.line, state.name, state.key, state.edges)
         else:
-            found.skip(state.line, "a map without values")
+            collector.skip(state.line, "a map without values")
     state.line, state.edges, state.bars = None, [], []

@@ -29,48 +29,48 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of hyperfine's JSON (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options)
-    value = structured.parse(found, text.whole)
+    collector = Collector(text, TITLE, REMEDY, options)
+    value = structured.parse(collector, text.whole)
     results = value.get("results") if isinstance(value, dict) else None
     if not isinstance(results, list):
-        raise found.error(None, "a list 'results' was expected")
+        raise collector.error(None, "a list 'results' was expected")
     for i, result in enumerate(results):
         if not isinstance(result, dict):
-            raise found.error(None, f"results[{i}] = {shown(result)} must be an object")
-        _result(found, i, result)
+            raise collector.error(None, f"results[{i}] = {shown(result)} must be an object")
+        _result(collector, i, result)
     if options.iterations is None:
-        found.warn(
+        collector.warn(
             "one run of the command counts as one iteration; if it makes K (all tasks together), "
             "give --iterations K"
         )
-    return found.reading(empty="there is no result")
+    return collector.reading(empty="there is no result")
 
 
-def _result(found: Collector, index: int, result: dict[str, Any]) -> None:
+def _result(collector: Collector, index: int, result: dict[str, Any]) -> None:
     here = f"results[{index}]"
     command = str(result.get("command", ""))[:200]
     times = result.get("times")
-    mean = structured.number(found, None, f"{here}.mean", result.get("mean"))
-    n = _population(found, here, result.get("parameters"))
+    mean = structured.number(collector, None, f"{here}.mean", result.get("mean"))
+    n = _population(collector, here, result.get("parameters"))
     failed = [code for code in _list(result.get("exit_codes")) if code]
     if failed:
-        found.warn(f"{command}: {len(failed)} runs failed (exit code {shown(failed[0])})")
+        collector.warn(f"{command}: {len(failed)} runs failed (exit code {shown(failed[0])})")
     if not isinstance(times, list) or not times:
-        found.warn(f"{command}: no single times, only their mean")
-        _observe(found, here, command, mean, n, None)
+        collector.warn(f"{command}: no single times, only their mean")
+        _observe(collector, here, command, mean, n, None)
         return
-    seconds = [structured.number(found, None, f"{here}.times", one) for one in times]
+    seconds = [structured.number(collector, None, f"{here}.times", one) for one in times]
     for i, one in enumerate(seconds, start=1):
-        _observe(found, here, command, one, n, i if len(seconds) > 1 else None)
+        _observe(collector, here, command, one, n, i if len(seconds) > 1 else None)
     average = sum(seconds) / len(seconds)
-    bounds = [_optional(found, f"{here}.{key}", result.get(key)) for key in ("min", "max")]
+    bounds = [_optional(collector, f"{here}.{key}", result.get(key)) for key in ("min", "max")]
     low, high = bounds
     if (low is not None and min(seconds) < low * (1 - AGREEMENT)) or (
         high is not None and max(seconds) > high * (1 + AGREEMENT)
     ):
-        raise found.error(None, f"{here}: times lie outside min and max")
+        raise collector.error(None, f"{here}: times lie outside min and max")
     if abs(average - mean) > AGREEMENT * mean:
-        found.warn(
+        collector.warn(
             f"{command}: the mean {mean:g} s is not that of the {len(seconds)} times, "
             f"{average:g} s: some are missing"
         )
@@ -80,11 +80,11 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _optional(found: Collector, key: str, value: Any) -> float | None:
-    return None if value is None else structured.number(found, None, key, value)
+def _optional(collector: Collector, key: str, value: Any) -> float | None:
+    return None if value is None else structured.number(collector, None, key, value)
 
 
-def _population(found: Collector, here: str, parameters: Any) -> int | None:
+def _population(collector: Collector, here: str, parameters: Any) -> int | None:
     """Return the population from the parameters: tasks, threads, n, ..."""
     if not isinstance(parameters, dict):
         return None
@@ -93,22 +93,22 @@ def _population(found: Collector, here: str, parameters: Any) -> int | None:
             try:
                 n = whole(str(value))
             except BadNumberError as bad:
-                raise found.error(None, f"{here}: {name} = {shown(value)} is {bad}") from None
+                raise collector.error(None, f"{here}: {name} = {shown(value)} is {bad}") from None
             if n < 1:
-                raise found.error(None, f"{here}: {name} = {n} must be at least 1")
+                raise collector.error(None, f"{here}: {name} = {n} must be at least 1")
             return n
     return None
 
 
 def _observe(
-    found: Collector, here: str, command: str, seconds: float, n: int | None, repeat: int | None
+    collector: Collector, here: str, command: str, seconds: float, n: int | None, repeat: int | None
 ) -> None:
     if seconds <= 0:
-        raise found.error(None, f"{here}: a run of {seconds:g} s cannot be")
-    if n is None and found.options.tasks is None:
-        found.warn("no parameter names the population (-P tasks 1 16): give --tasks")
-    made = (found.options.iterations or 1.0) / seconds
+        raise collector.error(None, f"{here}: a run of {seconds:g} s cannot be")
+    if n is None and collector.options.tasks is None:
+        collector.warn("no parameter names the population (-P tasks 1 16): give --tasks")
+    made = (collector.options.iterations or 1.0) / seconds
     aggregated = repeat is None
-    found.observe(
+    collector.observe(
         "throughput", made, "1/s", None, n=n, what=command, repeat=repeat, aggregated=aggregated
     )

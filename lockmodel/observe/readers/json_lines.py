@@ -32,37 +32,37 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of JSON lines (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options)
+    collector = Collector(text, TITLE, REMEDY, options)
     rows: Rows | None = None
     for line in text.filled:
         if not line.text.lstrip().startswith("{"):
-            found.skip(line, "not a JSON object")
+            collector.skip(line, "not a JSON object")
             continue
-        value = structured.parse(found, line.text, line)
-        for row in _rows(found, line, value):
-            names = columns(found, line, list(row))
+        value = structured.parse(collector, line.text, line)
+        for row in _rows(collector, line, value):
+            names = columns(collector, line, list(row))
             if rows is None:
                 if "unit" in row:
-                    found.note("unit", str(row["unit"]))
-                rows = Rows(found)
+                    collector.note("unit", str(row["unit"]))
+                rows = Rows(collector)
             cells = dict(
-                zip(names, (_cell(found, line, k, v) for k, v in row.items()), strict=True)
+                zip(names, (_cell(collector, line, k, v) for k, v in row.items()), strict=True)
             )
             cells.pop("unit", None)
             rows.add(line, cells)
-    return found.reading(empty="there is no JSON object")
+    return collector.reading(empty="there is no JSON object")
 
 
-def _rows(found: Collector, line: Line, value: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(collector: Collector, line: Line, value: dict[str, Any]) -> list[dict[str, Any]]:
     """Return one row per repeat of a JSON object."""
     if "params" not in value:
         return [value]
     params, measured = value["params"], value.get("value")
     if not isinstance(params, dict):
-        raise found.error(line, f"params = {shown(params)} must be an object")
+        raise collector.error(line, f"params = {shown(params)} must be an object")
     metric = str(value.get("metric", "throughput"))
     if not any(word in metric.lower() for word in RATE_WORDS):
-        raise found.error(line, f"metric {metric!r} is no rate: only throughput is read here")
+        raise collector.error(line, f"metric {metric!r} is no rate: only throughput is read here")
     repeats = measured if isinstance(measured, list) else [measured]
     base = {**params, "what": str(value.get("callpath", "")) or metric}
     if len(repeats) == 1:
@@ -70,9 +70,9 @@ def _rows(found: Collector, line: Line, value: dict[str, Any]) -> list[dict[str,
     return [{**base, "throughput": v, "repeat": i} for i, v in enumerate(repeats, start=1)]
 
 
-def _cell(found: Collector, line: Line, key: str, value: Any) -> str:
+def _cell(collector: Collector, line: Line, key: str, value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise found.error(line, f"{key} = {shown(value)} must be a number or a text")
+        raise collector.error(line, f"{key} = {shown(value)} must be a number or a text")
     return value if isinstance(value, str) else repr(value)

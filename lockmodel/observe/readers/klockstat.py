@@ -32,13 +32,13 @@ def kind_of(caller: str) -> str:
 
 
 def observe(
-    found: Collector, spins: Sequence[Wait], holds: Sequence[Wait], repeat: int | None
+    collector: Collector, spins: Sequence[Wait], holds: Sequence[Wait], repeat: int | None
 ) -> None:
     """Add mean waits, holds and acquires per caller; counts are of all acquires here.
 
     Parameters
     ----------
-    found : Collector
+    collector : Collector
         Where they go.
     spins, holds : sequence of Wait
         The rows of the two tables.
@@ -46,11 +46,11 @@ def observe(
         Number of the interval.
     """
     for rows, kind in ((spins, "mean_wait"), (holds, "hold_time")):
-        for row in waits.joined(found, rows):
+        for row in waits.joined(collector, rows):
             if row.count == 0 or row.total is None:
-                found.skip(row.line, "no event")
+                collector.skip(row.line, "no event")
                 continue
-            found.observe(
+            collector.observe(
                 kind,
                 row.total.value / row.count,
                 "s",
@@ -63,9 +63,9 @@ def observe(
                 count=row.count,
                 high=row.high.value if row.high else None,
             )
-    for row in waits.joined(found, holds or spins):
+    for row in waits.joined(collector, holds or spins):
         if row.count:
-            found.observe(
+            collector.observe(
                 "acquires",
                 row.count,
                 "per run",
@@ -76,4 +76,4 @@ def observe(
                 repeat=repeat,
             )
     if spins or holds:
-        found.warn(COSTS)
+        collector.warn(COSTS)

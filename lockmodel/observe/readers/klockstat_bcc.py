@@ -33,7 +33,7 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of bcc's klockstat.py (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options, traced=True)
+    collector = Collector(text, TITLE, REMEDY, options, traced=True)
     tables: list[dict[str, list[Wait]]] = []
     rows: list[Wait] | None = None
     for line in text.filled:
@@ -44,34 +44,37 @@ def read(text: Text, options: Options) -> Reading:
         elif NOISE.fullmatch(line.text.strip()):
             continue
         elif rows is None:
-            found.skip(line, "before the table")
+            collector.skip(line, "before the table")
         elif row := ROW.fullmatch(line.text):
-            rows.append(_row(found, line, row))
+            rows.append(_row(collector, line, row))
         elif FRAME.fullmatch(line.text) and rows:
             continue  # the call stack of the row above, by -s
         else:
-            raise found.error(line, "a caller and 4 whole numbers were expected: cut off?")
+            raise collector.error(line, "a caller and 4 whole numbers were expected: cut off?")
     for number, table in enumerate(tables, start=1):
         repeat = number if len(tables) > 1 else None
-        klockstat.observe(found, table.get("Spin", []), table.get("Hold", []), repeat)
+        klockstat.observe(collector, table.get("Spin", []), table.get("Hold", []), repeat)
     if len(tables) > 1:
-        found.warn(f"{len(tables)} intervals: each stands for itself and is a repeat")
-    found.warn(klockstat.MUTEX_ONLY)
-    return found.reading(empty="no table has a row")
+        collector.warn(f"{len(tables)} intervals: each stands for itself and is a repeat")
+    collector.warn(klockstat.MUTEX_ONLY)
+    return collector.reading(empty="no table has a row")
 
 
-def _row(found: Collector, line: Line, row: re.Match[str]) -> Wait:
+def _row(collector: Collector, line: Line, row: re.Match[str]) -> Wait:
     caller, mean, count, high, total = row.groups()
     for text in (mean, high, total):
-        found.whole(line, "ns", text)
-    ns = [found.time(line, "time", re.sub(r"[,.]", "", text), "ns") for text in (mean, high, total)]
+        collector.whole(line, "ns", text)
+    ns = [
+        collector.time(line, "time", re.sub(r"[,.]", "", text), "ns")
+        for text in (mean, high, total)
+    ]
     wait = Wait(
         line,
-        found.whole(line, "count", count),
+        collector.whole(line, "count", count),
         total=ns[2],
         mean=ns[0],
         high=ns[1],
         site=waits.plain_symbol(caller),
     )
-    waits.check(found, wait)
+    waits.check(collector, wait)
     return wait

@@ -49,7 +49,7 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of the libbpf klockstat (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options, traced=True)
+    collector = Collector(text, TITLE, REMEDY, options, traced=True)
     tables: dict[str, list[list[_Entry]]] = {"Wait": [], "Hold": []}
     rows: list[_Entry] | None = None
     for line in text.filled:
@@ -57,43 +57,43 @@ def read(text: Text, options: Options) -> Reading:
             rows = []
             tables[header[1]].append(rows)
         elif PER_THREAD.fullmatch(line.text):
-            raise found.error(line, "a table per thread (-P) names no lock: run it without -P")
+            raise collector.error(line, "a table per thread (-P) names no lock: run it without -P")
         elif NOISE.fullmatch(line.text.strip()):
             continue
         elif rows is None:
-            found.skip(line, "before the table")
+            collector.skip(line, "before the table")
         elif row := ROW.fullmatch(line.text):
-            rows.append(_row(found, line, row))
+            rows.append(_row(collector, line, row))
         elif rows and (longest := LONGEST.fullmatch(line.text)):
-            _longest(found, rows[-1], longest[2])
+            _longest(collector, rows[-1], longest[2])
         elif rows and FRAME.fullmatch(line.text):
             rows[-1].stack.append(line.text.strip())
         else:
-            raise found.error(line, "a caller, 3 times and a count were expected: cut off?")
+            raise collector.error(line, "a caller, 3 times and a count were expected: cut off?")
     if max(len(tables["Wait"]), len(tables["Hold"])) > 1:
-        found.warn("several tables: without -R each includes those before, so the last is read")
+        collector.warn("several tables: without -R each includes those before, so the last is read")
     last = {kind: [e.named() for e in tables[kind][-1]] if tables[kind] else [] for kind in tables}
-    klockstat.observe(found, last["Wait"], last["Hold"], None)
-    return found.reading(empty="no table has a row")
+    klockstat.observe(collector, last["Wait"], last["Hold"], None)
+    return collector.reading(empty="no table has a row")
 
 
-def _row(found: Collector, line: Line, row: re.Match[str]) -> _Entry:
+def _row(collector: Collector, line: Line, row: re.Match[str]) -> _Entry:
     caller, mean, mean_unit, count, high, high_unit, total, total_unit = row.groups()
     units = (mean_unit, high_unit, total_unit)
     if any(units) and not all(units):
-        raise found.error(line, "some times have a unit and some have none: cut off?")
+        raise collector.error(line, "some times have a unit and some have none: cut off?")
     times = [
-        found.time(line, "time", text, unit or "ns")
+        collector.time(line, "time", text, unit or "ns")
         for text, unit in zip((mean, high, total), units, strict=True)
     ]
-    number = found.whole(line, "count", count)
+    number = collector.whole(line, "count", count)
     kind = klockstat.kind_of(caller)
     wait = Wait(line, number, times[2], times[0], times[1], kind=kind)
-    waits.check(found, wait)
+    waits.check(collector, wait)
     return _Entry(wait, caller)
 
 
-def _longest(found: Collector, entry: _Entry, lock: str | None) -> None:
+def _longest(collector: Collector, entry: _Entry, lock: str | None) -> None:
     if lock and lock != NO_NAME:
         entry.lock = lock
-        found.warn("a lock's name is that of the longest event; others of the stack may differ")
+        collector.warn("a lock's name is that of the longest event; others of the stack may differ")

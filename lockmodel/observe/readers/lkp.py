@@ -48,26 +48,26 @@ class Meaning:
 
 def meaning(key: str) -> Meaning | None:
     """Return what a key says, or None if it is no observation."""
-    if found := WILL_IT_SCALE.fullmatch(key):
-        if int(found[1]) < 1:
+    if match := WILL_IT_SCALE.fullmatch(key):
+        if int(match[1]) < 1:
             return None
-        more = {"n": int(found[1]), "variant": found[2], "what": "will-it-scale"}
-        if found[3]:
+        more = {"n": int(match[1]), "variant": match[2], "what": "will-it-scale"}
+        if match[3]:
             return Meaning("idle_share", "1", 100.0, more)
         return Meaning("throughput", "1/s", 1.0, more)
-    if found := PROFILE.fullmatch(key):
-        symbol, _, stack = found[1].partition(".")
+    if match := PROFILE.fullmatch(key):
+        symbol, _, stack = match[1].partition(".")
         more = {"per": "CPU time", "lock": symbol, "site": stack}
         return Meaning("wait_share", "1", 100.0, more)
     if IDLE.fullmatch(key):
         return Meaning("idle_share", "1", 100.0)
-    if found := LOCK_STAT.fullmatch(key):
-        mode = {"-R": "read", "-W": "write"}.get(found[1][-2:], "")
-        name = found[1][:-2] if mode else found[1]
+    if match := LOCK_STAT.fullmatch(key):
+        mode = {"-R": "read", "-W": "write"}.get(match[1][-2:], "")
+        name = match[1][:-2] if mode else match[1]
         more = {"lock": name, "mode": mode, "traced": True}
-        if found[2] == "acquisitions":
+        if match[2] == "acquisitions":
             return Meaning("acquires", "per run", 1.0, more)
-        hold = found[2] == "holdtime-avg"
+        hold = match[2] == "holdtime-avg"
         more["per"] = "acquire" if hold else "contended acquire"
         return Meaning("hold_time" if hold else "mean_wait", "s", 1e6, more)
     if UNIXBENCH.fullmatch(key):

@@ -31,48 +31,50 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of lkp's statistics (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options)
-    value = structured.parse(found, text.whole)
+    collector = Collector(text, TITLE, REMEDY, options)
+    value = structured.parse(collector, text.whole)
     if not isinstance(value, dict):
-        raise found.error(None, f"an object of monitor.metric was expected, not {shown(value)}")
+        raise collector.error(None, f"an object of monitor.metric was expected, not {shown(value)}")
     for key, content in value.items():
         if key == "stats_source":
             runs = content if isinstance(content, list) else [content]
-            found.note("results", ", ".join(str(run)[:200] for run in runs[:8]))
+            collector.note("results", ", ".join(str(run)[:200] for run in runs[:8]))
         elif isinstance(content, list):
-            numbers = [structured.number(found, None, key, item) for item in content]
-            _runs(found, key, numbers)
+            numbers = [structured.number(collector, None, key, item) for item in content]
+            _runs(collector, key, numbers)
         else:
-            _one(found, key, structured.number(found, None, key, content), None)
-    return found.reading(empty="there is no number")
+            _one(collector, key, structured.number(collector, None, key, content), None)
+    return collector.reading(empty="there is no number")
 
 
-def _runs(found: Collector, key: str, numbers: list[float]) -> None:
+def _runs(collector: Collector, key: str, numbers: list[float]) -> None:
     """Add one number per run, or the mean of the samples of a run."""
     if not numbers:
-        found.warn(f"{key} has no values")
+        collector.warn(f"{key} has no values")
     elif SAMPLES.fullmatch(key):
         if not key.endswith(".time"):
-            _one(found, key, sum(numbers) / len(numbers), None)
-            found.warn("keys with a value per sample are given as the mean of the samples")
+            _one(collector, key, sum(numbers) / len(numbers), None)
+            collector.warn("keys with a value per sample are given as the mean of the samples")
     else:
         for i, number in enumerate(numbers, start=1):
-            _one(found, key, number, i if len(numbers) > 1 else None)
+            _one(collector, key, number, i if len(numbers) > 1 else None)
 
 
-def _one(found: Collector, key: str, value: float, repeat: int | None) -> None:
+def _one(collector: Collector, key: str, value: float, repeat: int | None) -> None:
     meaning = lkp.meaning(key)
     if meaning is None:
-        found.fact(key, value, "", None)
+        collector.fact(key, value, "", None)
         return
     if meaning.kind == "throughput" and value == 0:
-        found.warn(f"{key} is 0 in run {repeat or 1}: missing values are filled with 0; left out")
+        collector.warn(
+            f"{key} is 0 in run {repeat or 1}: missing values are filled with 0; left out"
+        )
         return
     if value < 0:
-        raise found.error(None, f"{key} = {value:g} must be >= 0")
+        raise collector.error(None, f"{key} = {value:g} must be >= 0")
     if meaning.warning:
-        found.warn(meaning.warning)
-    found.observe(
+        collector.warn(meaning.warning)
+    collector.observe(
         meaning.kind,
         value / meaning.divisor,
         meaning.unit,

@@ -36,48 +36,50 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of a robot's table (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options)
+    collector = Collector(text, TITLE, REMEDY, options)
     begun = False
     for line in text.filled:
         if HEADER.fullmatch(line.text):
             begun = True
         elif row := ROW.fullmatch(line.text):
             begun = True
-            _row(found, line, row)
+            _row(collector, line, row)
         elif RULE.fullmatch(line.text) or COMMITS.fullmatch(line.text):
             continue
         elif begun and BEGUN.fullmatch(line.text):
-            raise found.error(line, "'base ± s%  ±change  new ± s%  key' was expected: wrapped?")
+            raise collector.error(
+                line, "'base ± s%  ±change  new ± s%  key' was expected: wrapped?"
+            )
         else:
-            found.skip(line, "not a row of the table")
-    if found.observations:
-        found.warn(AGGREGATED)
-        found.warn(SHOWN_ABOVE)
-    return found.reading(empty="no row of a table")
+            collector.skip(line, "not a row of the table")
+    if collector.observations:
+        collector.warn(AGGREGATED)
+        collector.warn(SHOWN_ABOVE)
+    return collector.reading(empty="no row of a table")
 
 
-def _row(found: Collector, line: Line, row: re.Match[str]) -> None:
+def _row(collector: Collector, line: Line, row: re.Match[str]) -> None:
     base_text, base_spread, change_text, percent, new_text, new_spread, key = row.groups()
-    base = found.parse(printed, line, "base", base_text)
-    new = found.parse(printed, line, "new", new_text)
-    change = found.parse(printed, line, "change", change_text)
-    _check(found, line, base, new, change, bool(percent))
+    base = collector.parse(printed, line, "base", base_text)
+    new = collector.parse(printed, line, "new", new_text)
+    change = collector.parse(printed, line, "change", change_text)
+    _check(collector, line, base, new, change, bool(percent))
     meaning = lkp.meaning(key)
     if meaning is None:
-        found.fact(f"{key} (base)", base.value, "", line)
-        found.fact(f"{key} (new)", new.value, "", line)
+        collector.fact(f"{key} (base)", base.value, "", line)
+        collector.fact(f"{key} (new)", new.value, "", line)
         return
     if meaning.warning:
-        found.warn(meaning.warning)
+        collector.warn(meaning.warning)
     more = dict(meaning.more)
     mode = more.pop("variant", "")
     for name, measured, spread in (("base", base, base_spread), ("new", new, new_spread)):
         if meaning.kind == "throughput" and measured.value == 0:
-            found.skip(line, f"{key} is 0")
+            collector.skip(line, f"{key} is 0")
             return
         value = measured.value / meaning.divisor
-        sd = value * found.whole(line, "spread", spread) / 100 if spread else None
-        found.observe(
+        sd = value * collector.whole(line, "spread", spread) / 100 if spread else None
+        collector.observe(
             meaning.kind,
             value,
             meaning.unit,
@@ -91,22 +93,27 @@ def _row(found: Collector, line: Line, row: re.Match[str]) -> None:
     if meaning.kind == "throughput":
         n, what = more.get("n"), f"{more.get('what', '')}"
         gain = new.value / base.value - 1
-        found.observe("gain", gain, "1", line, n=n, what=what, variant=mode, aggregated=True)
+        collector.observe("gain", gain, "1", line, n=n, what=what, variant=mode, aggregated=True)
 
 
 def _check(
-    found: Collector, line: Line, base: Measured, new: Measured, change: Measured, relative: bool
+    collector: Collector,
+    line: Line,
+    base: Measured,
+    new: Measured,
+    change: Measured,
+    relative: bool,
 ) -> None:
     """Hold the change against base and new: relative in %, absolute for percentages."""
     if relative:
         if base.value == 0:
-            raise found.error(line, "a relative change of a base of 0")
+            raise collector.error(line, "a relative change of a base of 0")
         expected = 100 * (new.value / base.value - 1)
         slack = 100 * (new.half_digit + base.half_digit * new.value / base.value) / base.value
     else:
         expected = new.value - base.value
         slack = new.half_digit + base.half_digit
     if abs(expected - change.value) > slack + 2 * change.half_digit + 1e-9 * abs(expected):
-        raise found.error(
+        raise collector.error(
             line, f"change {change.value:+g} is not that of {base.value:g} to {new.value:g}"
         )

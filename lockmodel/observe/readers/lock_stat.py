@@ -48,54 +48,54 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of /proc/lock_stat (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options, traced=True)
+    collector = Collector(text, TITLE, REMEDY, options, traced=True)
     rows: list[Wait] = []
     for line in text.filled:
         if version := VERSION.fullmatch(line.text):
-            found.note("lock_stat", version[1])
+            collector.note("lock_stat", version[1])
             if version[1] == "0.3":
-                raise found.error(line, OLD)
+                raise collector.error(line, OLD)
         elif row := CLASS.fullmatch(line.text):
-            rows.append(_class(found, line, row))
+            rows.append(_class(collector, line, row))
         elif point := POINT.fullmatch(line.text):
-            count = found.whole(line, "count", point[2])
+            count = collector.whole(line, "count", point[2])
             symbol = waits.plain_symbol(point[4].partition("/")[0])
-            found.fact(f"contentions of {point[1].strip()} at {symbol}", count, "", line)
+            collector.fact(f"contentions of {point[1].strip()} at {symbol}", count, "", line)
         elif RULE.fullmatch(line.text) or HEADER.fullmatch(line.text):
             continue
         elif ALMOST.fullmatch(line.text):
-            raise found.error(line, f"a class and {COLUMNS} numbers were expected: cut off?")
+            raise collector.error(line, f"a class and {COLUMNS} numbers were expected: cut off?")
         else:
-            found.skip(line, "not part of the table")
-    waits.observe(found, rows, "contended acquire")
+            collector.skip(line, "not part of the table")
+    waits.observe(collector, rows, "contended acquire")
     if rows:
-        found.warn(
+        collector.warn(
             "a class may stand for many locks (one per process or file): its numbers are sums over "
             "all of them; lock_stat itself slows the run down"
         )
-    return found.reading(empty="there is no class: was lock_stat switched on during the run?")
+    return collector.reading(empty="there is no class: was lock_stat switched on during the run?")
 
 
-def _class(found: Collector, line: Line, row: re.Match[str]) -> Wait:
+def _class(collector: Collector, line: Line, row: re.Match[str]) -> Wait:
     """Add what a class says of holds and acquires; return its waits."""
     name = row[1].strip()
     mode = MODE.fullmatch(name)
     lock = mode[1] + mode[3] if mode else name
     kind = f":{mode[2]}" if mode else ""
     cells = row.groups()[1:]
-    bounces, contended = (found.whole(line, "count", cells[i]) for i in (0, 1))
-    acquire_bounces, acquired = (found.whole(line, "count", cells[i]) for i in (6, 7))
-    wait_low, wait_high, wait_total, wait_mean = (_us(found, line, c) for c in cells[2:6])
-    hold_low, hold_high, hold_total, hold_mean = (_us(found, line, c) for c in cells[8:12])
-    here = str(found.source(line))
+    bounces, contended = (collector.whole(line, "count", cells[i]) for i in (0, 1))
+    acquire_bounces, acquired = (collector.whole(line, "count", cells[i]) for i in (6, 7))
+    wait_low, wait_high, wait_total, wait_mean = (_us(collector, line, c) for c in cells[2:6])
+    hold_low, hold_high, hold_total, hold_mean = (_us(collector, line, c) for c in cells[8:12])
+    here = str(collector.source(line))
     gates.contended_at_most(here, contended, acquired)
     wait = Wait(line, contended, wait_total, wait_mean, wait_high, wait_low, lock, kind=kind)
-    waits.check(found, wait)
+    waits.check(collector, wait)
     hold = Wait(line, acquired, hold_total, hold_mean, hold_high, hold_low, lock)
-    waits.check(found, hold)
+    waits.check(collector, hold)
     words = {"lock": lock, "mode": waits.SUFFIX[mode[2]] if mode else ""}
     if acquired:
-        found.observe(
+        collector.observe(
             "hold_time",
             hold_total.value / acquired,
             "s",
@@ -106,14 +106,14 @@ def _class(found: Collector, line: Line, row: re.Match[str]) -> Wait:
             high=hold_high.value,
             **words,
         )
-        found.observe("acquires", acquired, "per run", line, **words)
+        collector.observe("acquires", acquired, "per run", line, **words)
         share = min(1.0, contended / acquired)
-        found.observe("contended_fraction", share, "1", line, count=acquired, **words)
-        found.fact(f"remote share of acquires of {name}", acquire_bounces / acquired, "", line)
+        collector.observe("contended_fraction", share, "1", line, count=acquired, **words)
+        collector.fact(f"remote share of acquires of {name}", acquire_bounces / acquired, "", line)
     if contended:
-        found.fact(f"remote share of contentions of {name}", bounces / contended, "", line)
+        collector.fact(f"remote share of contentions of {name}", bounces / contended, "", line)
     return wait
 
 
-def _us(found: Collector, line: Line, text: str) -> Measured:
-    return found.time(line, "time", text, "us")
+def _us(collector: Collector, line: Line, text: str) -> Measured:
+    return collector.time(line, "time", text, "us")

@@ -28,57 +28,57 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of a file that lockmodel wrote (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options)
+    collector = Collector(text, TITLE, REMEDY, options)
     if text.filled[0].text.lstrip().startswith("{"):
-        _from_json(found, text)
+        _from_json(collector, text)
     else:
-        _from_csv(found, text)
-    return found.reading(empty="it holds no observation")
+        _from_csv(collector, text)
+    return collector.reading(empty="it holds no observation")
 
 
-def _from_json(found: Collector, text: Text) -> None:
-    value = structured.parse(found, text.whole)
+def _from_json(collector: Collector, text: Text) -> None:
+    value = structured.parse(collector, text.whole)
     readings = value.get("files") if isinstance(value, dict) else None
     if not isinstance(readings, list):
-        raise found.error(None, "a list of files was expected")
+        raise collector.error(None, "a list of files was expected")
     for reading in readings:
         items = reading.get("observations") if isinstance(reading, dict) else None
         if not isinstance(items, list):
-            raise found.error(None, "a list of observations was expected in each file")
+            raise collector.error(None, "a list of observations was expected in each file")
         for i, item in enumerate(items):
-            found.observations.append(from_plain(item, f"{text.origin}: observations[{i}]"))
+            collector.observations.append(from_plain(item, f"{text.origin}: observations[{i}]"))
 
 
-def _from_csv(found: Collector, text: Text) -> None:
+def _from_csv(collector: Collector, text: Text) -> None:
     names: list[str] | None = None
     for line in text.filled:
         if line.text.startswith("#"):
             if line.text != SCHEMA_LINE:
-                _note(found, line)
+                _note(collector, line)
             continue
         parts = cells(line.text, ",")
         if names is None:
             names = parts
             continue
         if len(parts) != len(names):
-            raise found.error(line, f"{len(parts)} cells for {len(names)} columns")
-        plain = _plain(found, line, dict(zip(names, parts, strict=True)))
+            raise collector.error(line, f"{len(parts)} cells for {len(names)} columns")
+        plain = _plain(collector, line, dict(zip(names, parts, strict=True)))
         try:
-            found.observations.append(from_plain(plain, str(found.source(line))))
+            collector.observations.append(from_plain(plain, str(collector.source(line))))
         except ScenarioError as error:
-            raise found.error(line, str(error)) from None
+            raise collector.error(line, str(error)) from None
 
 
-def _note(found: Collector, line: Line) -> None:
+def _note(collector: Collector, line: Line) -> None:
     """Keep a comment `# key: value` as metadata; say that another one was skipped."""
     key, colon, value = line.text.lstrip("# ").partition(":")
     if colon and key.strip().isidentifier():
-        found.note(key.strip(), value.strip())
+        collector.note(key.strip(), value.strip())
     else:
-        found.skip(line, "a comment")
+        collector.skip(line, "a comment")
 
 
-def _plain(found: Collector, line: Line, row: dict[str, str]) -> dict[str, Any]:
+def _plain(collector: Collector, line: Line, row: dict[str, str]) -> dict[str, Any]:
     """Return a row as `from_plain` takes it: empty cells left out, numbers parsed."""
     plain: dict[str, Any] = {}
     for key, cell in row.items():
@@ -96,12 +96,12 @@ def _plain(found: Collector, line: Line, row: dict[str, str]) -> dict[str, Any]:
             else:
                 plain[key] = cell
         except (BadNumberError, ValueError, RecursionError) as error:
-            raise found.error(line, f"{key} {cell[:40]!r} is not valid ({error})") from None
+            raise collector.error(line, f"{key} {cell[:40]!r} is not valid ({error})") from None
     if "file" not in row and "line" not in row:
-        here = found.source(line)
+        here = collector.source(line)
         return plain | {"source": {"file": here.file, "line": here.line}}
     try:
         plain["source"] = {"file": row.get("file", ""), "line": whole(row.get("line", ""))}
     except BadNumberError as error:
-        raise found.error(line, f"line {row.get('line')!r} is {error}") from None
+        raise collector.error(line, f"line {row.get('line')!r} is {error}") from None
     return plain

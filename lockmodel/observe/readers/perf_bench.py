@@ -48,7 +48,7 @@ class _Bench:
     per_op: tuple[Line, float] | None = None
     threads: int | None = None
     rates: list[int] = field(default_factory=list)
-    found: bool = False
+    answered: bool = False
     rated: bool = False
 
 
@@ -61,111 +61,119 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of perf bench (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options)
+    collector = Collector(text, TITLE, REMEDY, options)
     bench: _Bench | None = None
     for line in text.filled:
         if running := RUNNING.match(line.text):
-            _finish(found, bench)
+            _finish(collector, bench)
             bench = _Bench(line, running[1])
         elif (executed := EXECUTED.fullmatch(line.text)) and (
             bench is None or bench.executed is not None
         ):
-            _finish(found, bench)
+            _finish(collector, bench)
             bench = _Bench(line, "")
-            _executed(found, bench, line, executed)
+            _executed(collector, bench, line, executed)
         elif bench is None:
             if not NOISE.fullmatch(line.text):
-                found.skip(line, "before the first benchmark")
+                collector.skip(line, "before the first benchmark")
         elif executed:
-            _executed(found, bench, line, executed)
+            _executed(collector, bench, line, executed)
         else:
-            _line(found, bench, line)
-    _finish(found, bench)
-    return found.reading(empty="no benchmark has a result")
+            _line(collector, bench, line)
+    _finish(collector, bench)
+    return collector.reading(empty="no benchmark has a result")
 
 
-def _executed(found: Collector, bench: _Bench, line: Line, match: re.Match[str]) -> None:
-    bench.executed = found.whole(line, "executed", match[1], least=1)
+def _executed(collector: Collector, bench: _Bench, line: Line, match: re.Match[str]) -> None:
+    bench.executed = collector.whole(line, "executed", match[1], least=1)
     bench.what = match[2].strip()
 
 
-def _line(found: Collector, bench: _Bench, line: Line) -> None:
+def _line(collector: Collector, bench: _Bench, line: Line) -> None:
     """Take one line of a benchmark."""
     name = bench.name or bench.what
     if total := TOTAL.fullmatch(line.text):
-        bench.total = found.number(line, "total time", total[1].replace(",", "."))
-        found.fact(f"{name}: total time", bench.total, "s", line)
-        bench.found = True
+        bench.total = collector.number(line, "total time", total[1].replace(",", "."))
+        collector.fact(f"{name}: total time", bench.total, "s", line)
+        bench.answered = True
     elif per_op := PER_OP.fullmatch(line.text):
-        bench.per_op = (line, found.number(line, "usecs/op", per_op[1]))
+        bench.per_op = (line, collector.number(line, "usecs/op", per_op[1]))
     elif rate := RATE.fullmatch(line.text):
-        _rate(found, bench, line, found.whole(line, "ops/sec", rate[1], least=1))
+        _rate(collector, bench, line, collector.whole(line, "ops/sec", rate[1], least=1))
     elif threads := THREADS.fullmatch(line.text):
-        bench.threads = found.whole(line, "threads", threads[1], least=1)
+        bench.threads = collector.whole(line, "threads", threads[1], least=1)
     elif thread := THREAD.fullmatch(line.text):
-        bench.rates.append(found.whole(line, "ops/sec", thread[2]))
+        bench.rates.append(collector.whole(line, "ops/sec", thread[2]))
     elif averaged := AVERAGED.fullmatch(line.text):
-        _futex(found, bench, line, found.whole(line, "average", averaged[1], least=1))
+        _futex(collector, bench, line, collector.whole(line, "average", averaged[1], least=1))
     elif latency := LATENCY.fullmatch(line.text):
-        found.fact(f"{name}: latency", found.number(line, "latency", latency[1]), "ms", line)
-        bench.found = True
+        collector.fact(
+            f"{name}: latency", collector.number(line, "latency", latency[1]), "ms", line
+        )
+        bench.answered = True
     elif processes := PROCESSES.fullmatch(line.text):
-        found.note(f"processes of {name}", processes[1])
+        collector.note(f"processes of {name}", processes[1])
     elif not NOISE.fullmatch(line.text):
         if re.search(r"ops|usecs|Total|Averaged|thread", line.text):
-            raise found.error(line, "a line that perf bench prints was expected: cut off?")
-        found.skip(line, "output of the benchmark")
+            raise collector.error(line, "a line that perf bench prints was expected: cut off?")
+        collector.skip(line, "output of the benchmark")
 
 
-def _rate(found: Collector, bench: _Bench, line: Line, rate: int) -> None:
+def _rate(collector: Collector, bench: _Bench, line: Line, rate: int) -> None:
     """Add a rate after holding it against the other numbers."""
     if bench.per_op is None:
-        raise found.error(line, "ops/sec without the usecs/op above it: cut off?")
+        raise collector.error(line, "ops/sec without the usecs/op above it: cut off?")
     expected = 1e6 / bench.per_op[1] if bench.per_op[1] > 0 else 0.0
     if abs(rate - expected) > AGREEMENT * expected + 1:
-        raise found.error(line, f"{rate} ops/sec is not 1e6 / {bench.per_op[1]:g} usecs/op")
+        raise collector.error(line, f"{rate} ops/sec is not 1e6 / {bench.per_op[1]:g} usecs/op")
     if bench.executed and bench.total:
         shown = bench.executed / bench.total
         rounding = 0.001 / bench.total
         if abs(rate / shown - 1) > AGREEMENT + rounding:
-            raise found.error(line, f"{rate} ops/sec is not {bench.executed} / {bench.total:g} s")
+            raise collector.error(
+                line, f"{rate} ops/sec is not {bench.executed} / {bench.total:g} s"
+            )
     single = bench.name.startswith(SINGLE) or (not bench.name and "()" in bench.what)
     what = bench.name or bench.what
     if single and bench.what and bench.name:
         what = f"{bench.name}: {bench.what}"
     bench.rated = True
     more = {"n": 1} if single else {}
-    found.observe("throughput", float(rate), "1/s", line, what=what, **more)
+    collector.observe("throughput", float(rate), "1/s", line, what=what, **more)
     if single:
-        found.warn("syscall benchmarks run one task: they give the time of one iteration alone")
-    elif found.options.tasks is None:
-        found.warn(f"{what}: the population is not stated: give --tasks")
-    bench.found = True
+        collector.warn("syscall benchmarks run one task: they give the time of one iteration alone")
+    elif collector.options.tasks is None:
+        collector.warn(f"{what}: the population is not stated: give --tasks")
+    bench.answered = True
 
 
-def _futex(found: Collector, bench: _Bench, line: Line, average: int) -> None:
+def _futex(collector: Collector, bench: _Bench, line: Line, average: int) -> None:
     """Add the total of all threads of futex hash."""
     if bench.threads is None:
-        raise found.error(line, "an average without 'Run summary: N threads': cut off?")
+        raise collector.error(line, "an average without 'Run summary: N threads': cut off?")
     if bench.rates:
         if len(bench.rates) != bench.threads:
-            raise found.error(
+            raise collector.error(
                 line, f"{len(bench.rates)} of {bench.threads} threads are listed: lines are missing"
             )
         mean = sum(bench.rates) / len(bench.rates)
         if abs(mean - average) > FUTEX_SLACK * average:
-            raise found.error(line, f"average {average} is not the mean of the threads, {mean:.0f}")
+            raise collector.error(
+                line, f"average {average} is not the mean of the threads, {mean:.0f}"
+            )
         if min(bench.rates) > 0:
             spread = max(bench.rates) / min(bench.rates)
-            found.fact(f"{bench.name}: fastest thread / slowest", spread, "", line, bench.threads)
-    found.warn("futex hash averages over threads: throughput is the average x threads")
+            collector.fact(
+                f"{bench.name}: fastest thread / slowest", spread, "", line, bench.threads
+            )
+    collector.warn("futex hash averages over threads: throughput is the average x threads")
     rate = float(average * bench.threads)
-    found.observe("throughput", rate, "1/s", line, n=bench.threads, what=bench.name)
-    bench.found = True
+    collector.observe("throughput", rate, "1/s", line, n=bench.threads, what=bench.name)
+    bench.answered = True
 
 
-def _finish(found: Collector, bench: _Bench | None) -> None:
+def _finish(collector: Collector, bench: _Bench | None) -> None:
     if bench is None:
         return
-    if not bench.found or (bench.per_op is not None and not bench.rated):
-        raise found.error(bench.line, "no ops/sec, or no result at all, follows: cut off?")
+    if not bench.answered or (bench.per_op is not None and not bench.rated):
+        raise collector.error(bench.line, "no ops/sec, or no result at all, follows: cut off?")

@@ -24,7 +24,6 @@ FIELDS = {
 }
 """Column -> attribute of a wait; the same in the text and the CSV form."""
 
-TAILS = ("type   caller", "pid   comm", "address   symbol", "cgroup")
 HEADER = re.compile(
     r"\s*((?:(?:contended|total wait|max wait|min wait|avg wait)\s+)+)"
     r"(type\s+caller|pid\s+comm|address\s+symbol|cgroup)\s*"
@@ -59,7 +58,7 @@ def _headless(text: Text) -> Line | None:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of perf lock contention's tables (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options, traced=True)
+    collector = Collector(text, TITLE, REMEDY, options, traced=True)
     columns: list[str] = []
     tail = ""
     rows: list[Wait] = []
@@ -72,25 +71,27 @@ def read(text: Text, options: Options) -> Reading:
             tables += 1
         elif made := COMMAND.match(line.text):
             command = made[1]
-            found.note(f"command {tables + 1}", command)
+            collector.note(f"command {tables + 1}", command)
         elif bad := BAD.fullmatch(line.text):
-            _bad(found, line, bad[1], bad[2])
+            _bad(collector, line, bad[1], bad[2])
         elif FOOTER.fullmatch(line.text) or BAD_RATE.fullmatch(line.text):
             continue
         elif columns and ROW_START.match(line.text):
-            rows.append(_row(found, line, columns, tail, _variant(tables, command)))
+            rows.append(_row(collector, line, columns, tail, _variant(tables, command)))
         elif columns and rows and STACK.fullmatch(line.text):
             continue  # the call stack of the row above, by -v
         elif columns and not NOISE.fullmatch(line.text):
-            raise found.error(line, f"a row 'count {' '.join(columns[1:])} {tail}' was expected")
+            raise collector.error(
+                line, f"a row 'count {' '.join(columns[1:])} {tail}' was expected"
+            )
         elif not columns and not NOISE.fullmatch(line.text):
-            found.skip(line, "before the table")
+            collector.skip(line, "before the table")
     if not columns:
-        raise found.error(_headless(text), "rows without their header (printed by -q?)")
+        raise collector.error(_headless(text), "rows without their header (printed by -q?)")
     if tables > 1:
-        found.warn(f"{tables} tables in one file: kept apart as variants")
-    finish(found, rows, tail)
-    return found.reading(empty="the table has no row: nothing was contended, or it is cut off")
+        collector.warn(f"{tables} tables in one file: kept apart as variants")
+    finish(collector, rows, tail)
+    return collector.reading(empty="the table has no row: nothing was contended, or it is cut off")
 
 
 def _variant(tables: int, command: str) -> str:
@@ -100,17 +101,17 @@ def _variant(tables: int, command: str) -> str:
     return "" if tables == 1 else f"table {tables}"
 
 
-def _bad(found: Collector, line: Line, bad_text: str, total_text: str) -> None:
-    bad = found.whole(line, "bad", bad_text)
-    total = found.whole(line, "total", total_text)
+def _bad(collector: Collector, line: Line, bad_text: str, total_text: str) -> None:
+    bad = collector.whole(line, "bad", bad_text)
+    total = collector.whole(line, "total", total_text)
     if bad > BAD_SHARE * max(total, 1):
-        found.warn(
+        collector.warn(
             f"perf could not match {bad} of {total} events (line {line.number}): use -b (BPF), or "
             f"a larger buffer (-m)"
         )
 
 
-def _row(found: Collector, line: Line, columns: list[str], tail: str, variant: str) -> Wait:
+def _row(collector: Collector, line: Line, columns: list[str], tail: str, variant: str) -> Wait:
     """Return the wait of a row; the columns are those of the header."""
     rest = line.text.strip()
     values: dict[str, Any] = {}
@@ -118,49 +119,51 @@ def _row(found: Collector, line: Line, columns: list[str], tail: str, variant: s
     for column in columns:
         if column == "count":
             number, _, rest = rest.partition(" ")
-            count = found.whole(line, "contended", number)
+            count = collector.whole(line, "contended", number)
         else:
             parts = rest.split(None, 2)
             if len(parts) < 2 or parts[1] not in SECONDS:
-                raise found.error(line, f"{column}: a value and one of h m s ms us ns was expected")
-            values[column] = found.time(line, column, parts[0], parts[1])
+                raise collector.error(
+                    line, f"{column}: a value and one of h m s ms us ns was expected"
+                )
+            values[column] = collector.time(line, column, parts[0], parts[1])
             rest = parts[2] if len(parts) > 2 else ""
         rest = rest.lstrip()
-    wait = Wait(line, count, variant=variant, **_named(found, line, tail, rest), **values)
-    waits.check(found, wait)
+    wait = Wait(line, count, variant=variant, **_named(collector, line, tail, rest), **values)
+    waits.check(collector, wait)
     return wait
 
 
-def _named(found: Collector, line: Line, tail: str, rest: str) -> dict[str, Any]:
+def _named(collector: Collector, line: Line, tail: str, rest: str) -> dict[str, Any]:
     """Return lock, site and type from the last columns of a row."""
     first, _, second = rest.partition(" ")
     second = second.strip()
     if tail == "type":
         if first.partition(":")[0] not in waits.LOCK_TYPES or not second:
-            raise found.error(line, "a type of lock and its caller were expected: cut off?")
+            raise collector.error(line, "a type of lock and its caller were expected: cut off?")
         return {"site": waits.plain_symbol(second), "kind": first}
     if tail == "address":
         if not re.fullmatch(r"[0-9a-f]{4,16}", first):
-            raise found.error(line, f"address {first!r} is not one: cut off?")
+            raise collector.error(line, f"address {first!r} is not one: cut off?")
         typed = TYPED.fullmatch(second)
         name, kind = (typed[1], typed[2]) if typed else (second, "")
         return {"lock": name or f"lock at {first}", "kind": kind}
     if not rest:
-        raise found.error(line, "the row has no name: cut off?")
+        raise collector.error(line, "the row has no name: cut off?")
     return {"site": second if tail == "pid" else rest}
 
 
-def finish(found: Collector, rows: list[Wait], tail: str) -> None:
+def finish(collector: Collector, rows: list[Wait], tail: str) -> None:
     """Add what rows say; those of threads or cgroups are no locks, only their sum is used."""
     if tail in ("pid", "cgroup"):
-        found.warn(
+        collector.warn(
             "rows are threads or cgroups, not locks: only all waiting together is read; run it "
             "without -t and --lock-cgroup, or with -l"
         )
         for row in rows:
             if row.mean is not None:
-                found.fact(f"mean wait of {row.site}", row.mean.value, "s", row.line)
+                collector.fact(f"mean wait of {row.site}", row.mean.value, "s", row.line)
         rows = [Wait(r.line, r.count, r.total, r.mean, r.high, r.low) for r in rows]
-    waits.observe(found, waits.joined(found, rows), "contended acquire")
+    waits.observe(collector, waits.joined(collector, rows), "contended acquire")
     if rows:
-        found.warn(waits.NO_HOLDS)
+        collector.warn(waits.NO_HOLDS)

@@ -42,7 +42,7 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of perf lock report (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options, traced=True)
+    collector = Collector(text, TITLE, REMEDY, options, traced=True)
     columns: list[str] = []
     bare = False
     rows: list[tuple[int, Wait]] = []
@@ -54,52 +54,56 @@ def read(text: Text, options: Options) -> Reading:
         elif NOISE.fullmatch(line.text):
             continue
         elif columns:
-            rows.append(_row(found, line, columns, bare))
+            rows.append(_row(collector, line, columns, bare))
         else:
-            found.skip(line, "before the table")
-    _finish(found, rows)
-    return found.reading(empty="the table has no row")
+            collector.skip(line, "before the table")
+    _finish(collector, rows)
+    return collector.reading(empty="the table has no row")
 
 
-def _row(found: Collector, line: Line, columns: list[str], bare: bool) -> tuple[int, Wait]:
+def _row(collector: Collector, line: Line, columns: list[str], bare: bool) -> tuple[int, Wait]:
     """Return the acquires and the waits of a row."""
     match = re.fullmatch(NAME + r"\s+(\d+)\s+(\d+)" + VALUE * len(columns) + r"\s*", line.text)
     if match is None:
-        raise found.error(line, f"a name and {2 + len(columns)} numbers were expected: cut off?")
+        raise collector.error(
+            line, f"a name and {2 + len(columns)} numbers were expected: cut off?"
+        )
     name, acquired_text, contended_text, *rest = match.groups()
-    acquired = found.whole(line, "acquired", acquired_text)
-    contended = found.whole(line, "contended", contended_text)
+    acquired = collector.whole(line, "acquired", acquired_text)
+    contended = collector.whole(line, "contended", contended_text)
     values: dict[str, Any] = {}
     for column, number, unit in zip(columns, rest[::2], rest[1::2], strict=True):
-        if unit is None and not bare and found.number(line, column, number) != 0:
-            raise found.error(line, f"{column} {number} has no unit: cut off?")
-        values[column] = found.time(line, column, number, unit if unit in SECONDS else "ns")
-    here = str(found.source(line))
+        if unit is None and not bare and collector.number(line, column, number) != 0:
+            raise collector.error(line, f"{column} {number} has no unit: cut off?")
+        values[column] = collector.time(line, column, number, unit if unit in SECONDS else "ns")
+    here = str(collector.source(line))
     gates.contended_at_most(here, contended, acquired)
     wait = Wait(line, contended, lock=name, **values)
-    waits.check(found, wait)
+    waits.check(collector, wait)
     return acquired, wait
 
 
-def _finish(found: Collector, rows: list[tuple[int, Wait]]) -> None:
+def _finish(collector: Collector, rows: list[tuple[int, Wait]]) -> None:
     names = [wait.lock for _, wait in rows]
     if names and any(TASK.fullmatch(name) for name in names):
-        found.warn("rows are threads (-t), not locks: kept as facts; run it without -t")
+        collector.warn("rows are threads (-t), not locks: kept as facts; run it without -t")
         for acquired, wait in rows:
-            found.fact(f"acquired by {wait.lock}", acquired, "", wait.line)
-            found.fact(f"contended by {wait.lock}", wait.count, "", wait.line)
+            collector.fact(f"acquired by {wait.lock}", acquired, "", wait.line)
+            collector.fact(f"contended by {wait.lock}", wait.count, "", wait.line)
         return
     if any(name.endswith("...") for name in names):
-        found.warn("names are cut at 16 characters (...): locks may share one")
+        collector.warn("names are cut at 16 characters (...): locks may share one")
     if rows and all(acquired == wait.count for acquired, wait in rows):
-        found.warn(NOT_ACQUIRED)
+        collector.warn(NOT_ACQUIRED)
     else:
         for acquired, wait in rows:
             if acquired == 0:
                 continue
-            found.observe("acquires", acquired, "per run", wait.line, lock=wait.lock)
+            collector.observe("acquires", acquired, "per run", wait.line, lock=wait.lock)
             share = min(1.0, wait.count / acquired)
-            found.observe(
+            collector.observe(
                 "contended_fraction", share, "1", wait.line, lock=wait.lock, count=acquired
             )
-    waits.observe(found, waits.joined(found, [wait for _, wait in rows]), "contended acquire")
+    waits.observe(
+        collector, waits.joined(collector, [wait for _, wait in rows]), "contended acquire"
+    )

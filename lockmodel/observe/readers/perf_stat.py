@@ -53,41 +53,41 @@ class Counter:
     metric: str = ""
 
 
-def add(found: Collector, counter: Counter) -> None:
+def add(collector: Collector, counter: Counter) -> None:
     """Add a counter."""
     if counter.value in NOT_COUNTED:
-        found.skip(counter.line, f"{counter.event} {counter.value[1:-1]}")
+        collector.skip(counter.line, f"{counter.event} {counter.value[1:-1]}")
         return
-    value = found.number(counter.line, counter.event, counter.value)
+    value = collector.number(counter.line, counter.event, counter.value)
     if value < 0:
-        raise found.error(counter.line, f"{counter.event} {value:g} must be >= 0")
+        raise collector.error(counter.line, f"{counter.event} {value:g} must be >= 0")
     at = f" at {counter.interval} s" if counter.interval else ""
     where = f" on {counter.cpu}" if counter.cpu else ""
-    found.fact(f"{counter.event}{where}{at}", value, counter.unit, counter.line)
+    collector.fact(f"{counter.event}{where}{at}", value, counter.unit, counter.line)
     if counter.spread:
-        percent = found.number(counter.line, "variance", counter.spread)
-        found.fact(f"{counter.event}: spread of runs", percent, "%", counter.line)
+        percent = collector.number(counter.line, "variance", counter.spread)
+        collector.fact(f"{counter.event}: spread of runs", percent, "%", counter.line)
     if counter.running is not None and value > 0 and counter.running < MULTIPLEXED:
-        found.warn(
+        collector.warn(
             f"{counter.event} was counted {counter.running:g} % of the time only (line "
             f"{counter.line.number}): count fewer events at once"
         )
-    found.warn(USE)
-    _idle(found, counter)
+    collector.warn(USE)
+    _idle(collector, counter)
 
 
-def _idle(found: Collector, counter: Counter) -> None:
+def _idle(collector: Collector, counter: Counter) -> None:
     """Add the idle share of all CPUs, if their number is given and only the run was counted."""
     words = counter.metric.split(" ", 1)
     if counter.event not in BUSY or len(words) < 2 or words[1] != "CPUs utilized":
         return
-    used = found.number(counter.line, "CPUs utilized", words[0])
-    cpus = found.options.cpus
+    used = collector.number(counter.line, "CPUs utilized", words[0])
+    cpus = collector.options.cpus
     if cpus is None:
-        found.warn("CPUs utilized gives the idle share if --cpus is given")
+        collector.warn("CPUs utilized gives the idle share if --cpus is given")
     elif used > cpus * 1.05:
-        raise found.error(counter.line, f"{used:g} CPUs utilized of {cpus}; check --cpus")
+        raise collector.error(counter.line, f"{used:g} CPUs utilized of {cpus}; check --cpus")
     elif used > SYSTEM_WIDE * cpus:
-        found.warn("CPUs utilized is all of them, as with -a: it says nothing about idle time")
+        collector.warn("CPUs utilized is all of them, as with -a: it says nothing about idle time")
     elif counter.event.startswith("task"):
-        found.observe("idle_share", 1 - used / cpus, "1", counter.line)
+        collector.observe("idle_share", 1 - used / cpus, "1", counter.line)

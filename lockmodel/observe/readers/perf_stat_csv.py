@@ -58,33 +58,33 @@ def _separator(text: Text) -> str | None:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the counters of perf stat -x (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options)
+    collector = Collector(text, TITLE, REMEDY, options)
     sep = _separator(text) or ","
     for line in text.filled:
         if row := PATTERNS[sep].fullmatch(line.text):
-            _add(found, line, row)
+            _add(collector, line, row)
         elif NOISE.fullmatch(line.text):
             if "perf stat" in line.text:
-                found.note("command", line.text)
+                collector.note("command", line.text)
         elif METRIC_ONLY[sep].fullmatch(line.text):
-            found.skip(line, "a metric without its counter")
+            collector.skip(line, "a metric without its counter")
         elif BEGUN.fullmatch(line.text):
-            raise found.error(
+            raise collector.error(
                 line,
                 "value, unit, event, run time, percentage were expected: cut off, or decimal "
                 "commas between commas?",
             )
         else:
-            found.skip(line, "output of the command")
-    return found.reading(empty="no counter")
+            collector.skip(line, "output of the command")
+    return collector.reading(empty="no counter")
 
 
-def _add(found: Collector, line: Line, row: re.Match[str]) -> None:
-    running = found.number(line, "percentage", row["running"])
+def _add(collector: Collector, line: Line, row: re.Match[str]) -> None:
+    running = collector.number(line, "percentage", row["running"])
     if not 0 <= running <= 100.01:
-        raise found.error(line, f"counted {running:g} % of the time")
+        raise collector.error(line, f"counted {running:g} % of the time")
     perf_stat.add(
-        found,
+        collector,
         Counter(
             line,
             row["event"],

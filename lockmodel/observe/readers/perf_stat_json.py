@@ -27,45 +27,47 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the counters of perf stat -j (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options)
+    collector = Collector(text, TITLE, REMEDY, options)
     for line in text.filled:
         stripped = line.text.strip()
         if not stripped.startswith("{"):
-            found.skip(line, "output of the command")
+            collector.skip(line, "output of the command")
             continue
         if TRAILING.search(stripped):
             stripped = TRAILING.sub("}", stripped)
-            found.warn("a comma before } (a bug of one perf release) was taken away")
-        value = structured.parse(found, stripped, line)
-        _add(found, line, value)
-    return found.reading(empty="no counter")
+            collector.warn("a comma before } (a bug of one perf release) was taken away")
+        value = structured.parse(collector, stripped, line)
+        _add(collector, line, value)
+    return collector.reading(empty="no counter")
 
 
-def _add(found: Collector, line: Line, value: dict[str, Any]) -> None:
+def _add(collector: Collector, line: Line, value: dict[str, Any]) -> None:
     if "counter-value" not in value:
         if "metric-value" in value:
-            found.skip(line, "a metric without its counter")
+            collector.skip(line, "a metric without its counter")
             return
-        raise found.error(line, "an object with counter-value and event was expected")
+        raise collector.error(line, "an object with counter-value and event was expected")
     running = value.get("pcnt-running")
     where = [f"{key} {value[key]}" for key in ("cpu", "core", "socket", "node") if key in value]
     perf_stat.add(
-        found,
+        collector,
         Counter(
             line,
-            _text(found, line, "event", value.get("event")),
-            _text(found, line, "unit", value.get("unit", "")),
-            _text(found, line, "counter-value", value["counter-value"]),
+            _text(collector, line, "event", value.get("event")),
+            _text(collector, line, "unit", value.get("unit", "")),
+            _text(collector, line, "counter-value", value["counter-value"]),
             str(value.get("interval", "")),
             ", ".join(where)[:60],
             str(value.get("variance", "")),
-            None if running is None else structured.number(found, line, "pcnt-running", running),
+            None
+            if running is None
+            else structured.number(collector, line, "pcnt-running", running),
             f"{value.get('metric-value', '')} {value.get('metric-unit', '')}".strip(),
         ),
     )
 
 
-def _text(found: Collector, line: Line, key: str, value: Any) -> str:
+def _text(collector: Collector, line: Line, key: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise found.error(line, f"{key} = {shown(value)} must be a text")
+        raise collector.error(line, f"{key} = {shown(value)} must be a text")
     return str(value)

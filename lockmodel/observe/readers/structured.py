@@ -13,7 +13,7 @@ from lockmodel.observe.text import Line, Text
 LARGEST = 1e300
 
 
-def parse(found: Collector, text: str, line: Line | None = None) -> Any:
+def parse(collector: Collector, text: str, line: Line | None = None) -> Any:
     """Return the value of a JSON text; an error names the line.
 
     Raises
@@ -27,10 +27,10 @@ def parse(found: Collector, text: str, line: Line | None = None) -> Any:
         number = line.number if line else error.lineno
         rows = text.split("\n")
         seen = Line(number, rows[min(error.lineno, len(rows)) - 1])
-        raise found.error(seen, f"not JSON: {error.msg} at column {error.colno}") from None
+        raise collector.error(seen, f"not JSON: {error.msg} at column {error.colno}") from None
     except (ValueError, RecursionError) as error:
         reason = shortened(str(error)) or "nested too deeply"
-        raise found.error(line, f"not usable JSON: {reason}") from None
+        raise collector.error(line, f"not usable JSON: {reason}") from None
 
 
 def _refuse(text: str) -> Any:
@@ -50,22 +50,22 @@ def _int(text: str) -> int:
     return int(text)
 
 
-def number(found: Collector, line: Line | None, what: str, value: Any) -> float:
+def number(collector: Collector, line: Line | None, what: str, value: Any) -> float:
     """Return a JSON number; raises ScenarioError if it is anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise found.error(line, f"{what} = {shown(value)} must be a number")
+        raise collector.error(line, f"{what} = {shown(value)} must be a number")
     return float(value)
 
 
-def count(found: Collector, line: Line | None, what: str, value: Any) -> int:
+def count(collector: Collector, line: Line | None, what: str, value: Any) -> int:
     """Return a JSON number that is whole and not negative; raises ScenarioError otherwise."""
-    real = number(found, line, what, value)
+    real = number(collector, line, what, value)
     if real < 0 or real != int(real):
-        raise found.error(line, f"{what} = {shown(value)} must be a whole number >= 0")
+        raise collector.error(line, f"{what} = {shown(value)} must be a whole number >= 0")
     return int(value)
 
 
-def objects(found: Collector, text: Text) -> list[tuple[Line, dict[str, Any]]]:
+def objects(collector: Collector, text: Text) -> list[tuple[Line, dict[str, Any]]]:
     """Return the JSON objects of a text, one after the other over any number of lines.
 
     Lines that begin with none are skipped with a warning; one that begins an object which
@@ -84,17 +84,17 @@ def objects(found: Collector, text: Text) -> list[tuple[Line, dict[str, Any]]]:
             position += 1
             continue
         if whole[position] != "{":
-            found.skip(line, "not a JSON object")
+            collector.skip(line, "not a JSON object")
             position = starts[row + 1] if row + 1 < len(starts) else len(whole)
             continue
         try:
             value, position = decoder.raw_decode(whole, position)
         except json.JSONDecodeError as error:
             seen = text.lines[min(error.lineno, len(text.lines)) - 1]
-            raise found.error(seen, f"not JSON: {error.msg} at column {error.colno}") from None
+            raise collector.error(seen, f"not JSON: {error.msg} at column {error.colno}") from None
         except (ValueError, RecursionError) as error:
             reason = shortened(str(error)) or "nested too deeply"
-            raise found.error(line, f"not usable JSON: {reason}") from None
+            raise collector.error(line, f"not usable JSON: {reason}") from None
         made.append((line, value))
     return made
 

@@ -39,7 +39,6 @@ ALIASES = {
 ROUNDED = 0.02
 """Relative change up to which a population with a fraction is rounded."""
 
-TIMES = ("hold", "wait")
 TIME = re.compile(r"(hold|wait|hold_time|mean_wait|wait_time)(?:_(ns|us|ms|s))?")
 CONTRACT = "tasks,throughput[,sd][,repeat][,variant][,kernel]"
 
@@ -53,7 +52,7 @@ def canonical(name: str) -> str:
     return low
 
 
-def columns(found: Collector, line: Line, names: list[str]) -> list[str]:
+def columns(collector: Collector, line: Line, names: list[str]) -> list[str]:
     """Return our names of a header's columns.
 
     Raises
@@ -64,20 +63,22 @@ def columns(found: Collector, line: Line, names: list[str]) -> list[str]:
     made = [canonical(name) for name in names]
     for own, times in Counter(made).items():
         if times > 1:
-            raise found.error(line, f"column {own!r} is given {times} times; keep one")
+            raise collector.error(line, f"column {own!r} is given {times} times; keep one")
     for need in ("tasks", "throughput"):
         if need not in made:
-            raise found.error(
+            raise collector.error(
                 line,
                 f"no column {need} (there are {', '.join(made)[:200]})",
             )
     for own in made:
         time = TIME.fullmatch(own)
         if time and time[2] is None:
-            raise found.error(line, f"a time needs its unit: call the column {own}_ns (_us _ms _s)")
+            raise collector.error(
+                line, f"a time needs its unit: call the column {own}_ns (_us _ms _s)"
+            )
     if "lpm" in [name.strip().lower() for name in names]:
-        found.warn("lpm counts per minute; divided by 60")
-        found.note("factor", repr(1 / 60))
+        collector.warn("lpm counts per minute; divided by 60")
+        collector.note("factor", repr(1 / 60))
     return made
 
 
@@ -86,47 +87,49 @@ class Rows:
 
     Parameters
     ----------
-    found : Collector
+    collector : Collector
         Where they go; its metadata `unit` is the unit of throughput.
     """
 
-    def __init__(self, found: Collector) -> None:
-        self.found = found
+    def __init__(self, collector: Collector) -> None:
+        self.collector = collector
         self._seen: Counter[tuple[str, ...]] = Counter()
         self.unit = "1/s"
         self.factor = 1.0
         self._settle_unit()
 
     def _settle_unit(self) -> None:
-        stated = self.found.metadata.get("unit")
-        if "factor" in self.found.metadata:
-            self.factor = float(self.found.metadata.pop("factor"))
+        stated = self.collector.metadata.get("unit")
+        if "factor" in self.collector.metadata:
+            self.factor = float(self.collector.metadata.pop("factor"))
             return
         if stated is None:
             return
         factor = rates.factor(stated)
         if factor is None:
             self.unit = "relative"
-            self.found.warn(
+            self.collector.warn(
                 f"unit {stated[:120]!r} is not understood as a rate of the whole machine per time: "
                 f"throughput is relative, only ratios count"
             )
         else:
             self.factor = factor
             if factor != 1:
-                self.found.warn(f"throughput converted to per second: {stated[:80]!r} x {factor:g}")
+                self.collector.warn(
+                    f"throughput converted to per second: {stated[:80]!r} x {factor:g}"
+                )
 
     def add(self, line: Line, cells: dict[str, str]) -> None:
         """Add the observations of one row; keys are our names, values as written."""
-        found = self.found
+        collector = self.collector
         cells = {key: value.strip() for key, value in cells.items() if value.strip()}
         for need in ("tasks", "throughput"):
             if need not in cells:
-                raise found.error(line, f"{need} is empty; leave the row out if the run failed")
+                raise collector.error(line, f"{need} is empty; leave the row out if the run failed")
         n = self._population(line, cells.pop("tasks"))
-        value = found.number(line, "throughput", cells.pop("throughput"))
+        value = collector.number(line, "throughput", cells.pop("throughput"))
         if value <= 0:
-            raise found.error(
+            raise collector.error(
                 line, f"throughput {value:g} must be > 0; leave the row out if the run failed"
             )
         more: dict[str, object] = {"n": n}
@@ -135,13 +138,13 @@ class Rows:
         sd = self._sd(line, cells.pop("sd", None))
         repeat = cells.pop("repeat", None)
         if repeat is not None:
-            more["repeat"] = found.whole(line, "repeat", repeat)
+            more["repeat"] = collector.whole(line, "repeat", repeat)
         where = {key: cells.pop(key, "") for key in ("lock", "site")}
         names = [str(more[key]) for key in ("n", "variant", "kernel", "what")] + list(
             where.values()
         )
         self._count(line, names, more)
-        found.observe(
+        collector.observe(
             "throughput",
             value * self.factor,
             self.unit,
@@ -157,13 +160,13 @@ class Rows:
         it is rounded, with a warning, if that changes next to nothing, and refused otherwise.
         """
         if "." not in text:
-            return self.found.whole(line, "tasks", text, least=1)
-        value = self.found.number(line, "tasks", text)
+            return self.collector.whole(line, "tasks", text, least=1)
+        value = self.collector.number(line, "tasks", text)
         n = round(value)
         if n < 1 or abs(n - value) > ROUNDED * value:
-            raise self.found.error(line, f"tasks {text!r} is not a whole number of processes")
+            raise self.collector.error(line, f"tasks {text!r} is not a whole number of processes")
         if n != value:
-            self.found.warn("tasks with a fraction are rounded to whole processes")
+            self.collector.warn("tasks with a fraction are rounded to whole processes")
         return n
 
     def _count(self, line: Line, names: list[str], more: dict[str, object]) -> None:
@@ -172,7 +175,7 @@ class Rows:
             key = (*names, str(more["repeat"]))
             self._seen[key] += 1
             if self._seen[key] > 1:
-                raise self.found.error(
+                raise self.collector.error(
                     line, f"repeat {more['repeat']} of this population is given twice; number them"
                 )
             return
@@ -184,19 +187,19 @@ class Rows:
 
     def _number_first(self, names: list[str]) -> None:
         """Give repeat 1 to the row that turned out to be the first of several."""
-        for i, o in enumerate(self.found.observations):
+        for i, o in enumerate(self.collector.observations):
             same = [str(o.n), o.variant, o.kernel, o.what, o.lock, o.site] == names
             if same and o.repeat is None:
-                self.found.observations[i] = replace(o, repeat=1)
+                self.collector.observations[i] = replace(o, repeat=1)
 
     def _sd(self, line: Line, text: str | None) -> float | None:
         if text is None:
             return None
-        sd = self.found.number(line, "sd", text)
+        sd = self.collector.number(line, "sd", text)
         if sd < 0:
-            raise self.found.error(line, f"sd {sd:g} must be >= 0")
+            raise self.collector.error(line, f"sd {sd:g} must be >= 0")
         if sd == 0:
-            self.found.warn("sd 0 is taken as not given: no measurement is exact")
+            self.collector.warn("sd 0 is taken as not given: no measurement is exact")
             return None
         return sd * self.factor
 
@@ -204,31 +207,31 @@ class Rows:
         self, line: Line, cells: dict[str, str], more: dict[str, object], rate: float
     ) -> None:
         """Read what a row has beside its throughput."""
-        found = self.found
+        collector = self.collector
         acquires = hold = None
-        shards = found.number(line, "shards", cells.pop("shards", "1"))
+        shards = collector.number(line, "shards", cells.pop("shards", "1"))
         for name, text in cells.items():
             time = TIME.fullmatch(name)
             if name == "acquires":
-                acquires = found.number(line, name, text)
-                found.observe(name, acquires, "per iteration", line, **more)
+                acquires = collector.number(line, name, text)
+                collector.observe(name, acquires, "per iteration", line, **more)
             elif name == "idle":
-                share = found.number(line, name, text) / 100
-                found.observe("idle_share", share, "1", line, **more)
+                share = collector.number(line, name, text) / 100
+                collector.observe("idle_share", share, "1", line, **more)
             elif time:
-                seconds = found.time(line, name, text, time[2]).value
+                seconds = collector.time(line, name, text, time[2]).value
                 kind = "hold_time" if name.startswith("hold") else "mean_wait"
-                found.observe(kind, seconds, "s", line, per="acquire", **more)
+                collector.observe(kind, seconds, "s", line, per="acquire", **more)
                 hold = seconds if kind == "hold_time" else hold
             else:
                 self._unknown(line, name, text, more)
         if acquires is not None and hold is not None and self.unit == "1/s":
-            gates.utilisation(str(found.source(line)), acquires, hold, rate, shards)
+            gates.utilisation(str(collector.source(line)), acquires, hold, rate, shards)
 
     def _unknown(self, line: Line, name: str, text: str, more: dict[str, object]) -> None:
-        found = self.found
-        found.warn(f"column {name!r} is not known and kept as a fact, not as an observation")
+        collector = self.collector
+        collector.warn(f"column {name!r} is not known and kept as a fact, not as an observation")
         n = more["n"]
-        found.fact(
-            name, found.number(line, name, text), "", line, n if isinstance(n, int) else None
+        collector.fact(
+            name, collector.number(line, name, text), "", line, n if isinstance(n, int) else None
         )

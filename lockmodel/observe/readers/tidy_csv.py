@@ -52,43 +52,43 @@ def cells(line: str, sep: str) -> list[str]:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of a CSV of throughput (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options)
+    collector = Collector(text, TITLE, REMEDY, options)
     header = _header(text)
     if header is None:
-        raise found.error(None, "there are only comments, no header")
+        raise collector.error(None, "there are only comments, no header")
     for line in text.filled:
         if line.number >= header.number:
             break
-        _comment(found, line)
+        _comment(collector, line)
     sep = separator(header.text)
-    names = columns(found, header, cells(header.text, sep))
-    rows = Rows(found)
+    names = columns(collector, header, cells(header.text, sep))
+    rows = Rows(collector)
     for line in text.filled:
         if line.number <= header.number:
             continue
         if line.text.lstrip().startswith("#"):
-            _comment(found, line)
+            _comment(collector, line)
             continue
         parts = cells(line.text, sep)
         if len(parts) != len(names):
-            raise found.error(
+            raise collector.error(
                 line,
                 f"{len(parts)} cells for the {len(names)} columns of line {header.number} (decimal "
                 f"commas need ';' between the cells)",
             )
         rows.add(line, dict(zip(names, parts, strict=True)))
-    return found.reading(empty="there is a header but no row")
+    return collector.reading(empty="there is a header but no row")
 
 
-def _comment(found: Collector, line: Line) -> None:
+def _comment(collector: Collector, line: Line) -> None:
     match = COMMENT.match(line.text.strip())
     if match is None:
         return
     key, value = match.groups()
     if key == "caveat":
-        number = sum(name.startswith("caveat") for name in found.metadata) + 1
-        found.note(f"caveat {number}", value)
+        number = sum(name.startswith("caveat") for name in collector.metadata) + 1
+        collector.note(f"caveat {number}", value)
         if " NOT " in value:
-            found.warn(f"the file says: {value}")
+            collector.warn(f"the file says: {value}")
     else:
-        found.note(key, value)
+        collector.note(key, value)

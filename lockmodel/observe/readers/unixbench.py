@@ -38,7 +38,7 @@ MOST_COPIES = 1_000_000
 
 
 def add(
-    found: Collector,
+    collector: Collector,
     line: Line,
     test: str,
     value: float,
@@ -49,17 +49,17 @@ def add(
 ) -> None:
     """Add the result of a test: a rate as throughput per s, anything else as a fact."""
     if value <= 0:
-        raise found.error(line, f"a result of {value:g} {unit} must be > 0")
+        raise collector.error(line, f"a result of {value:g} {unit} must be > 0")
     for start, note in NOTES.items():
         if test.startswith(start):
-            found.note(f"iteration of {test}", note)
+            collector.note(f"iteration of {test}", note)
     if unit not in PER_SECOND:
-        found.fact(test, value, unit, line, copies)
-        found.warn(f"{unit} is no rate of iterations: kept as a fact ({test})")
+        collector.fact(test, value, unit, line, copies)
+        collector.warn(f"{unit} is no rate of iterations: kept as a fact ({test})")
         return
     if unit == "lpm":
-        found.warn("lpm counts loops per minute; divided by 60")
-    found.observe(
+        collector.warn("lpm counts loops per minute; divided by 60")
+    collector.observe(
         "throughput",
         value / PER_SECOND[unit],
         "1/s",

@@ -20,32 +20,34 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of a UnixBench CSV (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options)
+    collector = Collector(text, TITLE, REMEDY, options)
     header, *rows = text.filled
     sep = separator(header.text)
     tests = [cell.strip() for cell in cells(header.text, sep)][1:]
     if not tests or not all(tests) or len(set(tests)) < len(tests):
-        raise found.error(header, "'Concurrency,<test>,...' was expected, each test once")
+        raise collector.error(header, "'Concurrency,<test>,...' was expected, each test once")
     units = {test: unixbench.unit_of(test) for test in tests}
     seen: set[int] = set()
     for line in rows:
         parts = cells(line.text, sep)
         if len(parts) != len(tests) + 1:
-            raise found.error(line, f"{len(parts)} cells for {len(tests) + 1} columns")
-        copies = found.whole(line, "Concurrency", parts[0], least=1)
+            raise collector.error(line, f"{len(parts)} cells for {len(tests) + 1} columns")
+        copies = collector.whole(line, "Concurrency", parts[0], least=1)
         if copies in seen:
-            raise found.error(line, f"{copies} copies are given twice")
+            raise collector.error(line, f"{copies} copies are given twice")
         seen.add(copies)
         for test, part in zip(tests, parts[1:], strict=True):
             unit = units[test]
             if not part.strip():
-                found.skip(line, f"no result of {test}")
+                collector.skip(line, f"no result of {test}")
             elif unit is None:
-                found.fact(test, found.number(line, test, part), "", line, copies)
-                found.warn(f"the unit of {test!r} is not known: kept as a fact")
+                collector.fact(test, collector.number(line, test, part), "", line, copies)
+                collector.warn(f"the unit of {test!r} is not known: kept as a fact")
             else:
-                unixbench.add(found, line, test, found.number(line, test, part), unit, copies)
-    if found.observations:
-        found.warn(unixbench.AGGREGATED)
-        found.warn("units are those of the test: lps for exec and spawn, lpm for shell scripts")
-    return found.reading(empty="there is a header but no row")
+                unixbench.add(
+                    collector, line, test, collector.number(line, test, part), unit, copies
+                )
+    if collector.observations:
+        collector.warn(unixbench.AGGREGATED)
+        collector.warn("units are those of the test: lps for exec and spawn, lpm for shell scripts")
+    return collector.reading(empty="there is a header but no row")

@@ -23,7 +23,7 @@ class _Tables(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.found: list[tuple[int, str, list[str]]] = []
+        self.parts: list[tuple[int, str, list[str]]] = []
         self._row: list[str] = []
         self._inside = ""
         self._line = 0
@@ -35,21 +35,21 @@ class _Tables(HTMLParser):
             self._row.append("")
             self._inside = tag
         elif tag in ("h2", "h3"):
-            self.found.append((self.getpos()[0], tag, [""]))
+            self.parts.append((self.getpos()[0], tag, [""]))
             self._inside = tag
 
     def handle_endtag(self, tag: str) -> None:
         if tag == self._inside:
             self._inside = ""
         elif tag == "tr" and self._row:
-            self.found.append((self._line, "tr", [cell.strip() for cell in self._row]))
+            self.parts.append((self._line, "tr", [cell.strip() for cell in self._row]))
             self._row = []
 
     def handle_data(self, data: str) -> None:
         if self._inside in ("td", "th") and self._row:
             self._row[-1] += data
         elif self._inside in ("h2", "h3"):
-            self.found[-1][2][0] += data
+            self.parts[-1][2][0] += data
 
 
 def sniff(text: Text) -> bool:
@@ -60,53 +60,55 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of a UnixBench HTML report (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options)
+    collector = Collector(text, TITLE, REMEDY, options)
     parser = _Tables()
     try:
         parser.feed(text.whole)
         parser.close()
     except (AssertionError, ValueError) as error:  # html.parser on broken declarations
-        raise found.error(None, f"broken HTML ({error})") from None
+        raise collector.error(None, f"broken HTML ({error})") from None
     copies: int | None = None
     seen: set[tuple[int, str]] = set()
-    for number, tag, cells in parser.found:
+    for number, tag, cells in parser.parts:
         line = text.lines[min(number, len(text.lines)) - 1]
         shown = Line(line.number, " ".join(cells))
         if tag != "tr":
             if run := RUN.fullmatch(cells[0].strip()):
-                found.note("cpus", run[1])
-                copies = found.whole(shown, "processes", run[2], least=1)
+                collector.note("cpus", run[1])
+                copies = collector.whole(shown, "processes", run[2], least=1)
         elif copies is None:
             if len(cells) == 2 and cells[0].endswith(":"):
-                found.note(cells[0].rstrip(":").lower(), cells[1])
+                collector.note(cells[0].rstrip(":").lower(), cells[1])
         elif cells == HEADER:
             continue
         elif len(cells) == len(HEADER):
-            _row(found, shown, copies, cells, seen)
+            _row(collector, shown, copies, cells, seen)
         elif len(cells) == 2 and "Index Score" in cells[0]:
-            found.fact("index score", found.number(shown, "score", cells[1]), "", shown, copies)
+            collector.fact(
+                "index score", collector.number(shown, "score", cells[1]), "", shown, copies
+            )
         elif not any("Score" in cell for cell in cells):
-            found.skip(shown, "a row of the table that is no result")
-    if found.observations:
-        found.warn(unixbench.AGGREGATED)
+            collector.skip(shown, "a row of the table that is no result")
+    if collector.observations:
+        collector.warn(unixbench.AGGREGATED)
     if not text.whole.rstrip().lower().endswith("</html>"):
-        found.warn("the page does not end with </html>: it may be cut off")
-    return found.reading(empty="no table of results under a heading 'Benchmark Run: ...'")
+        collector.warn("the page does not end with </html>: it may be cut off")
+    return collector.reading(empty="no table of results under a heading 'Benchmark Run: ...'")
 
 
 def _row(
-    found: Collector, line: Line, copies: int, cells: list[str], seen: set[tuple[int, str]]
+    collector: Collector, line: Line, copies: int, cells: list[str], seen: set[tuple[int, str]]
 ) -> None:
     test, score_text, unit, _, _, baseline_text, index_text = cells
     if (copies, test) in seen:
-        raise found.error(line, f"{test} is given twice for {copies} processes")
+        raise collector.error(line, f"{test} is given twice for {copies} processes")
     seen.add((copies, test))
     if unit not in unixbench.UNITS:
-        raise found.error(line, f"unit {unit!r} is none of {', '.join(unixbench.UNITS)}")
-    score = found.number(line, "score", score_text)
+        raise collector.error(line, f"unit {unit!r} is none of {', '.join(unixbench.UNITS)}")
+    score = collector.number(line, "score", score_text)
     if re.fullmatch(r"[\d.,]+", index_text) and re.fullmatch(r"[\d.,]+", baseline_text):
-        baseline = found.number(line, "baseline", baseline_text)
-        index = found.number(line, "index", index_text)
+        baseline = collector.number(line, "baseline", baseline_text)
+        index = collector.number(line, "index", index_text)
         if baseline > 0 and abs(10 * score / baseline - index) > INDEX_SLACK + 0.5 / baseline:
-            raise found.error(line, f"index {index:g} is not score / baseline x 10")
-    unixbench.add(found, line, test, score, unit, copies)
+            raise collector.error(line, f"index {index:g} is not score / baseline x 10")
+    unixbench.add(collector, line, test, score, unit, copies)

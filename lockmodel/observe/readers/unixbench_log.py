@@ -57,59 +57,59 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of a UnixBench log (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options)
+    collector = Collector(text, TITLE, REMEDY, options)
     block: _Block | None = None
     for line in text.filled:
         if test := TEST.fullmatch(line.text):
-            _finish(found, block)
-            copies = found.whole(line, "copies", test[2], least=1)
+            _finish(collector, block)
+            copies = collector.whole(line, "copies", test[2], least=1)
             block = _Block(test[1], copies, line)
         elif block is None:
             if not NOISE.fullmatch(line.text):
-                found.skip(line, "before the first test")
+                collector.skip(line, "before the first test")
         else:
-            _line(found, block, line)
+            _line(collector, block, line)
     if block is None:
-        raise found.error(None, "no line '<test> -- C copies'")
-    _finish(found, block)
-    if found.observations:
-        found.warn(ALL_PASSES)
-    return found.reading(empty="no pass has a count")
+        raise collector.error(None, "no line '<test> -- C copies'")
+    _finish(collector, block)
+    if collector.observations:
+        collector.warn(ALL_PASSES)
+    return collector.reading(empty="no pass has a count")
 
 
-def _line(found: Collector, block: _Block, line: Line) -> None:
+def _line(collector: Collector, block: _Block, line: Line) -> None:
     """Take one line of a block."""
     if begin := PASS.fullmatch(line.text):
-        block.passes.append(_Pass(found.whole(line, "pass", begin[1]), line))
+        block.passes.append(_Pass(collector.whole(line, "pass", begin[1]), line))
     elif key := KEY.fullmatch(line.text):
         if not block.passes:
-            raise found.error(line, "a count before '#### Pass 1'")
+            raise collector.error(line, "a count before '#### Pass 1'")
         copies = block.passes[-1].copies
         if not copies or key[1] in copies[-1] or (key[1] == "COUNT0"):
             copies.append({})
         copies[-1][key[1]] = key[2]
     elif total := SUM.fullmatch(line.text):
-        block.sums.append((total[1] == "*Dump", found.number(line, "score", total[2])))
+        block.sums.append((total[1] == "*Dump", collector.number(line, "score", total[2])))
     elif score := SCORE.fullmatch(line.text):
         if score[1] == "score":
-            block.score = (line, found.number(line, "score", score[2]))
+            block.score = (line, collector.number(line, "score", score[2]))
     elif not NOISE.fullmatch(line.text):
-        found.skip(line, "output of the benchmark")
+        collector.skip(line, "output of the benchmark")
 
 
-def _finish(found: Collector, block: _Block | None) -> None:
+def _finish(collector: Collector, block: _Block | None) -> None:
     """Add the passes of a finished block."""
     if block is None:
         return
     if not block.passes:
-        found.skip(block.line, "a test without a pass")
+        collector.skip(block.line, "a test without a pass")
         return
     totals = []
     rates = []
     unit = ""
     for one in block.passes:
         if len(one.copies) != block.copies:
-            raise found.error(
+            raise collector.error(
                 one.line,
                 f"{len(one.copies)} of {block.copies} copies have a result; the log is cut off or "
                 f"a copy failed",
@@ -117,54 +117,58 @@ def _finish(found: Collector, block: _Block | None) -> None:
         counts = []
         rate = 0.0
         for copy in one.copies:
-            count, part, unit = _copy(found, one.line, copy)
+            count, part, unit = _copy(collector, one.line, copy)
             counts.append(count)
             rate += part
         totals.append(sum(counts))
         rates.append(rate)
         unixbench.add(
-            found, one.line, block.test, rate, unit, block.copies, one.number, aggregated=False
+            collector, one.line, block.test, rate, unit, block.copies, one.number, aggregated=False
         )
         if block.copies > 1 and min(counts) > 0:
-            found.fact(
+            collector.fact(
                 f"{block.test}, pass {one.number}: fastest copy / slowest",
                 max(counts) / min(counts),
                 "",
                 one.line,
                 block.copies,
             )
-    _check_sums(found, block, totals, rates, unit)
+    _check_sums(collector, block, totals, rates, unit)
 
 
-def _copy(found: Collector, line: Line, copy: dict[str, str]) -> tuple[int, float, str]:
+def _copy(collector: Collector, line: Line, copy: dict[str, str]) -> tuple[int, float, str]:
     """Return count, rate (in the unit) and unit of one copy."""
     for key in ("COUNT0", "COUNT1", "COUNT2", "elapsed"):
         if key not in copy:
-            raise found.error(line, f"a copy of this pass has no {key}; the log is cut off")
+            raise collector.error(line, f"a copy of this pass has no {key}; the log is cut off")
     if copy.get("ERROR") or copy.get("status", "0") != "0":
         reason = copy.get("ERROR") or f"status {copy['status']}"
-        raise found.error(line, f"a copy of this pass failed ({reason[:40]}); run the test again")
-    count = found.whole(line, "COUNT0", copy["COUNT0"])
-    base = found.number(line, "COUNT1", copy["COUNT1"])
-    seconds = found.number(line, "elapsed", copy.get("TIME") or copy["elapsed"])
+        raise collector.error(
+            line, f"a copy of this pass failed ({reason[:40]}); run the test again"
+        )
+    count = collector.whole(line, "COUNT0", copy["COUNT0"])
+    base = collector.number(line, "COUNT1", copy["COUNT1"])
+    seconds = collector.number(line, "elapsed", copy.get("TIME") or copy["elapsed"])
     unit = copy["COUNT2"].strip()
     if unit not in unixbench.UNITS:
-        raise found.error(line, f"COUNT2 {unit!r} is none of {', '.join(unixbench.UNITS)}")
+        raise collector.error(line, f"COUNT2 {unit!r} is none of {', '.join(unixbench.UNITS)}")
     if seconds <= 0 or base < 0:
-        raise found.error(line, f"elapsed {seconds:g} s and COUNT1 {base:g} cannot be")
+        raise collector.error(line, f"elapsed {seconds:g} s and COUNT1 {base:g} cannot be")
     return count, count * base / seconds if base else float(count), unit
 
 
 def _check_sums(
-    found: Collector, block: _Block, totals: list[int], rates: list[float], unit: str
+    collector: Collector, block: _Block, totals: list[int], rates: list[float], unit: str
 ) -> None:
     """Hold the counts against the sums and the score that UnixBench computed from them."""
     if block.sums and sorted(totals) != sorted(round(value) for _, value in block.sums):
-        raise found.error(
+        raise collector.error(
             block.line, f"sums {sorted(totals)} of the counts are not the scores printed below"
         )
     if block.score is None or not block.sums:
-        found.warn(f"{block.test}, {block.copies} copies: no score at the end; was it interrupted?")
+        collector.warn(
+            f"{block.test}, {block.copies} copies: no score at the end; was it interrupted?"
+        )
         return
     line, score = block.score
     kept = sorted(value for dumped, value in block.sums if not dumped)
@@ -173,6 +177,6 @@ def _check_sums(
     for value in kept:
         product *= pairs.get(round(value), score) ** (1 / len(kept))
     if abs(product / score - 1) > SCORE_SLACK if score > 0 else True:
-        raise found.error(
+        raise collector.error(
             line, f"score {score:g} is not the mean of the kept passes, {product:g} {unit}"
         )

@@ -50,51 +50,55 @@ def sniff(text: Text) -> bool:
 
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of a UnixBench report (see `readers`)."""
-    found = Collector(text, TITLE, REMEDY, options)
+    collector = Collector(text, TITLE, REMEDY, options)
     section: _Section | None = None
     indexed = False
     for line in text.filled:
         if run := RUN.fullmatch(line.text):
-            _finish(found, section)
-            found.note("cpus", run[1])
-            section = _Section(line, _copies(found, line, run[2]))
+            _finish(collector, section)
+            collector.note("cpus", run[1])
+            section = _Section(line, _copies(collector, line, run[2]))
             indexed = False
         elif TABLE.fullmatch(line.text):
             indexed = True
         elif score := SCORE.fullmatch(line.text):
             copies = section.copies if section else None
-            found.fact("index score", found.number(line, "score", score[1]), "", line, copies)
+            collector.fact(
+                "index score", collector.number(line, "score", score[1]), "", line, copies
+            )
         elif section is not None and not indexed and (row := RESULT.fullmatch(line.text)):
-            _result(found, section, line, row)
+            _result(collector, section, line, row)
         elif section is not None and indexed and (row := ROW.fullmatch(line.text)):
-            _check_index(found, section, line, row)
+            _check_index(collector, section, line, row)
         else:
-            _other(found, section, line)
+            _other(collector, section, line)
     if section is None:
-        raise found.error(None, "no line 'N CPUs in system; running C parallel copies of tests'")
-    _finish(found, section)
-    if found.observations:
-        found.warn(unixbench.AGGREGATED)
-    return found.reading(empty="no result line")
+        raise collector.error(
+            None, "no line 'N CPUs in system; running C parallel copies of tests'"
+        )
+    _finish(collector, section)
+    if collector.observations:
+        collector.warn(unixbench.AGGREGATED)
+    return collector.reading(empty="no result line")
 
 
-def _copies(found: Collector, line: Line, text: str) -> int:
-    copies = found.whole(line, "copies", text, least=1)
+def _copies(collector: Collector, line: Line, text: str) -> int:
+    copies = collector.whole(line, "copies", text, least=1)
     if copies > unixbench.MOST_COPIES:
-        raise found.error(line, f"{copies} copies are more than a machine runs")
+        raise collector.error(line, f"{copies} copies are more than a machine runs")
     return copies
 
 
-def _result(found: Collector, section: _Section, line: Line, row: re.Match[str]) -> None:
+def _result(collector: Collector, section: _Section, line: Line, row: re.Match[str]) -> None:
     test, value_text, unit, seconds, _ = row.groups()
     if test in section.results:
-        raise found.error(line, f"{test} is given twice for {section.copies} copies")
+        raise collector.error(line, f"{test} is given twice for {section.copies} copies")
     if unit not in unixbench.UNITS:
-        raise found.error(line, f"unit {unit!r} is none of {', '.join(unixbench.UNITS)}")
-    measured = found.parse(_one_decimal, line, "result", value_text)
-    found.number(line, "time of a pass", seconds)
+        raise collector.error(line, f"unit {unit!r} is none of {', '.join(unixbench.UNITS)}")
+    measured = collector.parse(_one_decimal, line, "result", value_text)
+    collector.number(line, "time of a pass", seconds)
     section.results[test] = (measured, 0.05)
-    unixbench.add(found, line, test, measured, unit, section.copies)
+    unixbench.add(collector, line, test, measured, unit, section.copies)
 
 
 def _one_decimal(text: str) -> float:
@@ -106,48 +110,48 @@ def _one_decimal(text: str) -> float:
     return value
 
 
-def _check_index(found: Collector, section: _Section, line: Line, row: re.Match[str]) -> None:
+def _check_index(collector: Collector, section: _Section, line: Line, row: re.Match[str]) -> None:
     """Hold a row of the index table against the result: index = result / baseline x 10."""
     test, baseline_text, result_text, index_text = row.groups()
     if index_text == "---":
         return
-    baseline = found.number(line, "baseline", baseline_text)
-    result = found.number(line, "result", result_text)
-    index = found.number(line, "index", index_text)
+    baseline = collector.number(line, "baseline", baseline_text)
+    result = collector.number(line, "result", result_text)
+    index = collector.number(line, "index", index_text)
     if test in section.results and abs(section.results[test][0] - result) > 0.051:
-        raise found.error(
+        raise collector.error(
             line, f"the result above is {section.results[test][0]:g}, here it is {result:g}"
         )
     if baseline > 0 and abs(10 * result / baseline - index) > INDEX_SLACK + 0.5 / baseline:
-        raise found.error(
+        raise collector.error(
             line, f"index {index:g} is not result / baseline x 10 = {10 * result / baseline:.1f}"
         )
     if test not in section.results:
-        found.skip(line, "an index without its result above")
+        collector.skip(line, "an index without its result above")
 
 
-def _finish(found: Collector, section: _Section | None) -> None:
+def _finish(collector: Collector, section: _Section | None) -> None:
     """Say so if a section had no result."""
     if section is None or section.results:
         return
     if section.copies > unixbench.SKIPS_ABOVE:
-        if not found.observations:
-            raise found.error(section.line, unixbench.SILENT_SKIP)
-        found.skip(section.line, unixbench.SILENT_SKIP)
-    elif found.observations:
-        found.skip(section.line, "no result of this run")
+        if not collector.observations:
+            raise collector.error(section.line, unixbench.SILENT_SKIP)
+        collector.skip(section.line, unixbench.SILENT_SKIP)
+    elif collector.observations:
+        collector.skip(section.line, "no result of this run")
     else:
-        raise found.error(section.line, "no result line follows; the report is cut off")
+        raise collector.error(section.line, "no result line follows; the report is cut off")
 
 
-def _other(found: Collector, section: _Section | None, line: Line) -> None:
+def _other(collector: Collector, section: _Section | None, line: Line) -> None:
     if version := VERSION.fullmatch(line.text):
-        found.note("UnixBench", version[1])
+        collector.note("UnixBench", version[1])
     elif head := HEAD.fullmatch(line.text):
-        found.note(head[1].lower(), head[2])
+        collector.note(head[1].lower(), head[2])
     elif section is not None and LIKE_RESULT.match(line.text):
-        raise found.error(
+        raise collector.error(
             line, "a result '<test> <value> <unit> (<s> s, <n> samples)' was expected"
         )
     elif not KNOWN_NOISE.fullmatch(line.text):
-        found.skip(line, "not part of a report")
+        collector.skip(line, "not part of a report")

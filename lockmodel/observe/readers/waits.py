@@ -70,21 +70,21 @@ class Wait:
         return SUFFIX.get(self.kind.partition(":")[2], "")
 
 
-def check(found: Collector, wait: Wait) -> None:
+def check(collector: Collector, wait: Wait) -> None:
     """Put a row through the gates."""
-    here = str(found.source(wait.line))
+    here = str(collector.source(wait.line))
     gates.ordered(here, wait.low, wait.mean, wait.high)
     if wait.total is not None:
         if wait.mean is not None:
             gates.mean_of(here, wait.mean, wait.total, wait.count)
         gates.total_holds(here, wait.total, wait.high, wait.count)
-        tasks = found.options.cpus if wait.kind in SPINNING else found.options.tasks
-        gates.possible_total(here, wait.total.value, found.options.wall, tasks)
+        tasks = collector.options.cpus if wait.kind in SPINNING else collector.options.tasks
+        gates.possible_total(here, wait.total.value, collector.options.wall, tasks)
     if wait.high is not None:
         gates.short_enough(here, wait.high.value)
 
 
-def joined(found: Collector, waits: Sequence[Wait]) -> list[Wait]:
+def joined(collector: Collector, waits: Sequence[Wait]) -> list[Wait]:
     """Return the rows with those of the same lock, caller, type and variant made one.
 
     perf prints one row per call stack, and several stacks may end in the same caller.
@@ -114,7 +114,7 @@ def joined(found: Collector, waits: Sequence[Wait]) -> list[Wait]:
             )
         )
         if name := first.lock or first.site:
-            found.warn(f"{len(group)} rows of {name} (one per call stack) were joined")
+            collector.warn(f"{len(group)} rows of {name} (one per call stack) were joined")
     return made
 
 
@@ -128,7 +128,7 @@ def _ratio(total: Measured, count: int) -> Measured:
     return Measured(total.value / count, total.half_digit / count)
 
 
-def observe(found: Collector, waits: Sequence[Wait], per: str, shares: bool = True) -> None:
+def observe(collector: Collector, waits: Sequence[Wait], per: str, shares: bool = True) -> None:
     """Add mean waits and, per variant, the shares of all waiting listed."""
     for wait in waits:
         if wait.count == 0:
@@ -137,10 +137,10 @@ def observe(found: Collector, waits: Sequence[Wait], per: str, shares: bool = Tr
         if wait.total is not None:
             means.append(_ratio(wait.total, wait.count))
         if not means:
-            found.skip(wait.line, "there is neither a total nor a mean")
+            collector.skip(wait.line, "there is neither a total nor a mean")
             continue
         finest = min(means, key=lambda m: m.half_digit)
-        found.observe(
+        collector.observe(
             "mean_wait",
             finest.value,
             "s",
@@ -155,10 +155,10 @@ def observe(found: Collector, waits: Sequence[Wait], per: str, shares: bool = Tr
             high=wait.high.value if wait.high else None,
         )
     if shares:
-        _shares(found, waits)
+        _shares(collector, waits)
 
 
-def _shares(found: Collector, waits: Sequence[Wait]) -> None:
+def _shares(collector: Collector, waits: Sequence[Wait]) -> None:
     sums: dict[str, float] = {}
     rows: Counter[str] = Counter()
     for wait in waits:
@@ -169,7 +169,7 @@ def _shares(found: Collector, waits: Sequence[Wait]) -> None:
     if not listed:
         return
     for wait in listed:
-        found.observe(
+        collector.observe(
             "wait_share",
             min(1.0, (wait.total or _total(wait)).value / sums[wait.variant]),
             "1",
@@ -180,7 +180,7 @@ def _shares(found: Collector, waits: Sequence[Wait]) -> None:
             mode=wait.mode,
             variant=wait.variant,
         )
-    found.warn("wait shares are of the rows listed here: a table cut with -E lists too little")
+    collector.warn("wait shares are of the rows listed here: a table cut with -E lists too little")
 
 
 def plain_symbol(text: str) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -21,9 +20,9 @@ from lockmodel.solvers.markov.explorer import (
     BAD_RATE,
     DONE,
     FINE,
-    FOUND,
     GROW,
     MOVES,
+    STATES,
     STATUS,
     expand,
     reaching,
@@ -139,28 +138,6 @@ class Chain:
         """Number of transitions T between different states."""
         return int(self.source.size)
 
-    def column(self, name: str) -> Array:
-        """Return one component of every state, shape (S,)."""
-        found: Array = self.states[:, self.components.index(name)]
-        return found
-
-    def find(self, state: tuple[int, ...]) -> int:
-        """Return the number of a state.
-
-        Raises
-        ------
-        ArgumentError
-            It cannot be reached from the start state.
-        """
-        if len(state) == self.states.shape[1]:
-            where = np.flatnonzero((self.states == np.array(state)).all(axis=1))
-            if where.size:
-                return int(where[0])
-        raise ArgumentError(
-            f"Markov chain {self.name!r}: state {shown(state)} is none of the {self.size} states "
-            f"({', '.join(self.components)}) reachable from the start"
-        )
-
     @cached_property
     def cannot_return(self) -> int:
         """Number of states from which the start state cannot be reached; 0 if irreducible."""
@@ -185,14 +162,14 @@ def _wrong(model: Model, status: int, state: Array, rates: Array) -> LockmodelEr
     return ArgumentError(f"{at}: a successor is beyond the bounds {model.bounds} of the model")
 
 
-def _grown(model: Model, found: int, moves: int, memory: int) -> tuple[int, int]:
+def _grown(model: Model, size: int, moves: int, memory: int) -> tuple[int, int]:
     """Return the next capacities for states and transitions, within the memory."""
-    states, transitions = found + model.most, moves + model.most
+    states, transitions = size + model.most, moves + model.most
     needed = memory_needed(states, transitions, len(model.start))
     factor = min(2.0, memory / needed)
     if factor < 1.001 and needed > memory // 2:
         raise NotTrustworthyError(
-            f"Markov chain {model.name!r}: too large; {found:,} states and {moves:,} transitions "
+            f"Markov chain {model.name!r}: too large; {size:,} states and {moves:,} transitions "
             f"found so far fill the memory of {memory / 2**20:,.0f} MiB and more exist; "
             f"take fewer processes or phases, give more memory, or use --method simulation"
         )
@@ -239,17 +216,17 @@ def explore(model: Model, memory: int = MEMORY) -> Chain:
     ints, reals = model.ints.astype(np.int64), model.reals.astype(np.float64)
     explorer = taking_transition(expand)
     while counters[STATUS] == GROW:
-        found, moves = int(counters[FOUND]), int(counters[MOVES])
-        if found + model.most > room or moves + model.most > capacity:
-            room, capacity = _grown(model, found, moves, memory)
+        states, moves = int(counters[STATES]), int(counters[MOVES])
+        if states + model.most > room or moves + model.most > capacity:
+            room, capacity = _grown(model, states, moves, memory)
             rows.resize((room, d), refcheck=False)  # in place: no second copy, untouched = unused
             starts.resize(room + 1, refcheck=False)
             target.resize(capacity, refcheck=False)
             rate.resize(capacity, refcheck=False)
-        if 2 * (found + model.most) > table.size:
-            size = 1 << (2 * max(found + model.most, FIRST_STATES)).bit_length()
+        if 2 * (states + model.most) > table.size:
+            size = 1 << (2 * max(states + model.most, FIRST_STATES)).bit_length()
             table = np.full(size, -1, np.int32)
-            rehash(rows, found, table)
+            rehash(rows, states, table)
         explorer(
             model.move,
             ints,
@@ -266,52 +243,17 @@ def explore(model: Model, memory: int = MEMORY) -> Chain:
         )
     if counters[STATUS] != FINE:
         raise _wrong(model, int(counters[STATUS]), rows[counters[DONE]], rates)
-    found, moves = int(counters[FOUND]), int(counters[MOVES])
-    if found == 1:
+    states, moves = int(counters[STATES]), int(counters[MOVES])
+    if states == 1:
         raise NotTrustworthyError(
             f"Markov chain {model.name!r}: empty; 1 state, {model.start}, and nothing leads out of "
             f"it; check that somebody thinks or holds"
         )
     del table
-    rows.resize((found, d), refcheck=False)
-    starts.resize(found + 1, refcheck=False)
+    rows.resize((states, d), refcheck=False)
+    starts.resize(states + 1, refcheck=False)
     target.resize(moves, refcheck=False)
     rate.resize(moves, refcheck=False)
     out = totals(starts, rate)
     indptr, source, weight = transpose(starts, target, rate)
     return Chain(model.name, model.components, rows, indptr, source, weight, out)
-
-
-def from_matrix(generator: Any, name: str = "matrix") -> Chain:
-    """Return the chain of a dense generator or rate matrix; its diagonal is not read.
-
-    Parameters
-    ----------
-    generator : array_like, shape (S, S)
-        Rates in 1/s from row to column; states are numbered 0..S-1, state 0 is the start.
-    name : str, optional
-        For error messages.
-
-    Returns
-    -------
-    Chain
-        With one component, `state`.
-
-    Raises
-    ------
-    ArgumentError
-        Not square, not finite, a negative rate, or fewer than two states.
-    """
-    q = np.array(generator, float)
-    if q.ndim != 2 or q.shape[0] != q.shape[1] or q.shape[0] < 2:
-        raise ArgumentError(
-            f"generator of shape {q.shape} must be a square matrix of 2 or more states"
-        )
-    np.fill_diagonal(q, 0.0)
-    if not np.all(np.isfinite(q) & (q >= 0)):
-        raise ArgumentError(f"generator of {name!r} has a rate that is negative or not finite")
-    target, source = np.nonzero(q.T)
-    indptr = np.searchsorted(target, np.arange(q.shape[0] + 1)).astype(np.int64)
-    states = np.arange(q.shape[0], dtype=np.int16)[:, None]
-    rate = q[source, target]
-    return Chain(name, ("state",), states, indptr, source.astype(np.int32), rate, q.sum(axis=1))

@@ -12,7 +12,7 @@ import numpy as np
 
 from lockmodel.solvers.markov.jit import Transition, compiled
 
-FOUND, DONE, MOVES, STATUS = range(4)
+STATES, DONE, MOVES, STATUS = range(4)
 """Places in `counters`: states found, states expanded, transitions written, why it stopped."""
 
 FINE, GROW, BAD_RATE, BAD_STATE, BAD_COUNT = range(5)
@@ -60,12 +60,12 @@ def expand(
     mask = table.size - 1
     d = rows.shape[1]
     most = rates.size
-    found, done, moves = counters[FOUND], counters[DONE], counters[MOVES]
+    states, done, moves = counters[STATES], counters[DONE], counters[MOVES]
     counters[STATUS] = FINE
-    while done < found:
+    while done < states:
         if (
-            found + most > rows.shape[0]
-            or 2 * (found + most) > table.size
+            states + most > rows.shape[0]
+            or 2 * (states + most) > table.size
             or moves + most > target.size
         ):
             counters[STATUS] = GROW
@@ -93,10 +93,10 @@ def expand(
             while True:
                 state = table[place]
                 if state < 0:
-                    state = found
-                    table[place] = found
-                    rows[found] = row
-                    found += 1
+                    state = states
+                    table[place] = states
+                    rows[states] = row
+                    states += 1
                     break
                 equal = True
                 for c in range(d):
@@ -120,7 +120,7 @@ def expand(
             break
         done += 1
         starts[done] = moves
-    counters[FOUND], counters[DONE], counters[MOVES] = found, done, moves
+    counters[STATES], counters[DONE], counters[MOVES] = states, done, moves
 
 
 @compiled

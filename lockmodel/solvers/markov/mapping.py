@@ -19,10 +19,8 @@ from lockmodel.model.placement import ShardGroup, distances, shard_groups
 from lockmodel.model.scenario import Lock, Scenario, Site
 from lockmodel.solvers.markov.phase_type import coxian, erlang, exponential, hyperexponential
 from lockmodel.solvers.markov.queues import CONSTANT, QueueLock, QueueNetwork, Shape, Stage
-from lockmodel.solvers.markov.rwsem import Program, RwSemaphore
+from lockmodel.solvers.markov.rwsem import RwIteration, RwSemaphore
 from lockmodel.solvers.markov.sleepers import SleepingLock
-
-Array = np.ndarray
 
 Chain = Literal["none", "queues", "rwsem", "sleepers"]
 
@@ -131,7 +129,7 @@ def semaphore(scenario: Scenario, population: int) -> RwSemaphore:
         think=think_time(scenario, population),
         read=holds["read"],
         write=holds.get("write", holds["read"]),  # without effect if nobody writes
-        readers=Program(write, sites["read"].acquires),
+        readers=RwIteration(write, sites["read"].acquires),
         handoff=handoffs(lock, population, group)[0],
         wake=lock.wake_time,
         timeout=lock.handoff_timeout,

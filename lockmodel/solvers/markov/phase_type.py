@@ -71,36 +71,6 @@ class PhaseType:
         """Mean; 1 for those made in this module."""
         return self.moments[0]
 
-    @property
-    def scv(self) -> float:
-        """Squared coefficient of variation: variance / mean^2."""
-        mean, variance = self.moments
-        return variance / mean**2
-
-    def survival(self, times: Array) -> Array:
-        """Return P(T > t), shape of `times`, by powers of the matrix exponential.
-
-        Parameters
-        ----------
-        times : ndarray
-            In units of the mean, >= 0.
-        """
-        generator = np.diag(-self.rates) + np.diag((self.rates * self.go_on)[:-1], 1)
-        fastest = float(self.rates.max())
-        found = []
-        for time in np.asarray(times, float).ravel():
-            # uniformisation of a short step, squared until it is the whole time: all terms >= 0
-            halvings = max(0, math.ceil(math.log2(max(fastest * time, 1e-300))))
-            step = time / 2.0**halvings
-            jump = np.eye(self.phases) + generator / fastest
-            term = np.eye(self.phases) * math.exp(-fastest * step)
-            total = term.copy()
-            for k in range(1, 30):
-                term = term @ jump * (fastest * step / k)
-                total += term
-            found.append(np.linalg.matrix_power(total, 2**halvings)[0].sum())
-        return np.array(found).reshape(np.shape(times))
-
 
 def _checked(scv: float) -> float:
     """Return a squared coefficient of variation that is finite and above 0."""

@@ -73,7 +73,7 @@ class _AtLock:
 
 
 @dataclass(frozen=True)
-class _Means:
+class _ChainMeans:
     """What a point is made of; `asleep` is the mean number of sleeping processes."""
 
     throughput: float
@@ -82,17 +82,17 @@ class _Means:
     asleep: float = 0.0
 
 
-def _queues(scenario: Scenario, n: int, memory: int) -> _Means:
+def _queues(scenario: Scenario, n: int, memory: int) -> _ChainMeans:
     network = queue_network(scenario, n)
     tolerated = TOLERATED if _constant_times(scenario, n) > 1 else 0.0
-    found = solve_queues(network, n, memory, tolerated=tolerated)
+    solution = solve_queues(network, n, memory, tolerated=tolerated)
     locks = {}
     for lock in used_locks(scenario):
-        state = found.locks[lock.name]
+        state = solution.locks[lock.name]
         shards = next(len(k.popularity) for k in network.locks if k.name == lock.name)
         busy = state.utilisation * shards / lock.shards
-        locks[lock.name] = _AtLock(busy, state.wait, state.queue, state.wait * found.throughput)
-    return _Means(found.throughput, found.error, locks)
+        locks[lock.name] = _AtLock(busy, state.wait, state.queue, state.wait * solution.throughput)
+    return _ChainMeans(solution.throughput, solution.error, locks)
 
 
 def _timeout_error(lock: RwSemaphore, n: int, memory: int, throughput: float) -> float:
@@ -108,38 +108,42 @@ def _timeout_error(lock: RwSemaphore, n: int, memory: int, throughput: float) ->
     return min(far, NEAR * near)
 
 
-def _semaphore(scenario: Scenario, n: int, memory: int) -> _Means:
+def _semaphore(scenario: Scenario, n: int, memory: int) -> _ChainMeans:
     lock = semaphore(scenario, n)
-    found = solve_rwsem(lock, n, memory)
-    x = found.throughput
-    asleep = found.read_wait * found.read_throughput
-    spinning = found.write_wait * found.write_throughput if found.write_throughput > 0.0 else 0.0
-    holding = found.readers_inside + found.write_throughput * lock.write
-    at = _AtLock(found.utilisation, (asleep + spinning) / x, holding + asleep + spinning, spinning)
-    error = found.error + _timeout_error(lock, n, memory, x)
-    return _Means(x, error, {used_locks(scenario)[0].name: at}, asleep)
+    solution = solve_rwsem(lock, n, memory)
+    x = solution.throughput
+    asleep = solution.read_wait * solution.read_throughput
+    spinning = (
+        solution.write_wait * solution.write_throughput if solution.write_throughput > 0.0 else 0.0
+    )
+    holding = solution.readers_inside + solution.write_throughput * lock.write
+    at = _AtLock(
+        solution.utilisation, (asleep + spinning) / x, holding + asleep + spinning, spinning
+    )
+    error = solution.error + _timeout_error(lock, n, memory, x)
+    return _ChainMeans(x, error, {used_locks(scenario)[0].name: at}, asleep)
 
 
-def _sleepers(scenario: Scenario, n: int, memory: int) -> _Means:
+def _sleepers(scenario: Scenario, n: int, memory: int) -> _ChainMeans:
     lock, (name,) = sleeping_lock(scenario, n), [k.name for k in used_locks(scenario)]
-    found = solve_sleeping(lock, n, memory)
+    solution = solve_sleeping(lock, n, memory)
     timeout = scenario.lock(name).handoff_timeout
-    if found.wait > OVERDUE * timeout:
+    if solution.wait > OVERDUE * timeout:
         raise NotTrustworthyError(
-            f"Markov chain: lock {name!r}: writers wait {found.wait:.3g} s on average, which is "
+            f"Markov chain: lock {name!r}: writers wait {solution.wait:.3g} s on average, which is "
             f"not short of handoff_timeout = {timeout:g} s, and the chain of sleepers leaves the "
             f"hand-off bit out; use --method simulation"
         )
-    waiting = found.wait * found.throughput
-    queue = waiting + found.throughput * lock.hold
-    at = _AtLock(found.utilisation, found.wait, queue, waiting - found.sleeping)
-    return _Means(found.throughput, found.error, {name: at}, found.sleeping)
+    waiting = solution.wait * solution.throughput
+    queue = waiting + solution.throughput * lock.hold
+    at = _AtLock(solution.utilisation, solution.wait, queue, waiting - solution.sleeping)
+    return _ChainMeans(solution.throughput, solution.error, {name: at}, solution.sleeping)
 
 
-def _solved(scenario: Scenario, n: int, memory: int) -> _Means:
+def _solved(scenario: Scenario, n: int, memory: int) -> _ChainMeans:
     kind = which(scenario, n)
     if kind == "none":
-        return _Means(cpu_rates(scenario, n)[-1] / think_time(scenario, n), 0.0, {})
+        return _ChainMeans(cpu_rates(scenario, n)[-1] / think_time(scenario, n), 0.0, {})
     solve = {"queues": _queues, "rwsem": _semaphore, "sleepers": _sleepers}[kind]
     return solve(scenario, n, memory)
 
@@ -224,13 +228,13 @@ def _constant_times(scenario: Scenario, population: int) -> int:
     """Return how many constant times an iteration has at most; none matters to one process."""
     if population == 1:
         return 0
-    found = int(scenario.think > 0 and isinstance(scenario.think_distribution, Constant))
+    times = int(scenario.think > 0 and isinstance(scenario.think_distribution, Constant))
     for lock in used_locks(scenario):
         if isinstance(lock.hold_distribution, Constant):
-            found += sum(math.ceil(site.acquires) for site in scenario.sites_of(lock.name))
+            times += sum(math.ceil(site.acquires) for site in scenario.sites_of(lock.name))
         passes = not isinstance(lock.handoff, NoHandOff)
-        found += int(passes and isinstance(lock.handoff_distribution, Constant))
-    return found
+        times += int(passes and isinstance(lock.handoff_distribution, Constant))
+    return times
 
 
 def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:

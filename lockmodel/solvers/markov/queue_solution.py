@@ -78,7 +78,7 @@ def _summed(columns: Array) -> Array:
 
 
 def _measure(
-    network: QueueNetwork, n: int, model: Model, chain: Chain, found: Stationary
+    network: QueueNetwork, n: int, model: Model, chain: Chain, steady: Stationary
 ) -> QueueResult:
     """Return means of the stationary distribution, after checking that the flows agree."""
     ints = model.ints
@@ -88,14 +88,14 @@ def _measure(
         at_shards, phases = _blocks(chain, ints, i)
         holds = ints[ints[lay.LOCK_TABLE] + i * lay.LOCK_INTS + lay.HOLD_PHASES]
         counts.append(_summed(at_shards))
-        busy.append(found.mean(_summed(at_shards > 0)) / at_shards.shape[1])
-        held.append(found.mean(_summed((phases > 0) & (phases <= holds))))
+        busy.append(steady.mean(_summed(at_shards > 0)) / at_shards.shape[1])
+        held.append(steady.mean(_summed((phases > 0) & (phases <= holds))))
         demands.append(sum(s.hold * s.probability for s in network.stages if s.lock == lock.name))
     # Little's law for servers: busy servers = throughput x demand, at each lock and at the CPU
     places = list(zip(held, demands, strict=True))
     if network.think > 0:
         cpu = [0.0] + [_at(network.cpu, j) if network.cpu else float(j) for j in range(1, n + 1)]
-        places.append((found.mean(np.array(cpu)[thinkers]), network.think))
+        places.append((steady.mean(np.array(cpu)[thinkers]), network.think))
     most_servers, demand = max(places)
     throughput = most_servers / demand
     apart = max(abs(servers - throughput * d) / max(1.0, servers) for servers, d in places)
@@ -106,12 +106,12 @@ def _measure(
         )
     locks = {}
     for lock, count, use, d in zip(network.locks, counts, busy, demands, strict=True):
-        queue = found.mean(count)
-        marginal = np.bincount(count, weights=found.p, minlength=n + 1)
+        queue = steady.mean(count)
+        marginal = np.bincount(count, weights=steady.p, minlength=n + 1)
         locks[lock.name] = LockResult(use, queue, max(queue / throughput - d, 0.0), marginal)
-    error = max(found.error / most_servers * max(1.0, most_servers), apart)
+    error = max(steady.error / most_servers * max(1.0, most_servers), apart)
     return QueueResult(
-        throughput, locks, found.mean(thinkers), chain.size, found.residual, float(error)
+        throughput, locks, steady.mean(thinkers), chain.size, steady.residual, float(error)
     )
 
 

@@ -249,8 +249,8 @@ def _phases(shape: Shape, stages: int) -> PhaseType:
 
 def _pairs(phases: PhaseType) -> list[float]:
     """Return rate, probability to go on, rate, probability, ..."""
-    found: list[float] = np.column_stack([phases.rates, phases.go_on]).ravel().tolist()
-    return found
+    pairs: list[float] = np.column_stack([phases.rates, phases.go_on]).ravel().tolist()
+    return pairs
 
 
 def _at(values: tuple[float, ...], n: int) -> float:

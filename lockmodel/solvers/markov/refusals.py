@@ -33,8 +33,8 @@ def refusal(scenario: Scenario, population: int = 2) -> str | None:
     str or None
         Names the lock, what the chains lack, and the remedy.
     """
-    found = _refusal(scenario, population)
-    return None if found is None else f"{found}; {REMEDY}"
+    why = _refusal(scenario, population)
+    return None if why is None else f"{why}; {REMEDY}"
 
 
 def _refusal(scenario: Scenario, population: int) -> str | None:
@@ -43,22 +43,22 @@ def _refusal(scenario: Scenario, population: int) -> str | None:
     if kind == "none":
         return None
     for lock in locks:
-        found = _kind(lock) or _shards(scenario, lock, population) or _holds(scenario, lock)
-        if found:
-            return f"lock {lock.name!r}: {found}"
+        why = _kind(lock) or _shards(scenario, lock, population) or _holds(scenario, lock)
+        if why:
+            return f"lock {lock.name!r}: {why}"
     think = think_time(scenario, population)
     if think == 0.0 and (kind != "queues" or max(s.acquires for s in used_sites(scenario)) < 1.0):
         return (
             "the think time is 0, and an iteration of these chains needs think time or, with "
             "locks that only spinning writers take, a site with 1 acquire or more"
         )
-    found = _family(scenario.think_distribution) if think > 0.0 else None
-    if found:
-        return f"think time: {found}"
+    why = _family(scenario.think_distribution) if think > 0.0 else None
+    if why:
+        return f"think time: {why}"
     for lock in locks:
-        found = _families(scenario, lock, population)
-        if found:
-            return f"lock {lock.name!r}: {found}"
+        why = _families(scenario, lock, population)
+        if why:
+            return f"lock {lock.name!r}: {why}"
     if kind == "queues":
         return None
     return _single(scenario, population, sleeping=kind == "sleepers")
@@ -116,13 +116,13 @@ def _family(distribution: Distribution) -> str | None:
 
 def _families(scenario: Scenario, lock: Lock, population: int) -> str | None:
     """Return what keeps the holds or hand-offs of a lock from being phases."""
-    found = _family(lock.hold_distribution)
-    if found:
-        return f"hold_distribution: {found}"
+    why = _family(lock.hold_distribution)
+    if why:
+        return f"hold_distribution: {why}"
     group = shard_groups(scenario.machine, lock, population)[0]
-    found = _family(lock.handoff_distribution)
-    if found and any(handoffs(lock, population, group)):
-        return f"handoff_distribution: {found}"
+    why = _family(lock.handoff_distribution)
+    if why and any(handoffs(lock, population, group)):
+        return f"handoff_distribution: {why}"
     return None
 
 

@@ -12,7 +12,7 @@ sleepers are granted the lock; with a time-out of 0 it is set whenever somebody 
 
 What a process does between thinking and thinking is one acquire, which reads with a probability
 (`readers` is a float), or always for a fixed number of processes and never for the others (an
-int); or two (a `Program`): perhaps a write, and then perhaps a read, for which it arrives right
+int); or two (a `RwIteration`): perhaps a write, and then perhaps a read, for which it arrives right
 after its release has passed the lock on.
 """
 
@@ -45,7 +45,7 @@ the probabilities to write or to read after thinking, and to read after writing.
 
 
 @dataclass(frozen=True)
-class Program:
+class RwIteration:
     """Thinking, then a write acquire, then a read acquire, each performed or skipped.
 
     Attributes
@@ -75,7 +75,7 @@ class RwSemaphore:
         CPU time per iteration, > 0.
     read, write : float
         Hold times, > 0.
-    readers : float or int or Program
+    readers : float or int or RwIteration
         A float: probability that the one acquire of an iteration reads. An int: how many
         processes always read. A program: perhaps a write, then perhaps a read.
     handoff : float
@@ -93,7 +93,7 @@ class RwSemaphore:
     think: float
     read: float
     write: float
-    readers: float | int | Program
+    readers: float | int | RwIteration
     handoff: float = 0.0
     wake: float = 0.0
     timeout: float = math.inf
@@ -108,7 +108,7 @@ class RwSemaphore:
                 raise ArgumentError(f"rwsem: {key} = {value} must be a finite number > 0")
         if not self.timeout >= 0:
             raise ArgumentError(f"rwsem: timeout = {self.timeout} must be >= 0 (inf: never)")
-        if isinstance(self.readers, Program):
+        if isinstance(self.readers, RwIteration):
             return
         if isinstance(self.readers, bool) or not self.readers >= 0:
             raise ArgumentError(f"rwsem: readers = {shown(self.readers)} must be >= 0")
@@ -283,7 +283,7 @@ def _moves(state: Array, ints: Array, reals: Array, out: Array, rates: Array) ->
 
 def _shares(lock: RwSemaphore) -> tuple[float, float, float]:
     """Return the probabilities to write or read after thinking, and to read after writing."""
-    if isinstance(lock.readers, Program):
+    if isinstance(lock.readers, RwIteration):
         write, read = lock.readers.write, lock.readers.read
         return write, (1.0 - write) * read, read
     reads = 0.0 if isinstance(lock.readers, int) else float(lock.readers)
@@ -327,17 +327,17 @@ def solve_rwsem(lock: RwSemaphore, population: int, memory: int = MEMORY) -> RwR
     """
     model = rwsem_model(lock, population)
     chain = explore(model, memory)
-    found = stationary(chain)
+    steady = stationary(chain)
     n = population
     reading, sleeping, waking, writer, spinning, bit = chain.states.T.astype(np.int64)
     away = reading + sleeping + waking + spinning + (writer > 0)
-    inside = found.mean(reading)
+    inside = steady.mean(reading)
     reads = inside / lock.read
-    writes = found.mean(writer == HOLDS) / lock.write
+    writes = steady.mean(writer == HOLDS) / lock.write
     written, read_first, read_after = _shares(lock)
     reads_expected = read_first + written * read_after
     throughput = (reads + writes) / (written + reads_expected)
-    cpu = found.mean(lock.cpus(n)[n - away])
+    cpu = steady.mean(lock.cpus(n)[n - away])
     apart = abs(cpu - throughput * lock.think) / max(1.0, cpu)
     if not isinstance(lock.readers, int):
         apart = max(apart, abs(reads - reads_expected * throughput) * lock.think)
@@ -346,17 +346,17 @@ def solve_rwsem(lock: RwSemaphore, population: int, memory: int = MEMORY) -> RwR
             f"Markov chain {chain.name!r}: flows disagree by {apart:.1e} over {chain.size:,} "
             f"states; the times differ too much for a reliable result"
         )
-    waiting_writers = found.mean(spinning + (writer == HANDED))
+    waiting_writers = steady.mean(spinning + (writer == HANDED))
     return RwResult(
         throughput,
         reads,
         writes,
-        found.mean((reading + waking + writer) > 0),
+        steady.mean((reading + waking + writer) > 0),
         inside,
-        found.mean(sleeping + waking) / reads if reads > 0 else math.nan,
+        steady.mean(sleeping + waking) / reads if reads > 0 else math.nan,
         waiting_writers / writes if writes > 0 else math.nan,
-        found.mean(bit),
+        steady.mean(bit),
         chain.size,
-        found.residual,
-        found.error,
+        steady.residual,
+        steady.error,
     )

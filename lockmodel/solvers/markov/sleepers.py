@@ -188,27 +188,27 @@ def solve_sleeping(lock: SleepingLock, population: int, memory: int = MEMORY) ->
     """
     model = sleeping_model(lock, population)
     chain = explore(model, memory)
-    found = stationary(chain)
+    steady = stationary(chain)
     owner, spinning, sleeping, _ = chain.states.T.astype(np.int64)
     thinkers = population - (owner > 0) - spinning - sleeping
-    throughput = found.mean(owner == HELD) / lock.hold
-    cpu = found.mean(lock.rates(population)[thinkers])
+    throughput = steady.mean(owner == HELD) / lock.hold
+    cpu = steady.mean(lock.rates(population)[thinkers])
     apart = abs(cpu - throughput * lock.think) / max(1.0, cpu)
     if not apart <= FLOWS_AGREE * max(1.0, lock.think / lock.hold):
         raise NotTrustworthyError(
             f"Markov chain {chain.name!r}: flows disagree by {apart:.1e} over {chain.size:,} "
             f"states; the times differ too much for a reliable result"
         )
-    spin, sleep = found.mean(spinning), found.mean(sleeping)
-    handed = found.mean(owner == HANDED)
+    spin, sleep = steady.mean(spinning), steady.mean(sleeping)
+    handed = steady.mean(owner == HANDED)
     return SleepingResult(
         throughput,
-        found.mean(owner != FREE),
+        steady.mean(owner != FREE),
         spin,
         sleep,
         (spin + sleep + handed) / throughput,
-        found.mean((owner == FREE) & (sleeping > 0)),
+        steady.mean((owner == FREE) & (sleeping > 0)),
         chain.size,
-        found.residual,
-        found.error,
+        steady.residual,
+        steady.error,
     )

@@ -83,11 +83,6 @@ class Stationary:
         # not p @ values: BLAS threads that wait for a busy CPU took 40 times the product's time
         return float((self.p * values).sum())
 
-    def marginal(self, counts: Array) -> Array:
-        """Return P(count = j), j = 0..max, of a count given per state, shape (max + 1,)."""
-        found: Array = np.bincount(counts, weights=self.p)
-        return found
-
 
 @compiled
 def gth(rates: Array) -> Array:
@@ -217,14 +212,14 @@ def _numbered(labels: Array) -> tuple[Array, int]:
 
 def groupings(states: Array) -> list[tuple[Array, int]]:
     """Return for each component that varies: the group of every state, and how many groups."""
-    found = []
+    kinds = []
     for column in states.T:
         group, values = _numbered(column)
         if values > AGGREGATES:
             group, values = _numbered(group.astype(np.int64) * AGGREGATES // values)
         if values > 1:
-            found.append((group, values))
-    return found
+            kinds.append((group, values))
+    return kinds
 
 
 def pair_groupings(groups: list[tuple[Array, int]]) -> list[tuple[Array, int]]:
@@ -313,7 +308,7 @@ def stationary(
     Parameters
     ----------
     chain : Chain
-        From `explore` or `from_matrix`.
+        From `explore`.
     residual : float, optional
         Largest share of the probability flow out of balance that is accepted.
     error : float, optional

@@ -27,7 +27,7 @@ LATEST = 0.5
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Mean:
     """A mean with its interval: value +- half_width.
 
     Attributes
@@ -53,7 +53,7 @@ class Estimate:
         return self.value - half, self.value + half
 
 
-def ratio(counted: np.ndarray, per: np.ndarray) -> Estimate:
+def ratio(counted: np.ndarray, per: np.ndarray) -> Mean:
     """Return the ratio of two totals over replications, with its 95 % interval.
 
     Parameters
@@ -63,7 +63,7 @@ def ratio(counted: np.ndarray, per: np.ndarray) -> Estimate:
 
     Returns
     -------
-    Estimate
+    Mean
 
     Notes
     -----
@@ -75,7 +75,7 @@ def ratio(counted: np.ndarray, per: np.ndarray) -> Estimate:
     residuals = counted - value * per
     count = counted.size
     spread = math.sqrt(float(residuals @ residuals) * count / (count - 1))
-    return Estimate(value, STUDENT[CONFIDENCE] * spread / abs(total))
+    return Mean(value, STUDENT[CONFIDENCE] * spread / abs(total))
 
 
 def warm_up(series: np.ndarray) -> int:

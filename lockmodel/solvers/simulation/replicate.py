@@ -14,7 +14,7 @@ import math
 import os
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from lockmodel.errors import ArgumentError, NotTrustworthyError, shown
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Stop, never
 from lockmodel.solvers.simulation.engine import run
-from lockmodel.solvers.simulation.output import LATEST, REPLICATIONS, Estimate, ratio, warm_up
+from lockmodel.solvers.simulation.output import LATEST, REPLICATIONS, Mean, ratio, warm_up
 from lockmodel.solvers.simulation.world import World, make
 
 PRECISION = 0.005
@@ -64,15 +64,12 @@ class Sample:
         Iterations per replication that were thrown away.
     warm_up : int
         Iterations after which the pilot was found steady.
-    stopped : bool
-        Whether it was told to stop before the precision was reached.
     """
 
     worlds: tuple[World, ...]
     since: np.ndarray
     pilot: int
     warm_up: int
-    stopped: bool
 
     def elapsed(self) -> np.ndarray:
         """Return simulated seconds per replication."""
@@ -84,7 +81,7 @@ class Sample:
         """Return completed iterations per replication."""
         return np.array([float(w.processes["iterations"].sum()) for w in self.worlds])
 
-    def throughput(self) -> Estimate:
+    def throughput(self) -> Mean:
         """Return iterations per second."""
         return ratio(self.iterations(), self.elapsed())
 
@@ -181,13 +178,13 @@ def _pilot(advance: _Workers, worlds: list[World]) -> _Pilot | None:
         ends = np.concatenate([ends, marks], axis=1)
         size = ends.shape[1] // BATCHES
         bounds = np.concatenate([np.zeros((len(worlds), 1)), ends[:, size - 1 :: size]], axis=1)
-        found = warm_up(np.diff(bounds, axis=1).mean(axis=0))
-        if found <= LATEST * BATCHES:
+        warmed = warm_up(np.diff(bounds, axis=1).mean(axis=0))
+        if warmed <= LATEST * BATCHES:
             silent = [w._replace(marks=np.zeros(0)) for w in worlds]
             half = ends.shape[1] // 2
             lasted = ends[:, -1] - ends[:, half - 1]
             spread = ratio(np.full(len(worlds), float(half)), lasted).relative
-            return _Pilot(silent, ends.shape[1], found * size, spread)
+            return _Pilot(silent, ends.shape[1], warmed * size, spread)
         length = ends.shape[1]
     raise NotTrustworthyError(
         f"simulation: not steady after {ends.shape[1]} iterations in each of {len(worlds)} "
@@ -245,7 +242,7 @@ def replicate(
         for w in begun.worlds:
             _reset(w)
         since = np.array([w.clock[0]["now"] for w in begun.worlds])
-        sample = Sample(tuple(begun.worlds), since, begun.iterations, begun.warm_up, False)
+        sample = Sample(tuple(begun.worlds), since, begun.iterations, begun.warm_up)
         length = done = begun.planned(precision)
         while advance(begun.worlds, length):
             if any(w.clock[0]["lost_walks"] for w in begun.worlds):
@@ -264,4 +261,4 @@ def replicate(
             f"simulation: stopped before anything was counted at n = {population}; give "
             f"it more time"
         )
-    return replace(sample, stopped=True)
+    return sample

@@ -16,7 +16,7 @@ from lockmodel.solvers.bounds import network_ceiling
 from lockmodel.solvers.simulation.output import (
     CONFIDENCE,
     REPLICATIONS,
-    Estimate,
+    Mean,
     jain,
     quantile,
     ratio,
@@ -46,7 +46,7 @@ class SimulatedLock:
 
     Attributes
     ----------
-    wait_s : Estimate
+    wait_s : Mean
         Seconds per iteration that a process waits for it, hand-offs included.
     slept_s : float
         Part of it asleep: it costs no CPU.
@@ -64,7 +64,7 @@ class SimulatedLock:
         Mean time of a background walk, from setting out to leaving the last shard.
     """
 
-    wait_s: Estimate
+    wait_s: Mean
     slept_s: float
     utilisation: float
     queue: float
@@ -86,7 +86,7 @@ class Simulated:
     scenario : str
     n : int
         Population.
-    throughput_per_s : Estimate
+    throughput_per_s : Mean
         Iterations per second of the whole machine.
     locks : dict of str to SimulatedLock
     fairness : float
@@ -106,7 +106,7 @@ class Simulated:
 
     scenario: str
     n: int
-    throughput_per_s: Estimate
+    throughput_per_s: Mean
     locks: dict[str, SimulatedLock]
     fairness: float
     precision: float
@@ -209,32 +209,32 @@ def simulate(
     )
 
 
-def point(scenario: Scenario, found: Simulated) -> Point:
+def point(scenario: Scenario, run: Simulated) -> Point:
     """Return a simulation as a point of a prediction; its bounds are those of the interval."""
-    network = build(scenario, found.n, stations_only=False)
-    x = found.throughput_per_s.value
-    asleep = x * sum(lock.slept_s for lock in found.locks.values())
-    running = min(found.n - asleep, scenario.machine.cpus)
+    network = build(scenario, run.n, stations_only=False)
+    x = run.throughput_per_s.value
+    asleep = x * sum(lock.slept_s for lock in run.locks.values())
+    running = min(run.n - asleep, scenario.machine.cpus)
     locks = {
         name: LockState(
             utilisation=lock.utilisation,
             wait_s=lock.wait_s.value,
-            wait_share=lock.wait_s.value * x / found.n,
+            wait_share=lock.wait_s.value * x / run.n,
             cycles_share=min(1.0, (lock.wait_s.value - lock.slept_s) * x / running),
             queue=lock.queue,
         )
-        for name, lock in found.locks.items()
+        for name, lock in run.locks.items()
     }
     ceiling_per_s, binding = network_ceiling(network)
-    low, high = found.throughput_per_s.interval()
+    low, high = run.throughput_per_s.interval()
     return Point(
-        n=found.n,
+        n=run.n,
         throughput_per_s=x,
-        iteration_s=found.n / x,
+        iteration_s=run.n / x,
         locks=locks,
         binding=binding,
         ceiling_per_s=ceiling_per_s,
         lower_per_s=low,
         upper_per_s=high,
-        error_estimate=found.throughput_per_s.relative,
+        error_estimate=run.throughput_per_s.relative,
     )

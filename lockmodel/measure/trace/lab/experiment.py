@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError, ScenarioError
-from lockmodel.measure.acquires.resolve import Loaded, Program, Resolver
+from lockmodel.measure.acquires.resolve import LoadedFile, Resolver, StartedProgram
 from lockmodel.measure.acquires.sysroot import printable
 from lockmodel.measure.bench.program import COMPILERS, compiler, run_compiler
 from lockmodel.measure.trace import btf, reading, windows
@@ -82,10 +82,10 @@ def offsets_of(kernel: KernelImage) -> Offsets:
     ScenarioError
         Its image is damaged.
     """
-    found = kernel.btf()
-    if found is None:
+    blob = kernel.btf()
+    if blob is None:
         return stated(kernel.release)
-    return of_types(btf.types(found), f"the BTF of {kernel.release}")
+    return of_types(btf.types(blob), f"the BTF of {kernel.release}")
 
 
 def build(folder: Path) -> tuple[Path, Path]:
@@ -96,8 +96,8 @@ def build(folder: Path) -> tuple[Path, Path]:
     ArgumentError
         There is no C compiler, or it cannot link a static program.
     """
-    found = compiler()
-    if found is None:
+    cc = compiler()
+    if cc is None:
         raise ArgumentError(
             f"the lab needs a C compiler ({', '.join(COMPILERS)}); install gcc and libc6-dev"
         )
@@ -105,14 +105,14 @@ def build(folder: Path) -> tuple[Path, Path]:
     for name, options in (("init", ("-static",)), ("loop", ())):
         target = folder / name
         try:
-            done = run_compiler(found, HERE / f"{name}.c", target, *options)
+            done = run_compiler(cc, HERE / f"{name}.c", target, *options)
             ended = f"exit code {done.returncode}"
             problem = (done.stderr.strip() or ended) if done.returncode else ""
         except (OSError, subprocess.SubprocessError) as error:
             problem = str(error)
         if problem:
             raise ArgumentError(
-                f"the lab's {name}.c cannot be built by {found}: {problem[-200:]}; a static "
+                f"the lab's {name}.c cannot be built by {cc}: {problem[-200:]}; a static "
                 f"program needs libc.a (Debian: libc6-dev, Fedora: glibc-static)"
             )
         made.append(target)
@@ -201,9 +201,9 @@ def _report(line: bytes, watch: Callable[[str], None]) -> None:
         watch(line[8:].strip().decode("ascii", "replace"))
 
 
-def _files(program: Program, loop: Program) -> tuple[dict[str, bytes], str]:
+def _files(program: StartedProgram, loop: StartedProgram) -> tuple[dict[str, bytes], str]:
     """Return guest path -> content of all files but the loop program, and LD_LIBRARY_PATH."""
-    needed: list[Loaded] = []
+    needed: list[LoadedFile] = []
     for each in (program, loop):
         needed += [file for file in (each.interpreter, *each.libraries) if file is not None]
     if program.main.place.real != loop.main.place.real:
@@ -256,14 +256,14 @@ def _evaluated(
         ]
     )
     counted = windows.count(reading.parse(text.splitlines(), "lab"))
-    found: list[HeldSite] = []
+    sites: list[HeldSite] = []
     if mappers is not None:
         calibration = _trace(phases["calibrate"]).events
         cost = costs(calibration, CALIBRATIONS, int(plain[0]))
         for others in mappers:
             events = _trace(phases[f"held {others}"]).events
-            found += held(events, counted.counts, others, cost)
-    return Experiment(release, offsets, counted, names, tuple(found), ended, text)
+            sites += held(events, counted.counts, others, cost)
+    return Experiment(release, offsets, counted, names, tuple(sites), ended, text)
 
 
 def _ended(said: Sequence[str]) -> int:

@@ -108,7 +108,7 @@ def boot(
 def _collect(process: subprocess.Popen[bytes], end: float, watch: Callable[[bytes], None]) -> bytes:
     """Return the console until it closes; raises when the time is up or it is too long."""
     assert process.stdout is not None
-    found = bytearray()
+    console = bytearray()
     seen = 0
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
@@ -117,22 +117,22 @@ def _collect(process: subprocess.Popen[bytes], end: float, watch: Callable[[byte
             if left <= 0:
                 raise NotTrustworthyError(
                     f"lab: the guest did not end in time; --time-limit gives it longer. It said: "
-                    f"{_tail(bytes(found))}"
+                    f"{_tail(bytes(console))}"
                 )
             if not selector.select(min(left, LONGEST_WAIT_S)):
                 continue
             block = os.read(process.stdout.fileno(), BLOCK)
             if not block:
-                return bytes(found)
-            found += block
-            if len(found) > LARGEST_CONSOLE:
+                return bytes(console)
+            console += block
+            if len(console) > LARGEST_CONSOLE:
                 raise NotTrustworthyError("lab: the guest prints without end")
-            lines = bytes(found[seen:]).split(b"\n")
+            lines = bytes(console[seen:]).split(b"\n")
             for line in lines[:-1]:
                 watch(line)
-            seen = len(found) - (len(lines[-1]) if len(lines[-1]) < BLOCK else 0)
-            if PANIC in found[-BLOCK:]:
-                raise NotTrustworthyError(f"lab: the guest panicked: {_tail(bytes(found))}")
+            seen = len(console) - (len(lines[-1]) if len(lines[-1]) < BLOCK else 0)
+            if PANIC in console[-BLOCK:]:
+                raise NotTrustworthyError(f"lab: the guest panicked: {_tail(bytes(console))}")
 
 
 def _why(console: bytes) -> str:
