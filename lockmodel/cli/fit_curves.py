@@ -286,7 +286,7 @@ def _curve(one: _Compared) -> list[Any]:
     where = (
         "sockets not stated"
         if machine is None
-        else f"{machine.sockets} sockets x {machine.cores} cores x {machine.smt} threads"
+        else f"{machine.sockets} x {machine.cores} x {machine.smt} (sockets x cores x threads)"
     )
     rows = [
         [

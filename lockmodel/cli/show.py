@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from lockmodel.model.distribution import Distribution
     from lockmodel.model.scenario import Scenario
 
+LONG_S = 1e-6
+"""From here on a time per instruction is not one of a processor's instruction."""
+
 
 def show(
     model: options.Model,
@@ -83,6 +86,15 @@ def _data(scenario: Scenario, n: int) -> dict[str, Any]:
             for name, (m, instructions, hold, passing) in demands.items()
         },
     }
+
+
+def _per_instruction(near: float, far: float) -> str:
+    """Return times per instruction: nanoseconds, but of a fit whose work is one "instruction"."""
+    from lockmodel.cli import text as tx
+
+    if far < LONG_S:
+        return f"{near * 1e9:.3g} to {far * 1e9:.3g} ns"
+    return tx.si(far, "s") if near == far else f"{tx.si(near, 's')} to {tx.si(far, 's')}"
 
 
 def _handoff_text(scenario: Scenario, name: str) -> str:
@@ -158,7 +170,7 @@ def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
     for lock in scenario.locks:
         near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
         parts.append(
-            f"{lock.name}: {near * 1e9:.3g} to {far * 1e9:.3g} ns per instruction, acquire "
+            f"{lock.name}: {_per_instruction(near, far)} per instruction, acquire "
             f"{tx.si(lock.acquire_time, 's')}, hand-off {_handoff_text(scenario, lock.name)}; "
             f"holds {_varies(lock.hold_distribution)}"
         )

@@ -89,7 +89,7 @@ def generic(found: Comparison, name: str, file: str) -> Generic:
     top = int(curve.n[-1])
     if stated is not None and stated.cpus >= top:
         machine = Machine(
-            name=f"{stated.sockets} sockets x {stated.cores} cores x {stated.smt} threads",
+            name=f"{stated.sockets} x {stated.cores} x {stated.smt} (sockets x cores x threads)",
             cpus=stated.cpus,
             cores=stated.sockets * stated.cores,
             sockets=stated.sockets,

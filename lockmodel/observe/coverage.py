@@ -106,7 +106,8 @@ def _from_throughput(series: dict[tuple[str, ...], set[int]], longest: set[int])
             f"peak ({len(longest)} populations from {min(longest)} to {max(longest)})"
         )
     elif longest:
-        made.append(f"throughput with {' and '.join(map(str, sorted(longest)))} tasks, no curve")
+        tasks = "1 task" if longest == {1} else f"{' and '.join(map(str, sorted(longest)))} tasks"
+        made.append(f"throughput with {tasks}, no curve")
     sets = list(series.values())
     if any(a & b for i, a in enumerate(sets) for b in sets[:i]):
         made.append("gains between variants at the same population")

@@ -88,6 +88,18 @@ def test_the_best_lock_is_saved_as_a_scenario_that_predicts(tmp_path):
     assert low < 37356.7 < high
 
 
+def test_a_lock_whose_work_is_not_counted_in_instructions_reads_in_its_own_unit(tmp_path):
+    """It read "6.62e+05 ns per instruction"."""
+    path = tmp_path / "lock.toml"
+    assert fit(CURVE, "-o", str(path)).exit_code == 0
+    held = load(path).locks[0].time_per_instruction_local
+    assert 1e-6 < held < 1e-3
+    shown = invoke("show", str(path), "--explain").stdout
+    assert f"lock: {1e6 * held:.1f} us" in shown
+    assert "e+0" not in shown
+    assert "(sockets x cores x threads)" in shown
+
+
 def test_several_variants_are_several_curves_and_only_takes_one():
     every = json.loads(fit("cna_v3_lock2_threads.csv", "--json").stdout)["curves"]
     labels = [one["curve"] for one in every]

@@ -114,6 +114,12 @@ def test_facts_alone_make_no_csv(run, tmp_path: Path) -> None:
     )
 
 
+def test_one_task_is_one(run, tmp_path: Path) -> None:
+    for name, rows, said in (("1", "1,100\n", "with 1 task,"), ("2", "2,100\n", "with 2 tasks,")):
+        (tmp_path / f"{name}.csv").write_text(f"tasks,throughput\n{rows}", encoding="utf-8")
+        assert said in run(f"{name}.csv").stdout
+
+
 def test_a_long_table_is_cut_and_says_so(run, tmp_path: Path) -> None:
     rows = "".join(f"{n},{10 * n}\n" for n in range(1, 41))
     (tmp_path / "long.csv").write_text(f"tasks,throughput\n{rows}", encoding="utf-8")
