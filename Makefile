@@ -24,9 +24,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 demo: $(VENV)/.installed
 	@sh tools/demo.sh $(BIN)/lockmodel
 
-# Side by side: the tests of coverage alone keep a CPU busy for minutes.
+# Side by side, as the tests of coverage keep a CPU busy for minutes; what measures the machine, alone.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 # The drawings, the numbers of each script, then the text, each made again when it is older than
 # what it is made from. The folders count too: a file that is gone makes its folder newer.

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import statistics
 import time
+from unittest.mock import patch
 
 from bench_stochastic import Measured
 
+from lockmodel.fitting import bootstrap as refits
 from lockmodel.fitting.bootstrap import bootstrap
 from lockmodel.fitting.datasets import Wanted, load_sets
 from lockmodel.fitting.estimate import Estimate, fit
-from lockmodel.fitting.profile import intervals
+from lockmodel.fitting.profile import interval_of
 from lockmodel.fitting.study import default_free, plan
 from lockmodel.model.shipped import find_data, find_scenario, shipped_dir
 
 CURVE, MODEL = "unixbench_execl_xeon8369b.csv", "execl-xeon8369b"
 REFITS = 1000
+
+FEW = 50
+"""Refits made both ways: by our steps first, and by scipy's search alone."""
+
+WORTH = 1.3
+"""Our steps stay as long as the search alone takes this many times as long."""
 
 
 def _seconds(function: object, repeats: int) -> tuple[float, str]:
@@ -34,7 +42,8 @@ def _fitted() -> Estimate:
     scenario = find_scenario(MODEL)
     loaded = load_sets([Wanted(find_data(CURVE), CURVE, scenario)])
     found = fit(plan(loaded.sets, default_free(scenario)))
-    intervals(found)
+    for index in range(len(found.theta)):
+        interval_of(found, index)
     return found
 
 
@@ -46,7 +55,25 @@ def fit_rows(repeats: int) -> list[Measured]:
     return [
         Measured("fit of 8 points, 4 parameters, profiles", said, "1 s", one <= 1.0),
         Measured(f"{REFITS} parametric refits of it", counted, "10 s", many <= 10.0),
+        _searched(found),
     ]
+
+
+def _searched(found: Estimate) -> Measured:
+    """Return how much longer refits take without the steps that `bootstrap` tries first."""
+    times: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(3):  # in turns, so that both meet the same machine
+        for stepped, spent in times.items():
+            start = time.process_time()
+            if stepped:
+                bootstrap(found, count=FEW, workers=1)
+            else:
+                with patch.object(refits, "_gauss_newton", return_value=None):
+                    bootstrap(found, count=FEW, workers=1)
+            spent.append(time.process_time() - start)
+    ratio = statistics.median(times[False]) / statistics.median(times[True])
+    said = f"{ratio:.1f} x as long"
+    return Measured(f"{FEW} of them by scipy's search alone", said, f"> {WORTH:g} x", ratio > WORTH)
 
 
 def accuracy_rows() -> list[Measured]:

@@ -72,7 +72,7 @@ def accuracy(
             from lockmodel.evaluate.transfer import transfer
 
             moved = transfer(chosen)
-            write(Report(moved.to_json, lambda colour: _transfer_text(moved, colour)))
+            write(Report(moved.to_json, lambda colour: _transfer_text(moved, every, colour)))
         else:
             found = run(chosen, progress=common.progress)
             write(Report(found.to_json, lambda colour: _text(found, every, colour)))
@@ -92,7 +92,7 @@ def _short(name: str) -> str:
 
 
 def _text(found: Accuracy, every: bool, colour: bool) -> str:
-    from lockmodel.cli.text import bullets, more, render, table
+    from lockmodel.cli.text import bullets, count, more, render, table
     from lockmodel.evaluate.accuracy import METHODS
 
     worst = sorted(found.files, key=lambda file: -file.median(METHODS[0]))
@@ -112,8 +112,8 @@ def _text(found: Accuracy, every: bool, colour: bool) -> str:
     rows.append(["MEAN", "", *(f"{found.mean(m):.3f}" for m in METHODS), ""])
     own, last, usl = (found.median(name) for name in (METHODS[0], "last", "usl"))
     said = (
-        f"{found.curves} curves predicted beyond their first half: median error {own:.3f}, of the "
-        f"last value {last:.3f}, of the universal scalability law {usl:.3f}; "
+        f"{count(found.curves, 'curve')} predicted beyond the first half: median error {own:.3f}, "
+        f"of the last value {last:.3f}, of the universal scalability law {usl:.3f}; "
         f"{100 * found.coverage:.0f} % of the points lie in the 90 % band."
     )
     reasons = _reasons(found.skipped)
@@ -130,22 +130,34 @@ def _text(found: Accuracy, every: bool, colour: bool) -> str:
     )
 
 
-def _transfer_text(found: Transfer, colour: bool) -> str:
-    from lockmodel.cli.text import bullets, render, table
+def _transfer_text(found: Transfer, every: bool, colour: bool) -> str:
+    from lockmodel.cli.text import bullets, count, more, render, table
 
-    rows = [
+    errors = sorted(found.variants.items(), key=lambda pair: -pair[1])
+    shown = errors if every else errors[:FEW_FILES]
+    means = [(name.upper(), error) for name, error in found.overall.items()]
+    rows = [[_short(name), f"{error:.3f}"] for name, error in [*shown, *means]]
+    pairs = [
         [_short(p.variant), str(p.source), str(p.target), p.family, f"{p.error:.3f}"]
         for p in found.pairs
     ]
-    means = [[_short(name), f"{error:.3f}"] for name, error in found.variants.items()]
-    means += [[name.upper(), f"{error:.3f}"] for name, error in found.overall.items()]
+    said = (
+        f"{count(len(errors), 'variant')} predicted at other hold and think times than fitted at: "
+        f"median error {found.overall['median']:.3f}, mean |ln(predicted / measured)|."
+    )
+    reasons = _reasons(found.skipped)
+    columns = ["variant", "fitted", "predicted", "hand-off", "error"]
+    details = [table(columns, pairs, left=[0, 1, 2, 3])] if every else []
+    skipped = bullets("\nnot used:", reasons) if every else [f"{len(reasons)} not used: --all"]
     return render(
         [
-            "hold/think in ns; errors are mean |ln(predicted / measured)|\n",
-            table(["variant", "fitted", "predicted", "hand-off", "error"], rows, left=[0, 1, 2, 3]),
+            said,
             "",
-            table(["variant", "error"], means, left=[0]),
-            *bullets("\nnot used:", _reasons(found.skipped)),
+            table(["variant", "error"], rows, left=[0]),
+            *more(len(errors) - len(shown), "variant", "--all"),
+            *(["", "at hold/think in ns:"] if every else []),
+            *details,
+            *(skipped if reasons else []),
         ],
         colour,
     )

@@ -50,7 +50,7 @@ CLOSE = 0.03
 """A refit ends with the first step below this in standard deviations; what is left is far less."""
 
 MOST_STEPS = 8
-"""Gauss-Newton steps before the damped search takes over."""
+"""Gauss-Newton steps before scipy's search takes over."""
 
 LONGEST = 1.5
 """Longest step of one unknown: a factor of 4.5."""
@@ -276,7 +276,8 @@ def _gauss_newton(
     """Return the minimum near `start` within `CLOSE`, or None where plain steps do not get there.
 
     A refit starts within a few standard deviations of its end, where undamped steps converge,
-    halved now and then; they need no more evaluations than that.
+    halved now and then; they need no more evaluations than that. scipy's search alone takes 4 times
+    as long for refits of 8 points with 4 parameters (a row of `make bench`).
     """
     x: np.ndarray = start
     r, jacobian = residuals(x)

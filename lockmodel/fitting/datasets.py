@@ -7,7 +7,7 @@ model after the levers it stands for; exactly one variant of a file may be the m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,6 @@ from lockmodel.observe.collector import Options
 from lockmodel.observe.observations import Observation, Reading
 from lockmodel.observe.readers import read_file
 from lockmodel.observe.summary import summarise
-
-Change = Callable[[Scenario], Scenario]
 
 FORM = "--variant NAME=LEVER[;LEVER...]"
 

@@ -49,13 +49,6 @@ class Draws:
     degrees: float
 
 
-def draw(
-    scenario: Scenario, count: int = DRAWS, seed: int = SEED, split: bool = True
-) -> tuple[Scenario, ...]:
-    """Return scenarios whose fitted parameters are drawn; see `drawn`."""
-    return drawn(scenario, count, seed, split).scenarios
-
-
 def drawn(scenario: Scenario, count: int = DRAWS, seed: int = SEED, split: bool = True) -> Draws:
     """Return scenarios whose parameters are drawn from the distribution of the estimates.
 

@@ -1,14 +1,14 @@
-"""Bounded least squares by Levenberg-Marquardt, from several starts, with a robust loss.
+"""Bounded least squares with a robust loss, from several starts: scipy's search, our verdict.
 
-Our own because the result must carry what the reports need (which bound is active, whether the
-normal matrix is singular) and because a refit from a good start has to cost milliseconds.
+The reports need to know which bounds hold a parameter, and whether the end is a minimum or only
+where the search stopped; scipy says neither.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,21 +19,29 @@ Residuals = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 LOSSES = ("linear", "soft_l1")
 
-FLAT = 1e-9
-"""Converged when the projected gradient is below this share of what the residuals allow."""
+LEAST_GAIN = 1e-14
+"""The search ends with a step that gains less than this share of the cost ..."""
 
 SMALL_STEP = 1e-10
-"""... or a step moves no parameter by more than this (parameters are logarithms)."""
+"""... or is shorter than this share of theta, or where the gradient is smaller (a perfect fit)."""
 
-LONGEST_STEP = 2.0
-"""Longest step of one parameter: a factor of e**2 = 7."""
+BESIDE = 1e-4
+"""Distance (parameters are logarithms) from which a parameter is put onto the bound it is driven
+to."""
 
-STIFFEST = 1e12
-"""Damping beyond which no downhill step exists."""
+AT_BOUND = 1e-8
+"""Distance from a bound that is none: scipy moves starts off bounds by less."""
+
+FLAT = 1e-6
+"""A search that used up its steps has converged where the gradient is below this share of what the
+residuals allow."""
 
 STALLED = 1e-2
-"""As `FLAT`, for a search that found no step downhill: rounding and derivatives that are kept for a
-while (`objective.STALE`) stop it that near to a minimum; an edge of what can be solved farther."""
+"""The same for a search that ended by itself: rounding and derivatives that are kept for a while
+(`objective.STALE`) stop it that near to a minimum; an edge of what can be solved farther."""
+
+PERFECT = 1e-9
+"""Cost of which no share counts."""
 
 SAME_COST = 1e-2
 """Difference of cost that no interval would show: among such minima a converged one is taken."""
@@ -85,6 +93,12 @@ class Minimum:
     steps: int
 
     @property
+    def gradient(self) -> np.ndarray:
+        """J' W r, shape (p,): half the gradient of the cost."""
+        half: np.ndarray = self.jacobian.T @ (self.weights * self.residuals)
+        return half
+
+    @property
     def normal(self) -> np.ndarray:
         """J' W J, shape (p, p): half the curvature of the cost in Gauss-Newton's approximation."""
         product: np.ndarray = (self.jacobian.T * self.weights) @ self.jacobian
@@ -103,24 +117,6 @@ def loss_of(squares: np.ndarray, loss: str) -> tuple[float, np.ndarray]:
     return float(squares.sum()), np.ones_like(squares)
 
 
-@dataclass(frozen=True)
-class _State:
-    x: np.ndarray
-    residuals: np.ndarray
-    jacobian: np.ndarray
-    cost: float
-    weights: np.ndarray
-
-
-def _evaluate(residuals: Residuals, x: np.ndarray, loss: str) -> _State | None:
-    """Return the state at x, or None where the residuals are not finite numbers."""
-    r, jacobian = residuals(x)
-    if not (np.isfinite(r).all() and np.isfinite(jacobian).all()):
-        return None
-    cost, weights = loss_of(r * r, loss)
-    return _State(x, r, jacobian, cost, weights)
-
-
 def minimise(
     residuals: Residuals,
     start: np.ndarray,
@@ -136,7 +132,7 @@ def minimise(
     residuals : callable
         theta -> (residuals, Jacobian).
     start, lower, upper : ndarray, shape (p,)
-        Bounds may be infinite; the start is moved inside them.
+        Bounds may be infinite, or equal to hold a parameter; the start is moved inside them.
     loss : {'linear', 'soft_l1'}
         See `loss_of`.
     max_steps : int
@@ -153,72 +149,100 @@ def minimise(
 
     Notes
     -----
-    Levenberg-Marquardt with Nielsen's damping (Madsen, Nielsen & Tingleff, Methods for Non-Linear
-    Least Squares Problems, 2004, algorithm 3.16), Marquardt's scaling by the diagonal, and bounds
-    by projection: parameters that a bound holds back are left out of the step. A robust loss
-    enters the gradient through rho' and the curvature through rho' + 2 z rho'' (Triggs et al.,
-    Bundle Adjustment, 2000, 4.3), which for soft_l1 is rho'^3 and for the linear loss 1.
+    Trust region reflective (Branch, Coleman & Li, SIAM J. Sci. Comput. 21 (1999) 1) stays strictly
+    inside the bounds, so parameters that are driven to one are put there and the others searched
+    once more. Its steps are scaled by the distances from the bounds: a combination of parameters
+    that nothing sees stays where it was without bounds, and nearly there within wide ones.
     """
     if loss not in LOSSES:
         raise ArgumentError(f"loss = {loss!r} must be one of {', '.join(LOSSES)}")
-    here = _evaluate(residuals, np.clip(start, lower, upper), loss)
-    if here is None:
-        raise ArgumentError(
-            f"the start {np.round(np.exp(start), 6).tolist()} of the fit gives no finite "
-            f"prediction; check the units of the model's times"
+    moving = lower < upper
+    start = np.clip(start, lower, upper)
+    found = _search(residuals, start, lower, upper, moving, loss, max_steps)
+    low = (found.gradient > 0) & (found.x > lower) & (found.x <= lower + BESIDE)
+    high = (found.gradient < 0) & (found.x < upper) & (found.x >= upper - BESIDE)
+    driven = low | high
+    if not driven.any() or found.steps >= max_steps:
+        return found
+    onto = np.where(low, lower, np.where(high, upper, found.x))
+    left = max_steps - found.steps
+    try:
+        there = _search(residuals, onto, lower, upper, moving & ~driven, loss, left)
+    except ArgumentError:  # no numbers at the bound
+        return found
+    no_more = found.cost + FLAT**2 * (found.cost + PERFECT)
+    best = there if there.cost <= no_more else found
+    return replace(best, steps=found.steps + there.steps)
+
+
+def _search(
+    residuals: Residuals,
+    start: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    moving: np.ndarray,
+    loss: str,
+    max_steps: int,
+) -> Minimum:
+    """Return where scipy gets with the parameters that are `moving`, judged by all of them."""
+    from scipy.optimize import least_squares
+
+    tried: list[np.ndarray] = []  # theta, residuals, Jacobian: scipy asks for both by themselves
+    end: list[np.ndarray] = []  # the same where it last asked for the Jacobian: its best point
+    steps = 0
+
+    def values(part: np.ndarray) -> np.ndarray:
+        nonlocal steps
+        theta = start.copy()
+        theta[moving] = part
+        if not tried or not np.array_equal(theta, tried[0]):
+            steps += 1
+            r, jacobian = residuals(theta)
+            if not np.isfinite(jacobian).all():
+                r = np.full_like(r, np.nan)
+            if not tried and not np.isfinite(r).all():
+                raise ArgumentError(
+                    f"the start {np.round(np.exp(theta), 6).tolist()} of the fit gives no finite "
+                    f"prediction; check the units of the model's times"
+                )
+            tried[:] = theta, r, jacobian
+        return tried[1]
+
+    def slopes(part: np.ndarray) -> np.ndarray:
+        values(part)
+        end[:] = tried
+        return end[2][:, moving]  # a copy, which scipy weights in place
+
+    stopped = True
+    if moving.any():
+        ended = least_squares(
+            values,
+            start[moving],
+            slopes,
+            (lower[moving], upper[moving]),
+            ftol=LEAST_GAIN,
+            xtol=SMALL_STEP,
+            gtol=SMALL_STEP,
+            loss=loss,
+            max_nfev=max_steps,
         )
-    damping, growth, steps, converged = 1e-3, 2.0, 1, False
-    while steps < max_steps:
-        gradient = here.jacobian.T @ (here.weights * here.residuals)
-        low, high = here.x <= lower + SMALL_STEP, here.x >= upper - SMALL_STEP
-        held = (low & (gradient > 0)) | (high & (gradient < 0))
-        free = np.flatnonzero(~held)
-        normal = (here.jacobian.T * here.weights**3) @ here.jacobian
-        scale = np.einsum("ij,i,ij->j", here.jacobian, here.weights, here.jacobian)
-        if free.size == 0 or _flat(gradient[free], scale[free], here.cost, FLAT):
-            converged = True
-            break
-        floor = 1e-12 * max(float(scale.max()), 1e-300)
-        damped = normal[np.ix_(free, free)] + np.diag(damping * np.maximum(scale[free], floor))
-        step = np.zeros_like(here.x)
-        step[free] = -np.linalg.solve(damped, gradient[free])
-        step *= min(1.0, LONGEST_STEP / max(float(np.abs(step).max()), 1e-300))
-        target = np.clip(here.x + step, lower, upper)
-        moved = target - here.x
-        if np.all(np.abs(moved) <= SMALL_STEP):
-            converged = damping < 1.0 or _flat(gradient[free], scale[free], here.cost, STALLED)
-            break
-        there = _evaluate(residuals, target, loss)
-        steps += 1
-        foreseen = -float(moved @ (2.0 * gradient + normal @ moved))
-        gained = -np.inf if there is None else here.cost - there.cost
-        if there is not None and gained > 0:
-            ratio = gained / foreseen if foreseen > 0 else 1.0
-            damping *= max(1.0 / 3.0, 1.0 - (2.0 * min(ratio, 1.0) - 1.0) ** 3)
-            damping, growth = max(damping, 1e-14), 2.0
-            here = there
-            if gained <= 1e-14 * here.cost and foreseen <= 1e-12 * here.cost:
-                converged = True
-                break
-        else:
-            if abs(foreseen) <= 1e-13 * here.cost:  # no gain left that rounding would show
-                converged = damping < 1.0 or _flat(gradient[free], scale[free], here.cost, STALLED)
-                break
-            damping *= growth
-            growth *= 2.0
-            if damping > STIFFEST:
-                break
-    gradient = here.jacobian.T @ (here.weights * here.residuals)
-    low, high = here.x <= lower + SMALL_STEP, here.x >= upper - SMALL_STEP
-    at_limit = (low & (gradient >= 0)) | (high & (gradient <= 0))
-    return Minimum(
-        here.x, here.cost, here.residuals, here.jacobian, here.weights, converged, at_limit, steps
-    )
+        stopped = ended.status > 0
+    else:
+        slopes(start[moving])
+    x, r, jacobian = end
+    cost, weights = loss_of(r * r, loss)
+    found = Minimum(x, cost, r, jacobian, weights, False, np.zeros(x.size, bool), steps)
+    low, high = x <= lower + AT_BOUND, x >= upper - AT_BOUND
+    at_limit = (low & (found.gradient >= 0)) | (high & (found.gradient <= 0))
+    flat = _flat(found, STALLED if stopped else FLAT)
+    return replace(found, converged=bool((flat | at_limit).all()), at_limit=at_limit)
 
 
-def _flat(gradient: np.ndarray, scale: np.ndarray, cost: float, share: float) -> bool:
-    """Return whether no parameter would gain more than `share`^2 of the cost by itself."""
-    return bool(np.all(np.abs(gradient) <= share * np.sqrt(scale * (cost + FLAT)) + 1e-300))
+def _flat(found: Minimum, share: float) -> np.ndarray:
+    """Return which parameters would gain no more than `share`^2 of the cost by themselves."""
+    most = share * np.sqrt(np.diag(found.normal) * (found.cost + PERFECT)) + 1e-300
+    flat: np.ndarray = np.abs(found.gradient) <= most
+    return flat
 
 
 @dataclass(frozen=True)

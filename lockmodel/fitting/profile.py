@@ -43,11 +43,6 @@ class Interval:
     open_high: bool = False
 
 
-def intervals(found: Estimate, level: float = LEVEL) -> tuple[Interval, ...]:
-    """Return the intervals of all unknowns, see `interval_of`."""
-    return tuple(interval_of(found, i, level) for i in range(len(found.study.unknowns)))
-
-
 def interval_of(found: Estimate, index: int, level: float = LEVEL) -> Interval:
     """Return the interval of one unknown.
 

@@ -108,6 +108,7 @@ app()
 """
 
 
+@pytest.mark.alone
 def test_it_starts_as_fast_as_typer_lets_it(tmp_path):
     """Medians of interleaved runs: --help within 1.5 times, predict within 3 times."""
     (tmp_path / "one.py").write_text(ONE_COMMAND)

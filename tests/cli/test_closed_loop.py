@@ -19,6 +19,8 @@ SHORT = ("--seconds", "0.5", "--repeats", "3")
 """Shorter than the default, which takes a minute; everything else is as the README has it."""
 TIMEOUT_S = 240
 
+pytestmark = pytest.mark.alone
+
 
 def commands() -> list[list[str]]:
     """Return the words of the commands in the README's section, in order."""

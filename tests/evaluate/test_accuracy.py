@@ -176,12 +176,15 @@ def test_the_command_prints_a_table_of_80_columns_and_json(tmp_path: Path) -> No
     folder = write(tmp_path, a_name_that_is_longer_than_the_column_it_goes_to=RISING, bad="x")
     text = invoke("accuracy", str(folder)).output
     assert max(len(line) for line in text.splitlines()) <= 80
-    head, row = text.splitlines()[:2]
+    lines = text.splitlines()
+    assert lines[0].startswith("1 curve predicted beyond the first half: median error ")
+    head, row = lines[lines.index("") + 1 :][:2]
     assert head.split() == ["file", "curves", *METHODS, "in", "band"]
     assert row.startswith("a_name_that_is_longer_than...")
     assert row.split()[4] == "0.000"  # amdahl
     assert "MEDIAN" in text
     assert "MEAN" in text
-    assert "bad.csv" in text
+    assert "1 not scored: --all" in text
+    assert "bad.csv" in invoke("accuracy", str(folder), "--all").output
     data = json.loads(invoke("accuracy", str(folder), "--json").output)
     assert data["overall"]["amdahl"]["median"] < 1e-4

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from lockmodel.changes import levers
 from lockmodel.errors import ArgumentError, ScenarioError
-from lockmodel.fitting.draws import DRAWS, conditional_noise, deltas, draw, drawn, interval
+from lockmodel.fitting.draws import DRAWS, conditional_noise, deltas, drawn, interval
 from lockmodel.fitting.parameters import limits, parse, read
 from lockmodel.model.fit_table import Fit, FittedParameter
 from lockmodel.model.shipped import find_scenario
@@ -23,10 +23,10 @@ T4_95 = 2.1318467863266499
 
 def test_draws_are_the_same_every_time_and_differ_by_seed():
     scenario = fitted(SHIPPED, {"think": 0.1, "all.handoff": 0.2}, 0.3, degrees=5.0)
-    assert draw(scenario, 20) == draw(scenario, 20)
-    assert draw(scenario, 20) != draw(scenario, 20, seed=1)
-    assert [len(draw(scenario, count)) for count in (2, 3, 20)] == [2, 3, 20]
-    assert all(one.fit is None for one in draw(scenario, 20))
+    assert drawn(scenario, 20).scenarios == drawn(scenario, 20).scenarios
+    assert drawn(scenario, 20).scenarios != drawn(scenario, 20, seed=1).scenarios
+    assert [len(drawn(scenario, count).scenarios) for count in (2, 3, 20)] == [2, 3, 20]
+    assert all(one.fit is None for one in drawn(scenario, 20).scenarios)
 
 
 def test_normal_draws_have_the_covariance_of_the_fit_exactly():
@@ -86,7 +86,7 @@ def test_a_few_draws_are_enough_for_the_ends_of_an_interval(degrees, quantile, o
 def test_draws_move_the_scenario_as_the_deltas_say():
     scenario = fitted(SHIPPED, {"think": 0.1, "libc.so.6.acquires": 0.2}, -0.7)
     steps, _ = deltas(scenario.fit, 16)
-    for one, step in zip(draw(scenario, 16), steps, strict=True):
+    for one, step in zip(drawn(scenario, 16).scenarios, steps, strict=True):
         assert one.think == pytest.approx(SHIPPED.think * np.exp(step[0]), rel=1e-12)
         acquires = SHIPPED.acquires("libc.so.6") * np.exp(step[1])
         assert one.acquires("libc.so.6") == pytest.approx(acquires, rel=1e-12)
@@ -96,14 +96,14 @@ def test_draws_move_the_scenario_as_the_deltas_say():
 
 def test_draws_spread_around_the_present_values_not_the_estimates():
     scenario = replace(fitted(SHIPPED, {"think": 0.1}), think=1e-3)
-    logs = np.log([one.think for one in draw(scenario, 64)])
+    logs = np.log([one.think for one in drawn(scenario, 64).scenarios])
     assert logs.mean() == pytest.approx(np.log(1e-3), rel=1e-12)
     assert logs.std() == pytest.approx(0.1, rel=1e-6)
 
 
 def test_a_parameter_set_to_nothing_since_stays_nothing():
     scenario = replace(fitted(SHIPPED, {"think_remote": 0.1, "think": 0.1}), think_remote=0.0)
-    assert {one.think_remote for one in draw(scenario, 8)} == {0.0}
+    assert {one.think_remote for one in drawn(scenario, 8).scenarios} == {0.0}
 
 
 def test_an_undetermined_parameter_stays_in_its_interval():
@@ -114,7 +114,7 @@ def test_an_undetermined_parameter_stays_in_its_interval():
         scenario, fit=replace(scenario.fit, parameters=(scenario.fit.parameters[0], narrow))
     )
     parameter = parse("all.handoff", scenario)
-    values = [read(one, parameter) / narrow.value for one in draw(scenario, 64)]
+    values = [read(one, parameter) / narrow.value for one in drawn(scenario, 64).scenarios]
     assert (min(values), max(values)) == pytest.approx((0.5, 4.0), rel=1e-9)
     assert 0.2 < sum(value <= 0.5 * (1 + 1e-9) for value in values) / 64 < 0.5  # piled up there
 
@@ -124,7 +124,7 @@ def test_draws_stay_within_what_the_scenario_allows():
         SHIPPED, {"smt_speedup": 2.0, "same_node_cost": 2.0, "all.hold": 5.0, "think": 200.0}
     )
     allowed = {p.name: limits(SHIPPED, parse(p.name, SHIPPED)) for p in scenario.fit.parameters}
-    for one in draw(scenario, 64):  # a scenario that may not exist raises
+    for one in drawn(scenario, 64).scenarios:  # a scenario that may not exist raises
         for name, (low, high) in allowed.items():
             value = read(one, parse(name, one))
             assert low * (1 - 1e-9) <= value <= high * (1 + 1e-9)
@@ -154,28 +154,28 @@ def test_a_covariance_that_is_not_positive_definite_gives_finite_draws():
     steps, _ = deltas(rows_of(rows).fit, 256)
     eigenvalues = np.linalg.eigvalsh(steps.T @ steps / 256)
     np.testing.assert_allclose(eigenvalues, [0.0, 1.9, 1.9], atol=1e-9)
-    assert len(draw(rows_of(rows), 16)) == 16
+    assert len(drawn(rows_of(rows), 16).scenarios) == 16
 
 
 def test_a_fit_without_parameters_draws_the_scenario_itself():
     bare = replace(SHIPPED, fit=Fit(version="0", parameters=()))
-    assert set(draw(bare, 4)) == {SHIPPED}
+    assert set(drawn(bare, 4).scenarios) == {SHIPPED}
 
 
 def test_a_parameter_that_is_gone_is_named():
     scenario = levers.exclude(fitted(SHIPPED, {"libc.so.6.handoff": 0.1}), "libc.so.6")
     with pytest.raises(ScenarioError, match=re.escape("'libc.so.6.handoff': the scenario does no")):
-        draw(scenario)
+        drawn(scenario)
     renamed = rows_of(((0.01,),))
     odd = replace(renamed.fit.parameters[0], name="thinking")
     renamed = replace(renamed, fit=replace(renamed.fit, parameters=(odd,)))
     with pytest.raises(ScenarioError, match=r"'thinking': .*did you mean 'think'.*fit again"):
-        draw(renamed)
+        drawn(renamed)
 
 
 def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(ArgumentError, match=r"has no \[fit\] table to draw from"):
-        draw(SHIPPED)
+        drawn(SHIPPED)
     with pytest.raises(ArgumentError, match="count = 1 must be at least 2"):
         drawn(fitted(SHIPPED, {"think": 0.1}), 1)
 

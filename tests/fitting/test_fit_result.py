@@ -14,7 +14,7 @@ from lockmodel.fitting.datasets import Loaded
 from lockmodel.fitting.estimate import Settings
 from lockmodel.fitting.fitting import SCHEMA, run
 from lockmodel.fitting.health import flags
-from lockmodel.fitting.profile import intervals
+from lockmodel.fitting.profile import interval_of
 from lockmodel.fitting.quantities import expected
 from lockmodel.fitting.result import covariance_of, fit_table, fitted_scenario, saved_parameters
 from lockmodel.model.scenario import Calibrated, Provenance
@@ -28,6 +28,10 @@ HOLD = seen("hold_time", expected(STOCK, 64, [seen("hold_time", 1, 64)])[0], 64)
 def timed(noise=0.02):
     """A curve and a hold time: everything is determined."""
     return fitted([data(STOCK, (*curve(STOCK, noise=noise), HOLD))], FREE)
+
+
+def intervals(found):
+    return tuple(interval_of(found, k) for k in range(len(found.theta)))
 
 
 def named(found, where=0):

@@ -70,7 +70,7 @@ class Fit:
 
 
 def search(
-    family: Family, curve: Curve, start: np.ndarray | None = None, max_steps: int = 60
+    family: Family, curve: Curve, start: np.ndarray | None = None, max_steps: int = 80
 ) -> Minimum:
     """Return the best fit of a family to a curve.
 
@@ -176,7 +176,7 @@ def leave_one_out(found: Fit, curve: Curve) -> float | None:
     y, total = np.log(curve.x), 0.0
     for i in range(len(curve.n)):
         rest = curve.part(np.arange(len(curve.n)) != i)
-        again = search(found.family, rest, found.theta, max_steps=15)
+        again = search(found.family, rest, found.theta, max_steps=20)
         made, _ = shape(found.family, again.x[1:], curve.n[i : i + 1], curve.machine)
         total += abs(float(again.x[0] + made[0] - y[i]))
     return total / len(curve.n)
