@@ -1,5 +1,6 @@
-# make demo   install and run the main job        make test   install and run all tests
-# make check  lint and types                      make bench  speed and accuracy table
+# make demo   install and run the main job        make test   install and run the tests
+# make check  lint and types                      make test-long  those that take minutes
+# make bench  speed and accuracy table
 # make peers  install other tools for make bench  make error-map  measure product form's error
 # make lab    trace real kernels in QEMU         make paper      figures, numbers, paper/lockmodel.pdf
 # make accuracy DIR=...  score a folder of curves  make record OUT=...  what the commands print
@@ -8,7 +9,7 @@ VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 
-.PHONY: demo test paper lab check bench peers accuracy record error-map models readme golden clean
+.PHONY: demo test test-long paper lab check bench peers accuracy record error-map models readme golden clean
 .DEFAULT_GOAL := demo
 
 # A stamp per dependency set: made again when pyproject.toml changes.
@@ -24,10 +25,15 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 demo: $(VENV)/.installed
 	@sh tools/demo.sh $(BIN)/lockmodel
 
-# Side by side, as the tests of coverage keep a CPU busy for minutes; what measures the machine, alone.
+# Side by side; what measures the machine, alone. What takes long (the paper, the README's sessions,
+# coverage of intervals) is `make test-long`.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal --durations 10
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m "not alone"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone and not long"
 	$(BIN)/python -m pytest -m alone
+
+test-long: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m long
 
 # The drawings, the numbers of each script, then the text, each made again when it is older than
 # what it is made from. The folders count too: a file that is gone makes its folder newer.

@@ -19,6 +19,7 @@ from lockmodel.solvers.bounds import ceiling_at
 README = (ROOT / "README.md").read_text()
 
 
+@pytest.mark.long
 def test_sessions_are_what_the_commands_print():
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "readme.py"), "--check"],

@@ -43,6 +43,7 @@ HALF = 0.5
 MARGIN = 0.09
 """Three standard deviations of the coverage of 200 experiments at level 0.5 are 0.106."""
 
+pytestmark = pytest.mark.long
 
 THINK_HOLD = (100e-6, 1e-9)
 EXPERIMENTS = {

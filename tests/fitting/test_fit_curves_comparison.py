@@ -95,6 +95,7 @@ def test_three_points_are_compared_with_what_they_allow() -> None:
     assert 2.5 < median[0] < 7.0
 
 
+@pytest.mark.long
 def test_intervals_of_peak_and_ceiling_cover_85_to_95_percent() -> None:
     """Whole curves drawn from the stated model: family, walk, noise; 300 curves."""
     rng = np.random.default_rng(11)

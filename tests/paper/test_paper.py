@@ -21,6 +21,8 @@ from lockmodel.figures import every, registry
 from paper.tools import bibliography, check, records, scripts, typeset
 from paper.tools.errors import PaperError
 
+pytestmark = pytest.mark.long
+
 PAPER = ROOT / "paper"
 LONGEST_S = 180
 """What a build of everything may take on two cores."""
