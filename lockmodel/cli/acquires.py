@@ -13,6 +13,7 @@ from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
     from lockmodel.measure.acquires.count import Counts, FileCount
+    from lockmodel.model.machine import Machine
 
 LOOPS = ("fork", "vfork", "execl")
 LONGEST = 32
@@ -50,6 +51,7 @@ def acquires(
             show_default=False,
         ),
     ] = None,
+    machine: options.Machine = None,
     shares: Annotated[
         str | None,
         Option(
@@ -114,17 +116,24 @@ def acquires(
     from lockmodel.errors import ArgumentError
 
     if shares is not None:
-        if binary is not None or toml is not None:
-            raise ArgumentError("--from-shares: takes no BINARY and no --toml; leave them out")
+        if binary is not None or toml is not None or machine is not None:
+            raise ArgumentError(
+                "--from-shares: takes no BINARY, no --toml and no --machine; leave them out"
+            )
         from lockmodel.cli.acquires_shares import from_shares
 
         from_shares(shares, as_json, output, force, profile, explain)
         return
+    if machine is not None and toml is None:
+        raise ArgumentError(f"--machine {machine}: is that of a scenario; add --toml FILE")
     if binary is None or profile is not None:
         raise ArgumentError("BINARY is missing; give a program, or --from-shares FILE")
     from lockmodel.measure.acquires.count import count
     from lockmodel.measure.acquires.kernels import TRACED
+    from lockmodel.measure.acquires.scenario import scenario
+    from lockmodel.model.toml import dumps
 
+    place = _machine(machine)
     system = resolver(sysroot, library_path)
     version = kernel or platform.release()
     with (
@@ -133,7 +142,7 @@ def acquires(
     ):
         found = count(system, binary, version, loop, launcher)
         if target is not None:
-            _write_scenario(found, target)
+            target.stream.write(dumps(scenario(found, place)).encode("utf-8"))
 
         def text(colour: bool) -> str:
             others = [count(system, binary, each, loop, launcher) for each in TRACED]
@@ -160,12 +169,12 @@ def resolver(sysroot: str | None, library_path: str | None) -> Any:
     return Resolver(Sysroot(root), folders)
 
 
-def _write_scenario(found: Counts, target: files.Target) -> None:
+def _machine(text: str | None) -> Machine:
+    """Return the machine of --machine; without it this one."""
     from lockmodel.measure.acquires.machine import local
-    from lockmodel.measure.acquires.scenario import scenario
-    from lockmodel.model.toml import dumps
+    from lockmodel.model.machines import parse
 
-    target.stream.write(dumps(scenario(found, local())).encode("utf-8"))
+    return local() if text is None else parse(text)
 
 
 def _text(found: Counts, others: list[Counts], explain: bool, colour: bool) -> str:

@@ -35,6 +35,7 @@ def ceiling(
     ] = None,
     method: options.ClosedMethod = "auto",
     walks: options.Walks = None,
+    machine: options.Machine = None,
     explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
@@ -70,7 +71,7 @@ def ceiling(
     from lockmodel.solvers.bounds import ceiling as peak_of
     from lockmodel.solvers.bounds import chain
 
-    scenario = inputs.scenario(model, walks)
+    scenario = inputs.scenario(model, walks, machine)
     n = inputs.population(population, scenario)
     axis = None if over is None else parse_axis(over)
     with files.output(output, as_json, force) as write:

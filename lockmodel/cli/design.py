@@ -39,6 +39,7 @@ def design(
         ),
     ] = None,
     population: options.Population = None,
+    machine: options.Machine = None,
     free: Annotated[
         str, Option(metavar="LIST", help="Parameters, as for `lockmodel fit`.", show_default=False)
     ] = "",
@@ -81,12 +82,11 @@ def design(
     from lockmodel.fitting.datasets import Wanted, load_sets
     from lockmodel.fitting.estimate import Settings, fit
     from lockmodel.fitting.study import default_free, plan
-    from lockmodel.model.populations import parse_one
 
     if top < 0:
         raise ArgumentError(f"--top {top} must be 0 (all) or more")
-    scenario = inputs.scenario(model)
-    n = scenario.machine.cpus if population is None else parse_one(population)
+    scenario = inputs.scenario(model, machine=machine, measured=True)
+    n = inputs.population(population, scenario)
     lever = None if predict in (None, THROUGHPUT) else parse(str(predict))
     if lever is not None:
         lever.apply(scenario)  # a lever that makes no sense is refused before the fit

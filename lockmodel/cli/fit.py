@@ -75,6 +75,7 @@ def fit(
         int | None,
         Option(min=1, metavar="N", help="Population, if the data do not say.", show_default=False),
     ] = None,
+    machine: options.Machine = None,
     unit: options.Unit = None,
     quantity: options.Quantity = None,
     output: Annotated[
@@ -129,7 +130,7 @@ def fit(
     _check_suffix("--report", report, ".md")
     into = data_options.Files(output, report, plot, plot_file, as_json, force, explain)
     reading = Options(unit=unit, quantity=quantity, tasks=tasks)
-    chosen = {"reading": reading, "what": what, "only": tuple(only or ())}
+    chosen = {"reading": reading, "what": what, "only": tuple(only or ()), "machine": machine}
     if model is None and not any("=" in one and not Path(one).exists() for one in data):
         if free.strip() or shared or variants or bootstrap:
             raise ArgumentError(
@@ -141,7 +142,7 @@ def fit(
         return
     names = data_options.free_names(free)
     _fit_model(
-        _wanted(data, model),
+        _wanted(data, model, machine),
         names,
         {
             "share": data_options.pairs("--share", shared or (), "NAME=SCOPE"),
@@ -225,7 +226,7 @@ def _fit_model(
         raise NotTrustworthyError(f"the fit is not to be relied on: {bad[0]}")
 
 
-def _wanted(data: Sequence[str], model: str | None) -> list[Wanted]:
+def _wanted(data: Sequence[str], model: str | None, machine: str | None) -> list[Wanted]:
     """Return files and their models; MODEL=FILE names its own."""
     from lockmodel.fitting.datasets import Wanted
 
@@ -240,7 +241,7 @@ def _wanted(data: Sequence[str], model: str | None) -> list[Wanted]:
             raise ArgumentError(
                 f"DATA {text!r}: no model; write MODEL={text}, or add --model MODEL"
             )
-        made.append(Wanted(path, name, inputs.scenario(own), own))
+        made.append(Wanted(path, name, inputs.scenario(own, machine=machine, measured=True), own))
     return made
 
 

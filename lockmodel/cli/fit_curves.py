@@ -95,8 +95,11 @@ def _draw(drawn: Sequence[Drawn], picture: files.Target | None, plot: bool) -> N
 def _chosen(name: str, reading: Reading, options: dict[str, Any]) -> list[Curve]:
     """Return the curves of a file that were asked for."""
     from lockmodel.fitting.curves.curve import curves_of
+    from lockmodel.fitting.curves.topology import of_machine
+    from lockmodel.model.machines import parse
 
-    curves = curves_of(reading)
+    asked = options["machine"]
+    curves = curves_of(reading, asked and of_machine(parse(asked)))
     if not curves:
         raise ScenarioError(
             f"{name}: no throughput at three populations or more; nothing to fit without a model"

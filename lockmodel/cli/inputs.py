@@ -20,18 +20,31 @@ MOST_STDIN = 64 << 20
 """Bytes that are read from standard input at the most."""
 
 
-def scenario(model: str, walks: str | None = None) -> Scenario:
-    """Return the scenario that MODEL names, with the walkers that --walks asks for."""
+def scenario(
+    model: str, walks: str | None = None, machine: str | None = None, measured: bool = False
+) -> Scenario:
+    """Return the scenario that MODEL names, with the walkers of --walks, on --machine.
+
+    Data that it is fitted to are `measured` on that machine.
+    """
     from lockmodel.model.shipped import find_scenario
+
+    made = _with_walkers(_from_stdin() if model == STDIN else find_scenario(model), walks)
+    if machine is None:
+        return made
+    from lockmodel.model.machines import move
+
+    return move(made, machine, measured)
+
+
+def _from_stdin() -> Scenario:
     from lockmodel.model.toml import loads
 
-    if model != STDIN:
-        return _with_walkers(find_scenario(model), walks)
     try:
         text = _standard_input().decode("utf-8")
     except UnicodeDecodeError:
         raise ScenarioError("standard input: not UTF-8; a scenario is a TOML text") from None
-    return _with_walkers(loads(text, "standard input"), walks)
+    return loads(text, "standard input")
 
 
 def data(name: str) -> Path:

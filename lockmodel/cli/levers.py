@@ -50,6 +50,7 @@ def levers(
     every: options.All = False,
     method: options.ClosedMethod = "auto",
     walks: options.Walks = None,
+    machine: options.Machine = None,
     explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
@@ -90,7 +91,7 @@ def levers(
         raise ArgumentError(f"--top {top} must be 0 (all) or more")
     if every:
         top = 0
-    scenario = inputs.scenario(model, walks)
+    scenario = inputs.scenario(model, walks, machine)
     n = inputs.population(population, scenario)
     with files.output(output, as_json, force) as write:
         ranking = rank(scenario, n, method, common.progress)
@@ -128,6 +129,7 @@ def _rows(ranking: Ranking) -> list[dict[str, Any]]:
 def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) -> str:
     """Return what a patch can do, what bounds it, and how shards are best chosen."""
     from lockmodel.cli import text as tx
+    from lockmodel.solvers.validity import moved
 
     useful = sorted(
         (row for row in ranking.levers if row.gain >= NOTHING),
@@ -141,6 +143,7 @@ def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) 
     parts: list[Any] = [
         *_headline(scenario, ranking, built),
         *fit_warning(scenario),
+        *(f"! {text}" for text in moved(scenario)),
         "",
         _table(ranking, rows, "what a patch can do"),
     ]

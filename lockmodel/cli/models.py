@@ -16,10 +16,11 @@ def models(
     """List the shipped scenarios, one line each.
 
     \b
-    Columns: name; CPUs of the machine; title.
+    Columns: name; machine, as --machine takes it; its CPUs; title.
     Example:
       lockmodel models
     """
+    from lockmodel.model.machines import name_of
     from lockmodel.model.shipped import find_scenario, model_names
 
     scenarios = [find_scenario(name) for name in model_names()]
@@ -29,6 +30,7 @@ def models(
             {
                 "name": s.name,
                 "title": s.title,
+                "machine": name_of(s.machine),
                 "cpus": s.machine.cpus,
                 "locks": [lock.name for lock in s.locks],
                 "acquires": sum(site.acquires for site in s.sites),
@@ -40,9 +42,9 @@ def models(
     def text(colour: bool) -> str:
         from lockmodel.cli import text as tx
 
-        rows = [[s.name, str(s.machine.cpus), s.title] for s in scenarios]
-        columns = ["name", "CPUs", "title"]
-        return tx.render([tx.table(columns, rows, left=(0, 2), fold=(2,))], colour)
+        rows = [[s.name, name_of(s.machine), str(s.machine.cpus), s.title] for s in scenarios]
+        columns = ["name", "machine", "CPUs", "title"]
+        return tx.render([tx.table(columns, rows, left=(0, 1, 3), fold=(3,))], colour)
 
     with files.output(output, as_json, force) as write:
         write(Report(data, text))

@@ -61,6 +61,16 @@ Walks = Annotated[
         show_default=False,
     ),
 ]
+Machine = Annotated[
+    str | None,
+    Option(
+        "--machine",
+        metavar="SxCxT|NAME",
+        help="Another machine: sockets x cores per socket x threads per core, e.g. 2x20x2, or one "
+        "that `lockmodel models` lists.",
+        show_default=False,
+    ),
+]
 Plot = Annotated[bool, Option("--plot", help="Draw it in the terminal as well.")]
 PlotFile = Annotated[
     str | None,

@@ -48,6 +48,7 @@ def predict(
     ] = 0.2,
     time_limit: options.TimeLimit = options.TIME_LIMIT_S,
     walks: options.Walks = None,
+    machine: options.Machine = None,
     explain: options.Explain = False,
     plot: options.Plot = False,
     plot_file: options.PlotFile = None,
@@ -90,7 +91,7 @@ def predict(
     """
     from lockmodel.answers.predict import predict
 
-    scenario = inputs.scenario(model, walks)
+    scenario = inputs.scenario(model, walks, machine)
     populations = inputs.populations(population, scenario)
     check_plot(plot, plot_file, as_json, output)
     with (

@@ -38,6 +38,7 @@ def sweep(
         ),
     ] = None,
     walks: options.Walks = None,
+    machine: options.Machine = None,
     plot: options.Plot = False,
     plot_file: options.PlotFile = None,
     as_json: options.Json = False,
@@ -63,8 +64,9 @@ def sweep(
     """
     from lockmodel.answers.sweep import parse_axis
     from lockmodel.answers.sweep import sweep as run
+    from lockmodel.solvers.validity import moved
 
-    scenario = inputs.scenario(model, walks)
+    scenario = inputs.scenario(model, walks, machine)
     populations = inputs.populations(population, scenario)
     axes = [parse_axis(text, by) for text in over]
     check_plot(plot, plot_file, as_json, output)
@@ -88,7 +90,7 @@ def sweep(
     if not as_json:
         for warning in swept.capped:
             typer.echo(f"note: {warning}", err=True)
-        for note in (*fit_warning(scenario), *fit_origin(scenario, swept.fit)):
+        for note in (*moved(scenario), *fit_warning(scenario), *fit_origin(scenario, swept.fit)):
             typer.echo(f"note: {note}", err=True)
         if swept.warnings and method != "bounds":
             typer.echo(f"note: approximate; `lockmodel predict {model} ...` says where", err=True)

@@ -24,6 +24,7 @@ def whatif(
     population: options.Populations = None,
     method: options.AnyMethod = "auto",
     walks: options.Walks = None,
+    machine: options.Machine = None,
     explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
@@ -51,7 +52,7 @@ def whatif(
     from lockmodel.answers.whatif import compare
     from lockmodel.changes.grammar import parse
 
-    scenario = inputs.scenario(model, walks)
+    scenario = inputs.scenario(model, walks, machine)
     populations = inputs.populations(population, scenario)
     parsed = [parse(text) for text in chosen]
     with files.output(output, as_json, force) as write:

@@ -46,6 +46,8 @@ class Machine(Frozen, frozen=True):
     placement : {'fill', 'spread'}
         Where the first processes run: core by core through the nodes in order, or round robin
         over the nodes. Both use one hardware thread of every core before the second.
+    times_of : str
+        Name of the machine that the scenario's times belong to, where it is another.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Machine(Frozen, frozen=True):
     smt_speedup: float = 1.0
     same_node_cost: float = 1.0
     placement: Placement = "fill"
+    times_of: str = ""
 
     def __post_init__(self) -> None:
         at_least_one(

@@ -51,17 +51,29 @@ def caveats(scenario: Scenario, points: Sequence[Point], bounded: bool = False) 
     return tuple(notes)
 
 
-def outside(scenario: Scenario, populations: Sequence[int]) -> list[str]:
-    """Return what changes an answer: populations outside those that the times were set on."""
-    known = scenario.calibrated
-    if known is None:
-        return []
-    beyond = [n for n in populations if not known.low <= n <= known.high]
-    if not beyond:
+def moved(scenario: Scenario) -> list[str]:
+    """Return the sentence on times that belong to another machine than the one asked about."""
+    machine = scenario.machine
+    if not machine.times_of:
         return []
     return [
+        f"times and hand-off costs stay those of {machine.times_of}; {machine.name} only "
+        f"sets the CPUs and where they are"
+    ]
+
+
+def outside(scenario: Scenario, populations: Sequence[int]) -> list[str]:
+    """Return what changes an answer: a machine or populations that the times were not set on."""
+    known = scenario.calibrated
+    if known is None:
+        return moved(scenario)
+    beyond = [n for n in populations if not known.low <= n <= known.high]
+    if not beyond:
+        return moved(scenario)
+    return [
+        *moved(scenario),
         f"calibrated for n = {_span([known.low, known.high])} only; n = {_span(beyond)} is "
-        f"extrapolated"
+        f"extrapolated",
     ]
 
 

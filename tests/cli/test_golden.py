@@ -22,6 +22,7 @@ REPORTS = {
     "show_explain": f"show {MODEL} --explain",
     "predict": f"predict {MODEL}",
     "predict_explain": f"predict {MODEL} -n 1,16,64,128 --explain",
+    "predict_machine": f"predict {MODEL} --machine 2x20x2",
     "predict_bounds": f"predict {MODEL} -n 1,16,64,128 --method bounds",
     "ceiling": f"ceiling {MODEL}",
     "ceiling_over": f"ceiling {MODEL} --over acquires=1..15",

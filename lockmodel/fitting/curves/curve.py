@@ -111,13 +111,15 @@ def _check_positive(label: str, x: np.ndarray) -> None:
         )
 
 
-def curves_of(reading: Reading) -> tuple[Curve, ...]:
+def curves_of(reading: Reading, machine: Sockets | None = None) -> tuple[Curve, ...]:
     """Return the throughput curves of a file, one per variant, in the order of the file.
 
     Parameters
     ----------
     reading : Reading
         From `lockmodel.observe.readers.read_file`.
+    machine : Sockets, optional
+        Instead of the one that the file states.
 
     Returns
     -------
@@ -142,7 +144,7 @@ def curves_of(reading: Reading) -> tuple[Curve, ...]:
         error = sd / math.sqrt(repeats) if one.uncertainty == "repeats" else sd
         assert one.n is not None
         groups.setdefault(_names(one), []).append((one.n, one.value, error))
-    machine = sockets_of(reading.metadata.get("machine", ""))
+    machine = machine or sockets_of(reading.metadata.get("machine", ""))
     made = []
     for names, points in groups.items():
         if len(points) < FEWEST:

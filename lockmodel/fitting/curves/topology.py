@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lockmodel.model.machine import Machine
+
 WORDS = {"single": 1, "one": 1, "dual": 2, "two": 2, "quad": 4, "four": 4}
 
 SOCKETS = (
@@ -65,6 +67,11 @@ class Sockets:
         here = full * self.cores + np.clip(rest - socket * self.cores, 0, self.cores)
         pairs = (here * (here - 1)).sum(axis=0)
         return np.where(n > 1, 1.0 - pairs / np.maximum(n * (n - 1.0), 1.0), 0.0)
+
+
+def of_machine(machine: Machine) -> Sockets:
+    """Return how the CPUs of a machine are grouped: by node, which is what a line leaves."""
+    return Sockets(machine.nodes, machine.cores // machine.nodes, machine.cpus // machine.cores)
 
 
 def sockets_of(text: str) -> Sockets | None:

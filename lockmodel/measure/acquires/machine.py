@@ -6,11 +6,7 @@ import os
 from pathlib import Path
 
 from lockmodel.model.machine import Machine
-
-SMT_SPEEDUP = 1.25
-"""Of a core with both threads busy (assumed; 1.1 to 1.4)."""
-SAME_NODE_COST = 0.4
-"""Of a line from the same node, as a share of one from another (assumed; 0.28 to 0.50)."""
+from lockmodel.model.machines import SAME_NODE_COST, SMT_SPEEDUP
 
 SYS = Path("/sys/devices/system")
 

@@ -53,7 +53,7 @@ def scenario(counts: Counts, machine: Machine) -> Scenario:
         think=THINK_S[counts.loop],
         locks=tuple(_lock(name) for name in names.values()),
         sites=tuple(_sites(counts, names)),
-        provenance=_provenance(counts),
+        provenance=_provenance(counts, machine),
     )
 
 
@@ -124,7 +124,7 @@ def _when(label: str) -> int:
     return min(SITES.index(label), 2) if label != SITES[-1] else len(SITES)
 
 
-def _provenance(counts: Counts) -> tuple[Provenance, ...]:
+def _provenance(counts: Counts, machine: Machine) -> tuple[Provenance, ...]:
     kernel = counts.kernel
     same = "compared with traces" if kernel.is_traced else "from the source, never traced"
     return (
@@ -168,7 +168,7 @@ def _provenance(counts: Counts) -> tuple[Provenance, ...]:
         Provenance(
             value="machine",
             origin="assumed",
-            note="the machine this was counted on; SMT 1.25 where cores have two threads. Change "
-            "it to the one you ask about",
+            note=f"{machine.name}; SMT x{machine.smt_speedup:g} (1.1 to 1.4 where a core has two "
+            f"threads). Ask about another with --machine",
         ),
     )

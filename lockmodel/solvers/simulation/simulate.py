@@ -22,6 +22,7 @@ from lockmodel.solvers.simulation.output import (
     ratio,
 )
 from lockmodel.solvers.simulation.replicate import PRECISION, Sample, replicate
+from lockmodel.solvers.validity import moved
 
 SCHEMA = "lockmodel.simulation/1"
 
@@ -180,7 +181,7 @@ def simulate(
     """
     sample = replicate(scenario, population, precision, seed, workers, stop)
     throughput = sample.throughput()
-    warnings = []
+    warnings = moved(scenario)
     if population > scenario.machine.cpus:
         warnings.append(PREEMPTION.format(n=population, cpus=scenario.machine.cpus))
     if throughput.relative > precision:
