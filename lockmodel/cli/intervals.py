@@ -98,7 +98,7 @@ def origin(basis: Basis | None, fit: Fit | None) -> list[str]:
 
 
 def fit_parts(fit: Fit) -> list[Any]:
-    """Return what `show` prints of a fit: estimates with intervals, data and flags."""
+    """Return what `show` prints of a fit: estimates with intervals, and data."""
     from lockmodel.fitting.sentences import number
     from lockmodel.fitting.sentences import span as interval
 
@@ -114,7 +114,6 @@ def fit_parts(fit: Fit) -> list[Any]:
     head = f"{100 * fit.level:.3g} % interval"
     data = [f"{d.file}: {tx.count(d.observations, 'observation')}" for d in fit.data]
     return [
-        *(f"! {flag}" for flag in fit.flags),
         tx.table(["fitted", "estimate", head, "determined"], rows, left=(0,), fold=(0,)),
         f"run-to-run noise {tx.percent(fit.noise)}, model error {tx.percent(fit.model_error)}",
         *tx.bullets("fitted to:", data),

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lockmodel.cli import files, inputs, options
 from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lockmodel.model.distribution import Distribution
     from lockmodel.model.scenario import Scenario
+
+FEW_LOCKS = 8
+"""Locks of the short report."""
 
 LONG_S = 1e-6
 """From here on a time per instruction is not one of a processor's instruction."""
@@ -18,6 +24,7 @@ LONG_S = 1e-6
 def show(
     model: options.Model,
     population: options.Population = None,
+    machine: options.Machine = None,
     explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
@@ -33,57 +40,68 @@ def show(
       tau I            time it is held: I at the time per instruction, which lies
                        between local and remote by where N processes run
       m c              time it is unavailable while passing on: acquires x
-                       (acquire time + hand-off with the first waiter)
+                       (acquire time + hand-off to the first waiter)
       D                demand, tau I + m c: 1 / D is the ceiling of one shard
+      ceiling at n     with n processes about: of the lock (or cpu) that binds
       shards           independent copies of the lock and its data
       growth           instructions per acquire that each doubling of the
                        mapping processes adds, per site
     Example:
       lockmodel show execl-xeon8369b -n 64
     """
-    from lockmodel.model.populations import parse_one
-
-    scenario = inputs.scenario(model)
-    n = scenario.machine.cpus if population is None else parse_one(population)
+    scenario = inputs.scenario(model, machine=machine)
+    n = inputs.population(population, scenario)
     with files.output(output, as_json, force) as write:
         write(Report(lambda: _data(scenario, n), lambda c: _text(scenario, n, explain, c)))
 
 
-def _demands(scenario: Scenario, n: int) -> dict[str, tuple[float, float, float, float]]:
-    """Return acquires, held instructions, hold and pass-on time of every lock per iteration."""
+@dataclass(frozen=True)
+class _Demand:
+    """Acquires and held instructions of a lock per iteration, and the parts of its demand in s."""
+
+    acquires: float
+    instructions: float
+    hold: float
+    passing: float
+
+    @property
+    def total(self) -> float:
+        return self.hold + self.passing
+
+
+Demands = dict[str, _Demand]
+
+
+def _demands(scenario: Scenario, n: int) -> Demands:
     from lockmodel.model.network import build
 
     network = build(scenario, n)
     found = {}
     for lock in scenario.locks:
-        stations = network.of(lock.name)
-        whole = sum(s.contended * s.copies * s.share for s in stations)
+        whole = sum(s.contended * s.copies * s.share for s in network.of(lock.name))
         hold = network.hold[lock.name]
         m, instructions = scenario.acquires(lock.name), network.instructions[lock.name]
-        found[lock.name] = (m, instructions, hold, max(0.0, whole - hold))
+        found[lock.name] = _Demand(m, instructions, hold, max(0.0, whole - hold))
     return found
 
 
 def _data(scenario: Scenario, n: int) -> dict[str, Any]:
     import msgspec
 
-    demands = _demands(scenario, n)
     return {
         "schema": "lockmodel.show/1",
         "n": n,
         "scenario": msgspec.to_builtins(scenario),
         "demands": {
             name: {
-                "acquires": m,
-                "held_instructions": instructions,
-                "hold_s": hold,
-                "pass_on_s": passing,
-                "demand_s": hold + passing,
-                "ceiling_per_s": scenario.lock(name).shards / (hold + passing)
-                if hold + passing > 0
-                else None,
+                "acquires": of.acquires,
+                "held_instructions": of.instructions,
+                "hold_s": of.hold,
+                "pass_on_s": of.passing,
+                "demand_s": of.total,
+                "ceiling_per_s": scenario.lock(name).shards / of.total if of.total > 0 else None,
             }
-            for name, (m, instructions, hold, passing) in demands.items()
+            for name, of in _demands(scenario, n).items()
         },
     }
 
@@ -119,53 +137,97 @@ def _varies(distribution: Distribution) -> str:
     return family if known else f"{family} (SCV {distribution.scv:.3g})"
 
 
-def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
+def _headline(scenario: Scenario, demands: Demands, n: int) -> str:
+    """Return the lock with the largest demand, its two parts, and where throughput ends."""
+    from lockmodel.cli import text as tx
+    from lockmodel.solvers.bounds import ceiling_at
+
+    top = ceiling_at(scenario, n)
+    end = f"ceiling at n {tx.si(top.throughput_per_s, '/s')}"
+    at = f"at {tx.count(n, 'process')}"
+    name = max(demands, key=lambda lock: demands[lock].total, default=None)
+    if name is None or demands[name].total == 0:
+        return f"{scenario.title}: no lock is busy {at}; {end}, of the CPUs."
+    most = demands[name]
+    binds = "" if top.binding == name else f", of {_station(top.binding)}"
+    return (
+        f"{scenario.title}: {name} has the largest demand {at}, {tx.si(most.total, 's')} per "
+        f"iteration: {tx.si(most.hold, 's')} held work ({tx.whole(most.hold / most.total)}), "
+        f"{tx.si(most.passing, 's')} hand-off ({tx.whole(most.passing / most.total)}); "
+        f"{end}{binds}."
+    )
+
+
+def _station(name: str) -> str:
+    return "the CPUs" if name == "cpu" else name
+
+
+def _table(scenario: Scenario, demands: Demands, names: Sequence[str]) -> Any:
+    """Return what an iteration does under each lock."""
     from lockmodel.cli import text as tx
 
-    machine = scenario.machine
-    head = [
-        f"{scenario.name}: {scenario.title}",
-        f"iteration: {scenario.iteration}; think time {tx.si(scenario.think, 's')} "
-        f"({_varies(scenario.think_distribution)})"
-        + (
-            f", up to {tx.si(scenario.think_remote, 's')} more with remote lines"
-            if scenario.think_remote
-            else ""
-        ),
-        f"machine: {machine.name}; {machine.cpus} CPUs, {machine.cores} cores, "
-        f"{tx.count(machine.sockets, 'socket')}, {tx.count(machine.nodes, 'node')}; "
-        f"SMT x{machine.smt_speedup:g}; "
-        f"placement {machine.placement}",
-    ]
-    parts: list[Any] = [*head, ""]
-    demands = _demands(scenario, n)
     rows = []
-    for lock in scenario.locks:
-        m, instructions, hold, passing = demands[lock.name]
+    for name in names:
+        lock, of = scenario.lock(name), demands[name]
         rows.append(
             [
-                lock.name,
+                name,
                 lock.kind,
                 str(lock.shards),
-                tx.plain(m),
-                tx.plain(instructions),
-                tx.si(hold, "s"),
-                tx.si(passing, "s"),
-                tx.si(hold + passing, "s"),
+                tx.plain(of.acquires),
+                tx.plain(of.instructions),
+                tx.si(of.hold, "s"),
+                tx.si(of.passing, "s"),
+                tx.si(of.total, "s"),
             ]
         )
     columns = ["lock", "kind", "shards", "acquires", "held", "tau I", "m c", "D"]
-    head_line = f"per iteration, {tx.count(n, 'process')} (c: hand-off to the first waiter):"
-    parts += [head_line, tx.table(columns, rows, left=(0, 1), fold=(0,))]
+    return tx.table(columns, rows, left=(0, 1), fold=(0,))
+
+
+def _described(scenario: Scenario) -> list[str]:
+    """Return what an iteration is and where it runs."""
+    from lockmodel.cli import text as tx
+
+    machine = scenario.machine
+    think, remote = tx.si(scenario.think, "s"), tx.si(scenario.think_remote, "s")
+    more = f", up to {remote} more with remote lines" if scenario.think_remote else ""
+    return [
+        f"{scenario.name}: an iteration is {scenario.iteration}; think time {think} "
+        f"({_varies(scenario.think_distribution)}){more}",
+        f"machine: {machine.name}; {tx.count(machine.cpus, 'CPU')}, "
+        f"{tx.count(machine.cores, 'core')}, {tx.count(machine.sockets, 'socket')}, "
+        f"{tx.count(machine.nodes, 'node')}; SMT x{machine.smt_speedup:g}; "
+        f"placement {machine.placement}",
+    ]
+
+
+def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
+    from lockmodel.cli import text as tx
+    from lockmodel.solvers.validity import moved
+
+    demands = _demands(scenario, n)
+    names = list(demands)
+    if not explain and len(names) > FEW_LOCKS:
+        names = sorted(names, key=lambda name: -demands[name].total)[:FEW_LOCKS]
+    flags = scenario.fit.flags if scenario.fit is not None else ()
+    parts: list[Any] = [
+        _headline(scenario, demands, n),
+        *(f"! {text}" for text in (*moved(scenario), *flags)),
+        "",
+        _table(scenario, demands, names),
+        *tx.more(len(demands) - len(names), "lock", "--explain"),
+        "",
+        *_described(scenario),
+    ]
     if not explain:
-        flags = scenario.fit.flags if scenario.fit is not None else ()
+        origins = len(scenario.provenance)
         hidden = [
             tx.count(len(scenario.sites), "site"),
             *([] if scenario.fit is None else ["the fit"]),
-            f"{tx.count(len(scenario.provenance), 'origin')} of numbers",
+            *([f"{tx.count(origins, 'origin')} of numbers"] if origins else []),
         ]
-        parts += [*(f"! {flag}" for flag in flags), f"{', '.join(hidden)}: --explain"]
-        return tx.render(parts, colour)
+        return tx.render([*parts, f"{', '.join(hidden)}: --explain"], colour)
     parts.append("")
     for lock in scenario.locks:
         near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote

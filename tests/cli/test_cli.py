@@ -37,7 +37,7 @@ HEAVY = ("numpy", "numba", "scipy", "matplotlib", "rich", "sympy", "plotext")
             "--over hold=0.0..1.0:11 -n 128",
             "acquires,shards,hold,n,throughput_per_s,ceiling_per_s,binding",
         ),
-        (f"show {MODEL}", f"{MODEL}: "),
+        (f"show {MODEL}", f"{TITLE}: libc.so.6 has the largest demand"),
     ],
 )
 def test_every_command_of_the_issue_answers(line, first, command):
