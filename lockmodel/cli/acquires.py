@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from lockmodel.model.machine import Machine
 
 LOOPS = ("fork", "vfork", "execl")
+FEW_FILES = 4
+"""Files of the short report."""
+
 LONGEST = 32
 """Longest file name that leaves room for the other columns."""
 
@@ -65,6 +68,7 @@ def acquires(
         str | None,
         Option(metavar="ID", help="One of several profiles in that file.", show_default=False),
     ] = None,
+    every: options.All = False,
     explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
@@ -146,7 +150,7 @@ def acquires(
 
         def text(colour: bool) -> str:
             others = [count(system, binary, each, loop, launcher) for each in TRACED]
-            return _text(found, others, explain, colour)
+            return _text(found, others, explain, every, colour)
 
         write(Report(found.to_json, text))
 
@@ -177,14 +181,15 @@ def _machine(text: str | None) -> Machine:
     return local() if text is None else parse(text)
 
 
-def _text(found: Counts, others: list[Counts], explain: bool, colour: bool) -> str:
+def _text(found: Counts, others: list[Counts], explain: bool, every: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
     from lockmodel.cli.acquires_text import groups, site_tables
     from lockmodel.measure.acquires.scenario import demand
 
     demands = {file.name: demand(file, found) for file in found.files}
     ranked = sorted(found.files, key=lambda file: -demands[file.name][1])
-    like = groups(ranked)
+    shown = ranked if explain or every else ranked[:FEW_FILES]
+    like = groups(shown)
     letters = {file.name: letter for letter, group in like.items() for file in group}
     rows = [
         [
@@ -196,7 +201,7 @@ def _text(found: Counts, others: list[Counts], explain: bool, colour: bool) -> s
             tx.plain(round(demands[file.name][0])),
             tx.si(demands[file.name][1], "s"),
         ]
-        for file in ranked
+        for file in shown
     ]
     total = [str(sum(getattr(f, key) for f in found.files)) for key in ("acquires", "operations")]
     rows.append(["all files", "", "", *total, "", ""])
@@ -211,8 +216,9 @@ def _text(found: Counts, others: list[Counts], explain: bool, colour: bool) -> s
             ["file", "like", "maps", "acquires", "ops", "held", "demand"],
             rows,
             left=(0, 1),
-            fold=(0,) if max(len(file.name) for file in ranked) > LONGEST else (),
+            fold=(0,) if max(len(file.name) for file in shown) > LONGEST else (),
         ),
+        *tx.more(len(ranked) - len(shown), "file", "--all"),
         "",
         *site_tables(like),
     ]

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from lockmodel.measure.bench.checks import Reason
     from lockmodel.measure.bench.curve import MeasuredCurve
     from lockmodel.measure.bench.machine import Host
-    from lockmodel.measure.bench.program import LoopProgram
     from lockmodel.measure.bench.runner import Run
 
 SECONDS = 2.0
@@ -64,6 +63,7 @@ def bench(
     check: Annotated[
         bool, Option("--check", help="Only say why a measurement here would mislead.")
     ] = False,
+    explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -89,6 +89,7 @@ def bench(
       speedup          throughput over that of the smallest n
       slowest          iterations of the slowest process over those of the
                        fastest, mean over the repeats
+      doubtful         repeats that spread by more than 5 %, or other load
     Examples:
       lockmodel bench --check
       lockmodel bench -n 1,2 --seconds 0.2 --repeats 2
@@ -96,6 +97,7 @@ def bench(
     """
     import tempfile
 
+    from lockmodel.cli import bench_text
     from lockmodel.measure.bench.machine import read_machine
 
     _check_arguments(seconds, repeats, check, population)
@@ -106,7 +108,7 @@ def bench(
                 raise ArgumentError(f"-o {output}: --check has no CSV; use .txt or .json")
             found, busy = _reasons(machine, binary)
             data = _check_data(machine, found, busy)
-            write(Report(lambda: data, lambda colour: _check_text(machine, found, colour)))
+            write(Report(lambda: data, lambda c: bench_text.check_text(machine, found, explain, c)))
             return
         populations = _populations(population, machine)
         with tempfile.TemporaryDirectory(prefix="lockmodel-bench-") as folder:
@@ -119,9 +121,9 @@ def bench(
             )
         as_csv = output is not None and output.endswith(".csv") and not as_json
         csv = curve.to_csv if as_csv else None
-        write(Report(curve.to_json, lambda colour: _text(curve, colour), csv))
+        write(Report(curve.to_json, lambda c: bench_text.text(curve, explain, c), csv))
     if as_csv:
-        files.echo(_text(curve, False), newline=False)
+        files.echo(bench_text.text(curve, explain, False), newline=False)
     if curve.finished < curve.planned:
         why = "interrupted: " if curve.interrupted else ""
         raise NotTrustworthyError(
@@ -229,74 +231,6 @@ def _measure(
     )
 
 
-def _text(curve: MeasuredCurve, colour: bool) -> str:
-    from lockmodel.cli import text as tx
-
-    levels = curve.levels()
-    rows = []
-    for level in levels:
-        even = [run.fairness for run in curve.runs if run.n == level.n]
-        rows.append(
-            [
-                str(level.n),
-                tx.si(level.mean, "/s"),
-                "" if level.sd is None else f"{100 * level.sd / level.mean:.1f} %",
-                tx.si(level.mean / level.n, "/s"),
-                f"{level.mean / levels[0].mean:.2f}",
-                f"{100 * sum(even) / len(even):.0f} %",
-                str(level.repeats),
-            ]
-        )
-    parts: list[Any] = [
-        f"{curve.iteration()}: {_program(curve.program)}",
-        f"{curve.machine.title()}; Linux {curve.machine.kernel}",
-        f"{tx.count(len(curve.runs), 'run')} of {curve.seconds:g} s, in random order",
-        "",
-        tx.table(
-            ["n", "throughput", "+-", "per process", "speedup", "slowest", "repeats"],
-            rows,
-        ),
-        "",
-    ]
-    parts += tx.bullets("disturbed by:", curve.notes())
-    parts += _numbered(
-        "may mislead (lockmodel bench --check says what to do):",
-        [reason.text for reason in curve.reasons],
-    )
-    parts.append(_root(curve.machine))
-    return tx.render(parts, colour)
-
-
-def _program(program: LoopProgram) -> str:
-    return (
-        program.described if program.loop == "execl" else f"{program.binary}, {program.described}"
-    )
-
-
-def _numbered(head: str, lines: Sequence[str]) -> list[Any]:
-    """Return a heading and a numbered list; nothing for no lines."""
-    from rich.padding import Padding
-    from rich.table import Table
-    from rich.text import Text
-
-    if not lines:
-        return []
-    made = Table.grid(padding=(0, 1))
-    made.add_column(justify="right")
-    made.add_column(overflow="fold")
-    for number, line in enumerate(lines, 1):
-        made.add_row(f"{number}.", Text(line))
-    return [Text(head), Padding(made, (0, 0, 0, 2))]
-
-
-def _root(machine: Host) -> str:
-    import os
-
-    from lockmodel.measure.bench.checks import root_would_add
-
-    return "runs as root" if os.geteuid() == 0 else root_would_add(machine)
-
-
 def _check_data(machine: Host, found: Sequence[Reason], busy: float | None) -> dict[str, Any]:
     return {
         "schema": "lockmodel.bench-check/1",
@@ -306,16 +240,3 @@ def _check_data(machine: Host, found: Sequence[Reason], busy: float | None) -> d
             {"key": r.key, "text": r.text, "remedy": r.remedy, "root": r.root} for r in found
         ],
     }
-
-
-def _check_text(machine: Host, found: Sequence[Reason], colour: bool) -> str:
-    from lockmodel.cli import text as tx
-
-    parts: list[Any] = [f"{machine.title()}; Linux {machine.kernel}", ""]
-    if found:
-        head = f"{tx.count(len(found), 'reason')} why a measurement here would mislead:"
-        parts += _numbered(head, [str(reason) for reason in found])
-    else:
-        parts.append("no reason was found why a measurement here would mislead")
-    parts += ["", _root(machine)]
-    return tx.render(parts, colour)

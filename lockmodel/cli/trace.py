@@ -154,6 +154,8 @@ def read(
             metavar="FILE", help="Names: lines as stat -L -c '%i %n' prints.", show_default=False
         ),
     ] = None,
+    every: options.All = False,
+    explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -197,7 +199,9 @@ def read(
         write(
             Report(
                 lambda: data,
-                lambda colour: trace_text.read_text(file, found.kernel, counted, counts, colour),
+                lambda colour: trace_text.read_text(
+                    file, found.kernel, counted, counts, explain, every, colour
+                ),
             )
         )
 
@@ -231,6 +235,8 @@ def lab(
         ),
     ] = None,
     time_limit: Annotated[float, Option(metavar="S", help="Give up after S seconds.")] = LIMIT_S,
+    every: options.All = False,
+    explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -283,7 +289,9 @@ def lab(
         )
         if target is not None:
             target.stream.write(found.experiment.text.encode())
-        write(Report(lambda: report(found), lambda colour: trace_text.lab_text(found, colour)))
+        write(
+            Report(lambda: report(found), lambda c: trace_text.lab_text(found, explain, every, c))
+        )
 
 
 def _mappers(text: str) -> list[int]:

@@ -17,52 +17,71 @@ if TYPE_CHECKING:
     from lockmodel.measure.trace.held import HeldSite
     from lockmodel.measure.trace.windows import Counted
 
+FEW_FILES, FEW_LAB_FILES, FEW_HELD = 6, 4, 8
+"""Rows of the short reports: files of a trace, files and held instructions of a lab."""
+
 LONGEST = 40
 """Longest file name that leaves room for the numbers."""
 
 
 def read_text(
-    path: str, kernel: str | None, counted: Counted, counts: Sequence[FileCount], colour: bool
+    path: str,
+    kernel: str | None,
+    counted: Counted,
+    counts: Sequence[FileCount],
+    explain: bool,
+    every: bool,
+    colour: bool,
 ) -> str:
-    """Return the answer of `trace read`."""
+    """Return the answer of `trace read`; all rows with `every` and `explain`."""
     where = f"Linux {kernel}" if kernel else "a kernel that the file does not name"
-    unnamed = [file.name for file in counts if file.name.startswith("inode ")]
-    notes = []
+    few = len(counts) if explain or every else FEW_FILES
+    parts: list[Any] = [
+        _most(counts),
+        f"{path}: {_iterations(counted)} of {_a(counted.loop)} loop on {where}",
+        "",
+        *_files(counts, few),
+        "",
+        *_sites(counts, few),
+    ]
+    unnamed = sum(file.name.startswith("inode ") for file in counts)
     if unnamed:
-        notes.append(
-            f"{tx.count(len(unnamed), 'file')} without a name: "
-            f"stat -L -c '%i %n' FILE... > inodes.txt, then --inodes inodes.txt"
-        )
-    return tx.render(
-        [
-            _most(counts),
-            f"{path}: {_iterations(counted)} of {_a(counted.loop)} loop on {where}",
-            "",
-            *(_counts(counts) if notes else _counts(counts)[:-1]),
-            *tx.bullets("", notes),
-        ],
-        colour,
-    )
+        said = f"{tx.count(unnamed, 'file')} without a name: "
+        remedy = "stat -L -c '%i %n' FILE... > inodes.txt, then --inodes inodes.txt"
+        parts += tx.bullets("", [said + remedy]) if explain else [said + "--explain"]
+    return tx.render(parts, colour)
 
 
-def lab_text(found: Found, colour: bool) -> str:
-    """Return the answer of `trace lab`."""
+def lab_text(found: Found, explain: bool, every: bool, colour: bool) -> str:
+    """Return the answer of `trace lab`; all rows with `every` and `explain`."""
     ran = found.experiment
-    return tx.render(
-        [
-            _most(found.counts),
-            f"Linux {ran.kernel} in QEMU: {_iterations(ran.counted)} of {_a(found.loop)} loop with "
-            f"{found.binary}",
+    full = explain or every
+    few = len(found.counts) if full else FEW_LAB_FILES
+    held = _held(found, None if full else FEW_HELD)
+    parts: list[Any] = [
+        _most(found.counts),
+        f"Linux {ran.kernel} in QEMU: {_iterations(ran.counted)} of {_a(found.loop)} loop with "
+        f"{found.binary}",
+        *([f"! the binary ended with exit code {ran.ended}"] if ran.ended else []),
+        _rules(found, explain),
+        "",
+        *_files(found.counts, few),
+        "",
+        *(_sites(found.counts, few) if full or not held else []),
+        *held,
+    ]
+    if explain:
+        parts += [
+            "",
+            f"held: instructions per acquire while that many other processes map libc.so.6 and "
+            f"ld.so; good to {ACCURACY}, ~ to {NESTED_ACCURACY} (another lock inside)",
             f"offsets from {ran.offsets.source}",
-            *([f"NOTE: the binary ended with exit code {ran.ended}"] if ran.ended else []),
-            "",
-            *_counts(found.counts),
-            *_compared(found),
-            "",
-            *_held(found),
-        ],
-        colour,
-    )
+            *_differences(found),
+        ]
+    else:
+        hidden = "accuracy, all sites, " if held and not full else ""
+        parts.append(f"{hidden}where the offsets are from: --explain")
+    return tx.render(parts, colour)
 
 
 def _a(loop: str) -> str:
@@ -85,53 +104,60 @@ def _most(counts: Sequence[FileCount]) -> str:
     )
 
 
-def _counts(counts: Sequence[FileCount]) -> list[Any]:
-    like = groups(counts)
-    letters = {file.name: letter for letter, group in like.items() for file in group}
+def _files(counts: Sequence[FileCount], few: int) -> list[Any]:
+    """Return acquires and operations of the first files, and of all together."""
+    letters = {file.name: letter for letter, group in groups(counts).items() for file in group}
     rows = [
-        [
-            file.name,
-            letters[file.name],
-            str(file.acquires),
-            str(file.operations),
-        ]
-        for file in counts
+        [file.name, letters[file.name], str(file.acquires), str(file.operations)]
+        for file in counts[:few]
     ]
     total = [str(sum(getattr(f, key) for f in counts)) for key in ("acquires", "operations")]
     rows.append(["all files", "", *total])
-    fold = (0,) if max(len(file.name) for file in counts) > LONGEST else ()
+    fold = (0,) if max(len(row[0]) for row in rows) > LONGEST else ()
     table = tx.table(["file", "like", "acquires", "ops"], rows, left=(0, 1), fold=fold)
-    return [table, "", *site_tables(like)]
+    return [table, *tx.more(len(counts) - few, "file", "--all")]
 
 
-def _compared(found: Found) -> list[Any]:
-    """Return what the rules of `lockmodel acquires` say about the same files."""
+def _sites(counts: Sequence[FileCount], few: int) -> list[Any]:
+    """Return acquires/operations per site of the first files, one column for those alike."""
+    return site_tables(groups(counts[:few]))[:-1]
+
+
+def _rules(found: Found, explain: bool) -> str:
+    """Return whether the rules of `lockmodel acquires` say the same about the same files."""
     comparison = found.comparison
     if comparison is None:
-        return [f"not compared with the ELF rules: {found.why_not}"]
+        return f"not compared with the ELF rules: {found.why_not}"
     if not comparison.differences:
-        return [
+        return (
             f"the ELF rules of `lockmodel acquires` say the same: {comparison.compared} of "
             f"{comparison.compared} files and sites"
-        ]
+        )
+    where = "below" if explain else "--explain"
+    return (
+        f"! THE ELF RULES DIFFER at {len(comparison.differences)} of {comparison.compared} files "
+        f"and sites (the trace is right, unless the program does more once it runs): {where}"
+    )
+
+
+def _differences(found: Found) -> list[Any]:
+    """Return where the trace and the rules of `lockmodel acquires` differ."""
+    if found.comparison is None or not found.comparison.differences:
+        return []
     rows = [
         [each.file, each.site, _cell(each.traced), _cell(each.derived)]
-        for each in comparison.differences
+        for each in found.comparison.differences
     ]
-    return [
-        f"THE ELF RULES DIFFER at {len(rows)} of {comparison.compared} files and sites (the trace "
-        f"is right, unless the program does more once it runs):",
-        "",
-        tx.table(["file", "site", "traced", "rules"], rows, left=(0, 1), fold=(0,)),
-    ]
+    table = tx.table(["file", "site", "traced", "rules"], rows, left=(0, 1), fold=(0,))
+    return ["", table]
 
 
 def _cell(counts: tuple[int, int] | None) -> str:
     return f"{counts[0]}/{counts[1]}" if counts else "-"
 
 
-def _held(found: Found) -> list[Any]:
-    """Return the table of held instructions per acquire."""
+def _held(found: Found, few: int | None) -> list[Any]:
+    """Return the table of held instructions per acquire; nothing if they were not counted."""
     held = found.experiment.held
     if not held:
         return []
@@ -150,17 +176,9 @@ def _held(found: Found) -> list[Any]:
         ]
         for (file, site), row in by_site.items()
     ]
-    return [
-        tx.table(
-            ["file", "site", *(f"held {number}" for number in mappers), "growth"],
-            rows,
-            left=(0, 1),
-            fold=(0,),
-        ),
-        "",
-        f"held: instructions per acquire while that many other processes map libc.so.6 and "
-        f"ld.so; good to {ACCURACY}, ~ to {NESTED_ACCURACY} (another lock inside)",
-    ]
+    heads = ["file", "site", *(f"held {number}" for number in mappers), "growth"]
+    table = tx.table(heads, rows[:few], left=(0, 1), fold=(0,))
+    return [table, *tx.more(len(rows) - len(rows[:few]), "site", "--all")]
 
 
 def _instructions(each: HeldSite | None) -> str:

@@ -172,7 +172,18 @@ def test_many_kinds_of_files_continue_in_a_second_table(command: Command, tmp_pa
         elf_files.write(tmp_path / "lib64" / name, program_headers=headers)
     elf_files.write(tmp_path / "lib64/ld-linux-x86-64.so.2")
     elf_files.write(tmp_path / "prog", interpreter=elf_files.LOADER, needed=names)
-    ran = command("acquires", "/prog", "--kernel", "6.12", "--sysroot", ".", "--loop", "vfork")
+    line = ["acquires", "/prog", "--kernel", "6.12", "--sysroot", ".", "--loop", "vfork"]
+    few = command(*line).stdout.splitlines()
+    assert len(few) <= 25
+    assert "6 more files: --all" in few
+    assert [row.split()[0] for row in few[4:9]] == [
+        "lib7.so",
+        "lib6.so",
+        "lib5.so",
+        "lib4.so",
+        "all",
+    ]
+    ran = command(*line, "--all")
     assert ran.returncode == 0, ran.stderr
     heads = [line.split() for line in ran.stdout.splitlines() if line.startswith("site")]
     assert heads == [["site", *"ABCDEFG"], ["site", "H", "I"]]

@@ -144,7 +144,7 @@ BASH = "13 /usr/bin/bash\n14 /lib64/ld-linux-x86-64.so.2\n15 /lib/libtinfo.so.6\
 def test_names_of_a_file(command: Command, recorded: Recorded, tmp_path: Path) -> None:
     """The names of --inodes are added to those in the trace."""
     file = recorded("trace_bpftrace_6.12")
-    ran = command("trace", "read", file)
+    ran = command("trace", "read", file, "--explain")
     assert "3 files without a name: stat -L -c '%i %n'" in " ".join(ran.stdout.split())
     assert "inode 13" in ran.stdout
     (tmp_path / "inodes.txt").write_text(BASH)

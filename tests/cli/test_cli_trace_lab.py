@@ -53,7 +53,7 @@ def lab(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
 
 def test_the_lab_agrees_with_the_rules(lab: Callable[..., Any]) -> None:
     """What a real 6.12 guest printed, and the rules on the program headers of the same files."""
-    ran = lab()
+    ran = lab("--explain")
     assert ran.fine
     assert max(map(len, ran.stdout.splitlines())) <= 80
     text = " ".join(ran.stdout.split())
@@ -70,6 +70,21 @@ def test_the_lab_agrees_with_the_rules(lab: Callable[..., Any]) -> None:
     assert held is not None
     assert abs(int(held[1].replace(",", "")) - 1140) <= 0.03 * 1140
     assert re.search(r"libc\.so\.6 +exec\.mprotect_split +~[\d,]+ ", ran.stdout)
+
+
+def test_the_lab_answers_in_25_lines_and_has_all_on_request(lab: Callable[..., Any]) -> None:
+    """16 sites in the guest: 8 rows of held instructions, those of the first file first."""
+    lines = lab().stdout.splitlines()
+    assert len(lines) <= 25
+    assert "8 more sites: --all" in lines
+    heads = [line.split() for line in lines if line.startswith("file")]
+    assert heads == [["file", "like", "acquires", "ops"], ["file", "site", "held", "0", "growth"]]
+    rows = lines[lines.index(next(x for x in lines if "held 0" in x)) + 1 :][:8]
+    assert [row.split()[0] for row in rows[:6]] == ["libc.so.6"] * 6
+    assert not any(line.startswith("offsets") for line in lines)
+    full = lab("--all").stdout
+    assert "more sites" not in full
+    assert full.count("exec.map_split") == 4  # one in the table of sites, three files held it
 
 
 def test_the_json_of_the_lab(lab: Callable[..., Any]) -> None:
@@ -92,7 +107,10 @@ def test_rules_that_differ_are_shown(lab: Callable[..., Any]) -> None:
     """The static binary of the same loop: the guest's counts are of a dynamic one."""
     ran = lab("--no-held", binary="/usr/bin/sttrue")
     assert ran.returncode == 0
-    assert "THE ELF RULES DIFFER at" in ran.stdout
+    said = " ".join(ran.stdout.split())
+    assert "! THE ELF RULES DIFFER at 19 of 19 files and sites" in said
+    assert "unless the program does more once it runs): --explain" in said
+    ran = lab("--no-held", "--explain", binary="/usr/bin/sttrue")
     assert re.search(r"libc\.so\.6 +exec\.map_split +5/15 +-$", ran.stdout, re.MULTILINE)
     assert "held 0" not in ran.stdout
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import difflib
 from itertools import pairwise
+from pathlib import Path
 
+import benches
 import pytest
+import traces
 from places import TESTS
 
+from lockmodel.cli import bench_text
 from lockmodel.model.shipped import model_names, shipped_dir
 
 GOLDEN = TESTS / "golden"
@@ -47,27 +51,64 @@ REPORTS = {
 }
 """Golden file -> command line."""
 
+RECORDED = benches.curve(
+    *(
+        benches.run(n, repeat, [round(rate * 0.5 / n)] * n)
+        for n, rates in {
+            1: (1480, 1492, 1471),
+            2: (2801, 2766, 2822),
+            4: (4870, 4951, 4902),
+            6: (5310, 5122, 5249),
+            8: (5020, 5171, 5083),
+        }.items()
+        for repeat, rate in enumerate(rates, 1)
+    )
+)
+"""A curve as `lockmodel bench` measures one; the rates are invented."""
 
-@pytest.mark.parametrize("name", REPORTS)
-def test_report_is_the_golden_one(name, command, regenerate):
+
+def _traced(command, *options):
+    Path("trace.txt").write_text(traces.sample("trace_script_6.12"))
+    return command("trace", "read", "trace.txt", *options).stdout
+
+
+MEASURED = {
+    "bench": lambda command: bench_text.text(RECORDED, False, False),
+    "trace_read": _traced,
+    "trace_read_explain": lambda command: _traced(command, "--explain"),
+}
+"""Golden file -> what prints the report of something that was recorded."""
+
+
+def _printed(name, command):
+    if name in MEASURED:
+        return MEASURED[name](command)
     ran = command(*REPORTS[name].split())
     assert ran.fine
+    return ran.stdout
+
+
+@pytest.mark.parametrize("name", [*REPORTS, *MEASURED])
+def test_report_is_the_golden_one(name, command, regenerate):
+    found = _printed(name, command)
     path = GOLDEN / f"{name}.txt"
     if regenerate:
-        path.write_text(ran.stdout, encoding="utf-8")
+        path.write_text(found, encoding="utf-8")
     want = path.read_text(encoding="utf-8")
-    if ran.stdout != want:
+    if found != want:
         diff = difflib.unified_diff(
-            want.splitlines(), ran.stdout.splitlines(), str(path), "now", lineterm=""
+            want.splitlines(), found.splitlines(), str(path), "now", lineterm=""
         )
         pytest.fail(
-            f"lockmodel {REPORTS[name]}: not the golden report; if it is meant to change, "
-            "run pytest tests/cli/test_golden.py --regenerate\n" + "\n".join(diff),
+            f"{name} ({REPORTS.get(name, 'recorded')}): not the golden report; if it is meant to "
+            "change, run pytest tests/cli/test_golden.py --regenerate\n" + "\n".join(diff),
             pytrace=False,
         )
 
 
-SHORT = [name for name in REPORTS if not name.endswith(("_explain", "_plot", "_over"))]
+SHORT = [
+    name for name in (*REPORTS, *MEASURED) if not name.endswith(("_explain", "_plot", "_over"))
+]
 
 
 @pytest.mark.parametrize("name", SHORT)
@@ -78,12 +119,12 @@ def test_a_report_is_25_lines_of_80_columns_and_folds(name, command, monkeypatch
     if name == "sweep":  # CSV
         return
     monkeypatch.setenv("COLUMNS", "40")
-    folded = command(*REPORTS[name].split()).stdout.splitlines()
+    folded = _printed(name, command).splitlines()
     assert max(map(len, folded)) <= 40
 
 
 def test_every_golden_file_has_its_report():
-    assert {path.stem for path in GOLDEN.glob("*")} == set(REPORTS)
+    assert {path.stem for path in GOLDEN.glob("*")} == {*REPORTS, *MEASURED}
 
 
 @pytest.mark.parametrize("model", [MODEL, "sysexec-spr224-v6.1", "doexec-20"])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from benches import LSCPU_TABLE, big, curve, run
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import REPEATABLE
@@ -16,25 +17,12 @@ from lockmodel.measure.bench import machine as ma
 from lockmodel.measure.bench import sources
 from lockmodel.measure.bench.activity import Activity, Counters, between, counters
 from lockmodel.measure.bench.checks import reasons, root_would_add
-from lockmodel.measure.bench.curve import MeasuredCurve, default_populations
-from lockmodel.measure.bench.machine import Host, read_machine
-from lockmodel.measure.bench.program import LoopProgram
-from lockmodel.measure.bench.runner import Run, schedule, warmup_of
+from lockmodel.measure.bench.curve import default_populations
+from lockmodel.measure.bench.machine import read_machine
+from lockmodel.measure.bench.runner import schedule, warmup_of
 from lockmodel.measure.bench.sources import Cpu, CpuTime
 from lockmodel.observe.readers import read_text
 from lockmodel.observe.text import from_text
-
-LSCPU_TABLE = """# The following is the parsable format, which can be fed to other
-# CPU,Core,Socket,Node
-0,0,0,0
-1,1,0,0
-2,2,1,1
-3,3,1,1
-4,0,0,0
-5,1,0,0
-6,2,1,1
-7,3,1,1
-"""
 
 LSCPU_JSON = """{"lscpu": [
  {"field": "Architecture:", "data": "x86_64", "children": [
@@ -54,22 +42,6 @@ MOUNTS = """22 1 0:20 / / rw,relatime shared:1 - ext4 /dev/root rw
 23 22 0:21 / /home rw - nfs4 server:/home rw
 24 22 0:22 / /mnt/a\\040b rw - tmpfs tmpfs rw
 """
-
-
-def big(**more) -> Host:
-    """Return two sockets of two cores with two threads each, quiet and well set up."""
-    facts = {
-        "model": "CPU X",
-        "kernel": "6.12.1",
-        "command_line": "quiet",
-        "architecture": "x86_64",
-        "cpus": sources.lscpu_table(LSCPU_TABLE),
-        "allowed": tuple(range(8)),
-        "governors": ("performance",),
-        "turbo": False,
-        "clock": "tsc",
-    }
-    return Host(**(facts | more))
 
 
 def write(root: Path, path: str, text: str) -> None:
@@ -319,27 +291,6 @@ def test_default_populations(cpus, populations):
 def test_default_populations_of_a_big_machine_are_few():
     assert len(default_populations(384)) < 20
     assert default_populations(384)[-1] == 384
-
-
-def run(n, repeat, counts, busy=None, steal=0.0, throttled=None) -> Run:
-    return Run(n, repeat, 0.5, tuple(counts), Activity(busy, steal, throttled or {}))
-
-
-def curve(*runs, **more) -> MeasuredCurve:
-    program = LoopProgram(("loop",), "fork", "/bin/true", "loop.c, cc -O2")
-    facts = {
-        "machine": big(),
-        "program": program,
-        "runs": runs,
-        "seconds": 0.5,
-        "warmup": 0.125,
-        "seed": 1,
-        "planned": len(runs),
-        "started": "2026-01-01T00:00:00Z",
-        "reasons": tuple(reasons(big(), 0.0, 0.0, "")),
-        "load": (0.1, 0.9),
-    }
-    return MeasuredCurve(**(facts | more))
 
 
 def test_spread_over_repeats():

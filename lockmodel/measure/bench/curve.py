@@ -17,6 +17,10 @@ SCHEMA = "lockmodel.bench/1"
 UNEVEN = 0.8
 """Slowest over fastest process below which a run is called uneven."""
 
+NOISY = 0.05
+"""Standard deviation over the repeats, as a share of the mean, from which a curve is doubtful: a
+lever that is worth trying gains more."""
+
 FEW_ITERATIONS = 100
 """Iterations in a window below which counting alone is off by more than 1 %."""
 
@@ -43,6 +47,11 @@ class Level:
     repeats: int
     mean: float
     sd: float | None
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation over the mean."""
+        return None if self.sd is None else self.sd / self.mean
 
 
 @dataclass(frozen=True)
@@ -114,15 +123,7 @@ class MeasuredCurve:
     def notes(self) -> list[str]:
         """Return what disturbed the runs, and what is missing."""
         notes = [] if self.note is None else [self.note]
-        if self.interrupted:
-            notes.append(f"interrupted: {self.finished} of {self.planned} runs were made")
-        if self.failed:
-            notes.append(f"{len(self.failed)} of {self.planned} runs failed: {self.failed[0]}")
-        if self.empty:
-            notes.append(
-                f"no iteration ended within the window for n = {_few(self.empty)}: left out; use "
-                f"a longer --seconds"
-            )
+        notes += self.missing()
         short = [run.n for run in self.runs if run.iterations < FEW_ITERATIONS]
         if short:
             notes.append(
@@ -134,6 +135,29 @@ class MeasuredCurve:
         if most > len(self.machine.allowed):
             notes.append(f"more processes ({most}) than CPUs ({len(self.machine.allowed)})")
         return notes
+
+    def missing(self) -> list[str]:
+        """Return which runs are not in the curve, and why."""
+        notes = []
+        if self.interrupted:
+            notes.append(f"interrupted: {self.finished} of {self.planned} runs were made")
+        if self.failed:
+            notes.append(f"{len(self.failed)} of {self.planned} runs failed: {self.failed[0]}")
+        if self.empty:
+            notes.append(
+                f"no iteration ended within the window for n = {_few(self.empty)}: left out; use "
+                f"a longer --seconds"
+            )
+        return notes
+
+    def doubts(self) -> list[str]:
+        """Return what makes the numbers doubtful: repeats that differ, and other load."""
+        found = []
+        spreads = [(level.spread or 0.0, level.n) for level in self.levels()]
+        worst, n = max(spreads, default=(0.0, 0))
+        if worst > NOISY:
+            found.append(f"repeats spread by up to {100 * worst:.1f} % (n = {n})")
+        return found + self._disturbed()
 
     def _disturbed(self) -> list[str]:
         notes = []
