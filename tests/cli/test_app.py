@@ -21,10 +21,32 @@ from lockmodel.errors import ArgumentError
 
 MODEL = "execl-xeon8369b"
 
-BARE = {"models": 0, "theory": 0, "figure": 0, "trace": 0, "verify": 0, "backtest": 0, "bench": 0}
-"""Commands that answer without any argument."""
+BARE = {
+    "models": "name ",
+    "theory": "17 statements;",
+    "figure": "figure ",
+    "trace": "Usage: lockmodel trace ",
+}
+"""Commands that answer at once without any argument, and how they begin."""
 
-TAKES_MODEL = ("predict", "ceiling", "levers", "simulate", "show", "verify")
+LONG = ("verify", "backtest", "bench")
+"""Commands that need no argument and take their time."""
+
+EVERY = [*COMMANDS, "trace read", "trace lab"]
+
+TAKES_MODEL = {
+    "predict": "MODEL",
+    "ceiling": "MODEL",
+    "levers": "MODEL",
+    "simulate": "MODEL",
+    "show": "MODEL",
+    "verify": "MODEL",
+    "whatif": "MODEL --lever shard:all=2",
+    "sweep": "MODEL --over shards=1,2",
+    "design": "MODEL --data unixbench_execl_xeon8369b.csv",
+    "fit": "unixbench_execl_xeon8369b.csv --model MODEL",
+    "figure": "curve --model MODEL --json",
+}
 
 
 def lockmodel(*args: str, **more: object) -> subprocess.CompletedProcess[str]:
@@ -38,19 +60,19 @@ def lockmodel(*args: str, **more: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_command_explains_itself(name):
     for option in ("-h", "--help"):
-        ran = lockmodel(name, option)
+        ran = lockmodel(*name.split(), option)
         assert (ran.returncode, ran.stderr) == (0, "")
-        assert COMMANDS[name] in ran.stdout
+        assert COMMANDS.get(name, "") in ran.stdout
         assert f"lockmodel {name}" in ran.stdout.partition("xample")[2]
         assert "Options:" in ran.stdout
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_command_refuses_an_unknown_option_by_its_name(name):
-    ran = lockmodel(name, "--no-such-option")
+    ran = lockmodel(*name.split(), "--no-such-option")
     assert ran.returncode == ArgumentError.exit_code
     assert "No such option: --no-such-option" in ran.stderr
     assert f"lockmodel {name} -h" in ran.stderr
@@ -59,15 +81,23 @@ def test_every_command_refuses_an_unknown_option_by_its_name(name):
 
 @pytest.mark.parametrize("name", TAKES_MODEL)
 def test_every_command_names_the_nearest_model(name):
-    ran = lockmodel(name, "execl-xeon8369")
+    line = TAKES_MODEL[name].replace("MODEL", "execl-xeon8369")
+    ran = lockmodel(name, *line.split())
     assert ran.returncode == ArgumentError.exit_code
     assert ran.stderr.startswith("lockmodel: MODEL 'execl-xeon8369' is not shipped; did you mean")
     assert ran.stdout == ""
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in BARE])
-def test_what_is_missing_is_named(name):
+@pytest.mark.parametrize("name", BARE)
+def test_what_needs_no_argument_answers(name):
     ran = lockmodel(name)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.lstrip().startswith(BARE[name])
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name not in (*BARE, *LONG)])
+def test_what_is_missing_is_named(name):
+    ran = lockmodel(*name.split())
     assert ran.returncode == ArgumentError.exit_code
     assert re.search(r"Missing (argument|option)|BINARY", ran.stderr), ran.stderr
     assert ran.stdout == ""

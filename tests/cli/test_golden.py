@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import benches
+import elf_files
 import pytest
 import traces
 from places import TESTS
@@ -72,7 +73,15 @@ def _traced(command, *options):
     return command("trace", "read", "trace.txt", *options).stdout
 
 
+def _counted(command):
+    if not Path("root").exists():
+        elf_files.system(Path("root"))
+    line = "acquires /usr/bin/git --kernel 6.12 --launcher /usr/bin/true --sysroot root"
+    return command(*line.split()).stdout
+
+
 MEASURED = {
+    "acquires": _counted,
     "bench": lambda command: bench_text.text(RECORDED, False, False),
     "trace_read": _traced,
     "trace_read_explain": lambda command: _traced(command, "--explain"),
