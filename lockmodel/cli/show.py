@@ -110,9 +110,9 @@ def _per_instruction(near: float, far: float) -> str:
     """Return times per instruction: nanoseconds, but of a fit whose work is one "instruction"."""
     from lockmodel.cli import text as tx
 
-    if far < LONG_S:
-        return f"{near * 1e9:.3g} to {far * 1e9:.3g} ns"
-    return tx.si(far, "s") if near == far else f"{tx.si(near, 's')} to {tx.si(far, 's')}"
+    if far >= LONG_S:
+        return tx.si(far, "s") if near == far else f"{tx.si(near, 's')} to {tx.si(far, 's')}"
+    return f"{far * 1e9:.3g} ns" if near == far else f"{near * 1e9:.3g} to {far * 1e9:.3g} ns"
 
 
 def _handoff_text(scenario: Scenario, name: str) -> str:

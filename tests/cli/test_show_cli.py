@@ -61,6 +61,17 @@ def test_the_largest_demand_and_its_parts_come_first(toml, command):
     assert "0 origins" not in ran.stdout
 
 
+def test_a_time_per_instruction_is_a_range_only_where_it_varies(command):
+    Path("s.toml").write_text(HEAD + ONE)
+    assert "\na: 1 ns per instruction," in command("show", "./s.toml", "--explain").stdout
+    varied = ONE.replace("remote_ns = 1", "remote_ns = 3.5")
+    Path("s.toml").write_text(HEAD + varied)
+    assert "\na: 1 to 3.5 ns per instruction," in command("show", "./s.toml", "--explain").stdout
+    Path("s.toml").write_text(HEAD + varied.replace("remote_ns = 3.5", "remote_ns = 662000"))
+    said = command("show", "./s.toml", "--explain").stdout
+    assert "\na: 1.00 ns to 662 us per instruction," in said
+
+
 def test_many_locks_are_cut_to_those_with_the_largest_demand(command):
     Path("s.toml").write_text(HEAD + "".join(lock(f"l{i}", 1, 0, 1, i) for i in range(1, 31)))
     short = command("show", "./s.toml").stdout.splitlines()
