@@ -60,18 +60,19 @@ def predict(
 
         points, top, basis = with_intervals(scenario, points, top, progress)
         weak = weak_points(scenario)
+    said = (
+        *weak,
+        *contradiction(scenario, top.throughput_per_s),
+        *answer.warnings,
+        *caveats(scenario, answer.points, bounded),
+    )
     return Prediction(
         scenario=scenario.name,
         method=answer.method,
         chosen_because=answer.chosen_because,
         exact=answer.exact,
         assumptions=answer.assumptions,
-        warnings=(
-            *weak,
-            *contradiction(scenario, top.throughput_per_s),
-            *answer.warnings,
-            *caveats(scenario, answer.points, bounded),
-        ),
+        warnings=tuple(dict.fromkeys(said)),
         error_estimate=answer.error,
         ceiling=top,
         points=points,

@@ -17,6 +17,7 @@ STAY = (
 )
 ASK = {
     "predict": (),
+    "predict simulated": ("-n", "2", "--method", "simulation", "--max-error", "0.1"),
     "whatif": ("--lever", "shard:all=2"),
     "levers": (),
     "ceiling": (),
@@ -28,16 +29,18 @@ ASK = {
 
 @pytest.mark.parametrize("name", ASK)
 def test_the_report_says_once_whose_times_they_are(name, command):
-    ran = command(name, MODEL, *ASK[name], "--machine", "2x20x2")
+    ran = command(name.split()[0], MODEL, *ASK[name], "--machine", "2x20x2")
     assert ran.fine
     said = " ".join((ran.stdout + ran.stderr).split())
     assert said.count(STAY) == 1
-    assert STAY not in " ".join(command(name, MODEL, *ASK[name]).stdout.split())
+    assert STAY not in " ".join(command(name.split()[0], MODEL, *ASK[name]).stdout.split())
 
 
-@pytest.mark.parametrize("name", ["predict", "whatif", "levers", "sweep"])
+@pytest.mark.parametrize("name", ["predict", "predict simulated", "whatif", "levers", "sweep"])
 def test_json_has_it_among_the_warnings(name, command):
-    data = json.loads(command(name, MODEL, *ASK[name], "--machine", "2x20x2", "--json").stdout)
+    data = json.loads(
+        command(name.split()[0], MODEL, *ASK[name], "--machine", "2x20x2", "--json").stdout
+    )
     assert data["warnings"].count(STAY) == 1
 
 
@@ -55,7 +58,7 @@ def test_what_is_no_machine_is_an_argument_error(name, command):
         "acquires": ("/bin/true", "--kernel", "6.12", "--toml", "x.toml"),
     }.get(name, (MODEL, *ASK.get(name, ())))
     for text in ("0x2x2", "nowhere"):
-        ran = command(name, *args, "--machine", text)
+        ran = command(name.split()[0], *args, "--machine", text)
         assert (ran.returncode, ran.stdout) == (3, "")
         assert ran.stderr.startswith(f"lockmodel: --machine {text!r}: ")
     assert not Path("x.toml").exists()
