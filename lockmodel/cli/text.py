@@ -24,7 +24,7 @@ NARROWEST = 32
 GAP = 2
 """Blanks between columns."""
 
-LEAST = 8
+LEAST = 16
 """Characters that a column which gives way keeps."""
 
 
@@ -119,8 +119,11 @@ class Grid:
     def _blocks(self, width: int) -> Iterator[str]:
         name, *heads = (" ".join(column.split()) for column in self.columns)
         wide = max(map(len, heads))
+        once = max(len(f"{name} {row[0].strip()}") for row in self.rows) > width
+        if once:  # a long name of the column stands above them, not before each
+            yield from textwrap.wrap(name, width)
         for first, *others in self.rows:
-            yield f"{name} {first.strip()}".strip()
+            yield first.strip() if once else f"{name} {first.strip()}".strip()
             for head, cell in zip(heads, others, strict=True):
                 if cell.strip():
                     head = f"  {head:<{wide}} "
