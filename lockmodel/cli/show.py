@@ -76,13 +76,12 @@ def _demands(scenario: Scenario, n: int) -> Demands:
     from lockmodel.model.network import build
 
     network = build(scenario, n)
-    found = {}
+    demands = {}
     for lock in scenario.locks:
-        whole = sum(s.contended * s.copies * s.share for s in network.of(lock.name))
-        hold = network.hold[lock.name]
-        m, instructions = scenario.acquires(lock.name), network.instructions[lock.name]
-        found[lock.name] = _Demand(m, instructions, hold, max(0.0, whole - hold))
-    return found
+        m = scenario.acquires(lock.name)
+        work, passing = network.hold[lock.name], m * network.passing[lock.name]
+        demands[lock.name] = _Demand(m, network.instructions[lock.name], work, passing)
+    return demands
 
 
 def _data(scenario: Scenario, n: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ I the held instructions, m the acquires, a the acquire time, c the hand-off with
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,16 +17,16 @@ from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.model.disciplines import discipline, station_refused
 from lockmodel.model.handoff import LinearHandOff, SaturatingHandOff, TopologyHandOff
 from lockmodel.model.machine import Machine
-from lockmodel.model.placement import distances, shard_groups
+from lockmodel.model.placement import distances, kept_shards, shard_groups
 from lockmodel.model.scenario import Lock, Scenario
 
 CPU = "cpu"
 """Name of the CPU station where a result has to name what binds."""
 
 VANISHING = 1e-6
-"""What a lock without hold and acquire time takes alone, as a share of a pass with a waiter: the
-limit of ever shorter holds. At exactly 0 nobody could ever be found at the lock, and no hand-off
-would be paid; at any real hold a convoy that has formed lasts."""
+"""The least that a pass takes, as a share of the dearest hand-off: the limit of ever shorter holds.
+At exactly 0 nobody could ever be found at the lock, and no hand-off would be paid; at any real hold
+a convoy that has formed lasts."""
 
 IDLE_SHARD = 1e-30
 """Seconds that a pinned shard without any work is given, so that its users still count."""
@@ -56,6 +56,11 @@ class Station:
     share : float
         Share of all processes that are the users of one copy (1 when the choice is random, where
         `service` has the probability in it already).
+    held : float
+        Seconds per iteration that a user holds it; 0 when the choice is random.
+    pace : float
+        Iterations per second of the users of one copy if nobody ever waited, the mean over the
+        copies; 0 when the choice is random.
     """
 
     name: str
@@ -64,6 +69,8 @@ class Station:
     users: int = 0
     group: int = 0
     share: float = 1.0
+    held: float = 0.0
+    pace: float = 0.0
 
     @property
     def alone(self) -> float:
@@ -72,8 +79,13 @@ class Station:
 
     @property
     def contended(self) -> float:
-        """Seconds per iteration of one copy with the first waiter: what bounds throughput."""
-        return float(self.service[min(1, self.service.size - 1)])
+        """Seconds per iteration of one copy that is never idle: what bounds throughput.
+
+        Of a lock with the first waiter, where there can be one; of the CPUs at full capacity.
+        """
+        if self.name == CPU:
+            return self.crowded
+        return float(self.service[0] if self.users == 1 else self.service[:2].max())
 
     @property
     def crowded(self) -> float:
@@ -99,12 +111,31 @@ class Network:
         Seconds per iteration that a process holds each lock (its work, not the hand-off).
     instructions : dict of str to float
         Instructions per iteration it executes meanwhile.
+    passing : dict of str to float
+        Seconds per acquire that each lock is busy passing on, to the first waiter where there
+        can be one (a + c of DESIGN section 4). As the two above, means over processes.
+    mixed : tuple of str
+        Locks that divide the processes among shards in different ways; empty if all do alike.
     """
 
     population: int
     stations: tuple[Station, ...]
     hold: dict[str, float]
     instructions: dict[str, float] = field(default_factory=dict)
+    passing: dict[str, float] = field(default_factory=dict)
+    mixed: tuple[str, ...] = ()
+
+    @property
+    def light_load(self) -> float:
+        """Iterations per second if nobody ever waited: the sum over processes of 1 / R_i.
+
+        Where processes keep their shard and shards differ, so do processes; N over their mean
+        time would be too little.
+        """
+        kept = next((s.name for s in self.stations if s.users), None)
+        if kept is None:
+            return self.population / sum(s.alone for s in self.stations)
+        return sum(s.copies * s.pace for s in self.of(kept))
 
     def of(self, lock: str) -> tuple[Station, ...]:
         """Return the stations of one lock."""
@@ -182,56 +213,85 @@ def _blocked(lock: Lock, handoff_time: float) -> float:
     return share
 
 
-def partition(scenario: Scenario, population: int) -> tuple[int, str] | None:
-    """Return (shards, key) of the locks whose processes are solved as pinned to their shard.
-
-    The first lock with shards by CPU or node that has a shard with more than one user. Locks
-    with another partition are solved as if each pass drew a shard at random.
-    """
-    for lock in scenario.locks:
-        if lock.shards == 1 or lock.shard_by == "hash" or scenario.acquires(lock.name) == 0:
-            continue
-        if any(g.users > 1 for g in shard_groups(scenario.machine, lock, population)):
-            return lock.shards, lock.shard_by
-    return None
+def _pinned(scenario: Scenario, lock: Lock, population: int) -> bool:
+    """Return whether processes keep their shard of a lock, and some shard has several users."""
+    if lock.shards == 1 or lock.shard_by == "hash" or scenario.acquires(lock.name) == 0:
+        return False
+    return any(g.users > 1 for g in shard_groups(scenario.machine, lock, population))
 
 
-def _lock_stations(
-    scenario: Scenario, lock: Lock, population: int, pinned: bool
-) -> tuple[list[Station], float, float]:
-    """Return the stations of one lock, and seconds and instructions it is held (see Network)."""
+@dataclass(frozen=True)
+class _AtLock:
+    """The stations of one lock, and what `Network` says of it."""
+
+    stations: tuple[Station, ...] = ()
+    hold: float = 0.0
+    instructions: float = 0.0
+    passing: float = 0.0
+
+
+def _at_lock(scenario: Scenario, lock: Lock, population: int, pinned: bool) -> _AtLock:
     m = scenario.acquires(lock.name)
     if m == 0:
-        return [], 0.0, 0.0
+        return _AtLock()
     near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
     waiters = _levels(lock, population)
-    stations, hold, executed = [], 0.0, 0.0
+    stations, hold, executed, passing = [], 0.0, 0.0, 0.0
     for index, group in enumerate(shard_groups(scenario.machine, lock, population)):
         mappers = (population + lock.other_mappers) * group.share
         instructions = scenario.held_instructions(lock.name, mappers)
-        held = (near + (far - near) * group.line) * instructions
+        held = float((near + (far - near) * group.line) * instructions)
         handoff = lock.handoff.cost(waiters, group.handoff)
-        service = held + m * (lock.acquire_time + handoff)
-        if service[0] == 0.0:
-            service[0] = VANISHING * service[1]
+        shortest = VANISHING * m * float(handoff.max())
+        service = np.maximum(held + m * (lock.acquire_time + handoff), shortest)
         service = service / (1.0 - _blocked(lock, float(handoff[-1])))
+        kept = lock.shard_by != "hash" and lock.shards > 1
+        alone = kept and group.users == 1
+        whole = group.count * group.share
+        hold += whole * held
+        executed += whole * instructions
+        passing += whole * (lock.acquire_time + float(handoff[0 if alone else 1]))
         if pinned:
-            service = np.maximum(service, IDLE_SHARD)
             stations.append(
-                Station(lock.name, service, group.count, group.users, index, group.share)
+                Station(
+                    lock.name,
+                    np.maximum(service, IDLE_SHARD),
+                    group.count,
+                    group.users,
+                    index,
+                    group.share,
+                    held,
+                )
             )
-            hold += group.count * group.share * float(held)
-            executed += group.count * group.share * instructions
             continue
-        if lock.shard_by != "hash" and lock.shards > 1 and group.users == 1:
+        if alone:
             service = service[0] / np.arange(1.0, population + 1.0)  # nobody to wait for: a delay
         elif service.size == 2 and service[0] == service[1]:
             service = service[:1]
-        hold += group.count * group.share * float(held)
-        executed += group.count * group.share * instructions
         if service[0] > 0:
             stations.append(Station(lock.name, service * group.share, group.count))
-    return stations, hold, executed
+    return _AtLock(tuple(stations), hold, executed, passing)
+
+
+def _paced(network: Network, kept: dict[str, tuple[np.ndarray, np.ndarray]]) -> Network:
+    """Return the network with the pace of every shard that its users keep.
+
+    `kept` has the shard and the group of every process, of each lock that has such shards.
+    """
+    shared = [s.alone for s in network.stations if not s.users]
+    alone = np.full(network.population, sum(shared, 0.0))
+    for lock, (_, group) in kept.items():
+        alone += np.array([float(s.service[0]) for s in network.of(lock)])[group]
+    if alone.min() <= len(kept) * IDLE_SHARD:
+        return replace(network, stations=())
+    pace = {lock: np.bincount(group, 1.0 / alone) for lock, (_, group) in kept.items()}
+    stations = tuple(
+        replace(s, pace=float(pace[s.name][s.group]) / s.copies) if s.users else s
+        for s in network.stations
+    )
+    first, *others = (shard for shard, _ in kept.values())
+    differ = any(not np.array_equal(first, shard) for shard in others)
+    return replace(network, stations=stations, mixed=tuple(sorted(kept)) if differ else ())
 
 
 def build(scenario: Scenario, population: int, stations_only: bool = True) -> Network:
@@ -267,18 +327,30 @@ def build(scenario: Scenario, population: int, stations_only: bool = True) -> Ne
     if think > 0:
         levels = np.arange(1, scenario.machine.cpus + 1)
         stations.append(Station(CPU, think / cpu_rate(scenario.machine, levels)))
-    hold: dict[str, float] = {}
-    instructions: dict[str, float] = {}
-    kept = partition(scenario, n)
+    locks: dict[str, _AtLock] = {}
+    own = think  # what an iteration needs for itself
+    kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for lock in scenario.locks:
         if stations_only and not discipline(lock.kind).station and scenario.acquires(lock.name) > 0:
             raise station_refused(lock.name, lock.kind)
-        pinned = (lock.shards, lock.shard_by) == kept
-        own, hold[lock.name], instructions[lock.name] = _lock_stations(scenario, lock, n, pinned)
-        stations.extend(own)
-    if not stations:
+        pinned = _pinned(scenario, lock, n)
+        locks[lock.name] = at = _at_lock(scenario, lock, n, pinned)
+        stations.extend(at.stations)
+        own += at.hold + scenario.acquires(lock.name) * lock.acquire_time
+        if pinned:
+            kept[lock.name] = kept_shards(scenario.machine, lock, n)
+    network = Network(
+        n,
+        tuple(stations),
+        hold={name: at.hold for name, at in locks.items()},
+        instructions={name: at.instructions for name, at in locks.items()},
+        passing={name: at.passing for name, at in locks.items()},
+    )
+    if kept:
+        network = _paced(network, kept)
+    if own == 0.0 or not network.stations:
         raise NotTrustworthyError(
             f"scenario {scenario.name!r}: an iteration takes no time, so throughput is unbounded; "
             f"give it think time, held work or acquire time"
         )
-    return Network(n, tuple(stations), hold, instructions)
+    return network

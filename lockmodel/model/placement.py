@@ -13,6 +13,7 @@ bound for a process that takes the lock several times in a row at light load.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -64,11 +65,15 @@ def cpu_order(machine: Machine) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Users:
-    """Per shard that is used: how many processes, and how near they are to each other."""
+    """Per shard that is used: how many processes, and how near they are to each other.
+
+    `shard` has the shard of every process, as an index into the others.
+    """
 
     count: np.ndarray
     line: np.ndarray
     handoff: np.ndarray
+    shard: np.ndarray
 
 
 def _users(machine: Machine, shards: int, by_node: bool, population: int) -> _Users:
@@ -88,7 +93,7 @@ def _users(machine: Machine, shards: int, by_node: bool, population: int) -> _Us
     same_node, same_cpu = together(nodes), together(cpus)
     line = 1.0 - (same_node - machine.same_node_cost * (same_node - same_cpu)) / n**2
     leaving = 1.0 - (same_node - n) / np.maximum(n * (n - 1.0), 1.0)
-    return _Users(n, np.maximum(line, 0.0), np.where(n > 1, leaving, 0.0))
+    return _Users(n, np.maximum(line, 0.0), np.where(n > 1, leaving, 0.0), shard)
 
 
 @lru_cache(maxsize=4096)
@@ -120,12 +125,34 @@ def shard_groups(machine: Machine, lock: Lock, population: int) -> tuple[ShardGr
         weights = np.arange(1, lock.shards + 1) ** -float(lock.shard_skew)
         keys = [(float(w), line, handoff, population) for w in weights / weights.sum()]
     else:
-        users = _users(machine, lock.shards, lock.shard_by == "node", population)
-        keys = [
-            (float(n) / population, float(line), float(handoff), int(n))
-            for n, line, handoff in zip(users.count, users.line, users.handoff, strict=True)
-        ]
-    groups: dict[tuple[float, float, float, int], int] = {}
-    for key in keys:
-        groups[key] = groups.get(key, 0) + 1
-    return tuple(ShardGroup(n, *key) for key, n in groups.items())
+        keys = _keys(_users(machine, lock.shards, lock.shard_by == "node", population))
+    return tuple(ShardGroup(n, *key) for key, n in Counter(keys).items())
+
+
+def _keys(users: _Users) -> list[tuple[float, float, float, int]]:
+    """Return what tells groups of shards apart (see `ShardGroup`), of every shard in use."""
+    return [
+        (float(n) / users.shard.size, float(line), float(handoff), int(n))
+        for n, line, handoff in zip(users.count, users.line, users.handoff, strict=True)
+    ]
+
+
+def kept_shards(machine: Machine, lock: Lock, population: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the shard of every process and its group, where processes keep their shard.
+
+    Parameters
+    ----------
+    machine : Machine
+    lock : Lock
+        With shards by CPU or node.
+    population : int
+
+    Returns
+    -------
+    shard, group : ndarray of int, shape (population,)
+        Shards in use are counted from 0; groups are indices into `shard_groups`.
+    """
+    users = _users(machine, lock.shards, lock.shard_by == "node", population)
+    keys = _keys(users)
+    order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+    return users.shard, np.array([order[key] for key in keys])[users.shard]

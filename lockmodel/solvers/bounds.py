@@ -13,7 +13,7 @@ bounds, Zahorjan et al., CACM 25 (1982) 134, in the form with think time of Lazo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lockmodel.model.network import CPU, Network, Station, build, depends_on_population
 from lockmodel.model.prediction import Ceiling
@@ -32,7 +32,7 @@ class Bounds:
     lower, upper : float
         Guaranteed bounds on X(N).
     light_load : float
-        N / (Z + sum of D alone): nobody ever waits.
+        Sum over processes of 1 / (Z + sum of D alone): nobody ever waits.
     ceiling : float
         Smallest k / D over the stations (see module docstring).
     binding : str
@@ -60,20 +60,31 @@ def _cpu_split(network: Network) -> tuple[float, float, tuple[Station, ...]]:
     return alone, crowded, tuple(rest)
 
 
-def _slowest(network: Network, service: Callable[[Station], float]) -> tuple[float, str]:
-    """Return the smallest rate of a network, in iterations per second, and whose it is.
+SAME = 1e-9
+"""Rates that differ by less are one: which of two equal locks binds must not hang on rounding."""
+
+
+def _rates(network: Network, service: Callable[[Station], float]) -> dict[str, float]:
+    """Return the largest rate of every lock and of the CPUs, in iterations per second.
 
     `service` gives a station's seconds per iteration at the level that counts.
     """
-    rates: dict[tuple[str, int], float] = {}
-    for i, station in enumerate(network.stations):
+    rates: dict[str, float] = {}
+    for station in network.stations:
+        rate = station.copies / service(station)
         if station.users:  # every shard has users of its own, so their rates add up
-            key = (station.name, -1)
-            rates[key] = rates.get(key, 0.0) + station.copies / service(station)
+            rates[station.name] = rates.get(station.name, 0.0) + rate
         else:
-            rates[station.name, i] = 1.0 / service(station)
-    (name, _), rate = min(rates.items(), key=lambda item: item[1])
-    return rate, name
+            rate /= station.copies  # drawn at random: the most popular shard
+            rates[station.name] = min(rates.get(station.name, rate), rate)
+    return rates
+
+
+def _slowest(network: Network, service: Callable[[Station], float]) -> tuple[float, str]:
+    """Return the smallest rate of a network and whose it is; of equal ones the first by name."""
+    rates = _rates(network, service)
+    rate = min(rates.values())
+    return rate, min(name for name, one in rates.items() if one <= rate * (1.0 + SAME))
 
 
 def network_ceiling(network: Network) -> tuple[float, str]:
@@ -81,7 +92,7 @@ def network_ceiling(network: Network) -> tuple[float, str]:
 
     The smallest station rate: of a lock with its first waiter, of the CPUs at full capacity.
     """
-    return _slowest(network, lambda s: s.crowded if s.name == CPU else s.contended)
+    return _slowest(network, lambda s: s.contended)
 
 
 def _balanced(n: int, think: float, demands: list[tuple[float, int]], upper: bool) -> float:
@@ -110,6 +121,12 @@ def bounds(network: Network) -> Bounds:
     monotone in every rate: with rates that fall with the queue, relieving one station can crowd
     another.)
 
+    Processes that keep their shard differ where shards do. Upper: a class passes its own shard at
+    no more than its rate, and takes no less time than alone, so the sum over shards of the smaller
+    bounds the total; the balanced bounds hold with every class as fast as the fastest, or as slow
+    as the slowest, since where service at the shared stations is the same for all, who comes back
+    sooner only adds to their queue.
+
     Parameters
     ----------
     network : Network
@@ -120,14 +137,17 @@ def bounds(network: Network) -> Bounds:
     """
     n = network.population
     alone, crowded, locks = _cpu_split(network)
-    light = n / sum(s.alone for s in network.stations)
+    light = network.light_load
     ceiling, binding = network_ceiling(network)
-    kept = [s for s in locks if s.users]  # a pinned shard lies between no wait and all its users
-    alone += sum(float(s.service.min()) * s.copies * s.share for s in kept)
-    crowded += sum(float(s.service.max()) * s.copies * s.share * s.users for s in kept)
+    own = [network.of(name) for name in dict.fromkeys(s.name for s in locks if s.users)]
+    alone += sum(min(float(s.service.min()) for s in shards) for shards in own)
+    crowded += sum(max(float(s.service.max()) * s.users for s in shards) for shards in own)
     fast = [(float(s.service.min()), s.copies) for s in locks if not s.users]
     slow = [(float(s.service.max()), s.copies) for s in locks if not s.users]
-    upper = min([light, _balanced(n, alone, fast, upper=True)] + [1.0 / d for d, _ in fast])
+    rates = [1.0 / d for d, _ in fast] + [
+        sum(s.copies * min(1.0 / float(s.service.min()), s.pace) for s in shards) for shards in own
+    ]
+    upper = min(light, _balanced(n, alone, fast, upper=True), *rates)
     lower = _balanced(n, crowded, slow, upper=False)
     return Bounds(lower, upper, light, ceiling, binding)
 
@@ -146,7 +166,7 @@ def ceiling_at(scenario: Scenario, population: int) -> Ceiling:
     """
     network = build(scenario, population)
     rate, binding = network_ceiling(network)
-    return Ceiling(rate, binding, rate * sum(s.alone for s in network.stations))
+    return Ceiling(rate, binding, rate * population / network.light_load)
 
 
 @dataclass(frozen=True)
@@ -157,22 +177,28 @@ class Demand:
     ----------
     lock : str
     n : int
-    shards : int
-        k.
+    shards : float
+        k: how many locks in one its shards count as. Less than their number where they are
+        skewed, where some are not used, or where walkers take some of their time.
     work_s : float
-        W: time per iteration that it is held.
+        W: time per iteration that it is held, the mean over processes.
     acquires : float
         m per iteration.
     handoff_s : float
-        c: time per acquire that it is busy passing on, to the first waiter.
+        c: time per acquire that it is busy passing on, to the first waiter where there can be one.
     """
 
     lock: str
     n: int
-    shards: int
+    shards: float
     work_s: float
     acquires: float
     handoff_s: float
+
+    @property
+    def whole_s(self) -> float:
+        """D = W + m c, in seconds per iteration."""
+        return self.work_s + self.acquires * self.handoff_s
 
 
 def demand(scenario: Scenario, lock: str, population: int) -> Demand:
@@ -185,11 +211,16 @@ def demand(scenario: Scenario, lock: str, population: int) -> Demand:
         Of its locks, with acquires.
     population : int
     """
-    network = build(scenario, population)
-    whole = sum(s.contended * s.copies * s.share for s in network.of(lock))
-    m, work = scenario.acquires(lock), network.hold[lock]
-    passing = max(0.0, whole - work) / m if m > 0 else 0.0
-    return Demand(lock, population, scenario.lock(lock).shards, work, m, passing)
+    return demand_in(build(scenario, population), lock, scenario.acquires(lock))
+
+
+def demand_in(network: Network, lock: str, acquires: float) -> Demand:
+    """Return the parts of a lock's demand in a network, so that k / (W + m c) is its ceiling."""
+    n, work, passing = network.population, network.hold[lock], network.passing[lock]
+    one = Demand(lock, n, 1.0, work, acquires, passing)
+    own = replace(network, stations=network.of(lock))
+    rate = network_ceiling(own)[0] if own.stations else 0.0
+    return replace(one, shards=rate * one.whole_s)
 
 
 def ceiling(scenario: Scenario) -> Ceiling:
@@ -242,7 +273,7 @@ def strict_ceiling(scenario: Scenario, populations: Sequence[int]) -> Ceiling:
         network = build(scenario, n)
         rate, binding = _slowest(network, lambda s: float(s.service.min()))
         if best is None or rate > best.throughput_per_s:
-            best = Ceiling(rate, binding, rate * sum(s.alone for s in network.stations))
+            best = Ceiling(rate, binding, rate * n / network.light_load)
     assert best is not None  # populations are checked not to be empty
     return best
 

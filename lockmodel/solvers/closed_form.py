@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lockmodel.model.network import CPU, Network, build, depends_on_population
 from lockmodel.model.prediction import LockState, Point
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress
-from lockmodel.solvers.bounds import Bounds, bounds, network_ceiling
+from lockmodel.solvers.bounds import network_ceiling
+from lockmodel.solvers.guaranteed import guaranteed
 
 if TYPE_CHECKING:
     from lockmodel.solvers.product_form import Solution
@@ -18,12 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Means:
-    """What a point is made of: means per station of a network, and processes waiting for a CPU."""
+    """What a point is made of: means per station of a network, and processes waiting for a CPU.
+
+    `flows` has the iterations per second of each station's users, where they keep their shard.
+    """
 
     throughput: float
-    queues: Sequence[float]
-    busy: Sequence[float]
+    queues: Sequence[float] | np.ndarray
+    busy: Sequence[float] | np.ndarray
     waiting_for_cpu: float
+    flows: Sequence[float] | np.ndarray = ()
 
 
 def _plain_means(network: Network, solution: Solution, cpus: int) -> _Means:
@@ -42,7 +49,8 @@ def _pinned_means(network: Network, cpus: int) -> _Means:
     solution = solve_pinned(network)
     pairs = zip(network.stations, solution.queues, strict=True)
     excess = sum(float(queue) for s, queue in pairs if s.name == CPU) - cpus
-    return _Means(solution.throughput, list(solution.queues), list(solution.busy), max(0.0, excess))
+    excess = max(0.0, excess)
+    return _Means(solution.throughput, solution.queues, solution.busy, excess, solution.flows)
 
 
 def product_form_points(
@@ -79,7 +87,7 @@ def _solved_point(scenario: Scenario, network: Network, means: _Means) -> Point:
         queue = float(sum(copies * means.queues[i] for i, copies in own))
         busy = float(sum(copies * means.busy[i] for i, copies in own)) / lock.shards
         taking = scenario.acquires(lock.name) * lock.acquire_time
-        wait = max(0.0, queue / x - network.hold[lock.name] - taking)
+        wait = max(0.0, queue / x - _held(network, means, lock.name) - taking)
         locks[lock.name] = LockState(
             utilisation=min(1.0, busy),
             wait_s=wait,
@@ -90,10 +98,21 @@ def _solved_point(scenario: Scenario, network: Network, means: _Means) -> Point:
     return _point(network, locks, x, x, x)
 
 
+def _held(network: Network, means: _Means, lock: str) -> float:
+    """Return how long an iteration holds a lock: of all that are made, not of all processes.
+
+    Where processes keep their shard, those with a fast one make more of them.
+    """
+    kept = [(i, s) for i, s in enumerate(network.stations) if s.name == lock and s.users]
+    if not kept:
+        return network.hold[lock]
+    return sum(s.copies * means.flows[i] * s.held for i, s in kept) / means.throughput
+
+
 def bounds_point(scenario: Scenario, population: int) -> Point:
     """Return the upper bound at one population, with the lower one beside it."""
     network = build(scenario, population)
-    limits: Bounds = bounds(network)
+    limits = guaranteed(scenario, population)
     n, x = network.population, limits.upper
     waited = max(0.0, n / x - n / limits.light_load)
     locks = {}

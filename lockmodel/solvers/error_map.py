@@ -159,7 +159,7 @@ def estimate(scenario: Scenario, network: Network, throughput: float) -> float |
         return 0.0
     if unmapped(scenario, n):
         return None
-    light = sum(station.alone for station in network.stations)
+    light = n / network.light_load
     loads, total, ordered = [], 0.0, 0.0
     for lock in scenario.locks:
         own = network.of(lock.name)

@@ -56,11 +56,14 @@ class PinnedSolution:
     queues, busy : ndarray, shape (stations,)
         Mean processes at one copy of each station of the network, and the probability that
         anybody is there, in network order.
+    flows : ndarray, shape (stations,)
+        Iterations per second of the users of one copy of each station.
     """
 
     throughput: float
     queues: np.ndarray
     busy: np.ndarray
+    flows: np.ndarray
 
 
 def _part(stations: tuple[Station, ...], population: int) -> _Part:
@@ -120,6 +123,15 @@ def _away(own: _Part, users: int) -> np.ndarray:
     return away
 
 
+def mixed_refused(network: Network) -> str:
+    """Return why a network is not solved whose locks divide the processes in different ways."""
+    return (
+        f"product form: the shards of {' and '.join(network.mixed)} divide the processes in "
+        f"different ways, so a process meets others at each; there is no exact answer of this kind "
+        f"and no estimate of its error: simulate (--method simulation)"
+    )
+
+
 def solve_pinned(network: Network) -> PinnedSolution:
     """Solve a network with pinned shards exactly at its population.
 
@@ -135,8 +147,11 @@ def solve_pinned(network: Network) -> PinnedSolution:
     Raises
     ------
     NotTrustworthyError
-        The mean queues do not add up to the population.
+        The mean queues do not add up to the population, or locks divide the processes in
+        different ways, so that no class of processes has a shard to itself.
     """
+    if network.mixed:
+        raise NotTrustworthyError(mixed_refused(network))
     n = network.population
     shared = tuple(s for s in network.stations if not s.users)
     members: dict[int, list[int]] = {}
@@ -159,14 +174,15 @@ def solve_pinned(network: Network) -> PinnedSolution:
             out = _convolved(out, _power(away[h], copies - (h == g)))
         return out
 
-    queues, busy = np.zeros(len(network.stations)), np.zeros(len(network.stations))
+    queues, busy, flows = np.zeros((3, len(network.stations)))
     throughput, total, whole = 0.0, 0.0, np.zeros(1)
     for g, (own, copies, users, part) in enumerate(kinds):
         rest = others(g)
         whole = _convolved(rest, away[g])
         total = _log_sum(whole + arrangements[: whole.size])
         fewer = _convolved(rest, _away(part, users - 1))
-        throughput += copies * float(np.exp(_log_sum(fewer + arrangements[: fewer.size]) - total))
+        flow = float(np.exp(_log_sum(fewer + arrangements[: fewer.size]) - total))
+        throughput += copies * flow
         # P(r processes of this class in the shared part): the others' R is summed out
         weights = np.array(
             [
@@ -178,12 +194,14 @@ def solve_pinned(network: Network) -> PinnedSolution:
         for row, i in enumerate(own):
             queues[i] = part.queues[row] @ at_home
             busy[i] = part.busy[row] @ at_home
+            flows[i] = flow
     # ln A is the same whichever class was taken out and put back: `whole` of the last will do
     present = np.exp(whole + arrangements[: whole.size] - total)  # P(R processes are shared)
     places = [i for i, station in enumerate(network.stations) if not station.users]
     for row, i in enumerate(places):
         queues[i] = common.queues[row] @ present
         busy[i] = common.busy[row] @ present
+        flows[i] = throughput
     present_everywhere = sum(
         s.copies * queue for s, queue in zip(network.stations, queues, strict=True)
     )
@@ -192,4 +210,4 @@ def solve_pinned(network: Network) -> PinnedSolution:
             f"product form: mean queues add up to {present_everywhere:.9g} instead of {n}; the "
             f"result is not reliable for these demands"
         )
-    return PinnedSolution(throughput, queues, busy)
+    return PinnedSolution(throughput, queues, busy, flows)

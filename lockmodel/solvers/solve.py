@@ -50,15 +50,35 @@ BOUNDS_ASSUMPTIONS = (
     *MODEL_ASSUMPTIONS,
 )
 
+MIXED = "locks divide the processes among their shards in different ways: only simulation can do it"
 UNFINISHED = "stopped after n = {n}: the other populations were not simulated"
 
 
-def solver_name(method: str) -> str:
+def solver_name(method: str, scenarios: Sequence[Scenario] = (), most: int = 1) -> str:
     """Return the solver that a method means where several scenarios are compared.
 
-    'auto' is product form there: its error is nearly the same before and after.
+    'auto' is product form there, as its error is nearly the same before and after; simulation
+    where product form has no answer for one of them.
+
+    Parameters
+    ----------
+    method : str
+    scenarios : sequence of Scenario
+    most : int
+        The largest population asked.
     """
-    return "product-form" if method == "auto" else method
+    if method != "auto":
+        return method
+    return "simulation" if any(mixed(each, [most]) for each in scenarios) else "product-form"
+
+
+def mixed(scenario: Scenario, populations: Sequence[int]) -> bool:
+    """Return whether locks divide the processes among their shards in different ways.
+
+    Product form has no answer there. More processes only make more of them meet.
+    """
+    kept = {(k.shards, k.shard_by) for k in scenario.locks if k.shards > 1 and k.shard_by != "hash"}
+    return len(kept) > 1 and bool(build(scenario, max(populations), stations_only=False).mixed)
 
 
 @dataclass(frozen=True)
@@ -117,7 +137,7 @@ def points(
     populations : sequence of int
         At least one.
     method : str
-        One of `METHODS`; 'auto' is product form.
+        One of `METHODS`; 'auto' is product form, or simulation where that has no answer.
     progress : callable
         Wraps the loop over populations where each is a network of its own.
 
@@ -136,7 +156,7 @@ def points(
         return tuple(bounds_point(scenario, n) for n in asked)
     if method == "markov":
         return _markov(scenario, asked, progress).points
-    if method == "simulation":
+    if solver_name(method, [scenario], max(asked)) == "simulation":
         return _simulation(scenario, asked, progress, PRECISION, never).points
     return product_form_points(scenario, asked, progress)
 
@@ -249,6 +269,9 @@ def _cheapest(
     scenario: Scenario, asked: tuple[int, ...], progress: Progress, max_error: float, stop: Stop
 ) -> Answer:
     """Return the answer of the cheapest solver whose error is accepted, and why it is that one."""
+    if mixed(scenario, asked):
+        simulated = _simulation(scenario, asked, progress, min(PRECISION, max_error / 2), stop)
+        return replace(simulated, chosen_because=MIXED)
     first = _product_form(scenario, asked, progress)
     if first.exact:
         return replace(first, chosen_because="product form is exact for this scenario")

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Exponential
 from lockmodel.model.handoff import NoHandOff, TopologyHandOff
-from lockmodel.model.network import partition
-from lockmodel.model.placement import shard_groups
 from lockmodel.model.prediction import Point
-from lockmodel.model.scenario import Lock, Scenario
+from lockmodel.model.scenario import Scenario
 
 NOTICEABLE = 1e-3
 """Relative excess over k/D of a point, or of a whole interval, that is worth a note."""
@@ -157,7 +155,6 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
     if ordered:
         gaps.append("the order of waiters is not modelled, only its mean: " + ", ".join(ordered))
     for lock in scenario.locks:
-        gaps += _shard_gaps(scenario, lock, population)
         if lock.walkers is not None:
             gaps.append(
                 f"{lock.name}: walkers ({lock.walkers.walks_per_s:g} per s) slow the lock by the "
@@ -186,23 +183,4 @@ def averaged(scenario: Scenario, population: int) -> list[str]:
     return [
         "times are means over local and remote, as if who held the lock last were independent "
         "of who comes next: " + ", ".join(names)
-    ]
-
-
-def _shard_gaps(scenario: Scenario, lock: Lock, population: int) -> list[str]:
-    """Return what random routing misses when processes keep their shard."""
-    if lock.shards == 1 or lock.shard_by == "hash" or scenario.acquires(lock.name) == 0:
-        return []
-    groups = shard_groups(scenario.machine, lock, population)
-    if all(group.users == 1 for group in groups):
-        return []
-    if (lock.shards, lock.shard_by) == partition(scenario, population):
-        return []  # solved exactly
-    used = sum(group.count for group in groups)
-    fluctuation = (used - 1) / (population + used - 1)
-    uneven = 1.0 - 1.0 / (used * max(group.share for group in groups))
-    return [
-        f"{lock.name}: a process keeps its shard (by {lock.shard_by}), product form draws one at "
-        f"random each time, in proportion to the users: pessimistic, by up to "
-        f"{1 - (1 - fluctuation) * (1 - uneven):.0%} at n = {population} when the lock binds"
     ]

@@ -15,7 +15,7 @@ import msgspec
 from lockmodel.errors import ArgumentError
 from lockmodel.model.network import CPU, Network, build
 from lockmodel.model.scenario import Lock, Scenario
-from lockmodel.solvers.bounds import network_ceiling
+from lockmodel.solvers.bounds import demand_in, network_ceiling
 from lockmodel.statements.statement import Numbers, Value
 
 
@@ -162,20 +162,19 @@ def terms(scenario: Scenario, population: int) -> Terms:
     lock = min(taken, key=lambda one: rates[one.name])
     own = network.of(lock.name)
     others = tuple(s for s in network.stations if s.name != lock.name)
-    demand = sum(s.contended * s.copies * s.share for s in own)
-    held, executed = network.hold[lock.name], network.instructions[lock.name]
-    m = scenario.acquires(lock.name)
+    parts = demand_in(network, lock.name, scenario.acquires(lock.name))
+    executed = network.instructions[lock.name]
     beyond = network_ceiling(replace(network, stations=others)) if others else (float("inf"), "-")
     return Terms(
         scenario=scenario.name,
         lock=lock,
         population=network.population,
         network=network,
-        tau=held / executed if executed else 0.0,
+        tau=parts.work_s / executed if executed else 0.0,
         instructions=executed,
-        acquires=m,
-        c=max(0.0, demand - held) / m,
-        shards=rates[lock.name] * demand,
+        acquires=parts.acquires,
+        c=parts.handoff_s,
+        shards=parts.shards,
         alone=sum(s.alone for s in own),
         think=sum(s.alone for s in others if s.name == CPU),
         rest=sum(s.alone for s in others if s.name != CPU),

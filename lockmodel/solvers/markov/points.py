@@ -153,7 +153,7 @@ def _mean_distance_error(scenario: Scenario, network: Network) -> float:
     from lockmodel.solvers.product_form import solve
 
     total = distance_error(scenario, network, solve(network)[0].throughput)
-    light = sum(station.alone for station in network.stations)
+    light = network.population / network.light_load
     for lock in used_locks(scenario):
         own = [station.alone / station.copies for station in network.of(lock.name)]
         load = network.population * max(own, default=0.0) / light
