@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from lockmodel.errors import FileError, ScenarioError, shortened, shown
+from lockmodel.model import plausible
 from lockmodel.model import scenario as sc
 from lockmodel.model.handoff import HANDOFF_FAMILIES, HandOff
 from lockmodel.model.tables import TIME_KEYS, UNIT_EXPONENT, Table, from_table
@@ -67,6 +68,7 @@ def loads(text: str, origin: str = "<text>") -> sc.Scenario:
         if schema != SCHEMA:
             raise ScenarioError(f'schema = {shown(schema)} is not known; write schema = "{SCHEMA}"')
         scenario: sc.Scenario = from_table(raw, sc.Scenario)
+        plausible.check(scenario)
     except ScenarioError as error:
         raise ScenarioError(f"{origin}: {error}") from None
     return scenario

@@ -144,7 +144,7 @@ def bounds(network: Network) -> Bounds:
     crowded += sum(max(float(s.service.max()) * s.users for s in shards) for shards in own)
     fast = [(float(s.service.min()), s.copies) for s in locks if not s.users]
     slow = [(float(s.service.max()), s.copies) for s in locks if not s.users]
-    rates = [1.0 / d for d, _ in fast] + [
+    rates = [1.0 / float(s.service.min()) for s in network.stations if not s.users] + [
         sum(s.copies * min(1.0 / float(s.service.min()), s.pace) for s in shards) for shards in own
     ]
     upper = min(light, _balanced(n, alone, fast, upper=True), *rates)

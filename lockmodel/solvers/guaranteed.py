@@ -38,7 +38,7 @@ def guaranteed(scenario: Scenario, population: int) -> Bounds:
     fastest = build(_at_distance(scenario, 0.0, 0.0), population)
     ceiling, binding = network_ceiling(network)
     upper = min(fastest.light_load, _capacity(scenario, population))
-    walked = any(k.walkers is not None and scenario.acquires(k.name) > 0 for k in scenario.locks)
+    walked = any(k.walkers is not None and scenario.sites_of(k.name) for k in scenario.locks)
     lower = 0.0 if walked else _everybody_waits(scenario, population)
     return Bounds(lower, upper, network.light_load, ceiling, binding)
 

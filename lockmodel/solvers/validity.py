@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Exponential
 from lockmodel.model.handoff import NoHandOff, TopologyHandOff
+from lockmodel.model.plausible import implausible
 from lockmodel.model.prediction import Point
 from lockmodel.model.scenario import Scenario
 
@@ -61,15 +62,17 @@ def moved(scenario: Scenario) -> list[str]:
 
 
 def outside(scenario: Scenario, populations: Sequence[int]) -> list[str]:
-    """Return what changes an answer: a machine or populations that the times were not set on."""
+    """Return what changes an answer: numbers that nobody has, a machine or populations beyond.
+
+    Beyond are those that the times were not set on.
+    """
+    notes = [*implausible(scenario), *moved(scenario)]
     known = scenario.calibrated
-    if known is None:
-        return moved(scenario)
-    beyond = [n for n in populations if not known.low <= n <= known.high]
-    if not beyond:
-        return moved(scenario)
+    beyond = [n for n in populations if known and not known.low <= n <= known.high]
+    if known is None or not beyond:
+        return notes
     return [
-        *moved(scenario),
+        *notes,
         f"calibrated for n = {_span([known.low, known.high])} only; n = {_span(beyond)} is "
         f"extrapolated",
     ]

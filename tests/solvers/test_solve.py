@@ -83,11 +83,6 @@ ON_THE_MAP = ("holds differ by site", "means over local and remote")
             8,
             "means over local and remote",
         ),
-        (
-            with_lock(with_lock(plain(), "a", shards=4), "b", shards=2),
-            8,
-            "b: a process keeps its shard",
-        ),
         (with_lock(plain(), "a", walkers=Walkers(walks_per_s=1.0, read=1e-6)), 8, "walkers"),
     ],
 )

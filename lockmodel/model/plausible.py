@@ -1,0 +1,136 @@
+"""What numbers of a scenario are plausible: outside a warning, far outside refused.
+
+A factor of a thousand is a unit mixed up; a result is then as precise as ever and wrong. The ranges
+hold every value published for any lock (data/published) with room on both sides; 0 is always fine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from lockmodel.errors import ScenarioError
+from lockmodel.model.scenario import Scenario
+from lockmodel.model.tables import TIME_KEYS, UNIT_EXPONENT
+from lockmodel.units import si
+
+FAR = 1e4
+"""A value this many times above its range is refused: no lock has it, whatever it protects."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Values of one quantity that somebody may have measured.
+
+    Attributes
+    ----------
+    low, high : float
+        In s, or a number per iteration.
+    source : str
+    """
+
+    low: float
+    high: float
+    source: str
+
+
+_INSTRUCTION = Range(
+    0.02e-9, 50e-9, "0.2 to 2.5 ns fitted; one that waits for a line of another socket 50 to 340 ns"
+)
+_PASS = Range(1e-10, 50e-6, "published hand-offs: 7 ns to 2 us, 3 to 20 us where a waiter sleeps")
+
+RANGES = {
+    "think": Range(10e-9, 100.0, "from one call to a request of a minute"),
+    "think_remote": Range(1e-9, 100.0, "as think time"),
+    "time_per_instruction_local": _INSTRUCTION,
+    "time_per_instruction_remote": _INSTRUCTION,
+    "acquire_time": Range(0.1e-9, 10e-6, "published: 7 to 52 ns"),
+    "time": _PASS,
+    "per_waiter": Range(1e-12, 10e-6, "published: 1 to 200 ns"),
+    "limit": _PASS,
+    "local": _PASS,
+    "remote": _PASS,
+    "wake_time": Range(10e-9, 10e-3, "published: 2 to 50 us"),
+    "read": Range(1e-9, 10.0, "a walk of a tree"),
+    "walks_per_s": Range(1e-4, 1e6, "published: 1 to 5,000 per s"),
+    "acquires": Range(1e-6, 1e4, "traced: 1 to 29 per iteration"),
+    "held_instructions": Range(1e-3, 1e6, "traced: 10 to 6,000 per acquire"),
+    "growth_per_doubling": Range(1e-6, 1e5, "traced: 1 to 400"),
+    "other_mappers": Range(1, 1e7, "processes of a machine"),
+}
+"""Key of a scenario -> its range. Keys that are times are in s here, with a unit in a file."""
+
+
+def implausible(scenario: Scenario) -> tuple[str, ...]:
+    """Return a sentence per number of a scenario that is outside its range, the farthest first."""
+    outside = [
+        (far, f"{_shown(path, value)} is {far:,.3g} times {_side(value, key)}; a wrong unit?")
+        for path, key, value in _numbers(scenario)
+        if (far := _beyond(key, value)) > 1.0
+    ]
+    return tuple(text for _, text in sorted(outside, key=lambda pair: (-pair[0], pair[1])))
+
+
+def check(scenario: Scenario) -> None:
+    """Raise ScenarioError where a number is so far above its range that no lock has it.
+
+    Ever smaller values are those on the way to 0, and never refused.
+    """
+    for path, key, value in _numbers(scenario):
+        far = value / RANGES[key].high
+        if far > FAR:
+            wrong = f"{_shown(path, value)} is {far:.1g} times {_side(value, key)}"
+            raise ScenarioError(f"{wrong}; {_remedy(key, value)}")
+
+
+def _numbers(scenario: Scenario) -> Iterator[tuple[str, str, float]]:
+    """Yield (path, key, value) of every number that has a range."""
+    owners: list[tuple[str, msgspec.Struct]] = [("", scenario)]
+    for lock in scenario.locks:
+        owners += [(f"lock {lock.name}: ", lock), (f"lock {lock.name}: handoff.", lock.handoff)]
+        owners += [(f"lock {lock.name}: walkers.", lock.walkers)] if lock.walkers else []
+    owners += [(f"site {s.lock}/{s.phase}.{s.name}: ", s) for s in scenario.sites]
+    for path, owner in owners:
+        for key in owner.__struct_fields__:
+            if key in RANGES and getattr(owner, key):
+                yield f"{path}{key}", key, float(getattr(owner, key))
+
+
+def _beyond(key: str, value: float) -> float:
+    """Return how many times a value is above its range, or below; at most 1 inside."""
+    return max(value / RANGES[key].high, RANGES[key].low / value)
+
+
+def _side(value: float, key: str) -> str:
+    known = RANGES[key]
+    high = value > known.high
+    end = _value(key, known.high if high else known.low)
+    return f"{'above' if high else 'below'} what is plausible ({end}; {known.source})"
+
+
+def _shown(path: str, value: float) -> str:
+    return f"{path} = {_value(path.rpartition('.')[2].rpartition(' ')[2], value)}"
+
+
+def _value(key: str, value: float) -> str:
+    if key not in TIME_KEYS:
+        return f"{value:,.3g}" if value < 1e9 else f"{value:.3g}"
+    return si(value, "s") if 1e-12 <= value < 1e3 else f"{value:.3g} s"
+
+
+def _remedy(key: str, value: float) -> str:
+    """Return the unit that would make a time plausible, or what else to look at.
+
+    Which unit it was written in is not known here: the first that the same digits fit.
+    """
+    if key not in TIME_KEYS:
+        return "give the number of one iteration, not of a second or a whole run"
+    known = RANGES[key]
+    for given in UNIT_EXPONENT.values():
+        written = value / 10.0**given
+        for unit, exponent in UNIT_EXPONENT.items():
+            if exponent < given and known.low <= written * 10.0**exponent <= known.high:
+                return f"the unit may be another one: give {key}_{unit} = {written:.3g}"
+    return f"no unit makes {value:.3g} s plausible; give the time of one acquire"
