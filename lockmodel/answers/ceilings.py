@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lockmodel.changes.kinds import ACQUIRES, SHARD, SHORTEN_HOLD, Kind, lever
+from lockmodel.changes.kinds import ACQUIRES, SHARD, SHORTEN_HOLD, lever
+from lockmodel.changes.lever import Kind
 from lockmodel.model.network import CPU
 from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.bounds import Demand, ceiling_at, demand

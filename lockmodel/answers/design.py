@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from lockmodel.answers.measurements import Candidate, candidates
-from lockmodel.answers.whatif import rank
-from lockmodel.changes.kinds import Lever
+from lockmodel.answers.ranking import rank
+from lockmodel.changes.lever import Lever
 from lockmodel.errors import ArgumentError, LockmodelError
 from lockmodel.fitting import parameters as ps
 from lockmodel.fitting import quantiles

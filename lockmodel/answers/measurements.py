@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from lockmodel.changes.kinds import ALL, Lever
-from lockmodel.changes.kinds import candidates as levers_of
+from lockmodel.changes.candidates import candidates as levers_of
+from lockmodel.changes.lever import ALL, Lever
 from lockmodel.errors import ArgumentError
 from lockmodel.fitting.estimate import Estimate
 from lockmodel.fitting.quantities import expected

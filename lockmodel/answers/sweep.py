@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from lockmodel.changes.kinds import AXES, SHARD, Kind, Lever, Sharding, lever
+from lockmodel.changes.kinds import AXES, SHARD, Sharding, lever
+from lockmodel.changes.lever import Kind, Lever
 from lockmodel.changes.levers import most_shards
 from lockmodel.errors import ArgumentError, nearest
 from lockmodel.model.network import CPU

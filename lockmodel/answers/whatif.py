@@ -1,40 +1,26 @@
-"""What levers buy: before and after, and all that apply ranked by gain."""
+"""What some levers buy, together and each alone: before and after."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
-from lockmodel.changes.kinds import (
-    ALL,
-    Lever,
-    Sharding,
-    apply_all,
-    candidates,
-    lever,
-    shard_steps,
-)
-from lockmodel.errors import ArgumentError, NotTrustworthyError
-from lockmodel.model.network import CPU
+from lockmodel.changes.kinds import Sharding
+from lockmodel.changes.lever import ALL, Lever, apply_all, spelt
 from lockmodel.model.placement import shard_groups
 from lockmodel.model.prediction import Basis, Interval, plain
-from lockmodel.model.scenario import Lock, Scenario, ShardBy
+from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, quietly
-from lockmodel.solvers.bounds import chain
 from lockmodel.solvers.solve import CLOSED_FORM, points, solver_name
 from lockmodel.solvers.validity import approximations, caveats
 
-WHATIF_SCHEMA = "lockmodel.whatif/1"
-LEVERS_SCHEMA = "lockmodel.levers/1"
+SCHEMA = "lockmodel.whatif/1"
 
 SIMULATED = (
     "simulated: each throughput is known to within 0.5 % (95 % interval), after over before to "
     "within 0.7 %"
 )
-
-ENOUGH = 0.01
-"""A shard count is enough when it comes within this share of the best throughput."""
 
 
 @dataclass(frozen=True)
@@ -100,18 +86,7 @@ class WhatIf:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dict; keys of intervals are left out where there are none."""
-        return {"schema": WHATIF_SCHEMA, **plain(_spelt(asdict(self)))}
-
-
-def _spelt(value: Any) -> Any:
-    """Return a result as a dict with every lever as its text."""
-    if isinstance(value, Lever):
-        return value.text
-    if isinstance(value, dict):
-        return {key: _spelt(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_spelt(each) for each in value]
-    return value
+        return {"schema": SCHEMA, **plain(spelt(asdict(self)))}
 
 
 def compare(
@@ -240,251 +215,5 @@ def _compared(
             for own in comparison.alone
         ),
         warnings=(*weak_points(scenario), *comparison.warnings),
-        fit=basis(scenario, count),
-    )
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """One lever at one population.
-
-    Attributes
-    ----------
-    lever : Lever
-    gain : float
-        Throughput after over before, minus 1.
-    after_per_s : float
-    ceiling_per_s : float
-        k / D, after the lever, of what binds then.
-    binding : str
-        What binds after the lever; "walkers" when they alone saturate a lock, so that no
-        throughput is left (gain -1).
-    limit : bool
-        Whether it is a limit that no patch reaches (a free hand-off, no hold at all, one acquire
-        for a whole lock, a lock not taken) rather than something that could be built.
-    gain_interval : (float, float) or None
-        As in `Change`; among the shards tried only the ranked one has it.
-    at_least : float or None
-        Where no modelled lock binds after the lever: the gain at which the last one bound. What
-        comes beyond it nobody modelled.
-    beyond_measured : bool
-        Whether the rate after the lever exceeds the highest one that was measured.
-    """
-
-    lever: Lever
-    gain: float
-    after_per_s: float
-    ceiling_per_s: float
-    binding: str
-    limit: bool
-    gain_interval: Interval | None = None
-    at_least: float | None = None
-    beyond_measured: bool = False
-
-    @property
-    def sure(self) -> float:
-        """The gain that the modelled locks allow."""
-        return self.gain if self.at_least is None else self.at_least
-
-
-@dataclass(frozen=True)
-class Shards:
-    """The gain of sharding one lock against the number of shards.
-
-    Attributes
-    ----------
-    lock : str
-        A lock's name, or "all".
-    by : {'cpu', 'node', 'hash'}
-        What chooses the shard.
-    best : int
-        Shards with the highest throughput.
-    enough : int
-        Smallest count within `ENOUGH` of it.
-    tried : tuple of Ranked
-        In ascending order of shards.
-    walkers : bool
-        Whether background walkers, the cost of shards, are in the scenario.
-    """
-
-    lock: str
-    by: ShardBy
-    best: int
-    enough: int
-    tried: tuple[Ranked, ...]
-    walkers: bool
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Every lever that applies, by gain; `fit` is what intervals rest on, if there are any."""
-
-    scenario: str
-    method: str
-    n: int
-    before_per_s: float
-    ceiling_per_s: float
-    binding: str
-    levers: tuple[Ranked, ...]
-    shards: tuple[Shards, ...]
-    warnings: tuple[str, ...]
-    fit: Basis | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON-ready dict; keys of intervals are left out where there are none."""
-        return {"schema": LEVERS_SCHEMA, **plain(_spelt(asdict(self)))}
-
-
-def _ranked(
-    scenario: Scenario, tried: Lever, n: int, before: float, method: str, last: float
-) -> Ranked:
-    """Return what one lever buys; `last` is the ceiling of the last modelled lock."""
-    changed = tried.apply(scenario)
-    try:
-        (after,) = points(changed, [n], method)
-    except NotTrustworthyError:  # so many shards that walkers alone keep them busy
-        return Ranked(tried, -1.0, 0.0, 0.0, "walkers", False)
-    gain = after.throughput_per_s / before - 1
-    known = scenario.calibrated
-    return Ranked(
-        tried,
-        gain,
-        after.throughput_per_s,
-        after.ceiling_per_s,
-        after.binding,
-        tried.is_limit,
-        at_least=min(gain, max(0.0, last / before - 1)) if after.binding == CPU else None,
-        beyond_measured=known is not None and 0 < known.throughput_per_s < after.throughput_per_s,
-    )
-
-
-def _last_lock(scenario: Scenario, n: int) -> float:
-    """Return the ceiling at n of the last lock that binds once the others are gone."""
-    locks = [at.throughput_per_s for _, _, at in chain(scenario, n) if at.binding != CPU]
-    return locks[-1] if locks else 0.0
-
-
-def _sharded(
-    scenario: Scenario,
-    name: str,
-    locks: tuple[Lock, ...],
-    n: int,
-    before: float,
-    method: str,
-    last: float,
-) -> list[Shards]:
-    """Return the gains of sharding a lock, or all, by each key: the lock's own first."""
-    steps = shard_steps(scenario, locks)
-    own = locks[0].shard_by
-    made = []
-    for by in (own, *(key for key in get_args(ShardBy) if key != own)):
-        tried = []
-        for k in steps:
-            one = lever("shard", name, Sharding(k, None if by == own else by))
-            try:
-                tried.append(_ranked(scenario, one, n, before, method, last))
-            except ArgumentError:  # it has more shards already than this key tells apart
-                continue
-        if not tried:
-            continue
-        top = max(row.after_per_s for row in tried)
-        best = next(row for row in tried if row.after_per_s == top)
-        enough = next(row for row in tried if row.after_per_s >= top * (1 - ENOUGH))
-        walked = any(lock.walkers is not None for lock in locks)
-        made.append(
-            Shards(name, by, best.lever.value.k, enough.lever.value.k, tuple(tried), walked)
-        )
-    return made
-
-
-def _telling(rows: Sequence[Ranked]) -> list[Ranked]:
-    """Drop levers on all locks that buy no more than the same lever on one of them."""
-
-    def kind(row: Ranked) -> tuple[object, ...]:
-        one = row.lever
-        return (one.kind, one.site, None if isinstance(one.value, Sharding) else one.value)
-
-    best: dict[tuple[object, ...], float] = {}
-    for row in rows:
-        if row.lever.lock != ALL:
-            best[kind(row)] = max(best.get(kind(row), 0.0), row.after_per_s)
-    return [
-        row
-        for row in rows
-        if row.lever.lock != ALL or row.after_per_s > (1 + ENOUGH) * best.get(kind(row), 0.0)
-    ]
-
-
-def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = quietly) -> Ranking:
-    """Return every lever that applies, ranked by gain at population `n`.
-
-    Parameters
-    ----------
-    scenario : Scenario
-    n : int
-    method : str
-        See `solvers.solve.solve`.
-    progress : callable
-        Wraps the loop over levers.
-
-    Returns
-    -------
-    Ranking
-        Sharding is tried at doublings of k; the ranking shows the smallest k that is enough.
-        Gains have intervals if the scenario has a fit, except for bounds.
-    """
-    (before,) = points(scenario, [n], method)
-    x, last = before.throughput_per_s, _last_lock(scenario, n)
-    single = candidates(scenario)
-    rows = [
-        _ranked(scenario, each, n, x, method, last)
-        for each in progress(single, len(single), "levers")
-    ]
-    taken = tuple(lock for lock in scenario.locks if scenario.acquires(lock.name) > 0)
-    targets: list[tuple[str, tuple[Lock, ...]]] = [(lock.name, (lock,)) for lock in taken]
-    if len(taken) > 1:
-        targets.append((ALL, taken))
-    shards: list[Shards] = []
-    for name, locks in progress(targets, len(targets), "shards"):
-        series = _sharded(scenario, name, locks, n, x, method, last)
-        rows += [row for one in series[:1] for row in one.tried if row.lever.value.k == one.enough]
-        shards += series
-    ranking = Ranking(
-        scenario=scenario.name,
-        method=solver_name(method),
-        n=n,
-        before_per_s=x,
-        ceiling_per_s=before.ceiling_per_s,
-        binding=before.binding,
-        levers=tuple(sorted(_telling(rows), key=lambda row: (-row.gain, row.lever.text))),
-        shards=tuple(shards),
-        warnings=(*approximations(scenario, n), *caveats(scenario, [before], method == "bounds")),
-    )
-    return ranking if method == "bounds" else _ranked_surely(scenario, ranking, progress)
-
-
-def _ranked_surely(scenario: Scenario, ranking: Ranking, progress: Progress) -> Ranking:
-    """Return a ranking with the intervals of its gains; as it is without a fit."""
-    if scenario.fit is None:
-        return ranking
-    from lockmodel.answers.gains import Gains
-    from lockmodel.answers.intervals import basis, count_for, weak_points
-
-    count = count_for(len(ranking.levers))
-    drawn = Gains(scenario, scenario.fit, [ranking.n], count)
-    rows = []
-    for row in progress(ranking.levers, len(ranking.levers), "intervals"):
-        (ends,) = drawn.of(row.lever.apply, [row.gain])
-        rows.append(replace(row, gain_interval=ends))
-    known = {row.lever.text: row for row in rows}
-    shards = [
-        replace(one, tried=tuple(known.get(row.lever.text, row) for row in one.tried))
-        for one in ranking.shards
-    ]
-    return replace(
-        ranking,
-        levers=tuple(rows),
-        shards=tuple(shards),
-        warnings=(*weak_points(scenario), *ranking.warnings),
         fit=basis(scenario, count),
     )

@@ -5,7 +5,8 @@ LOCK may be `all`: a kernel change to `i_mmap_rwsem` reaches the lock of every f
 
 from __future__ import annotations
 
-from lockmodel.changes.kinds import KINDS, Kind, Lever, Written
+from lockmodel.changes.kinds import KINDS
+from lockmodel.changes.lever import Kind, Lever, Written
 from lockmodel.errors import ArgumentError, nearest
 
 

@@ -1,4 +1,4 @@
-"""The levers: one record per kind of kernel change, and the levers that are made of them.
+"""The records: one per kind of kernel change.
 
 A record says how its lever is written, what it means and what it buys at best, how it changes one
 lock (`levers` has the functions), which strengths are worth trying and which of them are limits
@@ -9,13 +9,13 @@ sweep` come from the records: another lever is another record here, and its func
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import msgspec
 
 from lockmodel.changes import levers
+from lockmodel.changes.lever import ALL, AxisForm, Kind, Lever, Written
 from lockmodel.errors import ArgumentError, ScenarioError, nearest
 from lockmodel.model.handoff import (
     HANDOFF_FAMILIES,
@@ -27,244 +27,6 @@ from lockmodel.model.handoff import (
     TopologyHandOff,
 )
 from lockmodel.model.scenario import Lock, Scenario, ShardBy
-
-ALL = "all"
-"""The target that means every lock (or every lock that has the site)."""
-
-Target = Literal["lock", "lock or site", "site", "none"]
-"""What a lever is about: LOCK, LOCK[/SITE], LOCK/SITE, or the iteration."""
-
-
-class Sharding(NamedTuple):
-    """How a lock is sharded, see `levers.shard`; without `by` by the lock's own shard_by."""
-
-    k: int
-    by: ShardBy | None = None
-    skew: float = 0.0
-    values: int | None = None
-
-
-class AxisForm(NamedTuple):
-    """A lever as an axis of a sweep.
-
-    Attributes
-    ----------
-    name : str
-        What is swept: 'hold' in ``--over hold=0..1:11``.
-    label : str
-        At the axis of a figure.
-    values : str
-        Example of values, for the help.
-    meaning : str
-    whole : bool
-        Whether values are counts; else factors from 0 to 1.
-    value : callable
-        A number on the axis -> the value of the lever.
-    """
-
-    name: str
-    label: str
-    values: str
-    meaning: str
-    whole: bool = False
-    value: Callable[[float], Any] = lambda number: number
-
-
-class Written(NamedTuple):
-    """The value of a lever as it was written: ``=VALUE,key=value,...``.
-
-    Attributes
-    ----------
-    value : str
-    options : mapping
-    form : str
-        How it should be written.
-    where : str
-        Option and text, for errors.
-    """
-
-    value: str
-    options: Mapping[str, str]
-    form: str
-    where: str
-
-
-@dataclass(frozen=True, eq=False)
-class Kind:
-    """One kind of kernel change.
-
-    Attributes
-    ----------
-    name, form, meaning : str
-        Its word, how it is written, what it does.
-    at_best : str
-        The ceiling it leads to, in the symbols of the design; "" where that is no formula.
-    read : callable
-        Written -> the value of a `Lever`; raises ArgumentError.
-    spell : callable
-        The value as it is written; "" without one.
-    change : callable
-        (scenario, name of one lock, lever) -> scenario; raises ArgumentError where it makes no
-        sense.
-    tries : callable
-        (scenario, lock) -> (site or "", value) of the strengths worth trying on a lock, or of the
-        iteration, whose lock is None.
-    is_limit : callable
-        Whether a lever of this kind is a limit that no patch reaches.
-    note : callable
-        (scenario, lever) -> text to show beside the result, "" if there is nothing to say.
-    target : str
-        See `Target`.
-    axis : AxisForm or None
-        How it is swept.
-    more : tuple of str
-        Further lines of help.
-    """
-
-    name: str
-    form: str
-    meaning: str
-    change: Callable[[Scenario, str, Lever], Scenario]
-    read: Callable[[Written], Any] = lambda written: None
-    spell: Callable[[Any], str] = lambda value: ""
-    tries: Callable[[Scenario, Lock | None], Iterator[tuple[str, Any]]] = lambda s, lock: iter(())
-    is_limit: Callable[[Lever], bool] = lambda lever: False
-    note: Callable[[Scenario, Lever], str] = lambda scenario, lever: ""
-    target: Target = "lock"
-    at_best: str = ""
-    axis: AxisForm | None = None
-    more: tuple[str, ...] = ()
-
-
-class Lever(msgspec.Struct, frozen=True):
-    """A lever ready to be applied.
-
-    Parameters
-    ----------
-    kind : Kind
-    lock : str
-        A lock's name, `ALL`, or "" where the lever is about the iteration.
-    site : str
-        Label of one site of the lock, or "".
-    value : object
-        As the record's `read` gives it.
-    text : str
-        Its text form, as --lever takes it.
-    """
-
-    kind: Kind
-    lock: str
-    site: str
-    value: Any
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-    @property
-    def is_limit(self) -> bool:
-        """Whether it is a limit that no patch reaches."""
-        return self.kind.is_limit(self)
-
-    def apply(self, scenario: Scenario) -> Scenario:
-        """Return the scenario after the change; raises ArgumentError when it makes no sense."""
-        for name in self._locks(scenario):
-            scenario = self.kind.change(scenario, name, self)
-        return scenario
-
-    def note(self, scenario: Scenario) -> str:
-        """Return what to show beside the result, "" if there is nothing to say."""
-        return self.kind.note(scenario, self)
-
-    def _locks(self, scenario: Scenario) -> list[str]:
-        """Return the lock, or every lock (that has the site) when the target is `all`."""
-        if self.lock != ALL:
-            return [self.lock]
-        names = [
-            lock.name
-            for lock in scenario.locks
-            if any(self.site in ("", s.label) for s in scenario.sites_of(lock.name))
-        ]
-        if names:
-            return names
-        if not self.site:
-            raise ArgumentError("all: no lock is taken at any site; there is nothing to change")
-        labels = sorted({s.label for s in scenario.sites})
-        raise ArgumentError(f"all: no lock has a site {self.site!r}; {nearest(self.site, labels)}")
-
-
-def lever(name: str, lock: str = "", value: Any = None, site: str = "") -> Lever:
-    """Return a lever of the kind called `name`.
-
-    Parameters
-    ----------
-    name : str
-        One of `KINDS`.
-    lock : str
-        A lock's name or `ALL`; "" for levers of the iteration.
-    value : object
-        A number, a `Sharding`, a hand-off.
-    site : str
-        Label of one site, for kinds that take one.
-    """
-    kind = KINDS[name]
-    target = f":{lock}" + (f"/{site}" if site else "") if lock else ""
-    spelt = kind.spell(value)
-    return Lever(kind, lock, site, value, f"{name}{target}" + (f"={spelt}" if spelt else ""))
-
-
-def text_of(chosen: Sequence[Lever]) -> str:
-    """Return some levers as one text."""
-    return "; ".join(one.text for one in chosen)
-
-
-def apply_all(scenario: Scenario, chosen: Sequence[Lever]) -> Scenario:
-    """Return the scenario after some levers, in order."""
-    for one in chosen:
-        scenario = one.apply(scenario)
-    return scenario
-
-
-def candidates(scenario: Scenario) -> tuple[Lever, ...]:
-    """Return every lever that applies to a scenario, at telling strengths.
-
-    On every lock that is taken, on all of them together (that is what a patch does), and on the
-    iteration. Shards are apart: `shard_steps` gives the counts to try.
-    """
-    taken = [lock for lock in scenario.locks if scenario.acquires(lock.name) > 0]
-    tried = [
-        (kind.name, lock.name, value, site)
-        for lock in taken
-        for kind in KINDS.values()
-        if kind.target != "none"
-        for site, value in kind.tries(scenario, lock)
-    ]
-    if len(taken) > 1:
-        tried += [(name, ALL, value, site) for name, _, value, site in tried]
-    tried += [
-        (kind.name, "", value, "")
-        for kind in KINDS.values()
-        if kind.target == "none"
-        for _, value in kind.tries(scenario, None)
-    ]
-    made = {one.text: one for one in (lever(*each) for each in tried)}
-    return tuple(one for one in made.values() if _applies(one, scenario))
-
-
-def _applies(one: Lever, scenario: Scenario) -> bool:
-    """Return whether a candidate makes sense (one that empties the iteration does not)."""
-    try:
-        one.apply(scenario)
-    except ArgumentError:
-        return False
-    return True
-
-
-def shard_steps(scenario: Scenario, locks: tuple[Lock, ...]) -> tuple[int, ...]:
-    """Return the shard counts worth trying for some locks: doublings from 2 to the CPUs."""
-    fewest = min(lock.shards for lock in locks)
-    doublings = [2**i for i in range(1, scenario.machine.cpus.bit_length())]
-    return tuple(k for k in doublings if fewest < k <= scenario.machine.cpus)
 
 
 def _number(written: Written, key: str = "") -> float:
@@ -419,6 +181,15 @@ EXCLUDE = Kind(
 )
 
 # shard
+
+
+class Sharding(NamedTuple):
+    """How a lock is sharded, see `levers.shard`; without `by` by the lock's own shard_by."""
+
+    k: int
+    by: ShardBy | None = None
+    skew: float = 0.0
+    values: int | None = None
 
 
 def _sharding(written: Written) -> Sharding:
@@ -578,3 +349,23 @@ AXES = {
     if kind.axis is not None
 }
 """Name of an axis -> its record."""
+
+
+def lever(name: str, lock: str = "", value: Any = None, site: str = "") -> Lever:
+    """Return a lever of the kind called `name`.
+
+    Parameters
+    ----------
+    name : str
+        One of `KINDS`.
+    lock : str
+        A lock's name or `ALL`; "" for levers of the iteration.
+    value : object
+        A number, a `Sharding`, a hand-off.
+    site : str
+        Label of one site, for kinds that take one.
+    """
+    kind = KINDS[name]
+    target = f":{lock}" + (f"/{site}" if site else "") if lock else ""
+    spelt = kind.spell(value)
+    return Lever(kind, lock, site, value, f"{name}{target}" + (f"={spelt}" if spelt else ""))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lockmodel.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from lockmodel.changes.kinds import Lever
+    from lockmodel.changes.lever import Lever
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def _with_walkers(scenario: Scenario, text: str | None) -> Scenario:
         return scenario
     import msgspec
 
-    from lockmodel.changes.kinds import ALL
+    from lockmodel.changes.lever import ALL
     from lockmodel.model.scenario import Walkers
 
     name, _, rest = text.partition("=")

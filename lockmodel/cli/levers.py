@@ -14,7 +14,7 @@ from lockmodel.errors import ArgumentError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lockmodel.answers.whatif import Ranked, Ranking
+    from lockmodel.answers.ranking import Ranked, Ranking
     from lockmodel.model.scenario import Scenario
 
 TOP = 20
@@ -85,7 +85,7 @@ def levers(
       lockmodel levers execl-xeon8369b
       lockmodel levers execl-xeon8369b -n 128 --walks libc.so.6=5000,read_us=64
     """
-    from lockmodel.answers.whatif import rank
+    from lockmodel.answers.ranking import rank
 
     if top is not None and top < 0:
         raise ArgumentError(f"--top {top} must be 0 (all) or more")

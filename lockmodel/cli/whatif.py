@@ -87,7 +87,7 @@ def _rows(answer: WhatIf) -> list[dict[str, Any]]:
 
 def _brief(scenario: Scenario, answer: WhatIf, colour: bool) -> str:
     """Return what the levers buy in a sentence, the table, and what is left out."""
-    from lockmodel.changes.kinds import text_of
+    from lockmodel.changes.lever import text_of
     from lockmodel.cli import text as tx
     from lockmodel.cli.intervals import gain
     from lockmodel.solvers.validity import outside

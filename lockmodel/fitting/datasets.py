@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockmodel.changes.kinds import Lever, apply_all
+from lockmodel.changes.lever import Lever, apply_all
 from lockmodel.errors import ArgumentError, ScenarioError, nearest
 from lockmodel.fitting.study import DataSet
 from lockmodel.model.scenario import Scenario

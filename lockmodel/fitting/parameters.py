@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from lockmodel.changes.kinds import ALL
+from lockmodel.changes.lever import ALL
 from lockmodel.errors import ArgumentError, nearest
 from lockmodel.model.placement import distances
 from lockmodel.model.scenario import Lock, Scenario

@@ -8,7 +8,7 @@ from functools import cache
 import msgspec
 
 from lockmodel.changes.grammar import parse, parse_all
-from lockmodel.changes.kinds import apply_all
+from lockmodel.changes.lever import apply_all
 from lockmodel.fitting.datasets import Wanted, load_sets
 from lockmodel.fitting.fitting import Fitted, run
 from lockmodel.model.scenario import Scenario

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from lockmodel.answers import intervals, sweep
 from lockmodel.answers.gains import Gains
 from lockmodel.answers.predict import predict
-from lockmodel.answers.whatif import compare, rank
+from lockmodel.answers.ranking import rank
+from lockmodel.answers.whatif import compare
 from lockmodel.changes.grammar import parse
 from lockmodel.errors import ScenarioError
 from lockmodel.fitting.draws import Draws, drawn, interval

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 from strategies import REPEATABLE, scenarios
 
 from lockmodel.changes import levers
+from lockmodel.changes.candidates import candidates, shard_steps
 from lockmodel.changes.grammar import parse
-from lockmodel.changes.kinds import ALL, KINDS, Sharding, candidates, lever, shard_steps
+from lockmodel.changes.kinds import KINDS, Sharding, lever
+from lockmodel.changes.lever import ALL
 from lockmodel.errors import ArgumentError
 from lockmodel.model.handoff import (
     ConstantHandOff,

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from lockmodel.answers.predict import predict
-from lockmodel.changes.kinds import apply_all
+from lockmodel.changes.lever import apply_all
 from lockmodel.errors import ArgumentError, FileError, NotTrustworthyError, ScenarioError
 from lockmodel.evaluate.backtest import (
     batching,

@@ -11,7 +11,7 @@ from places import TESTS
 from studies import STOCK, model
 
 from lockmodel.changes.grammar import parse, parse_all
-from lockmodel.changes.kinds import apply_all
+from lockmodel.changes.lever import apply_all
 from lockmodel.errors import ArgumentError, FileError, ScenarioError
 from lockmodel.fitting.datasets import Wanted, load_sets
 from lockmodel.model.scenario import Site

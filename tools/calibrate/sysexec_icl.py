@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 from common import COMMON, ICE_LAKE_SAME_NODE, ROOT, SMT, four
 
-from lockmodel.changes.kinds import ALL, lever
+from lockmodel.changes.kinds import lever
+from lockmodel.changes.lever import ALL
 from lockmodel.fitting.datasets import Wanted, load_sets
 from lockmodel.fitting.estimate import Settings
 from lockmodel.fitting.fitting import run

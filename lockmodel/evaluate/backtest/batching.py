@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lockmodel.changes.kinds import ALL, lever, text_of
+from lockmodel.changes.kinds import lever
+from lockmodel.changes.lever import ALL, text_of
 from lockmodel.evaluate.backtest import ratio
 from lockmodel.evaluate.backtest.case import Case, Predicted
 from lockmodel.evaluate.backtest.evidence import Context

@@ -6,7 +6,8 @@ import json
 
 import numpy as np
 
-from lockmodel.changes.kinds import Lever, lever, text_of
+from lockmodel.changes.kinds import lever
+from lockmodel.changes.lever import Lever, text_of
 from lockmodel.evaluate.backtest import ratio
 from lockmodel.evaluate.backtest.case import Case, Predicted
 from lockmodel.evaluate.backtest.evidence import Context

@@ -16,7 +16,8 @@ import numpy as np
 
 from lockmodel.answers.predict import predict
 from lockmodel.changes import levers
-from lockmodel.changes.kinds import ALL, lever
+from lockmodel.changes.kinds import lever
+from lockmodel.changes.lever import ALL
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.evaluate.backtest import ratio
 from lockmodel.evaluate.backtest.case import Case, Limits, Predicted

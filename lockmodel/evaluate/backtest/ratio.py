@@ -15,7 +15,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from lockmodel.changes.kinds import ALL, Lever, apply_all, lever
+from lockmodel.changes.kinds import lever
+from lockmodel.changes.lever import ALL, Lever, apply_all
 from lockmodel.evaluate.backtest.evidence import Context, Evidence
 from lockmodel.evaluate.backtest.templates import REMOTE, template, timed, waiting
 from lockmodel.model.machine import Machine

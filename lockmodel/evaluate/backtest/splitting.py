@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 
 from lockmodel.changes import levers
-from lockmodel.changes.kinds import ALL, Sharding, apply_all, lever, text_of
+from lockmodel.changes.kinds import Sharding, lever
+from lockmodel.changes.lever import ALL, apply_all, text_of
 from lockmodel.evaluate.backtest import ratio
 from lockmodel.evaluate.backtest.case import Case, Predicted
 from lockmodel.evaluate.backtest.draws import RESAMPLED, resample

@@ -15,7 +15,7 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from lockmodel.changes.kinds import Lever, apply_all
+from lockmodel.changes.lever import Lever, apply_all
 from lockmodel.fitting import parameters as ps
 from lockmodel.model.handoff import TopologyHandOff
 from lockmodel.model.machine import Machine

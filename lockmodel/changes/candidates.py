@@ -1,0 +1,50 @@
+"""The levers worth trying on a scenario, from the records of `kinds`."""
+
+from __future__ import annotations
+
+from lockmodel.changes.kinds import KINDS, lever
+from lockmodel.changes.lever import ALL, Lever
+from lockmodel.errors import ArgumentError
+from lockmodel.model.scenario import Lock, Scenario
+
+
+def candidates(scenario: Scenario) -> tuple[Lever, ...]:
+    """Return every lever that applies to a scenario, at telling strengths.
+
+    On every lock that is taken, on all of them together (that is what a patch does), and on the
+    iteration. Shards are apart: `shard_steps` gives the counts to try.
+    """
+    taken = [lock for lock in scenario.locks if scenario.acquires(lock.name) > 0]
+    tried = [
+        (kind.name, lock.name, value, site)
+        for lock in taken
+        for kind in KINDS.values()
+        if kind.target != "none"
+        for site, value in kind.tries(scenario, lock)
+    ]
+    if len(taken) > 1:
+        tried += [(name, ALL, value, site) for name, _, value, site in tried]
+    tried += [
+        (kind.name, "", value, "")
+        for kind in KINDS.values()
+        if kind.target == "none"
+        for _, value in kind.tries(scenario, None)
+    ]
+    made = {one.text: one for one in (lever(*each) for each in tried)}
+    return tuple(one for one in made.values() if _applies(one, scenario))
+
+
+def _applies(one: Lever, scenario: Scenario) -> bool:
+    """Return whether a candidate makes sense (one that empties the iteration does not)."""
+    try:
+        one.apply(scenario)
+    except ArgumentError:
+        return False
+    return True
+
+
+def shard_steps(scenario: Scenario, locks: tuple[Lock, ...]) -> tuple[int, ...]:
+    """Return the shard counts worth trying for some locks: doublings from 2 to the CPUs."""
+    fewest = min(lock.shards for lock in locks)
+    doublings = [2**i for i in range(1, scenario.machine.cpus.bit_length())]
+    return tuple(k for k in doublings if fewest < k <= scenario.machine.cpus)
