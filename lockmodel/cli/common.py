@@ -7,12 +7,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import typer
 
-from lockmodel.errors import ArgumentError
+from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 T = TypeVar("T")
 
@@ -87,6 +87,32 @@ def caveats(warnings: tuple[str, ...], method: str) -> list[Any]:
     if method == "bounds":
         return ["Both sides are upper bounds (method bounds), so the gain is only indicative."]
     return tx.bullets("approximate where (see `lockmodel predict` for assumptions):", warnings)
+
+
+def doubts(scenario: Any, populations: Sequence[int], peak_per_s: float | None = None) -> list[str]:
+    """Return the lines on top of an answer that change it: "! ...", nothing for none.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        As it is today: what was measured was measured there.
+    populations : sequence of int
+        Those of the answer; said when the times were not set on them.
+    peak_per_s : float, optional
+        The peak ceiling of the answer; said when more was measured. Without it nothing is.
+    """
+    from lockmodel.solvers.validity import contradiction, outside
+
+    above = [] if peak_per_s is None else contradiction(scenario, peak_per_s)
+    return [f"! {text}" for text in (*above, *outside(scenario, populations))]
+
+
+def check_all_simulated(done: int, asked: int) -> None:
+    """Raise NotTrustworthyError when a simulation was stopped before its last population."""
+    if done < asked:
+        raise NotTrustworthyError(
+            f"stopped: {asked - done} of {asked} populations were not simulated; raise --time-limit"
+        )
 
 
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:

@@ -109,12 +109,22 @@ class Report:
     """Whether it is what standard output gets."""
 
 
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows of the same keys as CSV: numbers in base units, nothing for None."""
+def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
+    """Return rows as CSV: numbers in base units, nothing for None.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of the same keys.
+    columns : sequence of str, optional
+        The keys that are written, in this order; those of the first row without it. Where there
+        may be no rows they must be given.
+    """
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    heads = list(rows[0]) if columns is None else columns
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(heads)
+    writer.writerows([row[head] for head in heads] for row in rows)
     return buffer.getvalue()
 
 

@@ -113,12 +113,7 @@ def simulate(
                 lambda: files.csv_text(_rows(runs)),
             )
         )
-    missing = len(populations) - len(runs)
-    if missing:
-        raise NotTrustworthyError(
-            f"stopped: {missing} of {len(populations)} populations were not simulated; raise "
-            f"--time-limit"
-        )
+    common.check_all_simulated(len(runs), len(populations))
     if not all(f.reached for f in runs):
         worst = max(runs, key=lambda f: f.throughput_per_s.relative)
         raise NotTrustworthyError(
@@ -171,7 +166,7 @@ def _brief(scenario: Scenario, runs: list[Simulated], trace: str | None, colour:
                 f"{f.fairness:.3f}",
             ]
         )
-    head = [] if busiest is None else [f"waits for {busiest.split('-x86')[0]}"]
+    head = [] if busiest is None else [f"waits for {tx.short(busiest)}"]
     columns = ["n", "throughput", "+-", "iteration", *head, "fairness"]
     warned = dict.fromkeys(warning for f in runs for warning in f.warnings)
     parts: list[Any] = [
@@ -216,7 +211,7 @@ def _text(scenario: Scenario, runs: list[Simulated], trace: str | None, colour: 
             lines.append(
                 [
                     str(f.n),
-                    name.split("-x86")[0][:12],
+                    tx.short(name, 12),
                     tx.si(lock.wait_s.value, "s"),
                     f"+- {100 * lock.wait_s.relative:.2g} %" if lock.wait_s.value else "",
                     tx.percent(lock.contended),

@@ -64,6 +64,14 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else plural}"
 
 
+def short(name: str, most: int | None = None) -> str:
+    """Return a lock's name as a column has room for it: "ld-linux-x86-64.so.2" -> "ld-linux".
+
+    `most` is the characters that are kept; all without it.
+    """
+    return name.partition("-x86")[0][:most]
+
+
 @dataclass(frozen=True)
 class Grid:
     """A table; where it does not fit, every row becomes a block with a line per cell.
@@ -148,11 +156,9 @@ def more(hidden: int, noun: str, option: str) -> list[str]:
     return [f"{hidden} more {plural}: {option}"] if hidden > 0 else []
 
 
-def caveats(warnings: Sequence[str], worth: str = "") -> list[str]:
-    """Return the line that counts the approximations: "4 approximations, worth ...: --explain"."""
-    if not warnings:
-        return []
-    return [f"{count(len(warnings), 'approximation')}{worth and ', ' + worth}: --explain"]
+def counted(warnings: Sequence[str]) -> list[str]:
+    """Return the line that counts the approximations: "4 approximations: --explain"."""
+    return [f"{count(len(warnings), 'approximation')}: --explain"] if warnings else []
 
 
 def bullets(head: str, lines: Sequence[str]) -> list[RenderableType]:

@@ -107,7 +107,7 @@ def _brief(scenario: Scenario, answer: WhatIf, colour: bool) -> str:
         "",
         _changes(answer),
         *_alone(answer),
-        *tx.caveats(answer.warnings),
+        *tx.counted(answer.warnings),
     ]
     return tx.render(parts, colour)
 
