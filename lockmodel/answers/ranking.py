@@ -14,7 +14,7 @@ from lockmodel.model.network import CPU
 from lockmodel.model.prediction import Basis, Interval, plain
 from lockmodel.model.scenario import Lock, Scenario, ShardBy
 from lockmodel.progress import Progress, quietly
-from lockmodel.solvers.bounds import chain
+from lockmodel.solvers.bounds import without_each
 from lockmodel.solvers.solve import points, solver_name
 from lockmodel.solvers.validity import approximations, caveats
 
@@ -140,7 +140,7 @@ def _ranked(
 
 def _last_lock(scenario: Scenario, n: int) -> float:
     """Return the ceiling at n of the last lock that binds once the others are gone."""
-    locks = [at.throughput_per_s for _, _, at in chain(scenario, n) if at.binding != CPU]
+    locks = [at.throughput_per_s for _, _, at in without_each(scenario, n) if at.binding != CPU]
     return locks[-1] if locks else 0.0
 
 

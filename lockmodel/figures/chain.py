@@ -62,8 +62,8 @@ def data(scenario: Scenario | None = None, population: int | None = None) -> Cha
         scenario.name,
         n,
         tuple(
-            ChainStep(removed, at.binding, at.throughput_per_s, over_all.throughput_per_s)
-            for removed, over_all, at in chain(scenario, n)
+            ChainStep(removed, at.binding, at.throughput_per_s, peak.throughput_per_s)
+            for removed, peak, at in chain(scenario, n)
         ),
     )
 

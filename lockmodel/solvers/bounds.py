@@ -12,9 +12,11 @@ bounds, Zahorjan et al., CACM 25 (1982) 134, in the form with think time of Lazo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.model.network import CPU, Network, Station, build, depends_on_population
 from lockmodel.model.prediction import Ceiling
 from lockmodel.model.scenario import Scenario
@@ -278,30 +280,60 @@ def strict_ceiling(scenario: Scenario, populations: Sequence[int]) -> Ceiling:
     return best
 
 
-def chain(scenario: Scenario, population: int) -> tuple[tuple[str, Ceiling, Ceiling], ...]:
+class Link(NamedTuple):
+    """A scenario without the locks that bound before.
+
+    Attributes
+    ----------
+    removed : str
+        The lock removed last; "none" first.
+    peak, at_n : Ceiling
+        The ceiling of the scenario then, and the one at the population of the chain.
+    """
+
+    removed: str
+    peak: Ceiling
+    at_n: Ceiling
+
+
+def without_each(scenario: Scenario, population: int) -> Iterator[tuple[str, Scenario, Ceiling]]:
+    """Yield a scenario, then without the lock that binds, and so on down to the CPU.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    population : int
+
+    Yields
+    ------
+    (str, Scenario, Ceiling)
+        The lock removed last ("none" first), what is left, and its ceiling at the population.
+        What takes no time at all is not left.
+    """
+    from lockmodel.changes.levers import exclude
+
+    removed, at = "none", ceiling_at(scenario, population)
+    while True:
+        yield removed, scenario, at
+        if at.binding == CPU:
+            return
+        removed = at.binding
+        try:
+            scenario = exclude(scenario, removed)
+            at = ceiling_at(scenario, population)
+        except (ArgumentError, NotTrustworthyError):
+            return
+
+
+def chain(scenario: Scenario, population: int) -> tuple[Link, ...]:
     """Return what binds, what binds when that lock is gone, and so on down to the CPU.
 
     Parameters
     ----------
     scenario : Scenario
     population : int
-        Population for the second ceiling of every step.
-
-    Returns
-    -------
-    tuple of (str, Ceiling, Ceiling)
-        The lock removed before this step ("none" first), the ceiling of the scenario then, and
-        the one at `population`.
+        Population for the second ceiling of every link.
     """
-    from lockmodel.changes.levers import exclude
-
-    steps = []
-    removed = "none"
-    while True:
-        at = ceiling_at(scenario, population)
-        steps.append((removed, ceiling(scenario), at))
-        others = sum(site.acquires for site in scenario.sites if site.lock != at.binding)
-        if at.binding == CPU or scenario.think + scenario.think_remote + others == 0:
-            return tuple(steps)
-        removed = at.binding
-        scenario = exclude(scenario, removed)
+    return tuple(
+        Link(removed, ceiling(left), at) for removed, left, at in without_each(scenario, population)
+    )

@@ -169,6 +169,11 @@ def test_chain_of_a_workload_without_think_time_ends_with_its_last_lock():
     assert [at.binding for _, _, at in steps] == ["a", "b"]
 
 
+def test_chain_ends_before_what_takes_no_time():
+    steps = chain(scenario(0.0, [lock("a"), lock("b")], [2e-6, 0.0]), 8)
+    assert [(link.removed, link.at_n.binding) for link in steps] == [("none", "a")]
+
+
 def test_a_hold_shortened_to_nothing_leaves_k_over_m_c():
     # think 1 us, 5 acquires at 0.3 us of hand-off each, no hold and no acquire time
     made = scenario(1e-6, [lock("a", ConstantHandOff(time=0.3e-6))], [0.0], acquires=5.0, cpus=64)
