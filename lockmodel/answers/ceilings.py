@@ -1,4 +1,4 @@
-"""How the ceiling at n goes with the acquires, the hold and the shards of the lock that binds.
+"""Where throughput ends: the ceilings, what binds next, and what moves the ceiling at n.
 
 k / (W + m c) in three directions: shorter holds leave k / (m c), fewer acquires k / (W + c), shards
 multiply until another station binds. Each point is the ceiling of the scenario after the lever, so
@@ -8,13 +8,19 @@ that what binds then is said.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from lockmodel.changes.kinds import ACQUIRES, SHARD, SHORTEN_HOLD, lever
+from lockmodel.answers.axis import Axis
+from lockmodel.changes.kinds import ACQUIRES, SHARD, SHORTEN_HOLD
 from lockmodel.changes.lever import Kind
+from lockmodel.changes.levers import most_shards
 from lockmodel.model.network import CPU
+from lockmodel.model.prediction import Ceiling, plain
 from lockmodel.model.scenario import Scenario
-from lockmodel.solvers.bounds import Demand, ceiling_at, demand
+from lockmodel.solvers.bounds import Demand, Link, ceiling_at, chain, demand
+
+SCHEMA = "lockmodel.ceiling/1"
 
 HOLDS = (1.0, 0.75, 0.5, 0.25, 0.0)
 SHARDS = (1, 2, 4, 8, 16)
@@ -39,18 +45,39 @@ class Step:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """The ceiling at n against three quantities of the lock that binds.
+    """Where the throughput of a scenario ends.
 
     Attributes
     ----------
+    scenario : str
+    n : int
+        Population of the ceilings at n.
+    chain : tuple of Link
+        The scenario as it is, then without the lock that binds, and so on.
     demand : Demand or None
-        Of the lock that binds; None where the CPUs do.
+        Of the lock that binds at n; None where the CPUs do.
     axes : dict of str to tuple of Step
-        'hold', 'acquires', 'shards' -> steps, the present state first.
+        'hold', 'acquires', 'shards' -> steps, the present state first; or the one axis asked for.
+    notes : tuple of str
+        What had to be capped.
     """
 
+    scenario: str
+    n: int
+    chain: tuple[Link, ...]
     demand: Demand | None
     axes: dict[str, tuple[Step, ...]]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def peak(self) -> Ceiling:
+        """The most that any population can reach."""
+        return self.chain[0].peak
+
+    @property
+    def at_n(self) -> Ceiling:
+        """The ceiling at n."""
+        return self.chain[0].at_n
 
     @property
     def shortest_hold_per_s(self) -> float:
@@ -66,34 +93,24 @@ class Ceilings:
         left = self.demand.work_s + self.demand.handoff_s
         return self.demand.shards / left if left > 0 else float("inf")
 
-
-def steps(
-    scenario: Scenario, kind: Kind, lock: str, values: Sequence[float], n: int
-) -> tuple[Step, ...]:
-    """Return the ceiling at n for values of one axis of a lock.
-
-    Parameters
-    ----------
-    scenario : Scenario
-    kind : Kind
-        A lever that is an axis.
-    lock : str
-    values : sequence of float
-    n : int
-
-    Raises
-    ------
-    ArgumentError
-        A value makes no sense for the lock.
-    """
-    form = kind.axis
-    assert form is not None
-    made = []
-    for value in values:
-        changed = lever(kind.name, "" if kind.target == "none" else lock, form.value(value))
-        at = ceiling_at(changed.apply(scenario), n)
-        made.append(Step(float(value), at.throughput_per_s, at.binding))
-    return tuple(made)
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dict: rates per s."""
+        return {
+            "schema": SCHEMA,
+            "scenario": self.scenario,
+            "n": self.n,
+            "ceiling": plain(asdict(self.peak)),
+            "chain": [
+                {
+                    "removed": link.removed,
+                    "ceiling": plain(asdict(link.peak)),
+                    "ceiling_at_n": plain(asdict(link.at_n)),
+                }
+                for link in self.chain
+            ],
+            "over": {name: [asdict(step) for step in steps] for name, steps in self.axes.items()},
+            "notes": list(self.notes),
+        }
 
 
 def ceilings(scenario: Scenario, n: int) -> Ceilings:
@@ -103,20 +120,70 @@ def ceilings(scenario: Scenario, n: int) -> Ceilings:
     ----------
     scenario : Scenario
     n : int
+
+    Returns
+    -------
+    Ceilings
+        With an axis for each where a lock binds.
     """
-    binding = ceiling_at(scenario, n).binding
-    if binding == CPU:
-        return Ceilings(None, {})
-    parts = demand(scenario, binding, n)
-    present = scenario.lock(binding).shards
-    most = scenario.machine.cpus
-    shards = sorted({present, *(present * k for k in SHARDS if present * k <= most)})
-    axes = {
-        "hold": steps(scenario, SHORTEN_HOLD, binding, HOLDS, n),
-        "acquires": steps(scenario, ACQUIRES, binding, fewer(parts.acquires), n),
-        "shards": steps(scenario, SHARD, binding, shards, n),
-    }
-    return Ceilings(parts, axes)
+    links = chain(scenario, n)
+    parts = _demand(scenario, links[0], n)
+    if parts is None:
+        return Ceilings(scenario.name, n, links, None, {})
+    lock = scenario.lock(parts.lock)
+    most = most_shards(scenario, lock.shard_by) or scenario.machine.cpus
+    shards = sorted({lock.shards, *(lock.shards * k for k in SHARDS if lock.shards * k <= most)})
+    values: tuple[tuple[Kind, Sequence[float]], ...] = (
+        (SHORTEN_HOLD, HOLDS),
+        (ACQUIRES, fewer(parts.acquires)),
+        (SHARD, shards),
+    )
+    axes = {}
+    for kind, chosen in values:
+        assert kind.axis is not None
+        axis = Axis(kind.axis.name, kind, parts.lock, tuple(map(float, chosen)))
+        axes[axis.name] = _steps(scenario, axis, parts.lock, n)
+    return Ceilings(scenario.name, n, links, parts, axes)
+
+
+def over(scenario: Scenario, axis: Axis, n: int) -> Ceilings:
+    """Return how the ceiling at n goes with one quantity.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    axis : Axis
+    n : int
+
+    Raises
+    ------
+    ArgumentError
+        A value makes no sense for the lock, there is no such lock, or none binds.
+    """
+    links = chain(scenario, n)
+    lock = axis.target(scenario, links[0].at_n.binding)
+    return Ceilings(
+        scenario.name,
+        n,
+        links,
+        _demand(scenario, links[0], n),
+        {axis.quantity: _steps(scenario, axis, lock, n)},
+        axis.capped(scenario, lock),
+    )
+
+
+def _demand(scenario: Scenario, first: Link, n: int) -> Demand | None:
+    """Return the demand of the lock that binds at n; None where the CPUs do."""
+    return None if first.at_n.binding == CPU else demand(scenario, first.at_n.binding, n)
+
+
+def _steps(scenario: Scenario, axis: Axis, lock: str, n: int) -> tuple[Step, ...]:
+    """Return the ceiling at n for the values of one axis."""
+    made = []
+    for value in axis.values:
+        at = ceiling_at(axis.lever(lock, value).apply(scenario), n)
+        made.append(Step(float(value), at.throughput_per_s, at.binding))
+    return tuple(made)
 
 
 def fewer(acquires: float) -> tuple[float, ...]:

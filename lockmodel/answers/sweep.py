@@ -8,14 +8,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from lockmodel.changes.kinds import AXES, SHARD, Sharding, lever
-from lockmodel.changes.lever import Kind, Lever
-from lockmodel.changes.levers import most_shards
-from lockmodel.errors import ArgumentError, nearest
-from lockmodel.model.network import CPU
-from lockmodel.model.populations import parse_counts, parse_reals
+from lockmodel.answers.axis import Axis
+from lockmodel.changes.lever import Kind
+from lockmodel.errors import ArgumentError
 from lockmodel.model.prediction import Basis, Interval, Point
-from lockmodel.model.scenario import Scenario, ShardBy
+from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, quietly
 from lockmodel.solvers.solve import points, solver_name
 from lockmodel.solvers.validity import approximations, caveats
@@ -26,35 +23,6 @@ ENDS = ("throughput_low_per_s", "throughput_high_per_s")
 
 MAX_ROWS = 200_000
 """Largest grid times populations: bounds time (about a minute) and memory."""
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One swept quantity.
-
-    Attributes
-    ----------
-    name : str
-        As typed: 'acquires' or 'libc.so.6:acquires'.
-    kind : Kind
-        The lever that is swept.
-    lock : str or None
-        The lock; None is the binding one.
-    values : tuple of float
-    by : {'cpu', 'node', 'hash'} or None
-        What chooses a shard; None is the lock's own key.
-    """
-
-    name: str
-    kind: Kind
-    lock: str | None
-    values: tuple[float, ...]
-    by: ShardBy | None = None
-
-    @property
-    def quantity(self) -> str:
-        """What is swept, in a word."""
-        return self.name.rpartition(":")[2]
 
 
 @dataclass(frozen=True)
@@ -105,51 +73,10 @@ class Sweep:
         }
 
 
-def parse_axis(text: str, by: ShardBy | None = None) -> Axis:
-    """Return the axis a text means: ``acquires=1..30``, ``libc.so.6:hold=0.0..1.0:11``.
-
-    Raises
-    ------
-    ArgumentError
-        Unknown quantity or malformed values.
-    """
-    name, equals, values = text.partition("=")
-    lock, colon, quantity = name.rpartition(":")
-    if quantity not in AXES:
-        raise ArgumentError(f"--over {text!r}: {nearest(quantity, list(AXES))}")
-    kind = AXES[quantity]
-    if not equals or not values:
-        raise ArgumentError(f"--over {text!r}: give values, e.g. {quantity}=1..8")
-    if colon and (not lock or kind.target == "none"):
-        of_locks = "|".join(name for name, other in AXES.items() if other.target != "none")
-        others = "|".join(name for name, other in AXES.items() if other.target == "none")
-        raise ArgumentError(f"--over {text!r}: write [LOCK:]{of_locks}=... or {others}=...")
-    argument = f"--over {name}"
-    parsed: Sequence[float]
-    if kind.axis is not None and kind.axis.whole:
-        parsed = parse_counts(values, argument)
-    else:
-        parsed = parse_reals(values, argument)
-        if max(parsed) > 1:
-            raise ArgumentError(f"{argument}: factor {max(parsed):g} must lie between 0 and 1")
-    return Axis(name, kind, lock or None, tuple(parsed), by)
-
-
-def _lever(axis: Axis, lock: str, value: float) -> Lever:
-    """Return the lever at one value of an axis."""
-    form = axis.kind.axis
-    assert form is not None  # parse_axis takes kinds that have one
-    target = "" if axis.kind.target == "none" else lock
-    chosen = form.value(value)
-    if isinstance(chosen, Sharding):
-        chosen = chosen._replace(by=axis.by)
-    return lever(axis.kind.name, target, chosen)
-
-
 def _at(scenario: Scenario, steps: Sequence[tuple[Axis, str, float]]) -> Scenario:
     """Return the scenario with every axis at its value."""
     for axis, lock, value in steps:
-        scenario = _lever(axis, lock, value).apply(scenario)
+        scenario = axis.lever(lock, value).apply(scenario)
     return scenario
 
 
@@ -202,19 +129,11 @@ def sweep(
     if not axes:
         raise ArgumentError("--over: no axis is given; give at least one, e.g. shards=1,2,4")
     binding = points(scenario, [max(populations)], method)[0].binding
-    names = [lock.name for lock in scenario.locks]
-    targets = []
+    targets: list[tuple[Kind, str]] = []
     for axis in axes:
-        lock = axis.lock or binding
-        of_lock = axis.kind.target != "none"
-        if of_lock and lock == CPU:
-            raise ArgumentError(
-                f"--over {axis.name}: the CPU binds, not a lock; name one: LOCK:{axis.name}"
-            )
-        if of_lock and lock not in names:
-            raise ArgumentError(f"--over {axis.name}: no lock {lock!r}; {nearest(lock, names)}")
+        lock = axis.target(scenario, binding)
         if (axis.kind, lock) in targets:
-            what = axis.quantity + (f" of {lock}" if of_lock else "")
+            what = axis.quantity + (f" of {lock}" if lock else "")
             raise ArgumentError(f"--over {axis.name}: {what} is swept twice")
         targets.append((axis.kind, lock))
     total = len(populations)
@@ -261,7 +180,11 @@ def sweep(
             *approximations(scenario, max(populations)),
             *(caveats(scenario, [best], method == "bounds") if best else ()),
         ),
-        capped=_capped(scenario, axes, binding),
+        capped=tuple(
+            note
+            for axis, (_, lock) in zip(axes, targets, strict=True)
+            for note in axis.capped(scenario, lock)
+        ),
         complete=complete,
         fit=basis,
     )
@@ -269,20 +192,3 @@ def sweep(
 
 def _rate(point: Point) -> float:
     return point.throughput_per_s
-
-
-def _capped(scenario: Scenario, axes: Sequence[Axis], binding: str) -> tuple[str, ...]:
-    """Return what has to be said about shard counts that their key cannot tell apart."""
-    notes = []
-    for axis in axes:
-        if axis.kind is not SHARD:
-            continue
-        by = axis.by or scenario.lock(axis.lock or binding).shard_by
-        most = most_shards(scenario, by)
-        if most is not None and max(axis.values) > most:
-            what = "CPUs" if by == "cpu" else "nodes"
-            notes.append(
-                f"--over {axis.name}: {most} {what} can tell only {most} shards apart, so rows "
-                f"with more repeat those of {most}"
-            )
-    return tuple(notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
@@ -11,15 +11,11 @@ from lockmodel.cli import common, files, inputs, options
 from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
+    from lockmodel.answers.axis import Axis
     from lockmodel.answers.ceilings import Ceilings, Step
-    from lockmodel.answers.sweep import Axis
-    from lockmodel.model.prediction import Ceiling
     from lockmodel.model.scenario import Scenario
 
-Chain = list[tuple[str, "Ceiling", "Ceiling"]]
-"""What was removed so far, and the peak ceiling and the ceiling at n without it."""
-
-HEADS = {"hold": "hold", "acquires": "acquires", "shards": "shards"}
+COLUMNS = ("axis", "value", "ceiling_at_n_per_s", "binding")
 
 
 def ceiling(
@@ -66,78 +62,26 @@ def ceiling(
       lockmodel ceiling execl-xeon8369b
       lockmodel ceiling execl-xeon8369b -n 64 --over acquires=1..15
     """
+    from lockmodel.answers.axis import parse_axis
     from lockmodel.answers.ceilings import ceilings
-    from lockmodel.answers.sweep import parse_axis
-    from lockmodel.solvers.bounds import ceiling as peak_of
-    from lockmodel.solvers.bounds import chain
+    from lockmodel.answers.ceilings import over as over_axis
 
     scenario = inputs.scenario(model, walks, machine)
     n = inputs.population(population, scenario)
     axis = None if over is None else parse_axis(over)
     with files.output(output, as_json, force) as write:
-        links: Chain = list(chain(scenario, n))
-        top = peak_of(scenario)
-        limits = ceilings(scenario, n)
-        if axis is not None:
-            full = _full(scenario, axis, limits, n)
-            write(
-                Report(
-                    lambda: _data(scenario, n, top, links, {axis.quantity: full}),
-                    lambda colour: _axis_text(scenario, axis, full, n, colour),
-                    lambda: files.csv_text(_rows({axis.quantity: full})),
-                )
-            )
-            return
-        text = _explained if explain else _brief
-        write(
-            Report(
-                lambda: _data(scenario, n, top, links, limits.axes),
-                lambda colour: text(scenario, n, top, links, limits, colour),
-                lambda: files.csv_text(_rows(limits.axes)),
-            )
-        )
+        answer = ceilings(scenario, n) if axis is None else over_axis(scenario, axis, n)
+
+        def text(colour: bool) -> str:
+            if axis is not None:
+                return _axis_text(scenario, axis, answer, colour)
+            return (_explained if explain else _brief)(scenario, answer, colour)
+
+        write(Report(answer.to_json, text, lambda: files.csv_text(_rows(answer), COLUMNS)))
 
 
-def _full(scenario: Scenario, axis: Axis, limits: Ceilings, n: int) -> tuple[Step, ...]:
-    """Return the ceiling at n for every value of --over."""
-    from lockmodel.answers.ceilings import steps
-    from lockmodel.errors import ArgumentError
-
-    lock = axis.lock or (limits.demand.lock if limits.demand else "")
-    if not lock and axis.kind.target != "none":
-        raise ArgumentError(
-            f"--over {axis.name}: the CPU binds, not a lock; name one: LOCK:{axis.name}"
-        )
-    return steps(scenario, axis.kind, lock, axis.values, n)
-
-
-def _data(
-    scenario: Scenario,
-    n: int,
-    top: Ceiling,
-    links: Chain,
-    axes: dict[str, tuple[Step, ...]],
-) -> dict[str, Any]:
-    from lockmodel.model.prediction import plain
-
-    return {
-        "schema": "lockmodel.ceiling/1",
-        "scenario": scenario.name,
-        "n": n,
-        "ceiling": plain(asdict(top)),
-        "chain": [
-            {
-                "removed": removed,
-                "ceiling": plain(asdict(peak)),
-                "ceiling_at_n": plain(asdict(at)),
-            }
-            for removed, peak, at in links
-        ],
-        "over": {name: [asdict(step) for step in steps] for name, steps in axes.items()},
-    }
-
-
-def _rows(axes: dict[str, tuple[Step, ...]]) -> list[dict[str, Any]]:
+def _rows(answer: Ceilings) -> list[dict[str, Any]]:
+    """Return the steps of all axes as rows of a CSV file."""
     return [
         {
             "axis": name,
@@ -145,66 +89,60 @@ def _rows(axes: dict[str, tuple[Step, ...]]) -> list[dict[str, Any]]:
             "ceiling_at_n_per_s": step.ceiling_per_s,
             "binding": step.binding,
         }
-        for name, steps in axes.items()
+        for name, steps in answer.axes.items()
         for step in steps
-    ] or [{"axis": "", "value": "", "ceiling_at_n_per_s": "", "binding": ""}]
+    ]
 
 
-def _short(name: str) -> str:
-    return name.split("-x86")[0]
+def _on_top(scenario: Scenario, answer: Ceilings) -> list[str]:
+    """Return what changes the answer: the flags of a fit, "! ..." lines, what was capped."""
+    return [
+        *common.fit_warning(scenario),
+        *common.doubts(scenario, [answer.n], answer.peak.throughput_per_s),
+        *(f"note: {note}" for note in answer.notes),
+    ]
 
 
-def _brief(
-    scenario: Scenario,
-    n: int,
-    top: Ceiling,
-    links: Chain,
-    limits: Ceilings,
-    colour: bool,
-) -> str:
+def _peak(answer: Ceilings, set_by: str = "") -> str:
     from lockmodel.cli import text as tx
-    from lockmodel.solvers.validity import contradiction, outside
 
-    at = links[0][2]
-    parts: list[Any] = []
-    if limits.demand is None:
-        parts.append(
-            f"No lock binds at {tx.count(n, 'process')}: the CPUs end at "
-            f"{tx.si(at.throughput_per_s, '/s')}."
-        )
-    else:
-        parts += _formula(limits, links)
-    parts += common.fit_warning(scenario)
-    parts += [f"! {text}" for text in contradiction(scenario, top.throughput_per_s)]
-    parts += [f"! {text}" for text in outside(scenario, [n])]
-    if limits.demand is not None:
-        parts += ["", _columns(limits), ""]
-        others = {s.binding for axis in limits.axes.values() for s in axis} - {limits.demand.lock}
-        parts += [f"* {' or '.join(sorted(others))} binds there"] if others else []
-    parts.append(f"next: {_next(links)}")
-    parts.append(
-        f"peak ceiling {tx.si(top.throughput_per_s, '/s')}, knee at "
-        f"{tx.count(round(top.knee), 'process')}: --explain"
+    return (
+        f"peak ceiling {tx.si(answer.peak.throughput_per_s, '/s')}{set_by}, knee at "
+        f"{tx.count(round(answer.peak.knee), 'process')}"
     )
+
+
+def _brief(scenario: Scenario, answer: Ceilings, colour: bool) -> str:
+    """Return k / (W + m c) with its limits, the columns, and what binds next."""
+    from lockmodel.cli import text as tx
+
+    parts: list[Any] = [*_formula(answer), *_on_top(scenario, answer)]
+    if answer.demand is not None:
+        parts += ["", _columns(answer), ""]
+        others = {s.binding for axis in answer.axes.values() for s in axis} - {answer.demand.lock}
+        parts += [f"* {' or '.join(sorted(others))} binds there"] if others else []
+    parts += [f"next: {_next(answer)}", f"{_peak(answer)}: --explain"]
     return tx.render(parts, colour)
 
 
-def _formula(limits: Ceilings, links: Chain) -> list[str]:
+def _formula(answer: Ceilings) -> list[str]:
     """Return k / (W + m c) with its numbers, and what each cure approaches."""
     from lockmodel.cli import text as tx
 
-    parts = limits.demand
-    assert parts is not None
-    at = links[0][2]
+    parts, at = answer.demand, answer.at_n
+    if parts is None:
+        return [
+            f"No lock binds at {tx.count(answer.n, 'process')}: the CPUs end at "
+            f"{tx.si(at.throughput_per_s, '/s')}."
+        ]
     work, passing = tx.si(parts.work_s, "s"), tx.si(parts.handoff_s, "s")
     formula = f"{parts.shards} / ({work} + {tx.plain(parts.acquires)} x {passing})"
-    hold, batch = limits.shortest_hold_per_s, limits.fewest_acquires_per_s
-    then = next((at for _, _, at in links[1:]), None)
+    hold, batch = answer.shortest_hold_per_s, answer.fewest_acquires_per_s
     until = "until nothing modelled binds"
-    if then is not None:
+    if len(answer.chain) > 1:
+        then = answer.chain[1].at_n
         times = then.throughput_per_s / at.throughput_per_s
-        name = "the CPUs bind" if then.binding == "cpu" else f"{_short(then.binding)} binds"
-        until = f"until {name} (x {times:.1f})"
+        until = f"until {tx.binds(then.binding)} (x {times:.1f})"
     return [
         f"k / (W + m c) of {parts.lock} at {tx.count(parts.n, 'process')}: {formula} = "
         f"{tx.si(at.throughput_per_s, '/s')}.",
@@ -213,20 +151,18 @@ def _formula(limits: Ceilings, links: Chain) -> list[str]:
     ]
 
 
-def _columns(limits: Ceilings) -> Any:
+def _columns(answer: Ceilings) -> Any:
     """Return the three short columns side by side."""
     from lockmodel.cli import text as tx
 
-    assert limits.demand is not None
+    assert answer.demand is not None
     cells: list[list[str]] = []
-    for name, steps in limits.axes.items():
+    for name, steps in answer.axes.items():
         value = tx.whole if name == "hold" else tx.plain
         cells.append([value(step.value) for step in steps])
-        cells.append([_rate(step, limits.demand.lock) for step in steps])
-    length = max(map(len, cells))
-    rows = [[column[i] if i < len(column) else "" for column in cells] for i in range(length)]
-    heads = [head for name in limits.axes for head in (HEADS[name], "ceiling at n")]
-    return tx.table(heads, rows)
+        cells.append([_rate(step, answer.demand.lock) for step in steps])
+    rows = list(zip_longest(*cells, fillvalue=""))
+    return tx.table([head for name in answer.axes for head in (name, "ceiling at n")], rows)
 
 
 def _rate(step: Step, lock: str) -> str:
@@ -235,63 +171,58 @@ def _rate(step: Step, lock: str) -> str:
     return tx.si(step.ceiling_per_s, "/s") + (" *" if step.binding != lock else "  ")
 
 
-def _next(links: Chain) -> str:
+def _next(answer: Ceilings) -> str:
     """Return the chain of what binds once the one before is gone, with its ceilings at n."""
     from lockmodel.cli import text as tx
 
     named = [
-        f"{_short(at.binding)} {tx.si(at.throughput_per_s, '/s')}"
-        for _, _, at in links
-        if at.binding != "cpu"
+        f"{tx.short(link.at_n.binding)} {tx.si(link.at_n.throughput_per_s, '/s')}"
+        for link in answer.chain
+        if link.at_n.binding != "cpu"
     ]
     return " -> ".join([*named, "not modelled"])
 
 
-def _axis_text(
-    scenario: Scenario, axis: Axis, steps: tuple[Step, ...], n: int, colour: bool
-) -> str:
+def _axis_text(scenario: Scenario, axis: Axis, answer: Ceilings, colour: bool) -> str:
+    """Return the ceiling at n for every value of one axis."""
     from lockmodel.cli import text as tx
 
+    (steps,) = answer.axes.values()
     ends = [tx.si(step.ceiling_per_s, "/s") for step in (steps[0], steps[-1])]
-    rows = [[tx.plain(s.value), tx.si(s.ceiling_per_s, "/s"), s.binding] for s in steps]
-    if axis.kind.axis is not None and not axis.kind.axis.whole:
-        rows = [[tx.whole(s.value), *row[1:]] for s, row in zip(steps, rows, strict=True)]
+    counted = axis.kind.axis is not None and axis.kind.axis.whole
+    value = tx.plain if counted else tx.whole
+    rows = [[value(s.value), tx.si(s.ceiling_per_s, "/s"), s.binding] for s in steps]
     parts: list[Any] = [
-        f"{scenario.title}: the ceiling at {tx.count(n, 'process')} goes from {ends[0]} to "
+        f"{scenario.title}: the ceiling at {tx.count(answer.n, 'process')} goes from {ends[0]} to "
         f"{ends[1]} over {axis.name}.",
+        *_on_top(scenario, answer),
         "",
         tx.table([axis.name, "ceiling at n", "binding"], rows, left=(2,), fold=(2,)),
     ]
     return tx.render(parts, colour)
 
 
-def _explained(
-    scenario: Scenario,
-    n: int,
-    top: Ceiling,
-    links: Chain,
-    limits: Ceilings,
-    colour: bool,
-) -> str:
+def _explained(scenario: Scenario, answer: Ceilings, colour: bool) -> str:
+    """Return the chain of what binds, with peak ceilings."""
     from lockmodel.cli import text as tx
 
-    before = links[0][2].throughput_per_s
+    before = answer.at_n.throughput_per_s
     rows = [
         [
-            removed,
-            tx.si(peak.throughput_per_s, "/s"),
-            f"{peak.knee:.0f}",
-            tx.si(at.throughput_per_s, "/s"),
-            at.binding,
-            "" if i == 0 else tx.gain(at.throughput_per_s / before - 1),
+            link.removed,
+            tx.si(link.peak.throughput_per_s, "/s"),
+            f"{link.peak.knee:.0f}",
+            tx.si(link.at_n.throughput_per_s, "/s"),
+            link.at_n.binding,
+            "" if i == 0 else tx.gain(link.at_n.throughput_per_s / before - 1),
         ]
-        for i, (removed, peak, at) in enumerate(links)
+        for i, link in enumerate(answer.chain)
     ]
-    columns = ["removed", "peak ceiling", "knee", f"ceiling at {n}", "binding", "gain"]
+    columns = ["removed", "peak ceiling", "knee", f"ceiling at {answer.n}", "binding", "gain"]
     parts: list[Any] = [
         f"{scenario.name}: {scenario.title}",
-        f"peak ceiling {tx.si(top.throughput_per_s, '/s')} set by {top.binding}, knee at "
-        f"{tx.count(round(top.knee), 'process')}",
+        *_on_top(scenario, answer),
+        _peak(answer, f" set by {answer.peak.binding}"),
         "",
         tx.table(columns, rows, left=(0, 4), fold=(0, 4)),
         "",

@@ -62,7 +62,7 @@ def sweep(
       lockmodel sweep execl-xeon8369b --over shards=1,2,4,8 -n 128
       lockmodel sweep execl-xeon8369b --over hold=0.0..1.0:11 -n 64,128 --plot
     """
-    from lockmodel.answers.sweep import parse_axis
+    from lockmodel.answers.axis import parse_axis
     from lockmodel.answers.sweep import sweep as run
     from lockmodel.solvers.validity import moved
 

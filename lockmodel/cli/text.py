@@ -72,6 +72,11 @@ def short(name: str, most: int | None = None) -> str:
     return name.partition("-x86")[0][:most]
 
 
+def binds(station: str) -> str:
+    """Return what binds as a clause: "libc.so.6 binds", "the CPUs bind"."""
+    return "the CPUs bind" if station == "cpu" else f"{short(station)} binds"
+
+
 @dataclass(frozen=True)
 class Grid:
     """A table; where it does not fit, every row becomes a block with a line per cell.

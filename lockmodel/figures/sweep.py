@@ -6,7 +6,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from lockmodel.answers.sweep import Axis, Sweep
+from lockmodel.answers.axis import Axis
+from lockmodel.answers.sweep import Sweep
 from lockmodel.errors import ArgumentError
 from lockmodel.figures.style import COLOURS, DASHES, figure_to
 

@@ -9,7 +9,8 @@ import json
 
 import pytest
 
-from lockmodel.answers.sweep import Axis, parse_axis, sweep
+from lockmodel.answers.axis import Axis, parse_axis
+from lockmodel.answers.sweep import sweep
 from lockmodel.changes import levers
 from lockmodel.changes.kinds import ACQUIRES, LESS_THINK, SHARD, SHORTEN_HOLD
 from lockmodel.errors import ArgumentError

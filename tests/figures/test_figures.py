@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 import click
 import pytest
 
+from lockmodel.answers.axis import parse_axis
 from lockmodel.answers.predict import predict
-from lockmodel.answers.sweep import parse_axis, sweep
+from lockmodel.answers.sweep import sweep
 from lockmodel.errors import ArgumentError
 from lockmodel.figures import sweep as sweep_figure
 from lockmodel.figures import sweep_terminal, throughput

@@ -11,11 +11,12 @@ import dataclasses
 import pytest
 from msgspec.structs import replace
 
+from lockmodel.answers.axis import parse_axis
 from lockmodel.answers.design import prediction
 from lockmodel.answers.intervals import throughput
 from lockmodel.answers.predict import predict
 from lockmodel.answers.ranking import rank
-from lockmodel.answers.sweep import parse_axis, sweep
+from lockmodel.answers.sweep import sweep
 from lockmodel.answers.whatif import compare
 from lockmodel.changes.grammar import parse
 from lockmodel.errors import NotTrustworthyError, ScenarioError
