@@ -24,6 +24,10 @@ class NotTrustworthyError(LockmodelError):
     exit_code = 1
 
 
+class SaturatedError(NotTrustworthyError):
+    """Walkers alone keep a lock busy: no throughput is left (exit 1)."""
+
+
 class ScenarioError(LockmodelError, ValueError):
     """A scenario (or another input file) is not valid (exit 2)."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from lockmodel.answers.axis import Axis
 from lockmodel.changes.kinds import ACQUIRES, SHARD, SHORTEN_HOLD
-from lockmodel.changes.lever import Kind
+from lockmodel.changes.lever import Kind, named
 from lockmodel.changes.levers import most_shards
 from lockmodel.model.network import CPU
 from lockmodel.model.prediction import Ceiling, plain
@@ -181,7 +181,9 @@ def _steps(scenario: Scenario, axis: Axis, lock: str, n: int) -> tuple[Step, ...
     """Return the ceiling at n for the values of one axis."""
     made = []
     for value in axis.values:
-        at = ceiling_at(axis.lever(lock, value).apply(scenario), n)
+        lever = axis.lever(lock, value)
+        with named([lever]):
+            at = ceiling_at(lever.apply(scenario), n)
         made.append(Step(float(value), at.throughput_per_s, at.binding))
     return tuple(made)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from lockmodel.answers.measurements import Candidate, candidates
 from lockmodel.answers.ranking import rank
-from lockmodel.changes.lever import Lever
+from lockmodel.changes.lever import Lever, named
 from lockmodel.errors import ArgumentError, LockmodelError
 from lockmodel.fitting import parameters as ps
 from lockmodel.fitting import quantiles
@@ -29,7 +29,7 @@ from lockmodel.fitting.noise import degrees_of_freedom
 from lockmodel.fitting.study import DataSet, Study, Unknown
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, quietly
-from lockmodel.solvers.throughput import throughput
+from lockmodel.solvers.solve import points
 
 SCHEMA = "lockmodel.design/1"
 
@@ -187,14 +187,15 @@ def _goal(lever: Lever | None, n: int) -> Log:
     """Return ln(1 + gain) of a lever, or ln throughput, at population n."""
 
     def log_x(scenario: Scenario) -> float:
-        return math.log(float(throughput(scenario, [n])[0]))
+        return math.log(points(scenario, [n])[0].throughput_per_s)
 
     if lever is None:
         return log_x
     chosen = lever
 
     def log_gain(scenario: Scenario) -> float:
-        return log_x(chosen.apply(scenario)) - log_x(scenario)
+        with named([chosen]):
+            return log_x(chosen.apply(scenario)) - log_x(scenario)
 
     return log_gain
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from lockmodel.changes.candidates import candidates, shard_steps
 from lockmodel.changes.kinds import Sharding, lever
 from lockmodel.changes.lever import ALL, Lever, spelt
-from lockmodel.errors import ArgumentError, NotTrustworthyError
+from lockmodel.errors import ArgumentError, SaturatedError
 from lockmodel.model.network import CPU
 from lockmodel.model.prediction import Basis, Interval, plain
 from lockmodel.model.scenario import Lock, Scenario, ShardBy
@@ -122,7 +122,7 @@ def _ranked(
     changed = tried.apply(scenario)
     try:
         (after,) = points(changed, [n], method)
-    except NotTrustworthyError:  # so many shards that walkers alone keep them busy
+    except SaturatedError:  # so many shards that walkers alone keep them busy
         return Ranked(tried, -1.0, 0.0, 0.0, "walkers", False)
     gain = after.throughput_per_s / before - 1
     known = scenario.calibrated

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from lockmodel.answers.axis import Axis
-from lockmodel.changes.lever import Kind
+from lockmodel.changes.lever import Kind, apply_all, named
 from lockmodel.errors import ArgumentError
 from lockmodel.model.prediction import Basis, Interval, Point
 from lockmodel.model.scenario import Scenario
@@ -71,13 +71,6 @@ class Sweep:
             **({} if self.fit is None else {"fit": asdict(self.fit)}),
             "rows": list(self.rows),
         }
-
-
-def _at(scenario: Scenario, steps: Sequence[tuple[Axis, str, float]]) -> Scenario:
-    """Return the scenario with every axis at its value."""
-    for axis, lock, value in steps:
-        scenario = axis.lever(lock, value).apply(scenario)
-    return scenario
 
 
 Ends = Callable[[Callable[[Scenario], Scenario], Sequence[Point]], Sequence[Interval | None]]
@@ -148,12 +141,13 @@ def sweep(
     complete = True
     try:
         for combination in progress(grid, total // len(populations), "sweep"):
-            steps = [
-                (axis, lock, value)
+            chosen = [
+                axis.lever(lock, value)
                 for axis, (_, lock), value in zip(axes, targets, combination, strict=True)
             ]
-            move = partial(_at, steps=steps)
-            solved = points(move(scenario), populations, method)
+            move = partial(apply_all, chosen=chosen)
+            with named(chosen):
+                solved = points(move(scenario), populations, method)
             ends = ends_of(move, solved)
             values = {axis.name: v for axis, v in zip(axes, combination, strict=True)}
             for point, end in zip(solved, ends, strict=True):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lockmodel.changes.kinds import Sharding
-from lockmodel.changes.lever import ALL, Lever, apply_all, spelt
+from lockmodel.changes.lever import ALL, Lever, apply_all, named, spelt
 from lockmodel.model.placement import shard_groups
 from lockmodel.model.prediction import Basis, Interval, plain
 from lockmodel.model.scenario import Scenario
@@ -123,12 +123,14 @@ def compare(
     """
     changed = apply_all(scenario, levers)
     before = points(scenario, populations, method)
-    after = points(changed, populations, method)
+    with named(levers):
+        after = points(changed, populations, method)
     largest = max(range(len(before)), key=lambda i: before[i].n)
     alone = []
     if len(levers) > 1:
         for each in levers:
-            own = points(each.apply(scenario), populations, method)
+            with named([each]):
+                own = points(each.apply(scenario), populations, method)
             gains = tuple(
                 a.throughput_per_s / b.throughput_per_s - 1
                 for a, b in zip(own, before, strict=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lockmodel.changes.kinds import KINDS, lever
 from lockmodel.changes.lever import ALL, Lever
-from lockmodel.errors import ArgumentError
+from lockmodel.errors import ArgumentError, NotTrustworthyError, SaturatedError
+from lockmodel.model.network import build
 from lockmodel.model.scenario import Lock, Scenario
 
 
@@ -35,10 +36,12 @@ def candidates(scenario: Scenario) -> tuple[Lever, ...]:
 
 
 def _applies(one: Lever, scenario: Scenario) -> bool:
-    """Return whether a candidate makes sense (one that empties the iteration does not)."""
+    """Return whether a candidate makes sense (one that leaves no work does not)."""
     try:
-        one.apply(scenario)
-    except ArgumentError:
+        build(one.apply(scenario), 1, stations_only=False)
+    except SaturatedError:
+        return True
+    except (ArgumentError, NotTrustworthyError):
         return False
     return True
 

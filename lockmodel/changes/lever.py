@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from lockmodel.errors import ArgumentError, nearest
+from lockmodel.errors import ArgumentError, NotTrustworthyError, nearest
 from lockmodel.model.scenario import Lock, Scenario
 
 ALL = "all"
@@ -180,6 +181,15 @@ def apply_all(scenario: Scenario, chosen: Sequence[Lever]) -> Scenario:
     for one in chosen:
         scenario = one.apply(scenario)
     return scenario
+
+
+@contextmanager
+def named(chosen: Sequence[Lever]) -> Iterator[None]:
+    """Name the levers in a refusal of the scenario after them: they may leave no work in it."""
+    try:
+        yield
+    except NotTrustworthyError as error:
+        raise type(error)(f"after {text_of(chosen)}: {error}") from None
 
 
 def spelt(value: Any) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from lockmodel.errors import ArgumentError, NotTrustworthyError
+from lockmodel.errors import ArgumentError, NotTrustworthyError, SaturatedError
 from lockmodel.model.disciplines import discipline, station_refused
 from lockmodel.model.handoff import LinearHandOff, SaturatingHandOff, TopologyHandOff
 from lockmodel.model.machine import Machine
@@ -205,7 +205,7 @@ def _blocked(lock: Lock, handoff_time: float) -> float:
     taking = lock.shards * (lock.acquire_time + handoff_time)
     share = lock.walkers.walks_per_s * (lock.walkers.read + taking)
     if share >= 1.0:
-        raise NotTrustworthyError(
+        raise SaturatedError(
             f"lock {lock.name!r}: walkers alone need it {share:.3g} times all the time there is "
             f"({lock.walkers.walks_per_s:g} walks/s, shards: {lock.shards}); no throughput is left "
             f"to predict: lower walks_per_s, read or the shards"
@@ -317,7 +317,7 @@ def build(scenario: Scenario, population: int, stations_only: bool = True) -> Ne
     ScenarioError
         A lock that is taken has a discipline without a station.
     NotTrustworthyError
-        Walkers alone saturate a lock, or no station has any demand.
+        Walkers alone saturate a lock (SaturatedError), or no station has any demand.
     """
     n = check_population(population)
     think = scenario.think

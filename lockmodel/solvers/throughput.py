@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lockmodel.errors import NotTrustworthyError
+from lockmodel.errors import SaturatedError
 from lockmodel.model.network import build, depends_on_population
 from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.product_form import throughputs
@@ -40,7 +40,7 @@ def throughput(scenario: Scenario, populations: Sequence[int]) -> np.ndarray:
 def _throughput(scenario: Scenario, n: int) -> float:
     try:
         network = build(scenario, n)
-    except NotTrustworthyError:  # walkers saturate a lock in this draw
+    except SaturatedError:  # walkers saturate a lock in this draw
         return 0.0
     if any(station.users for station in network.stations):
         from lockmodel.solvers.pinned import solve_pinned
