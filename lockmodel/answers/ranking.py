@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
+from lockmodel.answers.sides import BEFORE, Worst, larger, sided, worst
 from lockmodel.changes.candidates import candidates, shard_steps
 from lockmodel.changes.kinds import Sharding, lever
 from lockmodel.changes.lever import ALL, Lever, spelt
@@ -15,7 +16,7 @@ from lockmodel.model.prediction import Basis, Interval, plain
 from lockmodel.model.scenario import Lock, Scenario, ShardBy
 from lockmodel.progress import Progress, quietly
 from lockmodel.solvers.bounds import without_each
-from lockmodel.solvers.solve import points, solver_name
+from lockmodel.solvers.solve import Answer, judge, points, solve, solver_name
 from lockmodel.solvers.validity import approximations, caveats
 
 SCHEMA = "lockmodel.levers/1"
@@ -97,7 +98,11 @@ class Shards:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Every lever that applies, by gain; `fit` is what intervals rest on, if there are any."""
+    """Every lever that applies, by gain.
+
+    `warnings` and `worst_error` are of the scenario and of what each lever makes of it, `fit` is
+    what intervals rest on, if there are any.
+    """
 
     scenario: str
     method: str
@@ -108,6 +113,7 @@ class Ranking:
     levers: tuple[Ranked, ...]
     shards: tuple[Shards, ...]
     warnings: tuple[str, ...]
+    worst_error: Worst
     fit: Basis | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -213,7 +219,9 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         Sharding is tried at doublings of k; the ranking shows the smallest k that is enough.
         Gains have intervals if the scenario has a fit, except for bounds.
     """
-    (before,) = points(scenario, [n], method)
+    solver = solver_name(method)
+    now = solve(scenario, [n], solver)
+    (before,) = now.points
     x, last = before.throughput_per_s, _last_lock(scenario, n)
     single = candidates(scenario)
     rows = [
@@ -229,18 +237,36 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         series = _sharded(scenario, name, locks, n, x, method, last)
         rows += [row for one in series[:1] for row in one.tried if row.lever.value.k == one.enough]
         shards += series
+    telling = tuple(sorted(_telling(rows), key=lambda row: (-row.gain, row.lever.text)))
+    weak, worst_error = _weak(scenario, now, telling)
     ranking = Ranking(
         scenario=scenario.name,
-        method=solver_name(method),
+        method=solver,
         n=n,
         before_per_s=x,
         ceiling_per_s=before.ceiling_per_s,
         binding=before.binding,
-        levers=tuple(sorted(_telling(rows), key=lambda row: (-row.gain, row.lever.text))),
+        levers=telling,
         shards=tuple(shards),
-        warnings=(*approximations(scenario, n), *caveats(scenario, [before], method == "bounds")),
+        warnings=weak,
+        worst_error=worst_error,
     )
     return ranking if method == "bounds" else _ranked_surely(scenario, ranking, progress)
+
+
+def _weak(scenario: Scenario, now: Answer, rows: Sequence[Ranked]) -> tuple[tuple[str, ...], Worst]:
+    """Return where the ranking is weak, before and after its levers, and by how much at worst."""
+    (before,) = now.points
+    said = caveats(scenario, now.points, now.method == "bounds")
+    largest = worst(BEFORE, now.points)
+    gaps = {}
+    for row in rows:
+        after, side = row.lever.apply(scenario), f"after {row.lever}"
+        gaps[side] = approximations(after, before.n)
+        if largest.error is not None and row.after_per_s > 0:
+            solved = replace(before, throughput_per_s=row.after_per_s)
+            largest = larger(largest, worst(side, judge(after, [solved], exact=not gaps[side])))
+    return (*said, *sided(now.warnings, gaps)), largest
 
 
 def _ranked_surely(scenario: Scenario, ranking: Ranking, progress: Progress) -> Ranking:

@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any
 
 from lockmodel.answers.axis import Axis
+from lockmodel.answers.sides import BEFORE, Worst, larger, sided, worst
 from lockmodel.changes.lever import Kind, apply_all, named
 from lockmodel.errors import ArgumentError
 from lockmodel.model.prediction import Basis, Interval, Point
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, quietly
-from lockmodel.solvers.solve import points, solver_name
+from lockmodel.solvers.solve import judge, points, solve, solver_name
 from lockmodel.solvers.validity import approximations, caveats
 
 SCHEMA = "lockmodel.sweep/1"
@@ -39,7 +40,9 @@ class Sweep:
         Tidy: axis values, n, throughput_per_s, ceiling_per_s, binding; with a fit also
         throughput_low_per_s and throughput_high_per_s, the interval of a measurement.
     warnings : tuple of str
-        Where the method is approximate.
+        Where the method is approximate, for the scenario as it is and on the grid.
+    worst_error : Worst
+        How far throughput may be off at worst, and where.
     capped : tuple of str
         Values that had to be capped.
     complete : bool
@@ -53,6 +56,7 @@ class Sweep:
     lock: str
     axes: tuple[Axis, ...]
     rows: tuple[dict[str, Any], ...]
+    worst_error: Worst
     warnings: tuple[str, ...] = ()
     capped: tuple[str, ...] = ()
     complete: bool = True
@@ -67,6 +71,7 @@ class Sweep:
             "lock": self.lock,
             "axes": {axis.name: list(axis.values) for axis in self.axes},
             "warnings": [*self.capped, *self.warnings],
+            "worst_error": asdict(self.worst_error),
             "complete": self.complete,
             **({} if self.fit is None else {"fit": asdict(self.fit)}),
             "rows": list(self.rows),
@@ -121,6 +126,7 @@ def sweep(
     """
     if not axes:
         raise ArgumentError("--over: no axis is given; give at least one, e.g. shards=1,2,4")
+    solver = solver_name(method)
     binding = points(scenario, [max(populations)], method)[0].binding
     targets: list[tuple[Kind, str]] = []
     for axis in axes:
@@ -137,6 +143,9 @@ def sweep(
     grid = itertools.product(*(axis.values for axis in axes))
     ends_of, basis = _intervals(scenario, populations, total, method)
     rows: list[dict[str, Any]] = []
+    gaps: dict[str, tuple[str, ...]] = {}
+    now = solve(scenario, populations, solver)
+    largest = worst(BEFORE, now.points)
     best: Point | None = None
     complete = True
     try:
@@ -147,9 +156,15 @@ def sweep(
             ]
             move = partial(apply_all, chosen=chosen)
             with named(chosen):
-                solved = points(move(scenario), populations, method)
-            ends = ends_of(move, solved)
+                changed = move(scenario)
+                solved = points(changed, populations, method)
             values = {axis.name: v for axis, v in zip(axes, combination, strict=True)}
+            side = ", ".join(f"{name}={value:g}" for name, value in values.items())
+            gaps[side] = approximations(changed, max(populations))
+            if largest.error is not None:
+                judged = judge(changed, solved, exact=not gaps[side])
+                largest = larger(largest, worst(side, judged))
+            ends = ends_of(move, solved)
             for point, end in zip(solved, ends, strict=True):
                 best = point if best is None else max(best, point, key=_rate)
                 rows.append(
@@ -166,14 +181,15 @@ def sweep(
         complete = False
     return Sweep(
         scenario=scenario.name,
-        method=solver_name(method),
+        method=solver,
         lock=binding,
         axes=tuple(axes),
         rows=tuple(rows),
         warnings=(
-            *approximations(scenario, max(populations)),
             *(caveats(scenario, [best], method == "bounds") if best else ()),
+            *sided(now.warnings, gaps),
         ),
+        worst_error=largest,
         capped=tuple(
             note
             for axis, (_, lock) in zip(axes, targets, strict=True)

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from lockmodel.answers.sides import BEFORE, Worst, larger, sided, worst
 from lockmodel.changes.kinds import Sharding
 from lockmodel.changes.lever import ALL, Lever, apply_all, named, spelt
 from lockmodel.model.placement import shard_groups
 from lockmodel.model.prediction import Basis, Interval, plain
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, quietly
-from lockmodel.solvers.solve import CLOSED_FORM, points, solver_name
-from lockmodel.solvers.validity import approximations, caveats
+from lockmodel.solvers.solve import points, solve, solver_name
+from lockmodel.solvers.validity import caveats
 
 SCHEMA = "lockmodel.whatif/1"
 
@@ -66,7 +67,9 @@ class WhatIf:
     notes : tuple of str
         What was capped or needs saying about a lever.
     warnings : tuple of str
-        Where the method is approximate for the scenario after the levers.
+        Where the method is approximate, before the levers and after them.
+    worst_error : Worst
+        How far throughput may be off at worst, and on which side.
     fit : Basis or None
         What the intervals rest on; None where there are none.
     """
@@ -82,6 +85,7 @@ class WhatIf:
     alone: tuple[Alone, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    worst_error: Worst
     fit: Basis | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -122,15 +126,17 @@ def compare(
         A fitted parameter does not exist in the scenario.
     """
     changed = apply_all(scenario, levers)
-    before = points(scenario, populations, method)
+    solver = solver_name(method)
+    now = solve(scenario, populations, solver)
     with named(levers):
-        after = points(changed, populations, method)
+        then = solve(changed, populations, solver)
+    before, after = now.points, then.points
     largest = max(range(len(before)), key=lambda i: before[i].n)
     alone = []
     if len(levers) > 1:
         for each in levers:
             with named([each]):
-                own = points(each.apply(scenario), populations, method)
+                own = points(each.apply(scenario), populations, solver)
             gains = tuple(
                 a.throughput_per_s / b.throughput_per_s - 1
                 for a, b in zip(own, before, strict=True)
@@ -138,7 +144,7 @@ def compare(
             alone.append(Alone(each, gains))
     comparison = WhatIf(
         scenario=scenario.name,
-        method=solver_name(method),
+        method=solver,
         levers=tuple(levers),
         points=tuple(
             Change(
@@ -159,10 +165,11 @@ def compare(
             *_unused(scenario, levers, populations),
             *([SIMULATED] if method == "simulation" else []),
         ),
-        warnings=(
-            *(approximations(changed, max(populations)) if method in CLOSED_FORM else ()),
-            *caveats(changed, after, method == "bounds"),
+        warnings=sided(
+            (*now.warnings, *caveats(scenario, before, method == "bounds")),
+            {"after": (*then.warnings, *caveats(changed, after, method == "bounds"))},
         ),
+        worst_error=larger(worst(BEFORE, before), worst("after", after)),
     )
     return comparison if method == "bounds" else _compared(scenario, levers, comparison, progress)
 

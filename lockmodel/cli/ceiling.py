@@ -142,7 +142,7 @@ def _formula(answer: Ceilings) -> list[str]:
     if len(answer.chain) > 1:
         then = answer.chain[1].at_n
         times = then.throughput_per_s / at.throughput_per_s
-        until = f"until {tx.binds(then.binding)} (x {times:.1f})"
+        until = f"until {tx.binds(tx.short(then.binding))} (x {times:.1f})"
     return [
         f"k / (W + m c) of {parts.lock} at {tx.count(parts.n, 'process')}: {formula} = "
         f"{tx.si(at.throughput_per_s, '/s')}.",

@@ -80,13 +80,14 @@ def fit_origin(scenario: Any, basis: Any) -> list[str]:
     return origin(basis, scenario.fit)
 
 
-def caveats(warnings: tuple[str, ...], method: str) -> list[Any]:
-    """Return where a comparison by some method is approximate."""
+def caveats(warnings: Sequence[str], method: str, size: str = "") -> list[Any]:
+    """Return where a comparison by some method is approximate, and what that is worth."""
     from lockmodel.cli import text as tx
 
     if method == "bounds":
         return ["Both sides are upper bounds (method bounds), so the gain is only indicative."]
-    return tx.bullets("approximate where (see `lockmodel predict` for assumptions):", warnings)
+    head = f"approximate, {size}; where" if size else "approximate where"
+    return tx.bullets(f"{head} (see `lockmodel predict` for assumptions):", warnings)
 
 
 def doubts(scenario: Any, populations: Sequence[int], peak_per_s: float | None = None) -> list[str]:

@@ -140,10 +140,12 @@ def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) 
     few, fewer = (FEW, FEW_LIMITS) if top is None else (top or len(built), top or len(limits))
     known = [row for row in built if row.at_least is None]
     rows = built[:few] if len(known) < few else [*known[: few - 1], *built[len(known) :][:1]]
+    doubts = _doubts(scenario, ranking)
+    weak = [text for text in ranking.warnings if f"! {text}" not in doubts]
     parts: list[Any] = [
         *_headline(scenario, ranking, built),
         *fit_warning(scenario),
-        *(f"! {text}" for text in moved(scenario)),
+        *doubts,
         "",
         _table(ranking, rows, "what a patch can do"),
     ]
@@ -157,11 +159,24 @@ def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) 
     left = tx.more(hidden, "change", "--all")
     if idle:
         left.append(f"{tx.count(idle, 'change')} {'gains' if idle == 1 else 'gain'} nothing here")
-    if ranking.warnings and ranking.method != "bounds":
-        left.append(f"{tx.count(len(ranking.warnings), 'caveat')}: --explain")
+    if weak and ranking.method != "bounds":
+        left.append(tx.counted(len(weak), _worth(ranking)))
     if ranking.method == "bounds":
         left.append("both sides are upper bounds, so gains are only indicative")
     return tx.render([*parts, "; ".join(left)] if left else parts, colour)
+
+
+def _doubts(scenario: Scenario, ranking: Ranking) -> list[str]:
+    from lockmodel.solvers.bounds import ceiling
+
+    return common.doubts(scenario, [ranking.n], ceiling(scenario).throughput_per_s)
+
+
+def _worth(ranking: Ranking) -> str:
+    """Return what the approximations are worth where they are worth most."""
+    from lockmodel.cli import text as tx
+
+    return tx.worth(ranking.worst_error.error, ranking.worst_error.where)
 
 
 def _headline(scenario: Scenario, ranking: Ranking, built: Sequence[Ranked]) -> list[str]:
@@ -184,11 +199,13 @@ def _headline(scenario: Scenario, ranking: Ranking, built: Sequence[Ranked]) -> 
             f"Nothing done to {ranking.binding} alone gains more than "
             f"{tx.gain(most.gain)}: {_binds(most)} comes next."
         )
-    return said
+    return [" ".join(said)]
 
 
 def _binds(row: Ranked) -> str:
-    return "no modelled lock" if row.binding == "cpu" else row.binding.split("-x86")[0]
+    from lockmodel.cli import text as tx
+
+    return "no modelled lock" if row.binding == "cpu" else tx.short(row.binding)
 
 
 def _table(ranking: Ranking, rows: Sequence[Ranked], head: str) -> Any:
@@ -244,6 +261,7 @@ def _explained(scenario: Scenario, ranking: Ranking, top: int, colour: bool) -> 
     parts: list[Any] = [
         f"{scenario.name}: {scenario.title}",
         *fit_warning(scenario),
+        *_doubts(scenario, ranking),
         f"at {tx.count(ranking.n, 'process')}: {tx.si(ranking.before_per_s, '/s')}; ceiling at n "
         f"{tx.si(ranking.ceiling_per_s, '/s')} set by {ranking.binding}",
         *fit_origin(scenario, ranking.fit),
@@ -270,7 +288,7 @@ def _explained(scenario: Scenario, ranking: Ranking, top: int, colour: bool) -> 
             f"Largest gain short of a limit: {best.lever.text} ({_gain(best)}); then {then} "
             f"binds. Only the locks of the scenario are modelled: past them expect others."
         )
-    parts += common.caveats(ranking.warnings, ranking.method)
+    parts += common.caveats(ranking.warnings, ranking.method, _worth(ranking))
     return tx.render(parts, colour)
 
 
@@ -304,7 +322,7 @@ def _ranking_table(ranking: Ranking, shown: Sequence[Ranked]) -> Any:
 
     gains = intervals.aligned([(row.gain, row.gain_interval) for row in shown], marks)
     rows = [
-        [row.lever.text, cell, row.binding.split("-x86")[0]]
+        [row.lever.text, cell, tx.short(row.binding)]
         for row, cell in zip(shown, gains, strict=True)
     ]
     head = f"gain ({intervals.title(ranking.fit)})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
@@ -27,6 +28,9 @@ NOTICEABLE_DROP = 0.005
 
 LEAST_SHARE = 0.005
 """Share of CPU time below which nobody waits."""
+
+SHORT = 10
+"""Characters of a lock's name at the head of a column."""
 
 MANY_LOCKS = 3
 """From so many locks on the column "iteration" (n / throughput) gives way to wider ones."""
@@ -122,12 +126,7 @@ def _check_reached(prediction: Prediction, populations: Sequence[int], max_error
     """Raise when a simulation was stopped before all was as precise as asked."""
     if prediction.method != "simulation":
         return
-    missing = len(populations) - len(prediction.points)
-    if missing:
-        raise NotTrustworthyError(
-            f"stopped: {missing} of {len(populations)} populations were not simulated; raise "
-            f"--time-limit"
-        )
+    common.check_all_simulated(len(prediction.points), len(populations))
     if prediction.error_estimate is not None and prediction.error_estimate > max_error:
         raise NotTrustworthyError(
             f"stopped at a precision of {prediction.error_estimate:.2g}, --max-error "
@@ -158,42 +157,29 @@ def verdict(prediction: Prediction) -> str:
         return "method bounds: guaranteed for the stated model; throughput is the upper bound"
     if prediction.error_estimate is None:
         return f"method {prediction.method}: approximate here, error not measured (see below)"
-    error = _error(prediction.error_estimate)
+    from lockmodel.cli import text as tx
+
+    error = tx.error(prediction.error_estimate)
     return (
         f"method {prediction.method}: approximate, estimated error at most {error} (column error)"
     )
 
 
-def _short(name: str) -> str:
-    """Return a lock's name cut to fit a column: "ld-linux-x86-64.so.2" -> "ld-linux"."""
-    return name.split("-x86")[0][:10]
-
-
-def _error(value: float | None) -> str:
-    """Return a relative error as a table shows it."""
-    if value is None:
-        return "?"
-    return f"{100 * value:.2g} %" if value < 0.0995 else f"{100 * value:.0f} %"
-
-
 def _brief(scenario: Scenario, prediction: Prediction, every: bool, colour: bool) -> str:
     """Return the answer in a sentence or two, a table, and what is left out."""
     from lockmodel.cli import text as tx
-    from lockmodel.solvers.validity import contradiction, outside
 
     shown = _shown(prediction, every, FEW_ROWS)
-    weak = [
-        *contradiction(scenario, prediction.ceiling.throughput_per_s),
-        *outside(scenario, [p.n for p in prediction.points]),
-    ]
+    top = prediction.ceiling.throughput_per_s
+    doubts = common.doubts(scenario, [p.n for p in prediction.points], top)
     parts: list[Any] = [
         *_headline(scenario, prediction),
         *fit_warning(scenario),
-        *(f"! {text}" for text in weak),
+        *doubts,
         "",
         _short_table(prediction, shown),
         *tx.more(len(prediction.points) - len(shown), "population", "--all"),
-        _trust(prediction, len(prediction.warnings) - len(weak)),
+        _trust(prediction, len(prediction.warnings) - len(doubts)),
     ]
     return tx.render(parts, colour)
 
@@ -232,6 +218,7 @@ def _headline(scenario: Scenario, prediction: Prediction) -> list[str]:
 
 def _trust(prediction: Prediction, weak: int) -> str:
     """Return the line that says what the numbers are worth, and how to see why."""
+    from lockmodel.answers.sides import worst
     from lockmodel.cli import text as tx
 
     if prediction.method == "bounds":
@@ -239,12 +226,9 @@ def _trust(prediction: Prediction, weak: int) -> str:
     if prediction.exact:
         return f"{prediction.method}, exact for the stated model: --explain"
     if prediction.method == "simulation":
-        return f"simulated, 95 % intervals within {_error(prediction.error_estimate)}: --explain"
-    size = "of unknown size"
-    if prediction.error_estimate is not None:
-        worst = max(prediction.points, key=lambda p: p.error_estimate or 0.0)
-        size = f"worth at most {_error(prediction.error_estimate)} (n = {worst.n})"
-    return f"{tx.count(max(1, weak), 'approximation')}, {size}: --explain"
+        return f"simulated, 95 % intervals within {tx.error(prediction.error_estimate)}: --explain"
+    most = worst("", prediction.points)
+    return tx.counted(max(1, weak), tx.worth(most.error, f"n = {most.n}"))
 
 
 def _short_table(prediction: Prediction, shown: Sequence[int]) -> Any:
@@ -263,7 +247,7 @@ def _short_table(prediction: Prediction, shown: Sequence[int]) -> Any:
         row = [str(p.n), f"{tx.si(p.lower_per_s, '/s')} .. {rate}" if bounded else rate]
         if prediction.fit is not None:
             row.append("-" if p.interval_per_s is None else span(p.interval_per_s, "/s"))
-        row += [_error(p.error_estimate)] if judged else []
+        row += [tx.error(p.error_estimate)] if judged else []
         row.append(tx.si(p.ceiling_per_s, "/s"))
         lock = p.locks.get(p.binding)
         share = 0.0 if lock is None or bounded else lock.cycles_share
@@ -308,14 +292,13 @@ def _text(scenario: Scenario, prediction: Prediction, every: bool, colour: bool)
         f"peak ceiling {tx.si(top.throughput_per_s, '/s')}{_within(top.interval_per_s)} set by "
         f"{top.binding}, knee at {tx.count(round(top.knee), 'process')}",
     ]
-    if peak.n < prediction.points[-1].n and prediction.method != "bounds":
-        last = prediction.points[-1]
-        drop = 1 - last.throughput_per_s / peak.throughput_per_s
-        if drop > 0.005:
-            parts.append(
-                f"peak {tx.si(peak.throughput_per_s, '/s')} at {peak.n} processes; at {last.n} it "
-                f"is {drop:.0%} lower"
-            )
+    last = max(prediction.points, key=lambda p: p.n)
+    drop = 1 - last.throughput_per_s / peak.throughput_per_s
+    if drop > NOTICEABLE_DROP and prediction.method != "bounds":
+        parts.append(
+            f"peak {tx.si(peak.throughput_per_s, '/s')} at {tx.count(peak.n, 'process')}; at "
+            f"{last.n} it is {tx.whole(drop)} lower"
+        )
     parts += fit_origin(scenario, prediction.fit)
     parts += ["", *_table(scenario, prediction, every), ""]
     parts += tx.bullets("where the model or the method is weak here:", prediction.warnings)
@@ -346,9 +329,10 @@ def _table(scenario: Scenario, prediction: Prediction, every: bool) -> list[Any]
     if prediction.fit is not None:
         from lockmodel.cli.intervals import prediction as with_intervals
 
+        short = partial(tx.short, most=SHORT)
         rows_of = [prediction.points[i] for i in shown]
         return [
-            *with_intervals(rows_of, prediction.fit, not prediction.exact, _error, _short),
+            *with_intervals(rows_of, prediction.fit, not prediction.exact, tx.error, short),
             *hidden,
         ]
     names = [lock.name for lock in scenario.locks]
@@ -359,17 +343,17 @@ def _table(scenario: Scenario, prediction: Prediction, every: bool) -> list[Any]
     columns += ["error"] if judged else []
     columns += ["iteration >=" if bounded else "iteration"] if roomy else []
     columns += ["ceiling\nat n"] + ([] if steady else ["binding"])
-    columns += [] if bounded else [f"{_short(name)}\nwaits" for name in names]
+    columns += [] if bounded else [f"{tx.short(name, SHORT)}\nwaits" for name in names]
     rows = []
     for i in shown:
         p = prediction.points[i]
         rate = tx.si(p.throughput_per_s, "/s")
         if bounded:
             rate = f"{tx.si(p.lower_per_s, '/s')} .. {rate}"
-        row = [str(p.n), rate] + ([_error(p.error_estimate)] if judged else [])
+        row = [str(p.n), rate] + ([tx.error(p.error_estimate)] if judged else [])
         row += [tx.si(p.iteration_s, "s")] if roomy else []
         row += [tx.si(p.ceiling_per_s, "/s")]
-        row += [] if steady else [p.binding if roomy else _short(p.binding)]
+        row += [] if steady else [p.binding if roomy else tx.short(p.binding, SHORT)]
         row += [] if bounded else [tx.percent(p.locks[name].cycles_share) for name in names]
         rows.append(row)
     fold = () if steady else (len(columns) - 1 - (0 if bounded else len(names)),)

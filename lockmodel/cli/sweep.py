@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -88,12 +86,16 @@ def sweep(
 
             draw(swept, target.stream, target.path.suffix[1:])
     if not as_json:
+        from lockmodel.cli import text as tx
+
         for warning in swept.capped:
             typer.echo(f"note: {warning}", err=True)
         for note in (*moved(scenario), *fit_warning(scenario), *fit_origin(scenario, swept.fit)):
             typer.echo(f"note: {note}", err=True)
         if swept.warnings and method != "bounds":
-            typer.echo(f"note: approximate; `lockmodel predict {model} ...` says where", err=True)
+            most = swept.worst_error
+            size = tx.worth(most.error, f"{most.where}, n = {most.n}")
+            typer.echo(f"note: approximate{size and ', ' + size}; --json says where", err=True)
     if not swept.complete:
         raise NotTrustworthyError(f"interrupted: only {len(swept.rows)} rows are finished")
 
@@ -101,15 +103,11 @@ def sweep(
 def _csv(swept: Sweep) -> str:
     from lockmodel.answers.sweep import ENDS
 
-    buffer = io.StringIO()
     columns = [axis.name for axis in swept.axes]
     ends = ENDS if swept.fit is not None else ()
     columns += ["n", "throughput_per_s", *ends, "ceiling_per_s", "binding"]
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    for row in swept.rows:
-        writer.writerow([_cell(row[column]) for column in columns])
-    return buffer.getvalue()
+    rows = [{key: _cell(value) for key, value in row.items()} for row in swept.rows]
+    return files.csv_text(rows, columns)
 
 
 def _cell(value: object) -> str:

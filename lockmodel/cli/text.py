@@ -74,7 +74,7 @@ def short(name: str, most: int | None = None) -> str:
 
 def binds(station: str) -> str:
     """Return what binds as a clause: "libc.so.6 binds", "the CPUs bind"."""
-    return "the CPUs bind" if station == "cpu" else f"{short(station)} binds"
+    return "the CPUs bind" if station == "cpu" else f"{station} binds"
 
 
 @dataclass(frozen=True)
@@ -161,9 +161,23 @@ def more(hidden: int, noun: str, option: str) -> list[str]:
     return [f"{hidden} more {plural}: {option}"] if hidden > 0 else []
 
 
-def counted(warnings: Sequence[str]) -> list[str]:
-    """Return the line that counts the approximations: "4 approximations: --explain"."""
-    return [f"{count(len(warnings), 'approximation')}: --explain"] if warnings else []
+def error(value: float | None) -> str:
+    """Return a relative error as a table shows it: 0.1234 -> "12 %", "?" where it is not known."""
+    if value is None:
+        return "?"
+    return f"{100 * value:.2g} %" if value < 0.0995 else f"{100 * value:.0f} %"
+
+
+def worth(value: float | None, where: str) -> str:
+    """Return what approximations are worth: "worth at most 12 % (n = 16)"; "" for nothing."""
+    if value is None:
+        return f"of unknown size ({where})"
+    return f"worth at most {error(value)} ({where})" if value > 0 else ""
+
+
+def counted(number: int, size: str = "") -> str:
+    """Return the line that counts approximations: "4 approximations, worth ...: --explain"."""
+    return f"{count(number, 'approximation')}{size and ', ' + size}: --explain"
 
 
 def bullets(head: str, lines: Sequence[str]) -> list[RenderableType]:

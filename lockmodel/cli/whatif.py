@@ -90,26 +90,44 @@ def _brief(scenario: Scenario, answer: WhatIf, colour: bool) -> str:
     from lockmodel.changes.lever import text_of
     from lockmodel.cli import text as tx
     from lockmodel.cli.intervals import gain
-    from lockmodel.solvers.validity import outside
 
+    doubts = _doubts(scenario, answer)
+    weak = [text for text in answer.warnings if f"! {text}" not in doubts]
     last = max(answer.points, key=lambda change: change.n)
     bound = "only indicative, " if answer.method == "bounds" else ""
     parts: list[Any] = [
         f"{text_of(answer.levers)}: {gain(last.gain, last.gain_interval)} at "
         f"{tx.count(last.n, 'process')}, {bound}{tx.si(last.before_per_s, '/s')} -> "
         f"{tx.si(last.after_per_s, '/s')}.",
-        f"Before, {_name(answer.binding_before)} (ceiling at n "
-        f"{tx.si(answer.ceiling_before_per_s, '/s')}); then {_name(answer.binding_after)} "
+        f"Before, {tx.binds(answer.binding_before)} (ceiling at n "
+        f"{tx.si(answer.ceiling_before_per_s, '/s')}); then {tx.binds(answer.binding_after)} "
         f"({tx.si(answer.ceiling_after_per_s, '/s')}).",
         *fit_warning(scenario),
-        *(f"! {text}" for text in outside(scenario, [change.n for change in answer.points])),
+        *doubts,
         *(f"note: {note}" for note in answer.notes),
         "",
         _changes(answer),
         *_alone(answer),
-        *tx.counted(answer.warnings),
+        *([tx.counted(len(weak), _worth(answer))] if weak else []),
     ]
     return tx.render(parts, colour)
+
+
+def _doubts(scenario: Scenario, answer: WhatIf) -> list[str]:
+    from lockmodel.solvers.bounds import ceiling
+
+    top = ceiling(scenario).throughput_per_s
+    return common.doubts(scenario, [change.n for change in answer.points], top)
+
+
+def _worth(answer: WhatIf) -> str:
+    """Return what the approximations are worth on the side where they are worth most."""
+    from lockmodel.cli import text as tx
+
+    if answer.method == "bounds":
+        return ""
+    most = answer.worst_error
+    return tx.worth(most.error, f"{most.where}, n = {most.n}")
 
 
 def _changes(answer: WhatIf) -> Any:
@@ -140,15 +158,11 @@ def _alone(answer: WhatIf) -> list[str]:
     return [f"alone at {answer.points[i].n}: {each}"]
 
 
-def _name(binding: str) -> str:
-    return "the CPUs bind" if binding == "cpu" else f"{binding} binds"
-
-
 def _text(scenario: Scenario, comparison: WhatIf, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
     parts: list[Any] = [f"{scenario.name}: {scenario.title}", *fit_warning(scenario)]
-    parts += [*fit_origin(scenario, comparison.fit), ""]
+    parts += [*_doubts(scenario, comparison), *fit_origin(scenario, comparison.fit), ""]
     single = len(comparison.levers) == 1
     parts += [f"lever: {comparison.levers[0]}"] if single else ["levers, together:"]
     if not single:
@@ -161,7 +175,7 @@ def _text(scenario: Scenario, comparison: WhatIf, colour: bool) -> str:
         f"at n {tx.si(comparison.ceiling_after_per_s, '/s')})"
     )
     parts += tx.bullets("said of a lever:", comparison.notes)
-    parts += common.caveats(comparison.warnings, comparison.method)
+    parts += common.caveats(comparison.warnings, comparison.method, _worth(comparison))
     return tx.render(parts, colour)
 
 

@@ -214,16 +214,18 @@ def _bounds(scenario: Scenario, asked: tuple[int, ...]) -> Answer:
 def _product_form(scenario: Scenario, asked: tuple[int, ...], progress: Progress) -> Answer:
     solved = product_form_points(scenario, asked, progress)
     gaps = approximations(scenario, max(asked))
-    if gaps:
-        from lockmodel.solvers.error_map import estimate
-
-        errors = [estimate(scenario, build(scenario, p.n), p.throughput_per_s) for p in solved]
-    else:
-        errors = [0.0] * len(solved)
-    judged = tuple(
-        replace(p, error_estimate=error) for p, error in zip(solved, errors, strict=True)
-    )
+    judged = judge(scenario, solved, exact=not gaps)
     return Answer("product-form", judged, not gaps, PRODUCT_FORM_ASSUMPTIONS, gaps)
+
+
+def judge(scenario: Scenario, solved: Sequence[Point], exact: bool) -> tuple[Point, ...]:
+    """Return product form's points with their estimated errors, 0 where it is exact."""
+    if exact:
+        return tuple(replace(p, error_estimate=0.0) for p in solved)
+    from lockmodel.solvers.error_map import estimate
+
+    errors = [estimate(scenario, build(scenario, p.n), p.throughput_per_s) for p in solved]
+    return tuple(replace(p, error_estimate=e) for p, e in zip(solved, errors, strict=True))
 
 
 def _markov(

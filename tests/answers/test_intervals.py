@@ -10,6 +10,7 @@ from fits import NORMAL_95, fitted, usual
 from msgspec.structs import replace
 
 from lockmodel.answers import intervals, sweep
+from lockmodel.answers.axis import parse_axis
 from lockmodel.answers.gains import Gains
 from lockmodel.answers.predict import predict
 from lockmodel.answers.ranking import rank
@@ -293,7 +294,7 @@ def test_how_many_draws_follows_from_the_work():
 
 
 def test_sweep_has_the_intervals_of_predict():
-    axis = sweep.parse_axis("shards=1,2")
+    axis = parse_axis("shards=1,2")
     found = sweep.sweep(FITTED, [axis], [16, 128])
     want = {p.n: p.interval_per_s for p in predict(FITTED, [16, 128]).points}
     for row in found.rows[:2]:
