@@ -42,35 +42,35 @@ def named(name: str) -> Candidate:
     return one
 
 
-def factor(found: Design, name: str) -> float:
-    (row,) = [r for r in found.candidates if r.name == name]
+def factor(designed: Design, name: str) -> float:
+    (row,) = [r for r in designed.candidates if r.name == name]
     return row.factor
 
 
 def test_what_separates_held_work_from_hand_off_comes_first_for_a_gain_that_needs_it() -> None:
-    found = ranked()
-    best = [r for r in found.candidates if r.factor < 0.6]
+    designed = ranked()
+    best = [r for r in designed.candidates if r.factor < 0.6]
     assert {"hold times of L at 32", "kernel with batch:L=1"} <= {r.name for r in best}
     assert all(r.separates for r in best)
-    assert factor(found, "throughput at 64") > 0.9
-    assert factor(found, "twice the repeats of all throughputs") > 0.9
-    assert factor(found, "acquires of L per iteration") == pytest.approx(1.0, abs=1e-3)
+    assert factor(designed, "throughput at 64") > 0.9
+    assert factor(designed, "twice the repeats of all throughputs") > 0.9
+    assert factor(designed, "acquires of L per iteration") == pytest.approx(1.0, abs=1e-3)
 
 
 def test_what_a_curve_determines_needs_no_separation() -> None:
     """Throughput itself: repeats and further points help, hold times hardly."""
-    found = ranked("")
-    assert found.predicted == "throughput"
-    assert factor(found, "twice the repeats of all throughputs") < 0.9
-    assert factor(found, "hold times of L at 32") > 0.9
+    designed = ranked("")
+    assert designed.predicted == "throughput"
+    assert factor(designed, "twice the repeats of all throughputs") < 0.9
+    assert factor(designed, "hold times of L at 32") > 0.9
 
 
 def test_no_measurement_widens_an_interval() -> None:
     for lever in (BATCH, "shorten_hold:L=0.5", ""):
-        found = ranked(lever)
-        assert len(found.candidates) >= 10
-        assert all(r.factor <= 1.0 + 1e-9 for r in found.candidates)
-        factors = [r.factor for r in found.candidates]
+        designed = ranked(lever)
+        assert len(designed.candidates) >= 10
+        assert all(r.factor <= 1.0 + 1e-9 for r in designed.candidates)
+        factors = [r.factor for r in designed.candidates]
         assert factors == pytest.approx(sorted(factors), abs=2e-3)
 
 
@@ -99,43 +99,43 @@ def test_kernels_that_are_the_same_are_listed_once() -> None:
 
 
 def test_a_hold_time_removes_the_split() -> None:
-    found = curve()
-    assert len(found.splits) == 1
-    then = measured(found, 0, named("hold times of L at 32"))
+    estimate = curve()
+    assert len(estimate.splits) == 1
+    then = measured(estimate, 0, named("hold times of L at 32"))
     assert then.splits == ()
-    assert then.covariance[2, 2] < 0.2 * found.covariance[2, 2]
-    still = measured(found, 0, named("throughput at 64"))
+    assert then.covariance[2, 2] < 0.2 * estimate.covariance[2, 2]
+    still = measured(estimate, 0, named("throughput at 64"))
     assert len(still.splits) == 1
-    assert still.covariance[2, 2] > 0.9 * found.covariance[2, 2]
+    assert still.covariance[2, 2] > 0.9 * estimate.covariance[2, 2]
 
 
 def test_the_candidate_reads_what_the_model_says() -> None:
-    found = curve()
+    estimate = curve()
     for name in ("throughput at 64", "hold times of L at 32", "kernel with exclude:L"):
-        then = measured(found, 0, named(name))
-        assert then.minimum.residuals[len(found.rows)] == pytest.approx(0.0, abs=1e-6)
-        assert then.theta is found.theta
+        then = measured(estimate, 0, named(name))
+        assert then.minimum.residuals[len(estimate.rows)] == pytest.approx(0.0, abs=1e-6)
+        assert then.theta is estimate.theta
 
 
 def test_another_run_at_a_measured_population_is_worth_less_than_its_noise_says() -> None:
     """The misfit there stays: two runs halve the noise between runs, not all of the variance."""
     row = named("throughput at 32 again").rows[0]
-    found = curve()
-    whole = found.noise.unstated**2
+    estimate = curve()
+    whole = estimate.noise.unstated**2
     together = 1.0 / (1.0 / whole + 1.0 / (row.sd**2 + whole))
     assert together == pytest.approx(
-        found.model_error() ** 2 + found.run_noise() ** 2 / 2, rel=1e-9
+        estimate.model_error() ** 2 + estimate.run_noise() ** 2 / 2, rel=1e-9
     )
     assert together > 0.7 * whole
 
 
 def test_the_interval_now_is_first_order_in_the_covariance() -> None:
-    found = ranked()
-    low, high = (np.log1p(x) for x in (found.low, found.high))
-    assert np.log1p(found.value) == pytest.approx(0.5 * (low + high))
-    assert found.low < found.value < found.high
-    assert found.candidates[0].low > found.low
-    assert found.candidates[0].high < found.high
+    designed = ranked()
+    low, high = (np.log1p(x) for x in (designed.low, designed.high))
+    assert np.log1p(designed.value) == pytest.approx(0.5 * (low + high))
+    assert designed.low < designed.value < designed.high
+    assert designed.candidates[0].low > designed.low
+    assert designed.candidates[0].high < designed.high
 
 
 def test_the_default_prediction_is_the_best_practical_lever() -> None:
@@ -152,22 +152,22 @@ def test_data_up_to_a_factor_are_extended_by_data_up_to_that_factor() -> None:
     relative = replace(
         data, observations=tuple(replace(o, unit="relative") for o in data.observations)
     )
-    found = fit(plan([relative], ("hold",)), Settings(starts=1))
-    made = design(found, parse("shorten_hold:L=0.5"), 32)
+    estimate = fit(plan([relative], ("hold",)), Settings(starts=1))
+    made = design(estimate, parse("shorten_hold:L=0.5"), 32)
     assert all(r.factor <= 1.0 + 1e-9 for r in made.candidates)
-    one = next(c for c in candidates(found, 0, 32) if c.name == "throughput at 64")
+    one = next(c for c in candidates(estimate, 0, 32) if c.name == "throughput at 64")
     assert one.rows[0].observation.unit == "relative"
 
 
 def test_json_of_the_command(cli: Callable[..., Any]) -> None:
     ran = cli(*EXAMPLE, "--predict", "batch:all/exec.map_unlink=1", "-n", "64", "--json")
     assert ran.returncode == 0, ran.stderr
-    found = json.loads(ran.stdout)
-    assert found["schema"] == "lockmodel.design/1"
-    assert (found["predicted"], found["n"]) == ("batch:all/exec.map_unlink=1", 64)
-    assert 0.0 < found["value"] < 0.2
-    assert found["candidates"][0]["separates"] is True
-    assert found["candidates"][0]["factor"] < 0.3
+    data = json.loads(ran.stdout)
+    assert data["schema"] == "lockmodel.design/1"
+    assert (data["predicted"], data["n"]) == ("batch:all/exec.map_unlink=1", 64)
+    assert 0.0 < data["value"] < 0.2
+    assert data["candidates"][0]["separates"] is True
+    assert data["candidates"][0]["factor"] < 0.3
 
 
 def test_text_of_the_command_fits_80_columns_and_says_what_to_run(cli: Callable[..., Any]) -> None:

@@ -70,13 +70,13 @@ def width(ends):
 
 def test_think_alone_has_the_interval_of_think():
     """X(1) = 1 / Z, so ln X has the deviation of ln Z."""
-    found = predict(fitted(THINKER, {"think": 0.1}), [1, 64])
+    answer = predict(fitted(THINKER, {"think": 0.1}), [1, 64])
     factor = math.exp(NORMAL_95 * 0.1)
-    for point in found.points:
+    for point in answer.points:
         x = point.n / 1e-4
         assert point.throughput_per_s == pytest.approx(x, rel=1e-12)
         assert point.interval_per_s == pytest.approx((x / factor, x * factor), rel=3e-3)
-    assert found.ceiling.interval_per_s == pytest.approx((64e4 / factor, 64e4 * factor), rel=3e-3)
+    assert answer.ceiling.interval_per_s == pytest.approx((64e4 / factor, 64e4 * factor), rel=3e-3)
 
 
 @pytest.mark.parametrize(("degrees", "quantile"), [(0.0, NORMAL_95), (3.0, T3_95)])
@@ -151,11 +151,11 @@ def test_rates_are_those_of_the_solver():
 
 
 def test_a_ceiling_has_the_interval_of_its_draws():
-    found = predict(FITTED, [16])
+    answer = predict(FITTED, [16])
     values = [ceiling(one).throughput_per_s for one in drawn(FITTED).scenarios]
-    assert found.ceiling.interval_per_s == pytest.approx(interval(np.array(values), 0.9), rel=1e-9)
-    low, high = found.ceiling.interval_per_s
-    assert low < found.ceiling.throughput_per_s < high
+    assert answer.ceiling.interval_per_s == pytest.approx(interval(np.array(values), 0.9), rel=1e-9)
+    low, high = answer.ceiling.interval_per_s
+    assert low < answer.ceiling.throughput_per_s < high
 
 
 def test_other_methods_get_product_forms_interval_in_proportion():
@@ -169,22 +169,22 @@ def test_other_methods_get_product_forms_interval_in_proportion():
 
 
 def test_bounds_and_scenarios_without_a_fit_have_no_intervals():
-    for found in (predict(FITTED, [4], "bounds"), predict(SHIPPED, [4])):
-        assert found.fit is None
-        assert found.points[0].interval_per_s is None
-        assert found.ceiling.interval_per_s is None
-        assert "interval_per_s" not in found.to_json()["points"][0]
-        assert "fit" not in found.to_json()
+    for answer in (predict(FITTED, [4], "bounds"), predict(SHIPPED, [4])):
+        assert answer.fit is None
+        assert answer.points[0].interval_per_s is None
+        assert answer.ceiling.interval_per_s is None
+        assert "interval_per_s" not in answer.to_json()["points"][0]
+        assert "fit" not in answer.to_json()
     assert compare(FITTED, [parse("less_think=0.5")], [4], "bounds").fit is None
 
 
 def test_what_a_prediction_rests_on_is_said():
-    found = predict(FITTED, [1, 64])
-    assert found.fit == Basis(
+    answer = predict(FITTED, [1, 64])
+    assert answer.fit == Basis(
         level=0.9, parameters=4, observations=8, draws=256, flags=(), undetermined=("all.handoff",)
     )
-    assert found.warnings[0] == "not determined by the data: all.handoff (prior only)"
-    assert [p.throughput_per_s for p in found.points] == [
+    assert answer.warnings[0] == "not determined by the data: all.handoff (prior only)"
+    assert [p.throughput_per_s for p in answer.points] == [
         p.throughput_per_s for p in predict(SHIPPED, [1, 64]).points
     ]
 
@@ -225,8 +225,8 @@ def test_a_gain_is_surer_than_before_and_after():
 def test_a_gain_that_the_parameters_do_not_touch_is_certain():
     """Think alone, halved: +100 % whatever it is. Noise is no part of it."""
     scenario = fitted(THINKER, {"think": 0.3}, noise=0.5, model_error=0.5)
-    found = compare(scenario, [parse("less_think=0.5")], [1, 64])
-    for change in found.points:
+    compared = compare(scenario, [parse("less_think=0.5")], [1, 64])
+    for change in compared.points:
         assert change.gain_interval == pytest.approx((1.0, 1.0), rel=1e-9)
 
 
@@ -242,9 +242,9 @@ def test_the_interval_of_a_gain_by_hand():
 
 def test_levers_alone_have_intervals_of_their_own():
     texts = ["shorten_hold:libc.so.6=0.5", "cheaper_handoff:libc.so.6=none"]
-    found = compare(FITTED, [parse(text) for text in texts], [16, 128])
-    assert [len(own.gain_intervals) for own in found.alone] == [2, 2]
-    for own, text in zip(found.alone, texts, strict=True):
+    compared = compare(FITTED, [parse(text) for text in texts], [16, 128])
+    assert [len(own.gain_intervals) for own in compared.alone] == [2, 2]
+    for own, text in zip(compared.alone, texts, strict=True):
         (single,) = compare(FITTED, [parse(text)], [128]).points
         assert own.gains[1] == pytest.approx(single.gain, rel=1e-12)
         assert own.gain_intervals[1] == pytest.approx(single.gain_interval, rel=1e-9)
@@ -260,14 +260,14 @@ def test_a_draw_that_is_batched_already_gains_nothing():
 
 
 def test_ranking_has_intervals_and_keeps_its_order():
-    found, bare = rank(FITTED, 64), rank(SHIPPED, 64)
-    assert [row.lever.text for row in found.levers] == [row.lever.text for row in bare.levers]
-    for row in found.levers:
+    ranking, bare = rank(FITTED, 64), rank(SHIPPED, 64)
+    assert [row.lever.text for row in ranking.levers] == [row.lever.text for row in bare.levers]
+    for row in ranking.levers:
         low, high = row.gain_interval
         assert low <= row.gain + 1e-9
         assert high >= row.gain - 1e-9
-    by_name = {row.lever.text: row.gain_interval for row in found.levers}
-    for shards in found.shards:
+    by_name = {row.lever.text: row.gain_interval for row in ranking.levers}
+    for shards in ranking.shards:
         for row in shards.tried:
             assert row.gain_interval == by_name.get(row.lever.text)
     assert bare.levers[0].gain_interval is None
@@ -295,12 +295,12 @@ def test_how_many_draws_follows_from_the_work():
 
 def test_sweep_has_the_intervals_of_predict():
     axis = parse_axis("shards=1,2")
-    found = sweep.sweep(FITTED, [axis], [16, 128])
+    swept = sweep.sweep(FITTED, [axis], [16, 128])
     want = {p.n: p.interval_per_s for p in predict(FITTED, [16, 128]).points}
-    for row in found.rows[:2]:
+    for row in swept.rows[:2]:
         assert tuple(row[key] for key in sweep.ENDS) == pytest.approx(want[row["n"]], rel=1e-9)
-    assert found.rows[3][sweep.ENDS[0]] < found.rows[3]["throughput_per_s"]
-    assert "fit" in found.to_json()
+    assert swept.rows[3][sweep.ENDS[0]] < swept.rows[3]["throughput_per_s"]
+    assert "fit" in swept.to_json()
     bare = sweep.sweep(SHIPPED, [axis], [16])
     assert "fit" not in bare.to_json()
     assert sweep.ENDS[0] not in bare.rows[0]

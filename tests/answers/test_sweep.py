@@ -89,29 +89,29 @@ def test_an_axis_needs_a_lock_where_the_cpu_binds():
     alone = levers.exclude(find_scenario("doexec-20"), LIBC)
     with pytest.raises(ArgumentError, match="the CPU binds, not a lock; name one: LOCK:shards"):
         sweep(alone, axes("shards=1,2"), [20])
-    found = sweep(alone, axes("ld-linux-x86-64.so.2:shards=1", "think=1"), [20])
-    assert found.rows[0]["throughput_per_s"] == rate(alone, 20)
+    swept = sweep(alone, axes("ld-linux-x86-64.so.2:shards=1", "think=1"), [20])
+    assert swept.rows[0]["throughput_per_s"] == rate(alone, 20)
 
 
 def test_rows_are_the_product_of_axes_and_populations():
-    found = sweep(SCENARIO, axes("acquires=1,15,30", "shards=1,4", "hold=0,1"), [8, 128])
-    assert found.complete
-    assert found.lock == LIBC
-    assert [(r["acquires"], r["shards"], r["hold"], r["n"]) for r in found.rows] == list(
+    swept = sweep(SCENARIO, axes("acquires=1,15,30", "shards=1,4", "hold=0,1"), [8, 128])
+    assert swept.complete
+    assert swept.lock == LIBC
+    assert [(r["acquires"], r["shards"], r["hold"], r["n"]) for r in swept.rows] == list(
         itertools.product((1, 15, 30), (1, 4), (0, 1), (8, 128))
     )
 
 
 @pytest.mark.parametrize("method", ["auto", "bounds"])
 def test_values_are_those_of_the_changed_scenario(method):
-    found = sweep(
+    swept = sweep(
         SCENARIO,
         axes("acquires=3,30", "hold=0,0.5", "shards=1,4", "think=1,0.25"),
         [16, 128],
         method,
     )
-    assert found.method == ("bounds" if method == "bounds" else "product-form")
-    for row in found.rows:
+    assert swept.method == ("bounds" if method == "bounds" else "product-form")
+    for row in swept.rows:
         moved = levers.set_acquires(SCENARIO, LIBC, row["acquires"])
         moved = levers.shorten_hold(moved, LIBC, row["hold"])
         moved = levers.shard(moved, LIBC, row["shards"])
@@ -123,17 +123,17 @@ def test_values_are_those_of_the_changed_scenario(method):
 
 
 def test_standing_still_is_the_base_prediction():
-    found = sweep(SCENARIO, axes("hold=1", "acquires=15", "shards=1", "think=1"), [1, 16, 128])
-    assert [row["throughput_per_s"] for row in found.rows] == pytest.approx(
+    swept = sweep(SCENARIO, axes("hold=1", "acquires=15", "shards=1", "think=1"), [1, 16, 128])
+    assert [row["throughput_per_s"] for row in swept.rows] == pytest.approx(
         [rate(SCENARIO, n) for n in (1, 16, 128)], rel=1e-13
     )
 
 
 def test_the_lock_meant_is_the_one_that_binds_at_the_start():
     without = levers.exclude(SCENARIO, LIBC)
-    found = sweep(without, axes("shards=1,2", "executable:hold=0,1"), [128])
-    assert found.lock == "ld-linux-x86-64.so.2"
-    assert found.rows[3]["throughput_per_s"] == pytest.approx(
+    swept = sweep(without, axes("shards=1,2", "executable:hold=0,1"), [128])
+    assert swept.lock == "ld-linux-x86-64.so.2"
+    assert swept.rows[3]["throughput_per_s"] == pytest.approx(
         rate(levers.shard(without, "ld-linux-x86-64.so.2", 2), 128), rel=1e-12
     )
 
@@ -143,10 +143,10 @@ def test_throughput_falls_with_acquires_and_hold_and_rises_with_shards():
         return [row["throughput_per_s"] for row in sweep(SCENARIO, axes(text), [128]).rows]
 
     for text in ("acquires=1..30", "hold=0..1:11"):
-        found = rates(text)
+        across = rates(text)
         # Not strictly: waiters that no longer queue here pay more for hand-offs elsewhere.
-        assert all(after <= before * 1.001 for before, after in itertools.pairwise(found))
-        assert found[0] > 1.2 * found[-1]
+        assert all(after <= before * 1.001 for before, after in itertools.pairwise(across))
+        assert across[0] > 1.2 * across[-1]
     one, two, four = rates("shards=1,2,4")
     assert one < two < four
 
@@ -161,8 +161,8 @@ def test_shards_that_cannot_differ_are_refused_or_said():
 
 
 def test_a_sweep_says_where_the_method_is_approximate():
-    found = sweep(SCENARIO, axes("shards=1,2"), [128]).to_json()
-    assert any("holds differ by site" in text for text in found["warnings"])
+    data = sweep(SCENARIO, axes("shards=1,2"), [128]).to_json()
+    assert any("holds differ by site" in text for text in data["warnings"])
 
 
 def test_an_interrupt_keeps_the_finished_rows():
@@ -172,10 +172,10 @@ def test_an_interrupt_keeps_the_finished_rows():
         raise KeyboardInterrupt
 
     grid = axes("acquires=1..5", "shards=1,2")
-    found = sweep(SCENARIO, grid, [8, 128], progress=stop_after_3)
-    assert not found.complete
-    assert found.rows == sweep(SCENARIO, grid, [8, 128]).rows[:6]
-    assert found.to_json()["complete"] is False
+    swept = sweep(SCENARIO, grid, [8, 128], progress=stop_after_3)
+    assert not swept.complete
+    assert swept.rows == sweep(SCENARIO, grid, [8, 128]).rows[:6]
+    assert swept.to_json()["complete"] is False
 
 
 def test_csv_and_json_say_the_same(command):

@@ -241,9 +241,9 @@ def test_a_candidate_that_empties_the_iteration_is_left_out() -> None:
 @REPEATABLE
 @given(scenarios())
 def test_every_candidate_applies_and_changes_something(s: Scenario) -> None:
-    found: list[Any] = [(lever.text, lever.apply(s)) for lever in candidates(s)]
-    assert [text for text, after in found if after == s] == []
-    assert len({text for text, _ in found}) == len(found)
+    tried: list[Any] = [(lever.text, lever.apply(s)) for lever in candidates(s)]
+    assert [text for text, after in tried if after == s] == []
+    assert len({text for text, _ in tried}) == len(tried)
 
 
 @pytest.mark.parametrize(

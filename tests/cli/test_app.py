@@ -302,7 +302,7 @@ def test_a_measured_rate_above_the_ceiling_contradicts_the_model(command, tmp_pa
     high = re.sub(r"(throughput_per_s = )[0-9.]+", r"\g<1>90000.0", text)
     assert high != text
     (tmp_path / "high.toml").write_text(high)
-    for name in ("predict", "ceiling"):
+    for name in ("predict", "ceiling", "levers"):
         out = " ".join(command(name, "./high.toml", "-n", "64").stdout.split())
         assert "! 90,000 per s were measured here, above the peak ceiling of 53," in out
         assert "the data contradict the model" in out
