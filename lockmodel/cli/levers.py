@@ -159,8 +159,8 @@ def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) 
     left = tx.more(hidden, "change", "--all")
     if idle:
         left.append(f"{tx.count(idle, 'change')} {'gains' if idle == 1 else 'gain'} nothing here")
-    if weak and ranking.method != "bounds":
-        left.append(tx.counted(len(weak), _worth(ranking)))
+    if ranking.method != "bounds":
+        left += tx.counted(weak, _worth(ranking))
     if ranking.method == "bounds":
         left.append("both sides are upper bounds, so gains are only indicative")
     return tx.render([*parts, "; ".join(left)] if left else parts, colour)

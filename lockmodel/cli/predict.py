@@ -179,7 +179,7 @@ def _brief(scenario: Scenario, prediction: Prediction, every: bool, colour: bool
         "",
         _short_table(prediction, shown),
         *tx.more(len(prediction.points) - len(shown), "population", "--all"),
-        _trust(prediction, len(prediction.warnings) - len(doubts)),
+        *_trust(prediction, [text for text in prediction.warnings if f"! {text}" not in doubts]),
     ]
     return tx.render(parts, colour)
 
@@ -216,19 +216,21 @@ def _headline(scenario: Scenario, prediction: Prediction) -> list[str]:
     return [f"{reached}.", f"{binds}."]
 
 
-def _trust(prediction: Prediction, weak: int) -> str:
+def _trust(prediction: Prediction, weak: Sequence[str]) -> list[str]:
     """Return the line that says what the numbers are worth, and how to see why."""
     from lockmodel.answers.sides import worst
     from lockmodel.cli import text as tx
 
     if prediction.method == "bounds":
-        return "bounds of the stated model: --explain"
+        return ["bounds of the stated model: --explain"]
     if prediction.exact:
-        return f"{prediction.method}, exact for the stated model: --explain"
+        return [f"{prediction.method}, exact for the stated model: --explain"]
     if prediction.method == "simulation":
-        return f"simulated, 95 % intervals within {tx.error(prediction.error_estimate)}: --explain"
+        return [
+            f"simulated, 95 % intervals within {tx.error(prediction.error_estimate)}: --explain"
+        ]
     most = worst("", prediction.points)
-    return tx.counted(max(1, weak), tx.worth(most.error, f"n = {most.n}"))
+    return tx.counted(weak or ("product form",), tx.worth(most.error, f"n = {most.n}"))
 
 
 def _short_table(prediction: Prediction, shown: Sequence[int]) -> Any:

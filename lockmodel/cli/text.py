@@ -175,9 +175,10 @@ def worth(value: float | None, where: str) -> str:
     return f"worth at most {error(value)} ({where})" if value > 0 else ""
 
 
-def counted(number: int, size: str = "") -> str:
-    """Return the line that counts approximations: "4 approximations, worth ...: --explain"."""
-    return f"{count(number, 'approximation')}{size and ', ' + size}: --explain"
+def counted(warnings: Sequence[str], size: str = "") -> list[str]:
+    """Return the line that counts the approximations: "4 approximations, worth ...: --explain"."""
+    number = count(len(warnings), "approximation")
+    return [f"{number}{size and ', ' + size}: --explain"] if warnings else []
 
 
 def bullets(head: str, lines: Sequence[str]) -> list[RenderableType]:

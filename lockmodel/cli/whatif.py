@@ -108,7 +108,7 @@ def _brief(scenario: Scenario, answer: WhatIf, colour: bool) -> str:
         "",
         _changes(answer),
         *_alone(answer),
-        *([tx.counted(len(weak), _worth(answer))] if weak else []),
+        *tx.counted(weak, _worth(answer)),
     ]
     return tx.render(parts, colour)
 
