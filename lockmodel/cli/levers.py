@@ -129,7 +129,6 @@ def _rows(ranking: Ranking) -> list[dict[str, Any]]:
 def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) -> str:
     """Return what a patch can do, what bounds it, and how shards are best chosen."""
     from lockmodel.cli import text as tx
-    from lockmodel.solvers.validity import moved
 
     useful = sorted(
         (row for row in ranking.levers if row.gain >= NOTHING),
