@@ -74,8 +74,8 @@ def accuracy(
             moved = transfer(chosen)
             write(Report(moved.to_json, lambda colour: _transfer_text(moved, every, colour)))
         else:
-            found = run(chosen, progress=common.progress)
-            write(Report(found.to_json, lambda colour: _text(found, every, colour)))
+            scores = run(chosen, progress=common.progress)
+            write(Report(scores.to_json, lambda colour: _text(scores, every, colour)))
 
 
 def _folder(name: str) -> Path:
@@ -91,12 +91,12 @@ def _short(name: str) -> str:
     return name if len(name) <= NAME_WIDTH else name[: NAME_WIDTH - 3] + "..."
 
 
-def _text(found: Accuracy, every: bool, colour: bool) -> str:
+def _text(scores: Accuracy, every: bool, colour: bool) -> str:
     from lockmodel.cli.text import bullets, count, more, render, table
     from lockmodel.evaluate.accuracy import METHODS
 
-    worst = sorted(found.files, key=lambda file: -file.median(METHODS[0]))
-    shown = found.files if every else worst[:FEW_FILES]
+    worst = sorted(scores.files, key=lambda file: -file.median(METHODS[0]))
+    shown = scores.files if every else worst[:FEW_FILES]
     columns = ["file", "curves", *METHODS, "in band"]
     rows = [
         [
@@ -107,45 +107,45 @@ def _text(found: Accuracy, every: bool, colour: bool) -> str:
         ]
         for file in shown
     ]
-    rows.append(["MEDIAN", str(found.curves), *(f"{found.median(m):.3f}" for m in METHODS)])
-    rows[-1].append(f"{100 * found.coverage:.0f} %")
-    rows.append(["MEAN", "", *(f"{found.mean(m):.3f}" for m in METHODS), ""])
-    own, last, usl = (found.median(name) for name in (METHODS[0], "last", "usl"))
+    rows.append(["MEDIAN", str(scores.curves), *(f"{scores.median(m):.3f}" for m in METHODS)])
+    rows[-1].append(f"{100 * scores.coverage:.0f} %")
+    rows.append(["MEAN", "", *(f"{scores.mean(m):.3f}" for m in METHODS), ""])
+    own, last, usl = (scores.median(name) for name in (METHODS[0], "last", "usl"))
     said = (
-        f"{count(found.curves, 'curve')} predicted beyond the first half: median error {own:.3f}, "
+        f"{count(scores.curves, 'curve')} predicted beyond the first half: median error {own:.3f}, "
         f"of the last value {last:.3f}, of the universal scalability law {usl:.3f}; "
-        f"{100 * found.coverage:.0f} % of the points lie in the 90 % band."
+        f"{100 * scores.coverage:.0f} % of the points lie in the 90 % band."
     )
-    reasons = _reasons(found.skipped)
+    reasons = _reasons(scores.skipped)
     skipped = bullets("not scored:", reasons) if every else [f"{len(reasons)} not scored: --all"]
     return render(
         [
             said,
             "",
             table(columns, rows, left=[0]),
-            *more(len(found.files) - len(shown), "file", "--all"),
+            *more(len(scores.files) - len(shown), "file", "--all"),
             *(skipped if reasons else []),
         ],
         colour,
     )
 
 
-def _transfer_text(found: Transfer, every: bool, colour: bool) -> str:
+def _transfer_text(moved: Transfer, every: bool, colour: bool) -> str:
     from lockmodel.cli.text import bullets, count, more, render, table
 
-    errors = sorted(found.variants.items(), key=lambda pair: -pair[1])
+    errors = sorted(moved.variants.items(), key=lambda pair: -pair[1])
     shown = errors if every else errors[:FEW_FILES]
-    means = [(name.upper(), error) for name, error in found.overall.items()]
+    means = [(name.upper(), error) for name, error in moved.overall.items()]
     rows = [[_short(name), f"{error:.3f}"] for name, error in [*shown, *means]]
     pairs = [
         [_short(p.variant), str(p.source), str(p.target), p.family, f"{p.error:.3f}"]
-        for p in found.pairs
+        for p in moved.pairs
     ]
     said = (
         f"{count(len(errors), 'variant')} predicted at other hold and think times than fitted at: "
-        f"median error {found.overall['median']:.3f}, mean |ln(predicted / measured)|."
+        f"median error {moved.overall['median']:.3f}, mean |ln(predicted / measured)|."
     )
-    reasons = _reasons(found.skipped)
+    reasons = _reasons(moved.skipped)
     columns = ["variant", "fitted", "predicted", "hand-off", "error"]
     details = [table(columns, pairs, left=[0, 1, 2, 3])] if every else []
     skipped = bullets("\nnot used:", reasons) if every else [f"{len(reasons)} not used: --all"]

@@ -144,15 +144,15 @@ def acquires(
         files.output(output, as_json, force) as write,
         files.optional_file(toml, force) as target,
     ):
-        found = count(system, binary, version, loop, launcher)
+        counts = count(system, binary, version, loop, launcher)
         if target is not None:
-            target.stream.write(dumps(scenario(found, place)).encode("utf-8"))
+            target.stream.write(dumps(scenario(counts, place)).encode("utf-8"))
 
         def text(colour: bool) -> str:
             others = [count(system, binary, each, loop, launcher) for each in TRACED]
-            return _text(found, others, explain, every, colour)
+            return _text(counts, others, explain, every, colour)
 
-        write(Report(found.to_json, text))
+        write(Report(counts.to_json, text))
 
 
 def resolver(sysroot: str | None, library_path: str | None) -> Any:
@@ -181,13 +181,13 @@ def _machine(text: str | None) -> Machine:
     return local() if text is None else parse(text)
 
 
-def _text(found: Counts, others: list[Counts], explain: bool, every: bool, colour: bool) -> str:
+def _text(counts: Counts, others: list[Counts], explain: bool, every: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
     from lockmodel.cli.acquires_text import groups, site_tables
     from lockmodel.measure.acquires.scenario import demand
 
-    demands = {file.name: demand(file, found) for file in found.files}
-    ranked = sorted(found.files, key=lambda file: -demands[file.name][1])
+    demands = {file.name: demand(file, counts) for file in counts.files}
+    ranked = sorted(counts.files, key=lambda file: -demands[file.name][1])
     shown = ranked if explain or every else ranked[:FEW_FILES]
     like = groups(shown)
     letters = {file.name: letter for letter, group in like.items() for file in group}
@@ -203,14 +203,14 @@ def _text(found: Counts, others: list[Counts], explain: bool, every: bool, colou
         ]
         for file in shown
     ]
-    total = [str(sum(getattr(f, key) for f in found.files)) for key in ("acquires", "operations")]
+    total = [str(sum(getattr(f, key) for f in counts.files)) for key in ("acquires", "operations")]
     rows.append(["all files", "", "", *total, "", ""])
     first = ranked[0]
     parts: list[Any] = [
         f"{first.name}: {first.acquires} acquires and {first.operations} operations per iteration, "
         f"most demand.",
-        f"{found.program} on Linux {found.kernel.version}, {found.loop} loop"
-        + (f", started by {found.launcher}" if found.loop != "execl" else ""),
+        f"{counts.program} on Linux {counts.kernel.version}, {counts.loop} loop"
+        + (f", started by {counts.launcher}" if counts.loop != "execl" else ""),
         "",
         tx.table(
             ["file", "like", "maps", "acquires", "ops", "held", "demand"],
@@ -224,9 +224,9 @@ def _text(found: Counts, others: list[Counts], explain: bool, every: bool, colou
     ]
     parts += [*_kernels(first, others)]
     if not explain:
-        hidden = tx.count(len(found.notes), "assumption")
+        hidden = tx.count(len(counts.notes), "assumption")
         return tx.render([*parts, f"{hidden}: --explain"], colour)
-    parts += ["", *tx.bullets("assumed:", found.notes)]
+    parts += ["", *tx.bullets("assumed:", counts.notes)]
     return tx.render(parts, colour)
 
 
@@ -234,8 +234,8 @@ def _kernels(file: FileCount, others: list[Counts]) -> list[str]:
     """Return how the counts of a file change with the kernel."""
     from lockmodel.measure.acquires.count import for_kernel
 
-    found = for_kernel(others, file.name)
-    counts = ", ".join(f"{taken} on {version}" for version, taken, _ in found)
-    same = len({operations for _, _, operations in found}) == 1
-    rest = f"; {found[0][2]} operations on each" if same and found else ""
-    return [f"its acquires: {counts}{rest}"] if found else []
+    by_kernel = for_kernel(others, file.name)
+    counts = ", ".join(f"{taken} on {version}" for version, taken, _ in by_kernel)
+    same = len({operations for _, _, operations in by_kernel}) == 1
+    rest = f"; {by_kernel[0][2]} operations on each" if same and by_kernel else ""
+    return [f"its acquires: {counts}{rest}"] if by_kernel else []

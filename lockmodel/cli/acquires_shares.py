@@ -56,32 +56,32 @@ def from_shares(
     with files.output(output, as_json, force) as write:
         form, profiles = read_file(inputs.data(path))
         chosen = choose(profiles, profile)
-        found = [search(one) for one in common.progress(chosen, len(chosen), "profiles")]
+        shares = [search(one) for one in common.progress(chosen, len(chosen), "profiles")]
         data = {
             "schema": SCHEMA,
             "file": path,
             "format": form,
-            "profiles": [one.to_json() for one in found],
+            "profiles": [one.to_json() for one in shares],
         }
         text = _text if explain else _brief
-        write(Report(lambda: data, lambda colour: text(path, form, found, colour)))
-    doubtful = [one for one in found if one.doubts()]
-    if len(found) == 1 or len(doubtful) == 1:
+        write(Report(lambda: data, lambda colour: text(path, form, shares, colour)))
+    doubtful = [one for one in shares if one.doubts()]
+    if len(shares) == 1 or len(doubtful) == 1:
         for one in doubtful:
             one.trusted()
     if doubtful:
         names = ", ".join(one.profile.name for one in doubtful[:5])
         raise NotTrustworthyError(
-            f"{len(doubtful)} of {len(found)} profiles do not support integers: {names}; see above"
+            f"{len(doubtful)} of {len(shares)} profiles do not support integers: {names}; see above"
         )
 
 
-def _brief(path: str, form: str, found: Sequence[Shares], colour: bool) -> str:
+def _brief(path: str, form: str, shares: Sequence[Shares], colour: bool) -> str:
     """Return a row per profile: the acquires in all and by site, and how sure they are."""
     from lockmodel.cli import text as tx
 
     rows = []
-    for one in found:
+    for one in shares:
         known = one.by_model_site
         sites = ", ".join(f"{name} {known[name]}" for name in sorted(known)) if known else "-"
         doubted = bool(one.doubts())
@@ -93,9 +93,9 @@ def _brief(path: str, form: str, found: Sequence[Shares], colour: bool) -> str:
                 "NOT TRUSTWORTHY: the shares do not support integers" if doubted else sites,
             ]
         )
-    sure = sum(not one.doubts() for one in found)
+    sure = sum(not one.doubts() for one in shares)
     parts: list[Any] = [
-        f"{sure} of {tx.count(len(found), 'profile')} in {path} ({form}) "
+        f"{sure} of {tx.count(len(shares), 'profile')} in {path} ({form}) "
         f"{'supports' if sure == 1 else 'support'} whole numbers of acquires per iteration.",
         "",
         tx.table(["profile", "acquires", "odds", "by site"], rows, left=(0, 3), fold=(0, 3)),
@@ -104,22 +104,22 @@ def _brief(path: str, form: str, found: Sequence[Shares], colour: bool) -> str:
     return tx.render(parts, colour)
 
 
-def _text(path: str, form: str, found: Sequence[Shares], colour: bool) -> str:
+def _text(path: str, form: str, shares: Sequence[Shares], colour: bool) -> str:
     from lockmodel.cli import text as tx
     from lockmodel.measure.shares.integers import ASSUMPTIONS
 
-    parts: list[Any] = [f"{path}: {form}, {tx.count(len(found), 'profile')}", ""]
-    for one in found:
+    parts: list[Any] = [f"{path}: {form}, {tx.count(len(shares), 'profile')}", ""]
+    for one in shares:
         parts += _one(one)
     parts += tx.bullets("assumed:", ASSUMPTIONS)
     return tx.render(parts, colour)
 
 
-def _one(found: Shares) -> list[Any]:
+def _one(shares: Shares) -> list[Any]:
     from lockmodel.cli import text as tx
 
-    doubts = found.doubts()
-    profile = found.profile
+    doubts = shares.doubts()
+    profile = shares.profile
     parts: list[Any] = [profile.name]
     parts += [f"  {key}: {profile.facts[key]}" for key in SHOWN_FACTS if key in profile.facts]
     if doubts:
@@ -127,22 +127,22 @@ def _one(found: Shares) -> list[Any]:
         parts += tx.bullets("because:", doubts)
     total = float(profile.values.sum())
     rows = []
-    rest = zip(profile.sites, found.best.acquires, found.ratios, found.off, strict=True)
+    rest = zip(profile.sites, shares.best.acquires, shares.ratios, shares.off, strict=True)
     for site, count, ratio, off in rest:
         share = tx.percent(site.value / total)
         rows.append([_short(site.name), share, str(count), f"{ratio:.2f}", f"{100 * off:+.1f} %"])
-    rows.append(["total", "100.0 %", str(found.best.total), "", ""])
+    rows.append(["total", "100.0 %", str(shares.best.total), "", ""])
     head = "likeliest" if doubts else "acquires"
     parts += ["", tx.table(["site", "share", head, "share/unit", "off"], rows, left=(0,)), ""]
     parts += [
-        f"unit: {100 * found.unit / total:.3g} % of the waiting per acquire; noise of a share: "
-        f"{100 * found.noise:.1f} %",
-        f"odds against arbitrary shares: {_odds(found.odds_against_chance)}; probability of these "
-        f"integers: {_percent(found.probability)}",
-        f"odds against the runner-up: {_odds(found.runner_up.odds)}; it is "
-        f"{_listed(found.runner_up.acquires)} (total {found.runner_up.total})",
+        f"unit: {100 * shares.unit / total:.3g} % of the waiting per acquire; noise of a share: "
+        f"{100 * shares.noise:.1f} %",
+        f"odds against arbitrary shares: {_odds(shares.odds_against_chance)}; probability of these "
+        f"integers: {_percent(shares.probability)}",
+        f"odds against the runner-up: {_odds(shares.runner_up.odds)}; it is "
+        f"{_listed(shares.runner_up.acquires)} (total {shares.runner_up.total})",
     ]
-    known = found.by_model_site
+    known = shares.by_model_site
     if known and not doubts:
         parts.append("by site: " + ", ".join(f"{name} {known[name]}" for name in sorted(known)))
     parts += tx.bullets("left out:", profile.left_out)

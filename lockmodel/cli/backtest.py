@@ -81,24 +81,24 @@ def backtest(
         files.output(output, as_json, force) as write,
         files.optional_file(plot_file, force) as target,
     ):
-        found = run(ids=only or (), progress=common.progress)
-        write(Report(found.to_json, lambda colour: (_text if explain else _brief)(found, colour)))
+        tested = run(ids=only or (), progress=common.progress)
+        write(Report(tested.to_json, lambda colour: (_text if explain else _brief)(tested, colour)))
         if plot:
             from lockmodel.figures.backtest import draw_terminal
 
-            files.echo(draw_terminal(found))
+            files.echo(draw_terminal(tested))
         if target is not None:
             from lockmodel.figures.backtest import draw
 
-            draw(found, target.stream, target.path.suffix[1:])
+            draw(tested, target.stream, target.path.suffix[1:])
 
 
-def _brief(found: Backtest, colour: bool) -> str:
+def _brief(tested: Backtest, colour: bool) -> str:
     """Return how many published gains lie where they were predicted, and the decidable rows."""
     from lockmodel.cli import text as tx
 
-    decided = [entry for entry in found.entries if entry.verdict != "undecidable"]
-    inside, outside = found.count("inside"), found.count("outside")
+    decided = [entry for entry in tested.entries if entry.verdict != "undecidable"]
+    inside, outside = tested.count("inside"), tested.count("outside")
     names = ", ".join(dict.fromkeys(e.id for e in decided if e.verdict == "outside"))
     missed = f": {names}" if 0 < outside <= FEW_MISSES else ""
     shown = decided if len(decided) <= FEW_ROWS else [e for e in decided if e.group == "change"]
@@ -116,26 +116,26 @@ def _brief(found: Backtest, colour: bool) -> str:
     columns = ["record", "published %", "predicted", "90 % interval", "verdict"]
     parts: list[Any] = [
         f"{inside} of {len(decided)} decidable predictions hold the published gain, {outside} do "
-        f"not{missed}; {found.count('undecidable')} are undecidable.",
+        f"not{missed}; {tested.count('undecidable')} are undecidable.",
         "",
         tx.table(columns, rows, left=(0, 3, 4), fold=(0,)),
-        f"{len(found.entries) - len(shown)} more rows, reasons and what can not be concluded: "
+        f"{len(tested.entries) - len(shown)} more rows, reasons and what can not be concluded: "
         f"--explain",
     ]
     return tx.render(parts, colour)
 
 
-def _text(found: Backtest, colour: bool) -> str:
+def _text(tested: Backtest, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
     parts: list[Any] = []
     for group, head in HEADS.items():
-        rows = [entry for entry in found.entries if entry.group == group]
+        rows = [entry for entry in tested.entries if entry.group == group]
         if rows:
             parts += [head, "", _table(rows), _counts(rows), ""]
-    parts += [*tx.bullets("why:", _reasons(found.entries)), ""]
+    parts += [*tx.bullets("why:", _reasons(tested.entries)), ""]
     parts += tx.bullets("what can not be concluded:", CONCLUDED)
-    parts.append(f"{found.draws:,} draws, seed {found.seed}; --json has parameters and sources")
+    parts.append(f"{tested.draws:,} draws, seed {tested.seed}; --json has parameters and sources")
     return tx.render(parts, colour)
 
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lockmodel.cli import files
 from lockmodel.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from lockmodel.answers.band import Curve
     from lockmodel.changes.lever import Lever
 
 
@@ -23,6 +25,22 @@ class Files:
     as_json: bool
     force: bool
     explain: bool
+
+    @property
+    def drawn(self) -> bool:
+        """Whether a picture is asked for."""
+        return self.plot or self.plot_file is not None
+
+    def draw(self, curves: Sequence[Curve], title: str, picture: files.Target | None) -> None:
+        """Draw fitted curves to the file of --plot-file, and in the terminal with --plot."""
+        if picture is not None:
+            from lockmodel.figures.fit import draw
+
+            draw(curves, title, picture.stream, picture.path.suffix[1:])
+        if self.plot:
+            from lockmodel.figures.fit_terminal import draw as draw_terminal
+
+            files.echo(draw_terminal(curves, title))
 
 
 def pairs(option: str, texts: Sequence[str], form: str) -> dict[str, str]:

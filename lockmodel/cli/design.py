@@ -105,38 +105,40 @@ def design(
         where = stock[0] if stock else 0
         if predict is None:
             lever = prediction(estimate.scenario(where), n)
-        found = ranked(estimate, lever, n, where, progress=common.progress)
+        ranking = ranked(estimate, lever, n, where, progress=common.progress)
         write(
-            Report(found.to_json, lambda colour: _text(found, 0 if every else top, explain, colour))
+            Report(
+                ranking.to_json, lambda colour: _text(ranking, 0 if every else top, explain, colour)
+            )
         )
 
 
-def _text(found: Design, top: int, explain: bool, colour: bool) -> str:
+def _text(ranking: Design, top: int, explain: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
-    useful = [row for row in found.candidates if row.factor < NO_HELP]
+    useful = [row for row in ranking.candidates if row.factor < NO_HELP]
     shown = useful[: top or None]
-    predicted = "throughput" if found.predicted == THROUGHPUT else f"gain of {found.predicted}"
-    what = f"{predicted} at {tx.count(found.n, 'process')}, {_value(found)}"
-    interval = _ends(found, found.low, found.high)
+    predicted = "throughput" if ranking.predicted == THROUGHPUT else f"gain of {ranking.predicted}"
+    what = f"{predicted} at {tx.count(ranking.n, 'process')}, {_value(ranking)}"
+    interval = _ends(ranking, ranking.low, ranking.high)
     best = next((row for row in useful if not row.limit), None)
     parts: list[Any] = [
         f"No measurement narrows the {what} {interval}."
         if best is None
         else f"Measure next: {best.name}. It narrows the {what}, from {interval} to "
-        f"{_ends(found, best.low, best.high)}.",
-        *(f"! {flag}" for flag in found.flags),
+        f"{_ends(ranking, best.low, best.high)}.",
+        *(f"! {flag}" for flag in ranking.flags),
         "",
     ]
     if not shown:
         parts.append("No measurement that was tried would narrow it.")
     else:
         rows = [
-            [row.name, _ends(found, row.low, row.high), f"{100 * row.factor:.0f} %{_marks(row)}"]
+            [row.name, _ends(ranking, row.low, row.high), f"{100 * row.factor:.0f} %{_marks(row)}"]
             for row in shown
         ]
         parts += [tx.table(["measurement", "then", "width "], rows, left=(0,), fold=(0,)), ""]
-    hidden, idle = len(useful) - len(shown), len(found.candidates) - len(useful)
+    hidden, idle = len(useful) - len(shown), len(ranking.candidates) - len(useful)
     if hidden:
         parts.append(f"{hidden} more narrow it less: --all")
     if idle:
@@ -149,7 +151,7 @@ def _text(found: Design, top: int, explain: bool, colour: bool) -> str:
         return tx.render([*parts, "how to measure, what was not tried: --explain"], colour)
     parts.append("")
     parts += tx.bullets("how to measure:", _how(shown))
-    parts += tx.bullets("not tried:", found.left_out)
+    parts += tx.bullets("not tried:", ranking.left_out)
     return tx.render(parts, colour)
 
 
@@ -162,16 +164,16 @@ def _marks(row: Ranked) -> str:
     return ("s" if row.separates else " ") + ("*" if row.limit else " ")
 
 
-def _value(found: Design) -> str:
+def _value(ranking: Design) -> str:
     from lockmodel.cli import text as tx
 
-    gain = found.predicted != THROUGHPUT
-    return tx.gain(found.value) if gain else tx.si(found.value, "/s")
+    gain = ranking.predicted != THROUGHPUT
+    return tx.gain(ranking.value) if gain else tx.si(ranking.value, "/s")
 
 
-def _ends(found: Design, low: float, high: float) -> str:
+def _ends(ranking: Design, low: float, high: float) -> str:
     from lockmodel.cli.intervals import gain_ends, span
 
-    if found.predicted != THROUGHPUT:
+    if ranking.predicted != THROUGHPUT:
         return gain_ends((low, high))
     return f"({span((low, high), '/s')})"

@@ -182,46 +182,39 @@ def _fit_model(
         files.output(None, into.as_json, into.force) as write,
         common.compiling(),
     ):
-        found = run(loaded, free, said["share"], Settings(**settings), common.progress)
-        judged = identify(found.estimate)
+        fitted = run(loaded, free, said["share"], Settings(**settings), common.progress)
+        judged = identify(fitted.estimate)
         refits = (
             None
             if bootstrap is None
-            else Refits(bootstrap, resample(found.estimate, bootstrap, progress=common.progress))
+            else Refits(bootstrap, resample(fitted.estimate, bootstrap, progress=common.progress))
         )
-        plain = {**found.to_json(), "identified": judged.to_json()}
+        plain = {**fitted.to_json(), "identified": judged.to_json()}
         if refits is not None:
             plain["bootstrap"] = refits.to_json()
         models = {one.name: one.model for one in wanted}
         write(
             Report(
                 lambda: plain,
-                lambda colour: text(found, judged, refits, models, into, colour),
+                lambda colour: text(fitted, judged, refits, models, into, colour),
             )
         )
         if toml is not None:
             from lockmodel.model.toml import dumps
 
-            toml.stream.write(dumps(found.scenarios[found.main]).encode())
+            toml.stream.write(dumps(fitted.scenarios[fitted.main]).encode())
         if markdown is not None:
             from lockmodel.fitting.report import markdown as as_markdown
 
-            markdown.stream.write(as_markdown(found, judged).encode())
-        if into.plot or into.plot_file:
+            markdown.stream.write(as_markdown(fitted, judged).encode())
+        if into.drawn:
             from lockmodel.answers.band import curves
 
-            drawn, title = curves(found), f"{found.scenarios[found.main].name}, fitted"
-        if picture is not None:
-            from lockmodel.figures.fit import draw
-
-            draw(drawn, title, picture.stream, picture.path.suffix[1:])
-        if into.plot:
-            from lockmodel.figures.fit_terminal import draw as draw_terminal
-
-            files.echo(draw_terminal(drawn, title))
+            name = fitted.scenarios[fitted.main].name
+            into.draw(curves(fitted), f"{name}, fitted", picture)
     from lockmodel.fitting.health import flags
 
-    bad = [flag for flag in flags(found.estimate) if flag.startswith(FATAL)]
+    bad = [flag for flag in flags(fitted.estimate) if flag.startswith(FATAL)]
     if bad:
         raise NotTrustworthyError(f"the fit is not to be relied on: {bad[0]}")
 

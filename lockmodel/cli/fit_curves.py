@@ -37,7 +37,7 @@ class _Compared:
 
     file: str
     rate: bool
-    found: Comparison
+    comparison: Comparison
 
 
 def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
@@ -45,12 +45,12 @@ def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
     from lockmodel.fitting.curves.comparison import compare
     from lockmodel.observe.readers import read_file
 
-    found: list[tuple[str, Reading, Curve]] = []
+    asked: list[tuple[str, Reading, Curve]] = []
     for name in data:
         reading = read_file(inputs.data(name), options["reading"])
-        found += [(name, reading, curve) for curve in _chosen(name, reading, options)]
-    if into.output is not None and len(found) > 1:
-        names = ", ".join(repr(curve.label) for _, _, curve in found[:8])
+        asked += [(name, reading, curve) for curve in _chosen(name, reading, options)]
+    if into.output is not None and len(asked) > 1:
+        names = ", ".join(repr(curve.label) for _, _, curve in asked[:8])
         raise ArgumentError(f"-o {into.output}: there are several curves; --only one of {names}")
     with (
         files.optional_file(into.output, into.force) as toml,
@@ -60,7 +60,7 @@ def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
     ):
         compared = [
             _Compared(name, _per_second(reading), compare(curve))
-            for name, reading, curve in common.progress(found, len(found), "curves")
+            for name, reading, curve in common.progress(asked, len(asked), "curves")
         ]
         if toml is not None:
             toml.stream.write(_scenario(compared[0], options).encode())
@@ -75,21 +75,9 @@ def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
         if markdown is not None:
             fenced = tx.render(_parts(compared, into.output), False)
             markdown.stream.write(f"# Curve families\n\n```\n{fenced}```\n".encode())
-        if into.plot or into.plot_file:
+        if into.drawn:
             drawn = [_drawn(one) for one in compared]
-            _draw(drawn, picture, into.plot)
-
-
-def _draw(drawn: Sequence[Drawn], picture: files.Target | None, plot: bool) -> None:
-    title = "average of the families, 90 % band"
-    if picture is not None:
-        from lockmodel.figures.fit import draw
-
-        draw(drawn, title, picture.stream, picture.path.suffix[1:])
-    if plot:
-        from lockmodel.figures.fit_terminal import draw as draw_terminal
-
-        files.echo(draw_terminal(drawn, title))
+            into.draw(drawn, "average of the families, 90 % band", picture)
 
 
 def _chosen(name: str, reading: Reading, options: dict[str, Any]) -> list[Curve]:
@@ -134,8 +122,8 @@ def _scenario(one: _Compared, options: dict[str, Any]) -> str:
             f"{one.file}: throughput is in a unit that is not a rate per second, so there are no "
             f"times to save; state it in the header, e.g. '# unit: ops/s'"
         )
-    made = generic(one.found, "generic-lock", one.file)
-    label = one.found.curve.label
+    made = generic(one.comparison, "generic-lock", one.file)
+    label = one.comparison.curve.label
     wanted = [Wanted(inputs.data(one.file), one.file, made.scenario)]
     only = [part for part in label.split("/") if part] if options["only"] else []
     loaded = load_sets(wanted, {}, options["what"], only, options["reading"])
@@ -147,9 +135,9 @@ def _drawn(one: _Compared) -> Drawn:
     from lockmodel.answers.band import Curve as Drawn
     from lockmodel.answers.band import grid_to
 
-    curve = one.found.curve
+    curve = one.comparison.curve
     grid = sorted({*grid_to(AHEAD[0] * int(curve.n[-1])), *(int(n) for n in curve.n)})
-    median, low, high = one.found.predict(grid)
+    median, low, high = one.comparison.predict(grid)
     sd = [0.0] * len(curve.n) if curve.sd is None else curve.sd.tolist()
     return Drawn(
         curve.label,
@@ -174,13 +162,13 @@ def _populations(curve: Curve) -> list[int]:
 
 
 def _plain(one: _Compared) -> dict[str, Any]:
-    found = one.found
-    n = _populations(found.curve)
-    median, low, high = found.predict(n)
-    peak, top = found.peak(), found.ceiling()
+    comparison = one.comparison
+    n = _populations(comparison.curve)
+    median, low, high = comparison.predict(n)
+    peak, top = comparison.peak(), comparison.ceiling()
     return {
         "file": one.file,
-        "curve": found.curve.label,
+        "curve": comparison.curve.label,
         "per_second": one.rate,
         "families": [
             {
@@ -193,10 +181,10 @@ def _plain(one: _Compared) -> dict[str, Any]:
                 "weight": row.weight,
                 "flags": list(row.flags),
             }
-            for row in found.families
+            for row in comparison.families
         ],
         "average": {
-            "extrapolation": found.average_extrapolation,
+            "extrapolation": comparison.average_extrapolation,
             "n": n,
             "throughput": median.tolist(),
             "low": low.tolist(),
@@ -235,7 +223,7 @@ def _parts(compared: Sequence[_Compared], output: str | None) -> list[Any]:
     parts += tx.bullets("what no curve can tell:", (CURVE_ALONE, ACQUIRES))
     if output is not None:
         path = output if "/" in output else f"./{output}"
-        last = compared[0].found.curve.n[-1]
+        last = compared[0].comparison.curve.n[-1]
         parts += tx.bullets("next:", (f"lockmodel levers {path} -n {last}",))
     else:
         parts += tx.bullets(
@@ -254,10 +242,10 @@ def _brief(compared: Sequence[_Compared]) -> list[Any]:
     few = max(1, FEW_ROWS // max(1, min(len(compared), FEW_CURVES)))
     for one in compared[:FEW_CURVES]:
         unit = "/s" if one.rate else ""
-        peak, top = one.found.peak(), one.found.ceiling()
-        n = _populations(one.found.curve)
-        median, low, high = one.found.predict(n)
-        said = f"{one.file}{': ' + one.found.curve.label if len(compared) > 1 else ''}: peak "
+        peak, top = one.comparison.peak(), one.comparison.ceiling()
+        n = _populations(one.comparison.curve)
+        median, low, high = one.comparison.predict(n)
+        said = f"{one.file}{': ' + one.comparison.curve.label if len(compared) > 1 else ''}: peak "
         if peak.determined:
             said += f"at {peak.median:.0f} processes ({peak.low:.0f} to {peak.high:.0f})"
         else:
@@ -270,10 +258,10 @@ def _brief(compared: Sequence[_Compared]) -> list[Any]:
         )
         rows = [
             [row.name, _percent(row.rms), _percent(row.extrapolation), tx.whole(row.weight)]
-            for row in sorted(one.found.families, key=lambda row: -row.weight)[:few]
+            for row in sorted(one.comparison.families, key=lambda row: -row.weight)[:few]
             if row.weight > 0
         ]
-        rows.append(["average", "", _percent(one.found.average_extrapolation), ""])
+        rows.append(["average", "", _percent(one.comparison.average_extrapolation), ""])
         heads = ["family", "misfit", "error beyond half", "weight"]
         parts += [said, "", tx.table(heads, rows, left=(0,)), ""]
     parts += tx.more(len(compared) - FEW_CURVES, "curve", "--only NAME, or --json")
@@ -282,8 +270,8 @@ def _brief(compared: Sequence[_Compared]) -> list[Any]:
 
 
 def _curve(one: _Compared) -> list[Any]:
-    found = one.found
-    curve = found.curve
+    comparison = one.comparison
+    curve = comparison.curve
     unit = "/s" if one.rate else ""
     machine = curve.machine
     where = (
@@ -300,9 +288,9 @@ def _curve(one: _Compared) -> list[Any]:
             _percent(row.extrapolation),
             "-" if row.weight == 0 else f"{row.weight:.0%}",
         ]
-        for row in found.families
+        for row in comparison.families
     ]
-    rows.append(["average", "", "", "", _percent(found.average_extrapolation), ""])
+    rows.append(["average", "", "", "", _percent(comparison.average_extrapolation), ""])
     columns = ["family", "misfit", "AICc", "one out", "beyond half", "weight"]
     parts: list[Any] = [
         f"{one.file}: {curve.label}; {len(curve.n)} points from {curve.n[0]} to {curve.n[-1]}; "
@@ -312,7 +300,7 @@ def _curve(one: _Compared) -> list[Any]:
         "",
     ]
     n = _populations(curve)
-    median, low, high = found.predict(n)
+    median, low, high = comparison.predict(n)
     measured = dict(zip(curve.n.tolist(), curve.x.tolist(), strict=True))
     cells = [
         [
@@ -324,13 +312,15 @@ def _curve(one: _Compared) -> list[Any]:
         for k, x, a, b in zip(n, median, low, high, strict=True)
     ]
     parts += [tx.table(["n", "measured", "average", "90 % of measurements"], cells), ""]
-    peak, top = found.peak(), found.ceiling()
+    peak, top = comparison.peak(), comparison.ceiling()
     said = f"{peak.median:.0f} processes ({peak.low:.0f} to {peak.high:.0f})"
     parts.append(f"peak at {said}" if peak.determined else "peak: not determined by these data")
     ends = f"{tx.si(top.median, unit)} ({tx.si(top.low, unit)} to {tx.si(top.high, unit)})"
     parts.append(f"ceiling {ends}" if top.determined else "ceiling: not determined by these data")
     flags = [
-        f"{row.name}: {'; '.join(row.flags)}" for row in found.families if row.flags and row.weight
+        f"{row.name}: {'; '.join(row.flags)}"
+        for row in comparison.families
+        if row.flags and row.weight
     ]
     parts += [*tx.bullets("flags of the families:", flags), ""]
     return parts

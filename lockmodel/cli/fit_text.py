@@ -33,20 +33,20 @@ class Refits:
     """A bootstrap beside the fit."""
 
     kind: str
-    found: Bootstrap
+    resampled: Bootstrap
 
     def to_json(self) -> dict[str, Any]:
         """Return the kind, the number of refits and the intervals."""
         return {
             "kind": self.kind,
-            "refits": int(self.found.draws.shape[0]),
-            "failed": self.found.failed,
-            "intervals": [list(ends) for ends in self.found.interval()],
+            "refits": int(self.resampled.draws.shape[0]),
+            "failed": self.resampled.failed,
+            "intervals": [list(ends) for ends in self.resampled.interval()],
         }
 
 
 def text(
-    found: Fitted,
+    fitted: Fitted,
     judged: Identified,
     refits: Refits | None,
     models: Mapping[str, str],
@@ -56,29 +56,29 @@ def text(
     """Return the report of a fit for the terminal; `models` names those of the files."""
     from lockmodel.fitting.health import flags
 
-    estimate = found.estimate
+    estimate = fitted.estimate
     sets = estimate.study.sets
     stocks = ", ".join(dict.fromkeys(data.stock.name for data in sets))
-    said = sentences(estimate, judged, found.main, found.intervals)
+    said = sentences(estimate, judged, fitted.main, fitted.intervals)
     if not into.explain:
-        return tx.render(_brief(found, said, refits, into), colour)
+        return tx.render(_brief(fitted, said, refits, into), colour)
     parts: list[Any] = [
         f"fit of {stocks} to {tx.count(len(estimate.rows), 'observation')} in "
         f"{tx.count(len(sets), 'data set')}",
-        _noise(found),
+        _noise(fitted),
     ]
     parts += [f"! {flag}" for flag in flags(estimate)]
-    parts += ["", _parameters(found, refits), *_legend(found), ""]
-    parts += [_misfit(found), *_rest(found), ""]
+    parts += ["", _parameters(fitted, refits), *_legend(fitted), ""]
+    parts += [_misfit(fitted), *_rest(fitted), ""]
     parts += _judged(said, judged)
-    parts += tx.bullets("read, but not in the fit:", _unused(found))
-    parts += tx.bullets("priors (--no-priors leaves them out):", _priors(found))
-    parts += tx.bullets("to know:", found.warnings)
-    parts += tx.bullets("next:", _next(found, models, into.output))
+    parts += tx.bullets("read, but not in the fit:", _unused(fitted))
+    parts += tx.bullets("priors (--no-priors leaves them out):", _priors(fitted))
+    parts += tx.bullets("to know:", fitted.warnings)
+    parts += tx.bullets("next:", _next(fitted, models, into.output))
     return tx.render(parts, colour)
 
 
-def _brief(found: Fitted, said: Said, refits: Refits | None, into: Files) -> list[Any]:
+def _brief(fitted: Fitted, said: Said, refits: Refits | None, into: Files) -> list[Any]:
     """Return what the data determine of the lock with the largest demand, and the estimates."""
     from lockmodel.fitting.health import flags
 
@@ -93,13 +93,13 @@ def _brief(found: Fitted, said: Said, refits: Refits | None, into: Files) -> lis
         sentence += f"; not determined: {', '.join(unknown)}"
     off = [
         (abs(float(predicted) / math.exp(row.log_value) - 1.0), row.observation.n)
-        for row, predicted in zip(found.estimate.rows, found.estimate.predicted, strict=True)
+        for row, predicted in zip(fitted.estimate.rows, fitted.estimate.predicted, strict=True)
     ]
     worst, at = max(off)
     where = "" if at is None else f" at n = {at}"
-    parts: list[Any] = [f"{sentence}.", f"{_noise(found)}; farthest off {tx.whole(worst)}{where}"]
-    parts += [f"! {flag}" for flag in flags(found.estimate)]
-    parts += ["", _parameters(found, refits), *_legend(found)]
+    parts: list[Any] = [f"{sentence}.", f"{_noise(fitted)}; farthest off {tx.whole(worst)}{where}"]
+    parts += [f"! {flag}" for flag in flags(fitted.estimate)]
+    parts += ["", _parameters(fitted, refits), *_legend(fitted)]
     saved = "" if into.output is None else f"written to {into.output}; "
     parts.append(f"{saved}misfits, what would settle it, priors, next steps: --explain")
     return parts
@@ -125,8 +125,8 @@ def _judged(said: Said, judged: Identified) -> list[Any]:
     ]
 
 
-def _noise(found: Fitted) -> str:
-    estimate = found.estimate
+def _noise(fitted: Fitted) -> str:
+    estimate = fitted.estimate
     objective = estimate.objective
     said = []
     if (objective.noisy & ~objective.stated).any():
@@ -150,11 +150,11 @@ def ends_text(ends: Interval, unit: str) -> str:
     return f"{low} to {high}"
 
 
-def _short_names(found: Fitted) -> tuple[list[str], dict[str, str]]:
+def _short_names(fitted: Fitted) -> tuple[list[str], dict[str, str]]:
     """Return the names of the unknowns with long scopes as letters, and what these mean."""
     letters: dict[str, str] = {}
     names = []
-    for unknown in found.estimate.study.unknowns:
+    for unknown in fitted.estimate.study.unknowns:
         name, at, scope = unknown.name.partition("@")
         if at and len(unknown.name) > LONGEST_NAME:
             letter = letters.setdefault(scope, chr(ord("A") + len(letters) % 26))
@@ -164,18 +164,18 @@ def _short_names(found: Fitted) -> tuple[list[str], dict[str, str]]:
     return [n.replace("time_per_instruction_remote", "hold") for n in names], letters
 
 
-def _parameters(found: Fitted, refits: Refits | None) -> Any:
-    estimate = found.estimate
-    names, _ = _short_names(found)
+def _parameters(fitted: Fitted, refits: Refits | None) -> Any:
+    estimate = fitted.estimate
+    names, _ = _short_names(fitted)
     rows = []
     given = {one.index: f"given {one.fixed.rpartition('.')[2]}" for one in estimate.given}
-    resampled = [None] * len(names) if refits is None else refits.found.interval()
+    resampled = [None] * len(names) if refits is None else refits.resampled.interval()
     for i, unknown in enumerate(estimate.study.unknowns):
         best = number(float(np.exp(estimate.theta[i])), unknown.unit)
         row = [
             names[i],
             best if estimate.determined[i] else f"({best})",
-            ends_text(found.intervals[i], unknown.unit),
+            ends_text(fitted.intervals[i], unknown.unit),
             given.get(i, "yes") if estimate.determined[i] else "NO",
         ]
         if refits is not None:
@@ -189,22 +189,22 @@ def _parameters(found: Fitted, refits: Refits | None) -> Any:
     return tx.table(columns, rows, left=(0,), fold=(0,))
 
 
-def _legend(found: Fitted) -> list[str]:
-    _, letters = _short_names(found)
+def _legend(fitted: Fitted) -> list[str]:
+    _, letters = _short_names(fitted)
     made = [f"({letter}: {scope})" for scope, letter in letters.items()]
-    if not all(found.estimate.determined):
+    if not all(fitted.estimate.determined):
         made.append("(in brackets: from the model and the priors, not from these data)")
     return made
 
 
-def _misfit(found: Fitted) -> Any:
-    estimate = found.estimate
+def _misfit(fitted: Fitted) -> Any:
+    estimate = fitted.estimate
     many = len(estimate.study.sets) > 1
     rows = []
-    for row, fitted in zip(estimate.rows, estimate.predicted, strict=True):
+    for row, predicted in zip(estimate.rows, estimate.predicted, strict=True):
         o = row.observation
-        off = float(fitted) / np.exp(row.log_value) - 1.0
-        shown = float(fitted) - (1.0 if o.kind == "gain" else 0.0)
+        off = float(predicted) / np.exp(row.log_value) - 1.0
+        shown = float(predicted) - (1.0 if o.kind == "gain" else 0.0)
         name = o.kind.replace("_", " ")
         where = " ".join(filter(None, (o.lock, o.site)))
         rows.append(
@@ -225,11 +225,11 @@ def _misfit(found: Fitted) -> Any:
     return tx.table(columns, rows[:MOST_ROWS], left=left, fold=left)
 
 
-def _rest(found: Fitted) -> list[str]:
+def _rest(fitted: Fitted) -> list[str]:
     """Return what the numbers of data sets mean, and how many rows were left out."""
-    sets = found.estimate.study.sets
+    sets = fitted.estimate.study.sets
     made = [f"({i}: {data.label})" for i, data in enumerate(sets, 1)] if len(sets) > 1 else []
-    more = len(found.estimate.rows) - MOST_ROWS
+    more = len(fitted.estimate.rows) - MOST_ROWS
     if more > 0:
         made.append(f"({more} more rows in --json and --report)")
     return made
@@ -243,8 +243,8 @@ def _number(number: float, unit: str) -> str:
     return tx.plain(number)
 
 
-def _unused(found: Fitted) -> list[str]:
-    estimate = found.estimate
+def _unused(fitted: Fitted) -> list[str]:
+    estimate = fitted.estimate
     counts: dict[str, int] = {}
     for one in estimate.unused:
         o = one.observation
@@ -253,17 +253,17 @@ def _unused(found: Fitted) -> list[str]:
     return [text if n == 1 else f"{text} ({n} times)" for text, n in counts.items()]
 
 
-def _priors(found: Fitted) -> list[str]:
+def _priors(fitted: Fitted) -> list[str]:
     made = []
-    for prior in found.estimate.priors:
+    for prior in fitted.estimate.priors:
         unit = prior.parameter.unit
         low, high = number(prior.range.low, unit), number(prior.range.high, unit)
         made.append(f"{prior.parameter.name}: {low} to {high} (90 %): {prior.range.source}")
     return list(dict.fromkeys(made))
 
 
-def _next(found: Fitted, models: Mapping[str, str], output: str | None) -> Sequence[str]:
-    data = found.estimate.study.sets[found.main]
+def _next(fitted: Fitted, models: Mapping[str, str], output: str | None) -> Sequence[str]:
+    data = fitted.estimate.study.sets[fitted.main]
     cpus = data.scenario.machine.cpus
     model = models.get(data.file) or data.stock.name
     design = f"lockmodel design {model} --data {data.file} -n {cpus}"

@@ -122,8 +122,8 @@ def import_(
     wanted = Options(unit, quantity, tasks, cpus, wall_s, iterations)
     with files.output(output, as_json, force) as write:
         readings = [read_file(inputs.data(name), wanted, form) for name in names]
-        found = [o for reading in readings for o in reading.observations]
-        good_for = coverage(found)
+        observations = [o for reading in readings for o in reading.observations]
+        good_for = coverage(observations)
 
         def text(colour: bool) -> str:
             return (
@@ -133,7 +133,7 @@ def import_(
             )
 
         as_csv = output is not None and output.endswith(".csv") and not as_json
-        csv = (lambda: _csv(found)) if as_csv else None
+        csv = (lambda: _csv(observations)) if as_csv else None
         write(Report(lambda: _data(readings, good_for), text, csv))
     if as_csv:
         files.echo(text(False), newline=False)
@@ -146,14 +146,14 @@ def _check(**numbers: float | None) -> None:
             raise ArgumentError(f"--{name.replace('_', '-')} {value:g} must be above 0")
 
 
-def _csv(found: Sequence[Observation]) -> str:
+def _csv(observations: Sequence[Observation]) -> str:
     from lockmodel.observe.export import to_csv
 
-    if not found:
+    if not observations:
         raise ScenarioError(
             "no observation was read, only facts: -o FILE.json keeps them, a CSV cannot"
         )
-    return to_csv(found)
+    return to_csv(observations)
 
 
 def _data(readings: Sequence[Reading], good_for: Coverage) -> dict[str, Any]:

@@ -88,9 +88,9 @@ def theory(
         if style != "text" and not as_json:
             write(Report(lambda: _data(made, []), lambda colour: _exported(made, style)))
             return
-        found = [made.numbers(s, n or made.population or s.machine.cpus) for s in scenarios]
+        numbers = [made.numbers(s, n or made.population or s.machine.cpus) for s in scenarios]
         warned = [line for scenario in scenarios for line in common.fit_warning(scenario)]
-        write(Report(lambda: _data(made, found), lambda c: _text(made, found, warned, c)))
+        write(Report(lambda: _data(made, numbers), lambda c: _text(made, numbers, warned, c)))
 
 
 def _titles() -> list[tuple[str, str]]:
@@ -118,7 +118,7 @@ def _list_text(colour: bool) -> str:
     return tx.render([head, "", *lines], colour)
 
 
-def _data(made: Statement, found: Sequence[Numbers]) -> dict[str, Any]:
+def _data(made: Statement, numbers: Sequence[Numbers]) -> dict[str, Any]:
     from dataclasses import asdict
 
     from lockmodel.statements.export import formula
@@ -148,7 +148,7 @@ def _data(made: Statement, found: Sequence[Numbers]) -> dict[str, Any]:
             {"name": q.name, "text": q.text, "meaning": q.meaning, "unit": q.unit}
             for q in made.glossary
         ],
-        "numbers": [asdict(numbers) for numbers in found],
+        "numbers": [asdict(one) for one in numbers],
     }
 
 
@@ -166,7 +166,7 @@ def _exported(made: Statement, style: str) -> str:
     return "\n".join(parts)
 
 
-def _text(made: Statement, found: Sequence[Numbers], warned: Sequence[str], colour: bool) -> str:
+def _text(made: Statement, numbers: Sequence[Numbers], warned: Sequence[str], colour: bool) -> str:
     from lockmodel.cli import text as tx
 
     parts: list[Any] = [f"{made.name}: {made.title}", ""]
@@ -181,8 +181,8 @@ def _text(made: Statement, found: Sequence[Numbers], warned: Sequence[str], colo
     parts += [textwrap.fill(f"derived: {made.derivation}", tx.width())]
     parts += [textwrap.fill(f"source: {made.source}", tx.width())]
     parts += ["", *dict.fromkeys(warned)] if warned else []
-    for numbers in found:
-        parts += _numbers(numbers)
+    for one in numbers:
+        parts += _numbers(one)
     return tx.render(parts, colour)
 
 

@@ -71,27 +71,27 @@ def verify(
         raise ArgumentError("-n goes with a MODEL; the matrix has populations of its own")
     with files.output(output, as_json, force) as write, common.compiling():
         if model is None:
-            found = verify_all(full, common.progress)
+            agreement = verify_all(full, common.progress)
         else:
             scenario = inputs.scenario(model)
             cpus = scenario.machine.cpus
             default = sorted({1, 2, max(1, cpus // 8), cpus})
             asked = default if population is None else parse_counts(population)
-            found = verify_model(scenario, asked, full, common.progress)
-        write(Report(found.to_json, lambda colour: _text(found, every, colour)))
-    if not found.agrees:
-        wrong = [c for c in found.comparisons if not c.agrees]
+            agreement = verify_model(scenario, asked, full, common.progress)
+        write(Report(agreement.to_json, lambda colour: _text(agreement, every, colour)))
+    if not agreement.agrees:
+        wrong = [c for c in agreement.comparisons if not c.agrees]
         raise NotTrustworthyError(
-            f"{len(wrong)} of {len(found.comparisons)} comparisons disagree, first: "
+            f"{len(wrong)} of {len(agreement.comparisons)} comparisons disagree, first: "
             f"{wrong[0].case} at n = {wrong[0].n}, {wrong[0].reference} against {wrong[0].solver}"
         )
 
 
-def _text(found: Agreement, every: bool, colour: bool) -> str:
+def _text(agreement: Agreement, every: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
-    worst = sorted(found.comparisons, key=lambda c: (c.agrees, -c.units))
-    shown = found.comparisons if every else worst[:FEW_ROWS]
+    worst = sorted(agreement.comparisons, key=lambda c: (c.agrees, -c.units))
+    shown = agreement.comparisons if every else worst[:FEW_ROWS]
 
     rows = [
         [
@@ -105,14 +105,15 @@ def _text(found: Agreement, every: bool, colour: bool) -> str:
         for c in shown
     ]
     columns = ["case", "n", "quantity", "solvers", "apart", "units"]
-    exact = len(found.comparisons) - found.intervals
-    failed = sum(not c.agrees for c in found.comparisons if not c.random)
-    said = "The solvers agree" if found.agrees else "The solvers do NOT agree"
+    exact = len(agreement.comparisons) - agreement.intervals
+    failed = sum(not c.agrees for c in agreement.comparisons if not c.random)
+    said = "The solvers agree" if agreement.agrees else "The solvers do NOT agree"
     parts: list[Any] = [
-        f"{said}: {tx.count(exact, 'exact comparison')}, {failed} disagree; {found.intervals} with "
-        f"intervals, {found.missed} outside ({found.allowed} may be).",
+        f"{said}: {tx.count(exact, 'exact comparison')}, {failed} disagree; "
+        f"{agreement.intervals} with intervals, {agreement.missed} outside ({agreement.allowed} "
+        f"may be).",
         "",
         tx.table(columns, rows, left=(0, 2, 3)),
-        *tx.more(len(found.comparisons) - len(shown), "comparison", "--all"),
+        *tx.more(len(agreement.comparisons) - len(shown), "comparison", "--all"),
     ]
     return tx.render(parts, colour)

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from places import TESTS
+from readings import SAMPLES, content
 
 from lockmodel.errors import LockmodelError, ScenarioError
 from lockmodel.observe.collector import Options
@@ -22,7 +22,6 @@ from lockmodel.observe.observations import Observation, Reading, Source
 from lockmodel.observe.readers import FORMATS, module, read_text, recognise
 from lockmodel.observe.text import decode, from_text
 
-SAMPLES = TESTS / "samples"
 OPTIONS = Options(unit="ns", quantity="hold", tasks=2)
 NOWHERE = Source("", 0)
 
@@ -90,10 +89,6 @@ FEW = settings(
     max_examples=40,
     phases=[Phase.explicit, Phase.generate],
 )
-
-
-def content(name: str) -> str:
-    return (SAMPLES / name).read_text(encoding="utf-8")
 
 
 def bare(reading: Reading) -> list[Observation]:

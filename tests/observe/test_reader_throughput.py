@@ -3,36 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from places import TESTS
+from readings import content, refused, sample, text
 
 from lockmodel.errors import ScenarioError
 from lockmodel.model.shipped import shipped_dir
-from lockmodel.observe.collector import Options
 from lockmodel.observe.observations import Reading
-from lockmodel.observe.readers import read_file, read_text
-from lockmodel.observe.text import from_text
-
-SAMPLES = TESTS / "samples"
-
-
-def sample(name: str, **options: object) -> Reading:
-    return read_file(SAMPLES / name, Options(**options))
-
-
-def content(name: str) -> str:
-    return (SAMPLES / name).read_text(encoding="utf-8")
-
-
-def text(words: str, **options: object) -> Reading:
-    return read_text(from_text(words, "f"), Options(**options))
-
-
-def refused(words: str, *parts: str) -> None:
-    """Assert that a text is refused with the parts in the message, file first."""
-    with pytest.raises(ScenarioError) as error:
-        text(words)
-    for part in ("f:", *parts):
-        assert part in str(error.value)
+from lockmodel.observe.readers import read_file
 
 
 def rates(reading: Reading) -> list[tuple[int | None, str, float]]:
