@@ -45,13 +45,13 @@ FAMILIES: list[Distribution] = [
 ]
 
 
-def agrees(found: Mean, exact: float, sharp: float = 0.02) -> bool:
+def agrees(mean: Mean, exact: float, sharp: float = 0.02) -> bool:
     """Return whether a simulated mean is within some standard errors of an exact one.
 
     The interval must be narrow (`sharp`, relative), or agreement would mean nothing.
     """
-    assert found.half_width <= sharp * abs(found.value), (found, exact)
-    assert found.value == pytest.approx(exact, abs=SIGMAS / 2.131 * found.half_width), sharp
+    assert mean.half_width <= sharp * abs(mean.value), (mean, exact)
+    assert mean.value == pytest.approx(exact, abs=SIGMAS / 2.131 * mean.half_width), sharp
     return True
 
 

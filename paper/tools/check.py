@@ -20,9 +20,9 @@ def sources(paper: Path) -> list[prose.Source]:
     return [prose.read(path, paper) for path in files]
 
 
-def check_text(found: Sequence[prose.Source]) -> None:
+def check_text(sources: Sequence[prose.Source]) -> None:
     """Raise PaperError for numbers that are typed in the text."""
-    typed = [one for source in found for one in source.typed]
+    typed = [one for source in sources for one in source.typed]
     complain("numbers typed in the text; write them in a script, name them here as #n.NAME", typed)
 
 
@@ -35,7 +35,7 @@ def check_drawings(paper: Path, figures: Sequence[str]) -> None:
 
 def check_names(
     paper: Path,
-    found: Sequence[prose.Source],
+    sources: Sequence[prose.Source],
     records: Sequence[Record],
     figures: Sequence[str],
 ) -> None:
@@ -43,13 +43,13 @@ def check_names(
     values = [name for record in records for name in record.values]
     tables = [name for record in records for name in record.tables]
     problems = [f"{name}: named by two scripts" for name in _twice([*values, *tables])]
-    problems += _compared("value", [p for s in found for p in s.values], values)
-    problems += _compared("table", [p for s in found for p in s.tables], tables)
-    problems += _compared("figure", [p for s in found for p in s.figures], figures)
-    labels = [label for source in found for label in source.labels]
+    problems += _compared("value", [p for s in sources for p in s.values], values)
+    problems += _compared("table", [p for s in sources for p in s.tables], tables)
+    problems += _compared("figure", [p for s in sources for p in s.figures], figures)
+    labels = [label for source in sources for label in source.labels]
     problems += [f"<{label}>: two places have this label" for label in _twice(labels)]
     known = [*labels, *bibliography.keys((paper / bibliography.FILE).read_text("utf-8"))]
-    for source in found:
+    for source in sources:
         problems += [
             f"{place.where}: @{place.name} is no label and not in {bibliography.FILE}; "
             f"{nearest(place.name, known)}"

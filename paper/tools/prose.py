@@ -83,8 +83,8 @@ def read(path: Path, root: Path) -> Source:
     name = path.relative_to(root).as_posix()
 
     def places(pattern: re.Pattern[str]) -> tuple[Place, ...]:
-        found = pattern.finditer(text)
-        return tuple(Place(m.group(1), f"{name}:{_line(text, m.start())}") for m in found)
+        matches = pattern.finditer(text)
+        return tuple(Place(m.group(1), f"{name}:{_line(text, m.start())}") for m in matches)
 
     return Source(
         places(_NAMED),
@@ -105,8 +105,8 @@ def _typed(text: str, name: str) -> Iterator[str]:
     left = _NAMED.sub(_blank, text)
     left = _LABEL.sub(_blank, _REFERENCE.sub(_blank, left))
     left = _MATH.sub(lambda m: _PLAIN_MATH.sub(" ", m.group()), left)
-    found = [*_DIGIT.finditer(left), *_WORD.finditer(left)]
-    for match in sorted(found, key=lambda m: m.start()):
+    matches = [*_DIGIT.finditer(left), *_WORD.finditer(left)]
+    for match in sorted(matches, key=lambda m: m.start()):
         line = _line(text, match.start())
         said = " ".join(text.split("\n")[line - 1].split())
         yield f"{name}:{line}: {match.group()!r} is typed: {said[:60]}"

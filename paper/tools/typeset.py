@@ -59,19 +59,19 @@ def build(paper: Path, figures: Sequence[str] = registry.NAMES) -> Built:
     named = check.sources(paper)
     check.check_text(named)
     check.check_drawings(paper, figures)
-    found = records.read_all(paper, [script.stem for script in scripts.find(paper)])
-    check.check_names(paper, named, found, figures)
+    written = records.read_all(paper, [script.stem for script in scripts.find(paper)])
+    check.check_names(paper, named, written, figures)
     cited = bibliography.with_notes((paper / bibliography.FILE).read_text(encoding="utf-8"))
     numbers = paper / records.NUMBERS
-    records.write_atomically(numbers / records.MERGED, records.merged(found))
+    records.write_atomically(numbers / records.MERGED, records.merged(written))
     records.write_atomically(numbers / bibliography.FILE, cited.encode())
     (pdf,) = typeset(paper)
     made = Built(
         paper / PDF,
         pages(paper),
         len(figures),
-        sum(len(record.tables) for record in found),
-        sum(len(record.values) for record in found),
+        sum(len(record.tables) for record in written),
+        sum(len(record.values) for record in written),
     )
     records.write_atomically(made.pdf, pdf)
     return made
@@ -119,7 +119,7 @@ def pages(paper: Path) -> int:
     """Return how many pages the paper has, references and appendix included."""
     import typst
 
-    found = typst.query(
+    labels = typst.query(
         str(paper / MAIN),
         f"<{PAGES}>",
         field="value",
@@ -127,7 +127,7 @@ def pages(paper: Path) -> int:
         root=str(paper),
         ignore_system_fonts=True,
     )
-    return int(json.loads(found))
+    return int(json.loads(labels))
 
 
 def summary(made: Built) -> str:

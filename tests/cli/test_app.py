@@ -223,9 +223,9 @@ def test_explain_says_what_the_last_line_counts(command):
 def test_a_csv_file_is_the_table_in_base_units(line, columns, rows, command, tmp_path):
     ran = command(*line.split(), "-o", "x.csv")
     assert ran.fine
-    found = list(csv.DictReader(io.StringIO((tmp_path / "x.csv").read_text())))
-    assert set(columns) <= set(found[0])
-    assert len(found) == rows
+    written = list(csv.DictReader(io.StringIO((tmp_path / "x.csv").read_text())))
+    assert set(columns) <= set(written[0])
+    assert len(written) == rows
 
 
 def test_a_scenario_and_data_come_from_standard_input(command):

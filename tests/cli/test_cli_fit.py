@@ -116,9 +116,9 @@ def test_a_pair_of_kernels_separates_what_a_curve_cannot():
         "--json",
     )
     assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
-    assert found["schema"] == "lockmodel.fit/1"
-    named = {p["name"]: p for p in found["parameters"]}
+    fitted = json.loads(done.stdout)
+    assert fitted["schema"] == "lockmodel.fit/1"
+    named = {p["name"]: p for p in fitted["parameters"]}
     assert all(p["determined"] for p in named.values())
     handoff = named["all.handoff"]
     # published: +11.1 % for 8 of 29 acquires; two throughputs of 2 % make it uncertain by a third
@@ -126,7 +126,7 @@ def test_a_pair_of_kernels_separates_what_a_curve_cannot():
     assert 1.5 < handoff["high"] / handoff["low"] < 5
     gain = {
         r["data"].rpartition(":")[2]: r["fitted"]
-        for r in found["rows"]
+        for r in fitted["rows"]
         if r["kind"] == "throughput"
     }
     assert gain["after"] / gain["before"] == pytest.approx(20564 / 18501, abs=0.02)
@@ -236,8 +236,8 @@ def test_relative_throughput_gives_the_shape_only(tmp_path):
         path.write_text("\n".join(["# unit: bogo units", "tasks,throughput", *lines]))
         done = fit(str(path), "--model", MODEL, "--free", "think,hold", "--json")
         assert done.exit_code == 0, done.output
-        found = json.loads(done.stdout)
-        values[factor] = {p["name"]: math.log(p["value"]) for p in found["parameters"]}
+        fitted = json.loads(done.stdout)
+        values[factor] = {p["name"]: math.log(p["value"]) for p in fitted["parameters"]}
     assert values[7.0]["all.time_per_instruction_remote"] == pytest.approx(
         values[1.0]["all.time_per_instruction_remote"], abs=1e-3
     )

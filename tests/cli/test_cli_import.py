@@ -62,8 +62,8 @@ def test_csv_is_written_and_read_back(run, tmp_path: Path) -> None:
     names = ("own_lkp_mail.txt", "own_lock_stat.txt", "own_bpftrace_hold.json")
     done = run(*map(sample, names), "-o", "obs.csv")
     assert "They can determine" in done.stdout
-    found = read_file(tmp_path / "obs.csv")
-    assert list(found.observations) == [
+    reading = read_file(tmp_path / "obs.csv")
+    assert list(reading.observations) == [
         o for name in names for o in read_file(Path(sample(name))).observations
     ]
 

@@ -76,19 +76,19 @@ def test_json(command, model):
     assert data["schema"] == "lockmodel.simulations/1"
     assert [p["n"] for p in data["points"]] == [1, 5]
     scenario = loads(TOML)
-    for found, exact in zip(data["points"], points(scenario, [1, 5]), strict=True):
-        assert set(found) == {
+    for point, exact in zip(data["points"], points(scenario, [1, 5]), strict=True):
+        assert set(point) == {
             *("schema", "scenario", "n", "throughput_per_s", "locks", "fairness", "precision"),
             *("reached", "seed", "replications", "warm_up", "discarded", "iterations", "events"),
             *("confidence", "assumptions", "warnings"),
         }
-        assert found["schema"] == "lockmodel.simulation/1"
-        assert (found["scenario"], found["seed"], found["reached"]) == ("good", 4, True)
-        assert set(found["throughput_per_s"]) == {"value", "half_width"}
-        rate = found["throughput_per_s"]
+        assert point["schema"] == "lockmodel.simulation/1"
+        assert (point["scenario"], point["seed"], point["reached"]) == ("good", 4, True)
+        assert set(point["throughput_per_s"]) == {"value", "half_width"}
+        rate = point["throughput_per_s"]
         assert rate["value"] == pytest.approx(exact.throughput_per_s, abs=2 * rate["half_width"])
-        assert set(found["locks"]) == {"libc.so.6"}
-        assert set(found["locks"]["libc.so.6"]) == {
+        assert set(point["locks"]) == {"libc.so.6"}
+        assert set(point["locks"]["libc.so.6"]) == {
             *("wait_s", "slept_s", "utilisation", "queue", "contended", "wait_quantiles_s"),
             *("longest_wait_s", "same_cpu", "same_node", "other_node", "walk_s"),
         }
@@ -99,8 +99,8 @@ def test_json(command, model):
 
 def test_defaults_are_those_of_the_help(command, model):
     help_text = command("simulate", "--help").stdout
-    found = json.loads(command("simulate", model, "-n", "2", "--json").stdout)["points"][0]
-    assert (found["precision"], found["seed"]) == (0.005, 1)
+    point = json.loads(command("simulate", model, "-n", "2", "--json").stdout)["points"][0]
+    assert (point["precision"], point["seed"]) == (0.005, 1)
     assert re.search(r"--precision SHARE[^[]*\[default:\s*0\.005\]", help_text)
     assert re.search(r"--seed N[^[]*\[default:\s*1\]", help_text)
     assert re.search(r"--time-limit S[^[]*\[default:\s*300\.0\]", help_text)
@@ -269,10 +269,10 @@ def test_a_stopped_run_is_labelled_in_the_file_too(command, model, tmp_path):
     args = ["--precision", "1e-5", "--time-limit", "0.7", "-o", "out.json"]
     ran = command("simulate", model, "-n", "4", *args)
     assert ran.returncode == 1
-    (found,) = json.loads((tmp_path / "out.json").read_text())["points"]
-    assert found["reached"] is False
-    assert found["throughput_per_s"]["half_width"] > 1e-5 * found["throughput_per_s"]["value"]
-    assert found["iterations"] > 10_000
+    (point,) = json.loads((tmp_path / "out.json").read_text())["points"]
+    assert point["reached"] is False
+    assert point["throughput_per_s"]["half_width"] > 1e-5 * point["throughput_per_s"]["value"]
+    assert point["iterations"] > 10_000
 
 
 def test_populations_that_were_not_reached_are_counted(command, model):
@@ -300,10 +300,10 @@ WARMED = """
 import sys
 from lockmodel.cli import run
 from lockmodel.solvers.simulation import replicate
-found = replicate.warm_up
+steady = replicate.warm_up
 def warm_up(series):
     print("steady", file=sys.stderr, flush=True)
-    return found(series)
+    return steady(series)
 replicate.warm_up = warm_up
 sys.exit(run(sys.argv[1:]))
 """

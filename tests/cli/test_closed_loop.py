@@ -76,8 +76,8 @@ def test_the_curve_has_every_population_of_a_small_machine(loop):
 def test_the_scenario_has_the_acquires_of_the_same_binary(loop):
     scenario = tomllib.loads((loop / "here.toml").read_text())
     acquires = sum(site["acquires"] for site in scenario["sites"] if site["lock"] == "libc.so.6")
-    found = json.loads(run(["lockmodel", "acquires", "/bin/true", "--json"], loop))
-    assert acquires == found["files"]["libc.so.6"]["acquires"] > 10
+    counts = json.loads(run(["lockmodel", "acquires", "/bin/true", "--json"], loop))
+    assert acquires == counts["files"]["libc.so.6"]["acquires"] > 10
 
 
 def test_the_fitted_scenario_predicts_what_was_measured(loop):
@@ -91,8 +91,8 @@ def test_the_fitted_scenario_predicts_what_was_measured(loop):
 
 def test_the_levers_come_with_intervals_and_say_what_the_data_leave_open(loop):
     words = commands()[3]
-    found = json.loads(run([*words, "--json"], loop))
-    gains = {row["lever"]: row for row in found["levers"]}
+    ranking = json.loads(run([*words, "--json"], loop))
+    gains = {row["lever"]: row for row in ranking["levers"]}
     assert {"exclude:libc.so.6", "shorten_hold:libc.so.6=0", "batch:libc.so.6=1"} <= set(gains)
     for row in gains.values():
         low, high = row["gain_interval"]

@@ -34,11 +34,11 @@ def test_sessions_are_what_the_commands_print():
 def test_the_scenario_to_start_from_is_valid_and_exact_enough_to_say_why_not():
     text = re.search(r"```toml\n(.*?)```", README, re.DOTALL)[1]
     scenario = loads(text, "README")
-    found = predict(scenario, [1, 64])
+    prediction = predict(scenario, [1, 64])
     # alone: 120 us of think, 2 x (900 x 0.35 ns + 20 ns)
     alone = 120e-6 + 2 * (900 * 0.35e-9 + 20e-9)
-    assert found.points[0].throughput_per_s == pytest.approx(1 / alone, rel=1e-9)
-    assert found.warnings
+    assert prediction.points[0].throughput_per_s == pytest.approx(1 / alone, rel=1e-9)
+    assert prediction.warnings
 
 
 def test_every_lever_is_in_the_table():

@@ -43,11 +43,11 @@ def test_numbers_carry_their_units(command):
 
 
 def test_json_has_formulae_and_numbers_in_base_units(command):
-    found = json.loads(command("theory", "knee", "--model", "doexec-20", "--json").stdout)
-    assert found["schema"] == "lockmodel.theory/1"
-    assert [one["name"] for one in found["formulae"]] == ["knee", "missing"]
-    assert found["formulae"][0]["typst"] == 'N = frac(k (Z + h + D_"rest"), D)'
-    (numbers,) = found["numbers"]
+    statement = json.loads(command("theory", "knee", "--model", "doexec-20", "--json").stdout)
+    assert statement["schema"] == "lockmodel.theory/1"
+    assert [one["name"] for one in statement["formulae"]] == ["knee", "missing"]
+    assert statement["formulae"][0]["typst"] == 'N = frac(k (Z + h + D_"rest"), D)'
+    (numbers,) = statement["numbers"]
     assert (numbers["scenario"], numbers["population"]) == ("doexec-20", 20)
     knee = next(one for one in numbers["values"] if one["name"] == "knee")
     assert knee["value"] == pytest.approx(17.3, abs=0.3)

@@ -72,9 +72,9 @@ def test_what_is_not_whole_is_refused(text):
     ],
 )
 def test_a_time_has_its_rounding(text, unit, value, half):
-    found = time(text, unit)
-    assert found.value == value
-    assert found.half_digit == pytest.approx(half, rel=1e-12)
+    read = time(text, unit)
+    assert read.value == value
+    assert read.half_digit == pytest.approx(half, rel=1e-12)
 
 
 def test_a_time_of_an_unknown_unit_is_refused():
@@ -85,9 +85,9 @@ def test_a_time_of_an_unknown_unit_is_refused():
 @REPEATABLE
 @given(st.decimals(0, 10**9, places=2))
 def test_a_printed_number_lies_within_its_rounding(value):
-    found = printed(f"{value:f}")
-    assert abs(found.value - float(value)) <= found.half_digit
-    assert found.half_digit == pytest.approx(0.005)
+    read = printed(f"{value:f}")
+    assert abs(read.value - float(value)) <= read.half_digit
+    assert read.half_digit == pytest.approx(0.005)
 
 
 @pytest.mark.parametrize(

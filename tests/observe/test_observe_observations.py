@@ -76,12 +76,14 @@ def observations(draw: st.DrawFn) -> Observation:
 @given(st.lists(observations(), min_size=1, max_size=5))
 def test_csv_is_read_back_to_the_last_bit(made):
     text = to_csv(made)
-    found = read_text(tx.from_text(text, "f")).observations
+    observations = read_text(tx.from_text(text, "f")).observations
     if fits_contract(made):
         made = [replace(o, source=o.source) for o in made]
-        assert [replace(o, source=HERE) for o in found] == [replace(o, source=HERE) for o in made]
+        assert [replace(o, source=HERE) for o in observations] == [
+            replace(o, source=HERE) for o in made
+        ]
     else:
-        assert list(found) == made
+        assert list(observations) == made
 
 
 @REPEATABLE
@@ -159,9 +161,9 @@ def test_traced_and_untraced_runs_and_files_are_not_put_together():
 
 
 def test_a_curve_alone_misses_hold_times_acquires_and_repeats():
-    found = coverage([replace(ONE, n=n) for n in (1, 2, 4, 8)])
-    assert "4 populations from 1 to 8" in found.determines[0]
-    assert [text.split(":")[0] for text in found.missing] == [
+    good_for = coverage([replace(ONE, n=n) for n in (1, 2, 4, 8)])
+    assert "4 populations from 1 to 8" in good_for.determines[0]
+    assert [text.split(":")[0] for text in good_for.missing] == [
         "a throughput curve alone never separates held work (tau I) from hand-off (m c)",
         "... nor acquires (m) from their cost",
         "repeat noise",
@@ -170,9 +172,9 @@ def test_a_curve_alone_misses_hold_times_acquires_and_repeats():
 
 def test_waits_alone_miss_the_scale_and_the_holds():
     wait = Observation("mean_wait", 1e-3, "s", HERE, lock="a", traced=True)
-    found = coverage([wait])
-    assert found.determines == ("where tasks wait, and for how long (1 locks or sites)",)
-    assert [text.split(":")[0] for text in found.missing] == [
+    good_for = coverage([wait])
+    assert good_for.determines == ("where tasks wait, and for how long (1 locks or sites)",)
+    assert [text.split(":")[0] for text in good_for.missing] == [
         "throughput against population",
         "hold times",
         "the population of some numbers is not known",
@@ -180,8 +182,8 @@ def test_waits_alone_miss_the_scale_and_the_holds():
 
 
 def test_traced_beside_untraced_is_said():
-    found = coverage([ONE, replace(ONE, traced=True, kind="hold_time", unit="s", value=1e-6)])
-    assert any(text.startswith("traced and untraced runs") for text in found.missing)
+    good_for = coverage([ONE, replace(ONE, traced=True, kind="hold_time", unit="s", value=1e-6)])
+    assert any(text.startswith("traced and untraced runs") for text in good_for.missing)
 
 
 def measured(value: float, half: float = 0.0) -> Measured:

@@ -16,13 +16,13 @@ def facts(reading: Reading) -> dict[str, float]:
 
 
 def test_stat_csv_commas_in_events_and_values_that_were_not_counted() -> None:
-    found = sample("own_perf_stat_x.csv", cpus=4)
-    assert facts(found) == {"cpu/event=0x3c,umask=0x0/": 123456, "task-clock": 800.5}
-    (idle,) = found.observations
+    reading = sample("own_perf_stat_x.csv", cpus=4)
+    assert facts(reading) == {"cpu/event=0x3c,umask=0x0/": 123456, "task-clock": 800.5}
+    (idle,) = reading.observations
     assert (idle.kind, idle.value) == ("idle_share", pytest.approx(0.2))
-    assert any("counted 50 % of the time only" in w for w in found.warnings)
-    assert any("stalled-cycles-frontend not supported" in w for w in found.warnings)
-    assert any("a metric without its counter" in w for w in found.warnings)
+    assert any("counted 50 % of the time only" in w for w in reading.warnings)
+    assert any("stalled-cycles-frontend not supported" in w for w in reading.warnings)
+    assert any("a metric without its counter" in w for w in reading.warnings)
 
 
 def test_stat_csv_layouts_are_told_apart_by_content() -> None:
@@ -60,25 +60,25 @@ def test_stat_csv_that_cannot_be() -> None:
 
 
 def test_stat_system_wide_says_nothing_of_idle_time() -> None:
-    found = text(content("own_perf_stat_x.csv").replace("3.200", "3.950"), cpus=4)
-    assert not found.observations
-    assert any("as with -a" in w for w in found.warnings)
+    reading = text(content("own_perf_stat_x.csv").replace("3.200", "3.950"), cpus=4)
+    assert not reading.observations
+    assert any("as with -a" in w for w in reading.warnings)
 
 
 def test_stat_json_with_the_trailing_comma_of_one_release() -> None:
-    found = sample("own_perf_stat_j_comma.ndjson")
-    assert facts(found) == {
+    reading = sample("own_perf_stat_j_comma.ndjson")
+    assert facts(reading) == {
         "armv8_pmuv3_1/branch-misses/": 3000,
         "context-switches at 1.0005 s": 5,
     }
-    assert any("a comma before }" in w for w in found.warnings)
+    assert any("a comma before }" in w for w in reading.warnings)
     refused('{"counter-value" : "x", "event" : "cycles"}\n', "cycles 'x' is not a number")
     refused('{"counter-value" : "1", "event" : 3\n', "not JSON")
 
 
 def test_lkp_keys_become_observations() -> None:
-    found = sample("own_lkp_stats.json")
-    seen = {(o.kind, o.unit, o.n, o.lock): o.value for o in found.observations}
+    reading = sample("own_lkp_stats.json")
+    seen = {(o.kind, o.unit, o.n, o.lock): o.value for o in reading.observations}
     assert seen == {
         ("throughput", "1/s", 64, ""): 1200300.0,
         ("idle_share", "1", 64, ""): 0.125,
@@ -88,15 +88,15 @@ def test_lkp_keys_become_observations() -> None:
         ("wait_share", "1", None, "osq_lock"): 0.4225,
         ("idle_share", "1", None, ""): 0.035,
     }
-    assert facts(found) == {"vmstat.cpu.sy": 92.0}
+    assert facts(reading) == {"vmstat.cpu.sy": 92.0}
 
 
 def test_lkp_matrix_keeps_runs_and_names_the_missing() -> None:
-    found = sample("own_lkp_matrix.json")
-    runs = [(o.repeat, o.value) for o in found.observations if o.kind == "throughput"]
+    reading = sample("own_lkp_matrix.json")
+    runs = [(o.repeat, o.value) for o in reading.observations if o.kind == "throughput"]
     assert runs == [(1, 900100.0), (2, 880050.0)]
-    assert any("is 0 in run 3" in w for w in found.warnings)
-    assert [o.value for o in found.observations if o.kind == "idle_share"] == [0.03]
+    assert any("is 0 in run 3" in w for w in reading.warnings)
+    assert [o.value for o in reading.observations if o.kind == "idle_share"] == [0.03]
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_lkp_that_cannot_be(old: str, new: str, part: str) -> None:
 
 
 def test_robot_mail_gives_both_sides_and_the_gain() -> None:
-    found = sample("own_lkp_mail.txt")
-    seen = [(o.kind, o.variant, o.n, o.value, o.sd) for o in found.observations]
+    reading = sample("own_lkp_mail.txt")
+    seen = [(o.kind, o.variant, o.n, o.value, o.sd) for o in reading.observations]
     assert seen == [
         ("throughput", "base processes", 64, 1e6, 4e4),
         ("throughput", "new processes", 64, 1.25e6, None),
@@ -126,8 +126,8 @@ def test_robot_mail_gives_both_sides_and_the_gain() -> None:
         ("throughput", "new", None, 22200.0, 444.0),
         ("gain", "", None, pytest.approx(0.11), None),
     ]
-    assert all(o.aggregated for o in found.observations)
-    assert facts(found)["turbostat.IRQ (new)"] == 1.5e8
+    assert all(o.aggregated for o in reading.observations)
+    assert facts(reading)["turbostat.IRQ (new)"] == 1.5e8
 
 
 @pytest.mark.parametrize(

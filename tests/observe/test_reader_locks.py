@@ -21,8 +21,8 @@ def of(reading: Reading, kind: str) -> dict[str, Observation]:
 
 
 def test_contention_per_caller_joins_rows_of_one_caller() -> None:
-    found = sample("perf_lock_contention_record_perf61.txt")
-    waits = of(found, "mean_wait")
+    reading = sample("perf_lock_contention_record_perf61.txt")
+    waits = of(reading, "mean_wait")
     assert set(waits) == {
         "free_pgtables write",
         "ksys_read",
@@ -33,17 +33,17 @@ def test_contention_per_caller_joins_rows_of_one_caller() -> None:
     assert (read.count, read.high) == (37 + 24, 3.73e-3)
     assert read.value == pytest.approx((8.02e-3 + 2.99e-3) / 61)
     assert waits["free_pgtables write"].value == pytest.approx(150.58e-3)
-    assert all(o.traced for o in found.observations)
-    shares = of(found, "wait_share")
+    assert all(o.traced for o in reading.observations)
+    shares = of(reading, "wait_share")
     assert sum(o.value for o in shares.values()) == pytest.approx(1)
-    assert "2 rows of ksys_read (one per call stack) were joined" in found.warnings
-    assert any("neither hold times nor acquires" in w for w in found.warnings)
+    assert "2 rows of ksys_read (one per call stack) were joined" in reading.warnings
+    assert any("neither hold times nor acquires" in w for w in reading.warnings)
 
 
 def test_contention_verbose_skips_stacks_and_footer_only() -> None:
-    found = sample("perf_lock_contention_verbose_perf61.txt")
-    assert set(of(found, "mean_wait")) == {"free_pgtables write", "ksys_read"}
-    assert not any("skipped" in w for w in found.warnings)
+    reading = sample("perf_lock_contention_verbose_perf61.txt")
+    assert set(of(reading, "mean_wait")) == {"free_pgtables write", "ksys_read"}
+    assert not any("skipped" in w for w in reading.warnings)
 
 
 def test_contention_per_lock_with_empty_symbols() -> None:
@@ -64,17 +64,17 @@ def test_contention_tables_with_an_injected_delay_are_variants() -> None:
 
 
 def test_contention_per_thread_is_pooled_and_said() -> None:
-    found = sample("own_perf_lock_contention_task.txt")
-    (wait,) = found.observations
+    reading = sample("own_perf_lock_contention_task.txt")
+    (wait,) = reading.observations
     assert (wait.count, wait.lock, wait.site) == (14, "", "")
     assert wait.value == pytest.approx(130e-6 / 14)
-    assert [f.name for f in found.facts] == [
+    assert [f.name for f in reading.facts] == [
         "mean wait of worker one #2",
         "mean wait of Unknown",
     ]
-    assert any("run it without -t" in w for w in found.warnings)
-    assert any("could not match 5 of 100 events" in w for w in found.warnings)
-    assert any("2 lines skipped, before the table" in w for w in found.warnings)
+    assert any("run it without -t" in w for w in reading.warnings)
+    assert any("could not match 5 of 100 events" in w for w in reading.warnings)
+    assert any("2 lines skipped, before the table" in w for w in reading.warnings)
 
 
 def test_contention_csv_of_any_separator() -> None:
@@ -89,16 +89,16 @@ def test_contention_csv_of_any_separator() -> None:
 
 
 def test_contention_csv_with_stacks_and_no_counts_gives_shares() -> None:
-    found = text(
+    reading = text(
         "# output: total wait, type, caller, stacktrace\n"
         "30000, spinlock, rcu_core+0xd4, 0xffffffff9d0401e4 _raw+0x44: 0xf c+0x1: ...\n"
         "10000, spinlock, tick+0x1b, 0xffffffff9d0407c0 _raw+0x30: 0xf d+0x1: ...\n"
     )
-    assert [(o.kind, o.site, o.value) for o in found.observations] == [
+    assert [(o.kind, o.site, o.value) for o in reading.observations] == [
         ("wait_share", "rcu_core", 0.75),
         ("wait_share", "tick", 0.25),
     ]
-    assert any("no column contended" in w for w in found.warnings)
+    assert any("no column contended" in w for w in reading.warnings)
 
 
 @pytest.mark.parametrize(
@@ -143,32 +143,32 @@ def test_contention_empty_table_and_impossible_total() -> None:
 
 
 def test_report_of_a_lockdep_kernel_counts_acquires() -> None:
-    found = sample("own_perf_lock_report_lockdep.txt")
-    assert of(found, "acquires")["jiffies_lock"].value == 500
-    assert of(found, "contended_fraction")["jiffies_lock"].value == 0.05
-    assert of(found, "contended_fraction")["slock-AF_INET6"].value == 0
-    assert of(found, "mean_wait")["&lruvec->lru_lock"].value == 10e-6
+    reading = sample("own_perf_lock_report_lockdep.txt")
+    assert of(reading, "acquires")["jiffies_lock"].value == 500
+    assert of(reading, "contended_fraction")["jiffies_lock"].value == 0.05
+    assert of(reading, "contended_fraction")["slock-AF_INET6"].value == 0
+    assert of(reading, "mean_wait")["&lruvec->lru_lock"].value == 10e-6
 
 
 def test_report_of_old_perf_in_bare_ns() -> None:
-    found = sample("own_perf_lock_report_ns.txt")
-    assert of(found, "mean_wait")["jiffies_lock"].value == 2e-6
-    assert of(found, "acquires")["&(ei->i_block_re..."].value == 8700
-    assert any("cut at 16 characters" in w for w in found.warnings)
+    reading = sample("own_perf_lock_report_ns.txt")
+    assert of(reading, "mean_wait")["jiffies_lock"].value == 2e-6
+    assert of(reading, "acquires")["&(ei->i_block_re..."].value == 8700
+    assert any("cut at 16 characters" in w for w in reading.warnings)
 
 
 def test_report_where_acquired_equals_contended_counts_no_acquires() -> None:
-    found = sample("perf_lock_report_perf61.txt")
-    assert not of(found, "acquires")
-    assert len(of(found, "mean_wait")) == 4
-    assert any("only contention tracepoints" in w for w in found.warnings)
+    reading = sample("perf_lock_report_perf61.txt")
+    assert not of(reading, "acquires")
+    assert len(of(reading, "mean_wait")) == 4
+    assert any("only contention tracepoints" in w for w in reading.warnings)
 
 
 def test_report_of_threads_is_no_report_of_locks() -> None:
-    found = sample("own_perf_lock_report_threads.txt")
-    assert not found.observations
-    assert len(found.facts) == 4
-    assert any("run it without -t" in w for w in found.warnings)
+    reading = sample("own_perf_lock_report_threads.txt")
+    assert not reading.observations
+    assert len(reading.facts) == 4
+    assert any("run it without -t" in w for w in reading.warnings)
 
 
 @pytest.mark.parametrize(
@@ -188,23 +188,23 @@ def test_report_that_cannot_be(old: str, new: str, part: str) -> None:
 
 
 def test_lock_stat_gives_holds_waits_acquires_and_modes() -> None:
-    found = sample("own_lock_stat.txt")
+    reading = sample("own_lock_stat.txt")
     name = "&mapping->i_mmap_rwsem write"
-    hold = of(found, "hold_time")[name]
+    hold = of(reading, "hold_time")[name]
     assert (hold.value, hold.low, hold.high, hold.count) == (1.5e-6, 0.2e-6, 40e-6, 2000)
-    assert of(found, "acquires")[name].value == 2000
-    assert of(found, "contended_fraction")[name].value == 0.25
-    wait = of(found, "mean_wait")[name]
+    assert of(reading, "acquires")[name].value == 2000
+    assert of(reading, "contended_fraction")[name].value == 0.25
+    wait = of(reading, "mean_wait")[name]
     assert (wait.value, wait.count, wait.per) == (100e-6, 500, "contended acquire")
-    assert "&rq->lock/1" in of(found, "hold_time")
-    facts = {f.name: f.value for f in found.facts}
+    assert "&rq->lock/1" in of(reading, "hold_time")
+    facts = {f.name: f.value for f in reading.facts}
     assert facts["contentions of &mapping->i_mmap_rwsem at vma_prepare"] == 220
     assert facts["remote share of acquires of &mapping->i_mmap_rwsem-W"] == 0.75
 
 
 def test_lock_stat_of_a_grep_without_header() -> None:
-    found = sample("own_lock_stat_grep.txt")
-    assert set(of(found, "hold_time")) == {"&(&zone->lru_lock)->rlock", "tasklist_lock write"}
+    reading = sample("own_lock_stat_grep.txt")
+    assert set(of(reading, "hold_time")) == {"&(&zone->lru_lock)->rlock", "tasklist_lock write"}
 
 
 def test_lock_stat_of_another_locale_is_the_same() -> None:
@@ -251,8 +251,8 @@ def test_lock_stat_with_nothing_in_it() -> None:
 
 
 def test_klockstat_of_bcc_keeps_intervals_apart() -> None:
-    found = sample("own_klockstat_bcc.txt")
-    worker = [o for o in found.observations if o.site == "some_worker"]
+    reading = sample("own_klockstat_bcc.txt")
+    worker = [o for o in reading.observations if o.site == "some_worker"]
     assert [(o.kind, o.repeat, o.count) for o in worker] == [
         ("mean_wait", 1, 10),
         ("hold_time", 1, 10),
@@ -266,8 +266,8 @@ def test_klockstat_of_bcc_keeps_intervals_apart() -> None:
 
 
 def test_klockstat_of_libbpf_names_lock_site_and_mode() -> None:
-    found = sample("own_klockstat_libbpf.txt")
-    wait, hold, acquires = found.observations
+    reading = sample("own_klockstat_libbpf.txt")
+    wait, hold, acquires = reading.observations
     assert (wait.lock, wait.site, wait.mode) == ("libc_rwsem", "unlink_file_vma", "write")
     assert (hold.lock, hold.value) == ("", 1.5e-6)
     assert (acquires.value, acquires.unit) == (5000, "per run")
@@ -278,9 +278,9 @@ def test_klockstat_of_libbpf_names_lock_site_and_mode() -> None:
 def test_klockstat_of_libbpf_takes_the_last_of_several_tables() -> None:
     words = content("own_klockstat_libbpf.txt")
     later = words.replace("5000", "6000").replace("10.0 ms", "12.0 ms").replace("7.5 ms", "9.0 ms")
-    found = text(words + later)
-    assert [o.value for o in found.observations if o.kind == "acquires"] == [6000]
-    assert any("the last is read" in w for w in found.warnings)
+    reading = text(words + later)
+    assert [o.value for o in reading.observations if o.kind == "acquires"] == [6000]
+    assert any("the last is read" in w for w in reading.warnings)
 
 
 def test_klockstat_holds_of_hundreds_of_hours_are_a_tool_bug() -> None:
@@ -307,8 +307,8 @@ def test_klockstat_that_cannot_be(name: str, old: str, new: str, part: str) -> N
 
 
 def test_bpftrace_text_histograms_stacks_statistics_and_counts() -> None:
-    found = sample("own_bpftrace_hold.txt")
-    acquires, hold, wait, stats = found.observations
+    reading = sample("own_bpftrace_hold.txt")
+    acquires, hold, wait, stats = reading.observations
     assert (acquires.kind, acquires.value, acquires.lock) == ("acquires", 2900, "libc.so.6")
     assert (hold.kind, hold.lock, hold.count) == ("hold_histogram", "libc.so.6", 184)
     assert hold.bins[2] == Bin(512e-9, 1024e-9, 52)
@@ -317,12 +317,12 @@ def test_bpftrace_text_histograms_stacks_statistics_and_counts() -> None:
     assert (wait.kind, wait.site) == ("mean_wait", "vma_prepare")
     assert wait.bins == (Bin(0, 1e-6, 10), Bin(1e-6, 2e-6, 40), Bin(2e-6, 4e-6, 20))
     assert (stats.kind, stats.value) == ("mean_wait", 10.5e-9)
-    assert any("@hold_ns is taken to be in ns" in w for w in found.warnings)
+    assert any("@hold_ns is taken to be in ns" in w for w in reading.warnings)
 
 
 def test_bpftrace_json_has_inclusive_upper_edges() -> None:
-    found = sample("own_bpftrace_hold.json")
-    hold, stats, acquires = found.observations
+    reading = sample("own_bpftrace_hold.json")
+    hold, stats, acquires = reading.observations
     assert hold.bins == (
         Bin(128e-9, 256e-9, 26),
         Bin(256e-9, 512e-9, 104),
@@ -330,15 +330,15 @@ def test_bpftrace_json_has_inclusive_upper_edges() -> None:
     )
     assert stats.value == 10.5e-9  # bpftrace truncates its average to 10
     assert acquires.value == 2900
-    assert any("lost 7 events" in w for w in found.warnings)
+    assert any("lost 7 events" in w for w in reading.warnings)
 
 
 def test_bpftrace_open_bins_and_units_of_the_user() -> None:
-    found = sample("own_bpftrace_lhist.json", unit="us", quantity="wait")
-    (wait,) = found.observations
+    reading = sample("own_bpftrace_lhist.json", unit="us", quantity="wait")
+    (wait,) = reading.observations
     assert [(b.low, b.count) for b in wait.bins] == [(0, 3), (10e-6, 1), (20e-6, 1)]
     assert wait.bins[-1].high == float("inf")
-    assert any("its mean is a lower bound" in w for w in found.warnings)
+    assert any("its mean is a lower bound" in w for w in reading.warnings)
 
 
 def test_bpftrace_without_unit_or_quantity_is_not_guessed() -> None:

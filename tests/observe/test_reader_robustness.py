@@ -130,9 +130,9 @@ def test_a_bad_sample_is_refused_with_its_reason(name: str) -> None:
 def test_mail_quoting_changes_no_number_and_is_said(name: str) -> None:
     for prefix in ("> ", ">> ", "> > "):
         quoted = "".join(f"{prefix}{line}\n" for line in content(name).splitlines())
-        found = reading(quoted)
-        assert bare(found) == bare(reading(content(name)))
-        assert any("mail quoting" in warning for warning in found.warnings)
+        quoted_reading = reading(quoted)
+        assert bare(quoted_reading) == bare(reading(content(name)))
+        assert any("mail quoting" in warning for warning in quoted_reading.warnings)
 
 
 @pytest.mark.parametrize("name", WHAT)
@@ -172,8 +172,8 @@ def test_a_file_cut_after_any_line_gives_fewer_numbers_or_an_error_but_no_other(
     lines = content(name).splitlines(keepends=True)
     whole = numbers(reading(content(name)))
     for cut in range(len(lines)):
-        found = try_to_read("".join(lines[:cut]), WHAT[name])
-        assert found is None or numbers(found) <= whole
+        part = try_to_read("".join(lines[:cut]), WHAT[name])
+        assert part is None or numbers(part) <= whole
 
 
 @pytest.mark.parametrize("name", WHAT)
@@ -248,8 +248,8 @@ def test_random_edits_give_a_reading_or_a_lockmodel_error(name: str) -> None:
     @given(edited(text))
     def check(changed: str) -> None:
         try_to_read(changed, WHAT.get(name))
-        found = try_to_read(changed, None)
-        for one in found.observations if found else ():
+        made = try_to_read(changed, None)
+        for one in made.observations if made else ():
             assert one.value == one.value
             assert one.kind == "gain" or one.value >= 0
 

@@ -12,47 +12,47 @@ from lockmodel.observe.readers import read_file
 
 
 def rates(reading: Reading) -> list[tuple[int | None, str, float]]:
-    found = [o for o in reading.observations if o.kind == "throughput"]
-    return [(o.n, o.variant or o.what, o.value) for o in found]
+    throughputs = [o for o in reading.observations if o.kind == "throughput"]
+    return [(o.n, o.variant or o.what, o.value) for o in throughputs]
 
 
 # our own CSV
 
 
 def test_csv_units_repeats_and_further_columns() -> None:
-    found = sample("own_curve.csv")
-    assert rates(found)[:3] == [(1, "stock", 2500.0), (1, "stock", 2400.0), (2, "stock", 4750.0)]
-    first, acquires, hold = found.observations[:3]
+    reading = sample("own_curve.csv")
+    assert rates(reading)[:3] == [(1, "stock", 2500.0), (1, "stock", 2400.0), (2, "stock", 4750.0)]
+    first, acquires, hold = reading.observations[:3]
     assert (first.sd, first.uncertainty, first.repeat, first.kernel) == (50.0, "given", 1, "6.12")
     assert (acquires.kind, acquires.value, acquires.unit) == ("acquires", 29.0, "per iteration")
     assert (hold.kind, hold.value, hold.unit) == ("hold_time", 900e-9, "s")
     assert first.source.line == 6
-    assert any("'ops/ms' x 1000" in warning for warning in found.warnings)
+    assert any("'ops/ms' x 1000" in warning for warning in reading.warnings)
 
 
 def test_csv_of_another_locale() -> None:
-    found = sample("own_curve_semicolon.csv")
-    assert rates(found) == [(1, "", 1012.5), (4, "", 3800.25), (16, "", 9900.5)]
-    idle = [o.value for o in found.observations if o.kind == "idle_share"]
+    reading = sample("own_curve_semicolon.csv")
+    assert rates(reading) == [(1, "", 1012.5), (4, "", 3800.25), (16, "", 9900.5)]
+    idle = [o.value for o in reading.observations if o.kind == "idle_share"]
     assert idle == [0.9375, 0.755, 0.005]
 
 
 def test_csv_rows_that_say_the_same_are_repeats() -> None:
-    found = text("n,x,variant\n1,10,a\n1,11,a\n1,12,b\n")
-    assert [o.repeat for o in found.observations] == [1, 2, None]
-    assert [o.sd for o in found.observations] == [None, None, None]
+    reading = text("n,x,variant\n1,10,a\n1,11,a\n1,12,b\n")
+    assert [o.repeat for o in reading.observations] == [1, 2, None]
+    assert [o.sd for o in reading.observations] == [None, None, None]
 
 
 def test_csv_lpm_is_converted_and_said() -> None:
-    found = text("copies,lpm\n1,600\n")
-    assert found.observations[0].value == 10.0
-    assert "lpm counts per minute; divided by 60" in found.warnings
+    reading = text("copies,lpm\n1,600\n")
+    assert reading.observations[0].value == 10.0
+    assert "lpm counts per minute; divided by 60" in reading.warnings
 
 
 def test_csv_column_that_is_not_known_is_a_fact_and_said() -> None:
-    found = text("tasks,throughput,index\n1,10,2.5\n")
-    assert [(f.name, f.value, f.n) for f in found.facts] == [("index", 2.5, 1)]
-    assert any("'index' is not known" in warning for warning in found.warnings)
+    reading = text("tasks,throughput,index\n1,10,2.5\n")
+    assert [(f.name, f.value, f.n) for f in reading.facts] == [("index", 2.5, 1)]
+    assert any("'index' is not known" in warning for warning in reading.warnings)
 
 
 @pytest.mark.parametrize(
@@ -84,22 +84,22 @@ def test_csv_that_is_wrong_names_line_and_remedy(words: str, parts: list[str]) -
 
 
 def test_csv_population_with_a_fraction_is_rounded_and_never_grouped_digits() -> None:
-    found = text("threads,throughput\n18.667,3.5\n56,4\n")
-    assert [o.n for o in found.observations] == [19, 56]
-    assert found.warnings == ("tasks with a fraction are rounded to whole processes",)
+    reading = text("threads,throughput\n18.667,3.5\n56,4\n")
+    assert [o.n for o in reading.observations] == [19, 56]
+    assert reading.warnings == ("tasks with a fraction are rounded to whole processes",)
     refused("threads,throughput\n2.5,3\n", "f:2", "2.5")
 
 
 def test_csv_gate_takes_shards_into_account() -> None:
-    found = text("tasks,throughput,acquires,hold_us,shards\n8,30000,29,10,16\n")
-    assert len(found.observations) == 3
+    reading = text("tasks,throughput,acquires,hold_us,shards\n8,30000,29,10,16\n")
+    assert len(reading.observations) == 3
 
 
 def test_every_published_curve_is_read_or_refused_for_its_column_of_populations() -> None:
     read, refusals = 0, []
     for path in sorted(shipped_dir("data/published").glob("*.csv")):
         try:
-            found = read_file(path)
+            reading = read_file(path)
         except ScenarioError as error:
             refusals.append((path.name, str(error)))
             continue
@@ -110,7 +110,7 @@ def test_every_published_curve_is_read_or_refused_for_its_column_of_populations(
         ]
         if rows[0].startswith("kind,"):  # observations of several kinds
             rows = [rows[0], *(row for row in rows if row.startswith("throughput,"))]
-        assert len(rates(found)) == len(rows) - 1
+        assert len(rates(reading)) == len(rows) - 1
         read += 1
     assert read >= 20
     assert [name for name, _ in refusals] == ["latency.csv", "pcp_batch_hold_vs_acquires.csv"]
@@ -121,10 +121,10 @@ def test_every_published_curve_is_read_or_refused_for_its_column_of_populations(
 
 
 def test_json_lines_and_extra_p() -> None:
-    found = sample("own_curve.jsonl")
-    assert rates(found) == [(1, "stock", 2500.5), (1, "stock", 2480.0), (8, "stock", 14500.0)]
-    assert [o.repeat for o in found.observations][:3] == [1, 2, None]
-    assert found.observations[-1].value == 1.5e-6
+    reading = sample("own_curve.jsonl")
+    assert rates(reading) == [(1, "stock", 2500.5), (1, "stock", 2480.0), (8, "stock", 14500.0)]
+    assert [o.repeat for o in reading.observations][:3] == [1, 2, None]
+    assert reading.observations[-1].value == 1.5e-6
     extra = sample("own_extra_p.jsonl")
     assert rates(extra) == [(4, "loop", 8100.0), (4, "loop", 8050.5), (16, "loop", 21000.0)]
 
@@ -155,10 +155,10 @@ def test_unixbench_in_four_formats_says_the_same() -> None:
         (2, "Process Creation", 6932.3),
     }
     for suffix in ("txt", "csv", "html"):
-        found = sample(f"{base}.{suffix}")
-        assert set(rates(found)) == want
-        assert all(o.aggregated for o in found.observations)
-        assert any("no standard error" in warning for warning in found.warnings)
+        reading = sample(f"{base}.{suffix}")
+        assert set(rates(reading)) == want
+        assert all(o.aggregated for o in reading.observations)
+        assert any("no standard error" in warning for warning in reading.warnings)
     log = sample(f"{base}.log")
     spawn = [value for n, _, value in rates(log) if n == 1]
     assert spawn == pytest.approx([21571 / 3.002522, 19731 / 3.004502, 14288 / 3.003227])
@@ -168,18 +168,18 @@ def test_unixbench_in_four_formats_says_the_same() -> None:
 
 
 def test_unixbench_per_minute_units_and_a_date_in_chinese() -> None:
-    found = sample("own_unixbench_report_513.txt")
-    assert rates(found) == [
+    reading = sample("own_unixbench_report_513.txt")
+    assert rates(reading) == [
         (1, "Execl Throughput", 500.0),
         (1, "Shell Scripts (1 concurrent)", 30.0),
         (8, "Execl Throughput", 3000.0),
         (8, "Shell Scripts (1 concurrent)", 150.0),
     ]
     assert ("File Copy 1024 bufsize 2000 maxblocks", 39600.0) in [
-        (f.name, f.value) for f in found.facts
+        (f.name, f.value) for f in reading.facts
     ]
-    assert "lpm counts loops per minute; divided by 60" in found.warnings
-    assert found.metadata["cpus"] == "8"
+    assert "lpm counts loops per minute; divided by 60" in reading.warnings
+    assert reading.metadata["cpus"] == "8"
 
 
 def test_unixbench_of_another_locale_is_the_same_or_refused() -> None:
@@ -237,17 +237,17 @@ def test_unixbench_html_is_held_against_its_index() -> None:
 
 
 def test_will_it_scale_modes_idle_and_failed_runs() -> None:
-    found = sample("own_will_it_scale.csv")
-    assert rates(found) == [
+    reading = sample("own_will_it_scale.csv")
+    assert rates(reading) == [
         (1, "processes", 401000.0),
         (1, "threads", 395500.0),
         (2, "processes", 780300.0),
         (2, "threads", 610100.0),
         (4, "processes", 1401000.0),
     ]
-    assert found.observations[1].value == pytest.approx(0.8752)
-    assert any("no run with threads (-1" in w and "line 7" in w for w in found.warnings)
-    assert any("a message of the test" in w for w in found.warnings)
+    assert reading.observations[1].value == pytest.approx(0.8752)
+    assert any("no run with threads (-1" in w and "line 7" in w for w in reading.warnings)
+    assert any("a message of the test" in w for w in reading.warnings)
 
 
 @pytest.mark.parametrize(
@@ -280,20 +280,20 @@ def test_will_it_scale_program_needs_the_population() -> None:
 
 
 def test_perf_bench_grouped_digits_and_single_tasks() -> None:
-    found = sample("own_perf_bench_fork.txt")
-    assert rates(found) == [
+    reading = sample("own_perf_bench_fork.txt")
+    assert rates(reading) == [
         (1, "syscall/basic: getppid() calls", 2_500_000.0),
         (1, "syscall/fork: fork() calls", 1250.0),
     ]
     plain = content("own_perf_bench_fork.txt").replace(",", "")
     dots = content("own_perf_bench_fork.txt").replace(".", ";").replace(",", ".").replace(";", ",")
-    assert rates(text(plain)) == rates(found)
+    assert rates(text(plain)) == rates(reading)
     assert [r[2] for r in rates(text(dots.replace(",,,", "...")))] == [2_500_000.0, 1250.0]
 
 
 def test_perf_bench_futex_is_the_sum_over_threads() -> None:
-    found = sample("perf_bench_futex_hash_perf61.txt")
-    assert rates(found) == [(2, "futex/hash", 2 * 1034240.0)]
+    reading = sample("perf_bench_futex_hash_perf61.txt")
+    assert rates(reading) == [(2, "futex/hash", 2 * 1034240.0)]
 
 
 @pytest.mark.parametrize(
@@ -318,14 +318,14 @@ def test_perf_bench_futex_with_a_missing_thread_is_refused() -> None:
 
 
 def test_hyperfine_keeps_every_run_and_takes_the_population_from_a_parameter() -> None:
-    found = sample("own_hyperfine.json", iterations=100)
-    assert rates(found) == [
+    reading = sample("own_hyperfine.json", iterations=100)
+    assert rates(reading) == [
         (1, "./loop 1", 250.0),
         (1, "./loop 1", 200.0),
         (1, "./loop 1", pytest.approx(1000 / 6)),
         (4, "./loop 4", 125.0),
     ]
-    assert [o.repeat for o in found.observations] == [1, 2, 3, None]
+    assert [o.repeat for o in reading.observations] == [1, 2, 3, None]
     assert any("give --iterations K" in w for w in sample("own_hyperfine.json").warnings)
 
 

@@ -241,8 +241,8 @@ def test_mapping_directly_leaves_two_acquires_and_the_shipped_scenario(values):
 def test_the_backtest_table_says_what_the_command_says(built, values):
     from lockmodel.evaluate.backtest.engine import run
 
-    found = run(ids=["lkp_spr_224"])
-    (entry,) = found.entries
+    backtest = run(ids=["lkp_spr_224"])
+    (entry,) = backtest.entries
     assert values["bt_batched"].value == entry.predicted
     verdicts = [row[-1] for row in built.tables["changes"].rows]
     counts = [values[f"changes_{k}"].value for k in ("inside", "outside", "undecidable")]

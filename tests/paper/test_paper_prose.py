@@ -55,8 +55,8 @@ def test_what_is_no_typed_number(tmp_path, text):
 
 
 def test_each_typed_number_is_told_with_its_line_and_words(tmp_path):
-    found = source(tmp_path, "One\n/* two\nlines */ then 7 and\nten more").typed
-    assert found == (
+    typed = source(tmp_path, "One\n/* two\nlines */ then 7 and\nten more").typed
+    assert typed == (
         "text.typ:3: '7' is typed: lines */ then 7 and".replace("lines */ ", ""),
         "text.typ:4: 'ten' is typed: ten more",
     )
@@ -70,16 +70,16 @@ def test_sizes_belong_into_the_style_file(tmp_path):
 def test_names_are_found_with_their_places(tmp_path):
     text = '#n.peak at #n.peak_n.\n#plot("hold", [A #n.libc @guzik2024]) <f-hold>\n'
     text += '#data-table(\n  "levers", [b])\n// #n.not_this @nor_this'
-    found = source(tmp_path, text)
-    assert [(p.name, p.where) for p in found.values] == [
+    made = source(tmp_path, text)
+    assert [(p.name, p.where) for p in made.values] == [
         ("peak", "text.typ:1"),
         ("peak_n", "text.typ:1"),
         ("libc", "text.typ:2"),
     ]
-    assert [(p.name, p.where) for p in found.figures] == [("hold", "text.typ:2")]
-    assert [(p.name, p.where) for p in found.tables] == [("levers", "text.typ:3")]
-    assert [(p.name, p.where) for p in found.references] == [("guzik2024", "text.typ:2")]
-    assert found.labels == ("f-hold",)
+    assert [(p.name, p.where) for p in made.figures] == [("hold", "text.typ:2")]
+    assert [(p.name, p.where) for p in made.tables] == [("levers", "text.typ:3")]
+    assert [(p.name, p.where) for p in made.references] == [("guzik2024", "text.typ:2")]
+    assert made.labels == ("f-hold",)
 
 
 def test_notes_are_put_behind_titles():

@@ -90,7 +90,7 @@ def sites(
     private: tuple[str, ...] = (),
 ) -> tuple[Site, ...]:
     """Return the traced sites; `roles` renames files, `private` files do not grow with copies."""
-    found = []
+    records = []
     for row in ACQUIRES:
         if (row["kernel"], row["loop"], row["binary"]) != (kernel, loop, binary):
             continue
@@ -102,7 +102,7 @@ def sites(
         elif file not in (LIBC, LOADER):  # alone in the lab, shared by all copies in UnixBench
             start = held_alone(kernel, held_loop or loop, binary, file, site)
             growth = held_line(kernel, held_loop or loop, binary, LIBC, site)[1]
-        found.append(
+        records.append(
             Site(
                 lock=name,
                 phase=row["phase"],
@@ -112,7 +112,7 @@ def sites(
                 growth_per_doubling=round(growth, 1),
             )
         )
-    return tuple(sorted(found, key=_when))
+    return tuple(sorted(records, key=_when))
 
 
 def _when(site: Site) -> tuple[int, bool, int]:
@@ -162,7 +162,7 @@ def locks_for(sites_: tuple[Site, ...], times: Times) -> tuple[Lock, ...]:
 
 
 def assemble(
-    name: str, title: str, iteration: str, machine: Machine, found: tuple[Site, ...], times: Times
+    name: str, title: str, iteration: str, machine: Machine, traced: tuple[Site, ...], times: Times
 ) -> Scenario:
     """Return the scenario with the calibrated times, without provenance."""
     return Scenario(
@@ -172,8 +172,8 @@ def assemble(
         machine=machine,
         think=times.think,
         think_remote=times.think_remote,
-        locks=locks_for(found, times),
-        sites=found,
+        locks=locks_for(traced, times),
+        sites=traced,
     )
 
 

@@ -31,7 +31,7 @@ def doexec_20(before_pair: Scenario) -> Scenario:
     n = int(entry["hw_threads"])
     ratio = ratio_of(before_pair, 224)
     machine = Machine(name="a machine or VM of about 20 CPUs", cpus=20, cores=20)
-    found = sites(
+    traced = sites(
         "6.1.187",
         "vfork",
         "dyntrue",
@@ -48,7 +48,7 @@ def doexec_20(before_pair: Scenario) -> Scenario:
             "Dillon's doexec, own executables, before batching",
             "vfork + exec + exit + wait",
             machine,
-            found,
+            traced,
             times,
         )
         own = msgspec.structs.replace(made.lock("executable"), shards=n, shard_by="cpu")

@@ -43,7 +43,7 @@ def execl_xeon8369b(ratio: float) -> Scenario:
     ]
     populations = [n for n, _ in data]
     measured = np.log([x for _, x in data])
-    found = execl_sites()
+    traced = execl_sites()
 
     def scenario(p: np.ndarray, placement: Placement = "fill", keep: Keep = as_is) -> Scenario:
         machine = Machine(
@@ -64,7 +64,7 @@ def execl_xeon8369b(ratio: float) -> Scenario:
         handoff = SaturatingHandOff(time=keep(first), limit=keep(limit), half_waiters=HALF_WAITERS)
         times = Times(keep(p[0]), keep(remote), handoff, think_remote=keep(p[1]))
         title = "UnixBench execl, 2 x Xeon Platinum 8369B"
-        return assemble("execl-xeon8369b", title, "one execl of itself", machine, found, times)
+        return assemble("execl-xeon8369b", title, "one execl of itself", machine, traced, times)
 
     def residuals(log_p: np.ndarray, placement: Placement = "fill") -> np.ndarray:
         return np.log(rates(scenario(np.exp(log_p), placement), *populations)) - measured

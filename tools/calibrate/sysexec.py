@@ -76,10 +76,10 @@ def robot_pair() -> tuple[Scenario, Scenario]:
                 title.format(when),
                 "fork + exec + exit + wait",
                 machine,
-                found,
+                traced,
                 Times(think=think, remote=keep(LOCAL + extra_time), handoff=handoff),
             )
-            for name, found, extra_time, when in zip(
+            for name, traced, extra_time, when in zip(
                 names, tables, p[:2], ("before", "after"), strict=True
             )
         ]
