@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from lockmodel.cli import common, files, options
 from lockmodel.cli.files import Report
+from lockmodel.units import cut
 
 if TYPE_CHECKING:
     from lockmodel.evaluate.accuracy import Accuracy
@@ -88,7 +89,7 @@ def _folder(name: str) -> Path:
 
 def _short(name: str) -> str:
     """Return a name cut to its column."""
-    return name if len(name) <= NAME_WIDTH else name[: NAME_WIDTH - 3] + "..."
+    return cut(name, NAME_WIDTH, "...")
 
 
 def _text(scores: Accuracy, every: bool, colour: bool) -> str:
@@ -168,5 +169,5 @@ def _reasons(skipped: tuple[tuple[str, str], ...]) -> list[str]:
     lines = []
     for name, reason in skipped:
         line = reason if reason.startswith(name) else f"{name}: {reason}"
-        lines.append(line if len(line) <= REASON_WIDTH else line[: REASON_WIDTH - 4] + " ...")
+        lines.append(cut(line, REASON_WIDTH, " ..."))
     return lines

@@ -239,7 +239,7 @@ def _number(number: float, unit: str) -> str:
     if unit == "1":
         return tx.percent(number)
     if unit in ("1/s", "s"):
-        return tx.si(number, "/s" if unit == "1/s" else "s")
+        return tx.si(number, unit.removeprefix("1"))
     return tx.plain(number)
 
 

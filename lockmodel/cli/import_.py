@@ -244,22 +244,20 @@ def _file(reading: Reading, every: bool) -> list[Any]:
 
 def _row(o: Observation, repeats: int) -> list[str]:
     """Return the cells of one observation."""
+    from lockmodel.cli import text as tx
+
     where = " ".join(filter(None, (o.lock, o.site and f"in {o.site}" if o.lock else o.site)))
     variant = "/".join(filter(None, (o.variant, o.kernel, o.mode)))
     events = repeats if repeats > 1 else o.count
     return [
         NAMES[o.kind],
         "" if o.n is None else str(o.n),
-        _short(where or o.what),
-        _short(variant),
+        tx.cut(where or o.what, WIDEST),
+        tx.cut(variant, WIDEST),
         _value(o, o.value),
         "" if o.sd is None else _value(o, o.sd),
         "" if events is None else f"{events:,}",
     ]
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= WIDEST else name[: WIDEST - 2] + ".."
 
 
 def _value(o: Observation, value: float) -> str:
@@ -270,8 +268,6 @@ def _value(o: Observation, value: float) -> str:
         if o.kind == "gain":
             return tx.gain(value)
         return tx.percent(value) if value == 0 or value >= TINY else f"{100 * value:.2g} %"
-    if o.unit == "1/s":
-        return tx.si(value, "/s")
-    if o.unit == "s":
-        return tx.si(value, "s")
+    if o.unit in ("1/s", "s"):
+        return tx.si(value, o.unit.removeprefix("1"))
     return f"{tx.plain(value)} {'' if o.unit == 'relative' else o.unit}".rstrip()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lockmodel.cli import text as tx
-from lockmodel.units import PREFIXES
+from lockmodel.units import prefix_of
 
 if TYPE_CHECKING:
     from lockmodel.model.fit_table import Fit
@@ -38,9 +38,9 @@ def span(ends: Interval, unit: str) -> str:
     number, _, prefixed = tx.si(high, unit).partition(" ")
     if high <= 0 or not prefixed:
         return f"{tx.si(low, unit)} to {tx.si(high, unit)}"
-    scale = next(factor for factor, prefix in PREFIXES if prefixed == f"{prefix}{unit}")
+    factor, _ = prefix_of(high)
     digits = len(number.partition(".")[2])
-    return f"{low / scale:.{digits}f} to {number} {prefixed}"
+    return f"{low / factor:.{digits}f} to {number} {prefixed}"
 
 
 def gain(value: float, ends: Interval | None) -> str:

@@ -14,7 +14,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lockmodel.units import cut as cut
+from lockmodel.units import gain as gain
+from lockmodel.units import share
 from lockmodel.units import si as si
+
+whole = share
+"""0.323 -> "32 %"."""
 
 WIDTH = 80
 """Columns of a report on a wide terminal; a narrower one gets its own width."""
@@ -35,20 +41,7 @@ def width() -> int:
 
 def percent(share: float) -> str:
     """Return a share as a percentage: 0.897 -> "89.7 %"; below 0.05 % it is "-"."""
-    return "-" if abs(share) < 5e-4 else f"{100 * share:.1f} %"
-
-
-def whole(share: float) -> str:
-    """Return a share as a whole percentage: 0.323 -> "32 %"."""
-    return f"{100 * share:.0f} %"
-
-
-def gain(value: float) -> str:
-    """Return a gain as a signed percentage: 0.8 -> "+80 %", 0.043 -> "+4.3 %"."""
-    rounded = 100 * value
-    if abs(rounded) < 0.05:
-        return "0 %"
-    return f"{rounded:+.1f} %" if abs(rounded) < 9.95 else f"{rounded:+,.0f} %"
+    return "-" if abs(share) < 5e-4 else whole(share, 1)
 
 
 def plain(value: float) -> str:

@@ -95,9 +95,9 @@ def _text(agreement: Agreement, every: bool, colour: bool) -> str:
 
     rows = [
         [
-            c.case if len(c.case) <= LONGEST else c.case[: LONGEST - 2] + "..",
+            tx.cut(c.case, LONGEST),
             str(c.n),
-            c.quantity if len(c.quantity) <= WIDEST else c.quantity[: WIDEST - 2] + "..",
+            tx.cut(c.quantity, WIDEST),
             f"{SHORT.get(c.reference, c.reference)}, {SHORT.get(c.solver, c.solver)}",
             "0" if c.found == c.expected else f"{(c.found - c.expected) / c.expected:+.1g}",
             f"{c.units:.2g}" + ("" if c.agrees else " !"),

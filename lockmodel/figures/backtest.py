@@ -7,6 +7,7 @@ from typing import IO, Any
 
 from lockmodel.evaluate.backtest.case import Backtest, Entry
 from lockmodel.figures.style import COLOURS, SMALL, TEXT, canvas, stacked
+from lockmodel.units import cut
 
 LINEAR = 0.1
 """Gain up to which the axis is linear: small and negative gains have a place, too."""
@@ -156,9 +157,7 @@ def draw_terminal(backtest: Backtest) -> str:
         cells[column(entry.predicted or 0.0)] = LETTERS[entry.verdict]
         _, middle, top = measured(entry)
         cells[column(middle)] = ">" if math.isinf(top) else "|"
-        text = name(entry)
-        short = text if len(text) <= NAMES else text[: NAMES - 3] + "..."
-        lines.append(f"{short:<{NAMES}} {''.join(cells)}".rstrip())
+        lines.append(f"{cut(name(entry), NAMES, '...'):<{NAMES}} {''.join(cells)}".rstrip())
     scale = [" "] * room
     for tick in (0.0, 0.1, 0.5, 1.0, 5.0, 20.0):
         at, label = column(tick), f"{100 * tick:,.0f}"

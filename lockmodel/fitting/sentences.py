@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lockmodel.fitting.estimate import Estimate
 from lockmodel.fitting.identify import WHATS, Identified, Quantity, Verdict
 from lockmodel.fitting.profile import Interval
-from lockmodel.units import PREFIXES, si
+from lockmodel.units import PREFIXES, si, to
 
 TIMES = (*(pair for pair in PREFIXES if pair[0] <= 1.0), (1e-12, "p"))
 RATES = tuple(pair for pair in PREFIXES if pair[0] >= 1.0)
@@ -54,9 +54,7 @@ def span(low: float, high: float, unit: str) -> str:
     """Return an interval, the unit once if it is the same: "27.8 to 30.9 us"."""
     if high > WIDEST * max(low, 1e-300):
         return "anything"
-    one, other = number(low, unit), number(high, unit)
-    head, _, tail = one.rpartition(" ")
-    return f"{head if head and other.endswith(' ' + tail) else one} to {other}"
+    return to(number(low, unit), number(high, unit))
 
 
 def _percent(verdict: Verdict) -> tuple[str, str]:

@@ -3,7 +3,8 @@
 from lockmodel.evaluate.backtest.case import Backtest, Entry
 from lockmodel.evaluate.backtest.engine import run
 from lockmodel.figures.changes import GROUP, title
-from paper.tools.out import Out, gain, gain_range
+from lockmodel.units import gain
+from paper.tools.out import Out, gain_range
 
 KIND = {
     "shorten_hold": "shorter hold",

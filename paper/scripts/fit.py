@@ -5,6 +5,7 @@ import math
 from lockmodel.fitting.estimate import LEVEL
 from lockmodel.fitting.fitting import Fitted
 from lockmodel.fitting.identify import Identified, Quantity, Verdict, identify
+from lockmodel.units import share
 from paper.tools.fits import (
     CURVE,
     EXECL_SET,
@@ -13,7 +14,7 @@ from paper.tools.fits import (
     carried,
     curve_alone,
 )
-from paper.tools.out import Out, share, si_range, si_with_range
+from paper.tools.out import Out, si_range, si_with_range
 
 
 def make(out: Out) -> None:

@@ -5,6 +5,7 @@ from lockmodel.answers.intervals import count_for
 from lockmodel.changes.grammar import parse
 from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.solve import points
+from lockmodel.units import gain
 from paper.tools.fits import (
     EXECL_SET,
     SYSEXEC_SET,
@@ -14,7 +15,7 @@ from paper.tools.fits import (
     mapped_directly,
     together,
 )
-from paper.tools.out import Out, gain, gain_range
+from paper.tools.out import Out, gain_range
 
 LIBC = "libc.so.6"
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lockmodel.units import PREFIXES, si
+from lockmodel.units import gain, prefix_of, share, si, three_digits, to
 from paper.tools.errors import PaperError
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -57,30 +57,14 @@ def micro(text: str) -> str:
 
 def si_range(low: float, high: float, unit: str) -> str:
     """Return two numbers with their units, the unit once if it is the same."""
-    first, second = micro(si(low, unit)), micro(si(high, unit))
-    if first.partition(" ")[2] == second.partition(" ")[2]:
-        first = first.partition(" ")[0]
-    return f"{first} to {second}"
+    return to(micro(si(low, unit)), micro(si(high, unit)))
 
 
 def si_with_range(value: float, low: float, high: float, unit: str) -> str:
     """Return a number with its interval in the same unit: 29.5 µs (28.3 to 30.9)."""
-    shown = micro(si(value, unit))
-    printed = shown.partition(" ")[2]
-    factor = next(f for f, prefix in PREFIXES if micro(f"1 {prefix}{unit}")[2:] == printed)
-    ends = []
-    for end in (low / factor, high / factor):
-        digits = 2 if end < 9.995 else 1 if end < 99.95 else 0
-        ends.append(f"{end:.{digits}f}")
-    return f"{shown} ({ends[0]} to {ends[1]})"
-
-
-def gain(value: float) -> str:
-    """Return a gain as a signed percentage: 0.8 -> +80 %, 0.043 -> +4.3 %."""
-    rounded = 100.0 * value
-    if abs(rounded) < 0.05:
-        return "0 %"
-    return f"{rounded:+.1f} %" if abs(rounded) < 9.95 else f"{rounded:+,.0f} %"
+    factor, _ = prefix_of(value)
+    ends = f"{three_digits(low / factor)} to {three_digits(high / factor)}"
+    return f"{micro(si(value, unit))} ({ends})"
 
 
 def gain_range(low: float, high: float) -> str:
@@ -89,11 +73,6 @@ def gain_range(low: float, high: float) -> str:
     sign = "+" if low < 0 else ""
     ends = (round(100 * end, digits) + 0.0 for end in (low, high))  # + 0.0: no minus before 0
     return " to ".join(f"{end:{sign},.{digits}f}" if end else "0" for end in ends)
-
-
-def share(value: float, digits: int = 0) -> str:
-    """Return a share in per cent: 0.897 -> 90 %."""
-    return f"{100 * value:.{digits}f} %"
 
 
 @dataclass
