@@ -86,19 +86,13 @@ def simulate(
         common.patience(time_limit) as stop,
     ):
         from lockmodel.solvers.simulation.replicate import check
-        from lockmodel.solvers.simulation.simulate import simulate as run
+        from lockmodel.solvers.simulation.simulate import simulate_each
 
         check(precision, seed, workers)
-        runs: list[Simulated] = []
         with common.compiling():
-            for n in common.progress(populations, len(populations), "populations"):
-                try:
-                    runs.append(run(scenario, n, precision, seed, workers, stop))
-                except NotTrustworthyError:
-                    if not (runs and stop()):
-                        raise
-                if stop():
-                    break
+            runs = simulate_each(
+                scenario, populations, precision, seed, workers, stop, common.progress
+            )
         if target is not None:
             from lockmodel.solvers.simulation.trace import chrome, record
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError, nearest, shown
 from lockmodel.model.network import build, check_population
@@ -14,9 +13,6 @@ from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, Stop, never, quietly
 from lockmodel.solvers.closed_form import bounds_point, product_form_points
 from lockmodel.solvers.validity import approximations
-
-if TYPE_CHECKING:
-    from lockmodel.solvers.simulation.simulate import Simulated
 
 CLOSED_FORM = ("auto", "bounds", "product-form")
 """Methods whose gaps `validity.approximations` lists, where scenarios are compared."""
@@ -246,15 +242,7 @@ def _simulation(
 ) -> Answer:
     from lockmodel.solvers.simulation import simulate as simulator
 
-    runs: list[Simulated] = []
-    for n in progress(asked, len(asked), "populations"):
-        try:
-            runs.append(simulator.simulate(scenario, n, precision, stop=stop))
-        except NotTrustworthyError:
-            if not (runs and stop()):
-                raise
-        if stop():
-            break
+    runs = simulator.simulate_each(scenario, asked, precision, stop=stop, progress=progress)
     return Answer(
         "simulation",
         tuple(simulator.point(scenario, run) for run in runs),

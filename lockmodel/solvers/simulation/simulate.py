@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from lockmodel.errors import NotTrustworthyError
 from lockmodel.model.disciplines import discipline
 from lockmodel.model.network import build
 from lockmodel.model.prediction import LockState, Point
 from lockmodel.model.scenario import Scenario
-from lockmodel.progress import Stop, never
+from lockmodel.progress import Progress, Stop, never, quietly
 from lockmodel.solvers.bounds import network_ceiling
 from lockmodel.solvers.simulation.output import (
     CONFIDENCE,
@@ -208,6 +210,31 @@ def simulate(
         assumptions=assumptions(scenario),
         warnings=tuple(warnings),
     )
+
+
+def simulate_each(
+    scenario: Scenario,
+    populations: Sequence[int],
+    precision: float = PRECISION,
+    seed: int = 1,
+    workers: int | None = None,
+    stop: Stop = never,
+    progress: Progress = quietly,
+) -> list[Simulated]:
+    """Simulate a scenario at some populations; once `stop` is true, return those that are done.
+
+    Arguments and errors as of `simulate`, which is refused only while nothing is done.
+    """
+    runs: list[Simulated] = []
+    for n in progress(populations, len(populations), "populations"):
+        try:
+            runs.append(simulate(scenario, n, precision, seed, workers, stop))
+        except NotTrustworthyError:
+            if not (runs and stop()):
+                raise
+        if stop():
+            break
+    return runs
 
 
 def point(scenario: Scenario, run: Simulated) -> Point:
