@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from lockmodel.cli import common, files, options
+from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
-from lockmodel.units import cut
 
 if TYPE_CHECKING:
     from lockmodel.evaluate.accuracy import Accuracy
@@ -89,11 +89,10 @@ def _folder(name: str) -> Path:
 
 def _short(name: str) -> str:
     """Return a name cut to its column."""
-    return cut(name, NAME_WIDTH, "...")
+    return tx.cut(name, NAME_WIDTH, "...")
 
 
 def _text(scores: Accuracy, every: bool, colour: bool) -> str:
-    from lockmodel.cli.text import bullets, count, more, render, table
     from lockmodel.evaluate.accuracy import METHODS
 
     worst = sorted(scores.files, key=lambda file: -file.median(METHODS[0]))
@@ -113,18 +112,18 @@ def _text(scores: Accuracy, every: bool, colour: bool) -> str:
     rows.append(["MEAN", "", *(f"{scores.mean(m):.3f}" for m in METHODS), ""])
     own, last, usl = (scores.median(name) for name in (METHODS[0], "last", "usl"))
     said = (
-        f"{count(scores.curves, 'curve')} predicted beyond the first half: median error {own:.3f}, "
-        f"of the last value {last:.3f}, of the universal scalability law {usl:.3f}; "
+        f"{tx.count(scores.curves, 'curve')} predicted beyond the first half: median error "
+        f"{own:.3f}, of the last value {last:.3f}, of the universal scalability law {usl:.3f}; "
         f"{100 * scores.coverage:.0f} % of the points lie in the 90 % band."
     )
     reasons = _reasons(scores.skipped)
-    skipped = bullets("not scored:", reasons) if every else [f"{len(reasons)} not scored: --all"]
-    return render(
+    skipped = tx.bullets("not scored:", reasons) if every else [f"{len(reasons)} not scored: --all"]
+    return tx.render(
         [
             said,
             "",
-            table(columns, rows, left=[0]),
-            *more(len(scores.files) - len(shown), "file", "--all"),
+            tx.table(columns, rows, left=[0]),
+            *tx.more(len(scores.files) - len(shown), "file", "--all"),
             *(skipped if reasons else []),
         ],
         colour,
@@ -132,8 +131,6 @@ def _text(scores: Accuracy, every: bool, colour: bool) -> str:
 
 
 def _transfer_text(moved: Transfer, every: bool, colour: bool) -> str:
-    from lockmodel.cli.text import bullets, count, more, render, table
-
     errors = sorted(moved.variants.items(), key=lambda pair: -pair[1])
     shown = errors if every else errors[:FEW_FILES]
     means = [(name.upper(), error) for name, error in moved.overall.items()]
@@ -143,19 +140,19 @@ def _transfer_text(moved: Transfer, every: bool, colour: bool) -> str:
         for p in moved.pairs
     ]
     said = (
-        f"{count(len(errors), 'variant')} predicted at other hold and think times than fitted at: "
-        f"median error {moved.overall['median']:.3f}, mean |ln(predicted / measured)|."
+        f"{tx.count(len(errors), 'variant')} predicted at other hold and think times than fitted "
+        f"at: median error {moved.overall['median']:.3f}, mean |ln(predicted / measured)|."
     )
     reasons = _reasons(moved.skipped)
     columns = ["variant", "fitted", "predicted", "hand-off", "error"]
-    details = [table(columns, pairs, left=[0, 1, 2, 3])] if every else []
-    skipped = bullets("\nnot used:", reasons) if every else [f"{len(reasons)} not used: --all"]
-    return render(
+    details = [tx.table(columns, pairs, left=[0, 1, 2, 3])] if every else []
+    skipped = tx.bullets("\nnot used:", reasons) if every else [f"{len(reasons)} not used: --all"]
+    return tx.render(
         [
             said,
             "",
-            table(["variant", "error"], rows, left=[0]),
-            *more(len(errors) - len(shown), "variant", "--all"),
+            tx.table(["variant", "error"], rows, left=[0]),
+            *tx.more(len(errors) - len(shown), "variant", "--all"),
             *(["", "at hold/think in ns:"] if every else []),
             *details,
             *(skipped if reasons else []),
@@ -169,5 +166,5 @@ def _reasons(skipped: tuple[tuple[str, str], ...]) -> list[str]:
     lines = []
     for name, reason in skipped:
         line = reason if reason.startswith(name) else f"{name}: {reason}"
-        lines.append(cut(line, REASON_WIDTH, " ..."))
+        lines.append(tx.cut(line, REASON_WIDTH, " ..."))
     return lines

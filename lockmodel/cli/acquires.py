@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from typer import Argument, Option
 
 from lockmodel.cli import files, options
+from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
@@ -182,7 +183,6 @@ def _machine(text: str | None) -> Machine:
 
 
 def _text(counts: Counts, others: list[Counts], explain: bool, every: bool, colour: bool) -> str:
-    from lockmodel.cli import text as tx
     from lockmodel.cli.acquires_text import groups, site_tables
     from lockmodel.measure.acquires.scenario import demand
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lockmodel.cli import common, files, inputs
+from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
 from lockmodel.errors import NotTrustworthyError
 
@@ -78,8 +79,6 @@ def from_shares(
 
 def _brief(path: str, form: str, shares: Sequence[Shares], colour: bool) -> str:
     """Return a row per profile: the acquires in all and by site, and how sure they are."""
-    from lockmodel.cli import text as tx
-
     rows = []
     for one in shares:
         known = one.by_model_site
@@ -105,7 +104,6 @@ def _brief(path: str, form: str, shares: Sequence[Shares], colour: bool) -> str:
 
 
 def _text(path: str, form: str, shares: Sequence[Shares], colour: bool) -> str:
-    from lockmodel.cli import text as tx
     from lockmodel.measure.shares.integers import ASSUMPTIONS
 
     parts: list[Any] = [f"{path}: {form}, {tx.count(len(shares), 'profile')}", ""]
@@ -116,8 +114,6 @@ def _text(path: str, form: str, shares: Sequence[Shares], colour: bool) -> str:
 
 
 def _one(shares: Shares) -> list[Any]:
-    from lockmodel.cli import text as tx
-
     doubts = shares.doubts()
     profile = shares.profile
     parts: list[Any] = [profile.name]

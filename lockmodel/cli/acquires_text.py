@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from lockmodel.cli import text as tx
+
 if TYPE_CHECKING:
     from lockmodel.measure.acquires.count import FileCount
 
@@ -32,7 +34,6 @@ def _letter(i: int) -> str:
 
 def site_tables(like: dict[str, list[FileCount]]) -> list[Any]:
     """Return acquires/operations per site, one column per kind of file."""
-    from lockmodel.cli import text as tx
     from lockmodel.measure.acquires.loops import SITES
 
     letters = list(like)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from lockmodel.cli import common, files, options
+from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
+from lockmodel.cli.intervals import gain_ends
 
 if TYPE_CHECKING:
     from lockmodel.evaluate.backtest.case import Backtest, Entry
@@ -95,8 +97,6 @@ def backtest(
 
 def _brief(tested: Backtest, colour: bool) -> str:
     """Return how many published gains lie where they were predicted, and the decidable rows."""
-    from lockmodel.cli import text as tx
-
     decided = [entry for entry in tested.entries if entry.verdict != "undecidable"]
     inside, outside = tested.count("inside"), tested.count("outside")
     names = ", ".join(dict.fromkeys(e.id for e in decided if e.verdict == "outside"))
@@ -126,8 +126,6 @@ def _brief(tested: Backtest, colour: bool) -> str:
 
 
 def _text(tested: Backtest, colour: bool) -> str:
-    from lockmodel.cli import text as tx
-
     parts: list[Any] = []
     for group, head in HEADS.items():
         rows = [entry for entry in tested.entries if entry.group == group]
@@ -141,8 +139,6 @@ def _text(tested: Backtest, colour: bool) -> str:
 
 def _table(rows: Sequence[Entry]) -> Any:
     """Return the rows by lever, each lever as a heading; gains in per cent."""
-    from lockmodel.cli import text as tx
-
     cells = []
     for kind in dict.fromkeys(entry.kind for entry in rows):
         cells.append([f"[{kind}]", "", "", "", ""])
@@ -173,15 +169,11 @@ def _predicted(entry: Entry) -> str:
 
 
 def _ends(entry: Entry) -> str:
-    from lockmodel.cli.intervals import gain_ends
-
     return "" if entry.interval is None else gain_ends(entry.interval).strip("()")
 
 
 def _number(gain: float) -> str:
-    from lockmodel.cli.text import gain as written
-
-    return written(gain).removesuffix(" %")
+    return tx.gain(gain).removesuffix(" %")
 
 
 def _counts(rows: Sequence[Entry]) -> str:

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import typer
 
+from lockmodel.cli import intervals
+from lockmodel.cli import text as tx
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 T = TypeVar("T")
@@ -64,26 +66,16 @@ def compiling() -> Iterator[None]:
 
 def fit_warning(scenario: Any) -> list[str]:
     """Return the flags of the scenario's fit in capitals; nothing for none."""
-    if scenario.fit is None:
-        return []
-    from lockmodel.cli.intervals import warning
-
-    return warning(scenario.fit)
+    return intervals.warning(scenario.fit)
 
 
 def fit_origin(scenario: Any, basis: Any) -> list[str]:
     """Return the line that says what intervals rest on; nothing without a fit."""
-    if scenario.fit is None:
-        return []
-    from lockmodel.cli.intervals import origin
-
-    return origin(basis, scenario.fit)
+    return intervals.origin(basis, scenario.fit)
 
 
 def caveats(warnings: Sequence[str], method: str, size: str = "") -> list[Any]:
     """Return where a comparison by some method is approximate, and what that is worth."""
-    from lockmodel.cli import text as tx
-
     if method == "bounds":
         return ["Both sides are upper bounds (method bounds), so the gain is only indicative."]
     head = f"approximate, {size}; where" if size else "approximate where"

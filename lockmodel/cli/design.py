@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from lockmodel.cli import common, data_options, files, inputs, options
+from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
+from lockmodel.cli.intervals import gain_ends, span
 
 if TYPE_CHECKING:
     from lockmodel.answers.design import Design, Ranked
@@ -114,8 +116,6 @@ def design(
 
 
 def _text(ranking: Design, top: int, explain: bool, colour: bool) -> str:
-    from lockmodel.cli import text as tx
-
     useful = [row for row in ranking.candidates if row.factor < NO_HELP]
     shown = useful[: top or None]
     predicted = "throughput" if ranking.predicted == THROUGHPUT else f"gain of {ranking.predicted}"
@@ -165,15 +165,11 @@ def _marks(row: Ranked) -> str:
 
 
 def _value(ranking: Design) -> str:
-    from lockmodel.cli import text as tx
-
     gain = ranking.predicted != THROUGHPUT
     return tx.gain(ranking.value) if gain else tx.si(ranking.value, "/s")
 
 
 def _ends(ranking: Design, low: float, high: float) -> str:
-    from lockmodel.cli.intervals import gain_ends, span
-
     if ranking.predicted != THROUGHPUT:
         return gain_ends((low, high))
     return f"({span((low, high), '/s')})"

@@ -9,6 +9,7 @@ import typer
 from typer import Argument, Option
 
 from lockmodel.cli import common, files, inputs, options
+from lockmodel.cli import text as tx
 from lockmodel.cli.files import PLOT_SUFFIXES, Report
 from lockmodel.errors import ArgumentError, FileError, NotTrustworthyError
 
@@ -257,7 +258,6 @@ def _listed() -> dict[str, Any]:
 
 
 def _list(colour: bool) -> str:
-    from lockmodel.cli import text as tx
     from lockmodel.figures.registry import ENTRIES
 
     rows = [[e.name, e.title, "yes" if e.takes_model else "-"] for e in ENTRIES]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from lockmodel.cli import files, inputs, options
+from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, ScenarioError
 
@@ -167,8 +168,6 @@ def _data(readings: Sequence[Reading], good_for: Coverage) -> dict[str, Any]:
 
 def _brief(readings: Sequence[Reading], good_for: Coverage, every: bool, colour: bool) -> str:
     """Return what was read, and what it is good for, in a few lines."""
-    from lockmodel.cli import text as tx
-
     counted = sum(len(reading.observations) for reading in readings)
     forms = ", ".join(dict.fromkeys(reading.format for reading in readings))
     few = max(1, FEW_ROWS // len(readings))
@@ -192,8 +191,6 @@ def _brief(readings: Sequence[Reading], good_for: Coverage, every: bool, colour:
 
 
 def _text(readings: Sequence[Reading], good_for: Coverage, every: bool, colour: bool) -> str:
-    from lockmodel.cli import text as tx
-
     parts: list[Any] = []
     for reading in readings:
         parts += _file(reading, every)
@@ -206,7 +203,6 @@ def _text(readings: Sequence[Reading], good_for: Coverage, every: bool, colour: 
 
 def _table(reading: Reading, most: int) -> list[Any]:
     """Return the observations of a file as a table, at most so many, and the count of the rest."""
-    from lockmodel.cli import text as tx
     from lockmodel.observe.summary import summarise
 
     parts: list[Any] = []
@@ -226,8 +222,6 @@ def _table(reading: Reading, most: int) -> list[Any]:
 
 def _file(reading: Reading, every: bool) -> list[Any]:
     """Return what one file said."""
-    from lockmodel.cli import text as tx
-
     counted = tx.count(len(reading.observations), "observation")
     parts: list[Any] = [
         f"{reading.origin}: {reading.format}; {counted}, {tx.count(len(reading.facts), 'fact')}"
@@ -244,8 +238,6 @@ def _file(reading: Reading, every: bool) -> list[Any]:
 
 def _row(o: Observation, repeats: int) -> list[str]:
     """Return the cells of one observation."""
-    from lockmodel.cli import text as tx
-
     where = " ".join(filter(None, (o.lock, o.site and f"in {o.site}" if o.lock else o.site)))
     variant = "/".join(filter(None, (o.variant, o.kernel, o.mode)))
     events = repeats if repeats > 1 else o.count
@@ -262,8 +254,6 @@ def _row(o: Observation, repeats: int) -> list[str]:
 
 def _value(o: Observation, value: float) -> str:
     """Return a number of an observation with its unit."""
-    from lockmodel.cli import text as tx
-
     if o.unit == "1":
         if o.kind == "gain":
             return tx.gain(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lockmodel.cli import files, options
+from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
 
 
@@ -40,7 +41,6 @@ def models(
         return {"schema": "lockmodel.models/1", "models": listed}
 
     def text(colour: bool) -> str:
-        from lockmodel.cli import text as tx
 
         rows = [[s.name, name_of(s.machine), str(s.machine.cpus), s.title] for s in scenarios]
         columns = ["name", "machine", "CPUs", "title"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from lockmodel.cli import common, files, inputs, options
+from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
@@ -132,8 +133,6 @@ def _rows(runs: list[Simulated]) -> list[dict[str, Any]]:
 
 def _brief(scenario: Scenario, runs: list[Simulated], trace: str | None, colour: bool) -> str:
     """Return the largest population in a sentence, and a row per population."""
-    from lockmodel.cli import text as tx
-
     last = max(runs, key=lambda f: f.n)
     busiest = max(last.locks, key=lambda name: last.locks[name].wait_s.value, default=None)
     rate = last.throughput_per_s
@@ -176,8 +175,6 @@ def _brief(scenario: Scenario, runs: list[Simulated], trace: str | None, colour:
 
 
 def _text(scenario: Scenario, runs: list[Simulated], trace: str | None, colour: bool) -> str:
-    from lockmodel.cli import text as tx
-
     first = runs[0]
     parts: list[Any] = [
         f"{scenario.name}: {scenario.title}",

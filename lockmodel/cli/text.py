@@ -7,17 +7,16 @@ import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Literal
 
 from lockmodel.units import cut as cut
 from lockmodel.units import gain as gain
 from lockmodel.units import share
 from lockmodel.units import si as si
+
+if TYPE_CHECKING:  # rich takes long to import: only where text is printed
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.table import Table
 
 whole = share
 """0.323 -> "32 %"."""
@@ -92,6 +91,8 @@ class Grid:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Give rich the table, or the blocks."""
+        from rich.text import Text
+
         widths = [
             max(len(line) for cell in cells for line in cell.split("\n"))
             for cells in zip(self.columns, *self.rows, strict=True)
@@ -103,6 +104,9 @@ class Grid:
             yield Text("\n".join(self._blocks(options.max_width)))
 
     def _table(self) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
         made = Table(
             box=None,
             pad_edge=False,
@@ -178,6 +182,10 @@ def bullets(head: str, lines: Sequence[str]) -> list[RenderableType]:
     """Return a heading and an indented list; nothing for no lines."""
     if not lines:
         return []
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
     made: list[RenderableType] = [Text(head)]
     for line in lines:
         item = Table.grid(padding=(0, 1))
@@ -190,6 +198,8 @@ def bullets(head: str, lines: Sequence[str]) -> list[RenderableType]:
 
 def render(parts: Sequence[RenderableType], colour: bool) -> str:
     """Return the parts as text of `width()` columns without trailing blanks."""
+    from rich.console import Console
+
     buffer = io.StringIO()
     console = Console(
         file=buffer, width=width(), force_terminal=colour, color_system="auto" if colour else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from typer import Argument, Option
 
 from lockmodel.cli import common, files, inputs, options
+from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
@@ -105,8 +106,6 @@ def _list_data() -> dict[str, Any]:
 
 
 def _list_text(colour: bool) -> str:
-    from lockmodel.cli import text as tx
-
     titles = _titles()
     wide = max(len(name) for name, _ in titles)
     room = tx.width() - wide - 2
@@ -167,8 +166,6 @@ def _exported(made: Statement, style: str) -> str:
 
 
 def _text(made: Statement, numbers: Sequence[Numbers], warned: Sequence[str], colour: bool) -> str:
-    from lockmodel.cli import text as tx
-
     parts: list[Any] = [f"{made.name}: {made.title}", ""]
     for paragraph in made.says:
         parts += [textwrap.fill(paragraph, tx.width()), ""]
@@ -188,12 +185,11 @@ def _text(made: Statement, numbers: Sequence[Numbers], warned: Sequence[str], co
 
 def _formula_lines(one: Formula) -> list[str]:
     """Return a formula indented below its title, broken at blanks where it is long."""
-    from lockmodel.cli.text import WIDTH
     from lockmodel.statements.export import formula
 
     shown = textwrap.wrap(
         formula(one, "text"),
-        WIDTH,
+        tx.WIDTH,
         initial_indent="    ",
         subsequent_indent=" " * 8,
         break_long_words=False,
@@ -202,8 +198,6 @@ def _formula_lines(one: Formula) -> list[str]:
 
 
 def _numbers(numbers: Numbers) -> list[Any]:
-    from lockmodel.cli import text as tx
-
     of = f", {numbers.lock}" if numbers.lock else ""
     parts: list[Any] = ["", f"{numbers.scenario} at {tx.count(numbers.population, 'process')}{of}:"]
     if numbers.values:
@@ -215,8 +209,6 @@ def _numbers(numbers: Numbers) -> list[Any]:
 
 def _shown(one: Value) -> str:
     """Return a value with its unit."""
-    from lockmodel.cli import text as tx
-
     if one.unit == "gain":
         return tx.gain(one.value)
     if one.unit == "share":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from lockmodel.cli import common, files, inputs, options
+from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
@@ -88,8 +89,6 @@ def verify(
 
 
 def _text(agreement: Agreement, every: bool, colour: bool) -> str:
-    from lockmodel.cli import text as tx
-
     worst = sorted(agreement.comparisons, key=lambda c: (c.agrees, -c.units))
     shown = agreement.comparisons if every else worst[:FEW_ROWS]
 
