@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from lockmodel.measure.acquires.count import Counts, FileCount
     from lockmodel.model.machine import Machine
 
-LOOPS = ("fork", "vfork", "execl")
 FEW_FILES = 4
 """Files of the short report."""
 

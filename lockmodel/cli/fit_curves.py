@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lockmodel.cli import common, files, inputs
@@ -190,17 +190,8 @@ def _plain(one: _Compared) -> dict[str, Any]:
             "low": low.tolist(),
             "high": high.tolist(),
         },
-        "peak": _interval(peak),
-        "ceiling": _interval(top),
-    }
-
-
-def _interval(ends: Any) -> dict[str, Any]:
-    return {
-        "median": ends.median,
-        "low": ends.low,
-        "high": ends.high,
-        "determined": ends.determined,
+        "peak": asdict(peak),
+        "ceiling": asdict(top),
     }
 
 

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from lockmodel.model.fit_table import Fit
     from lockmodel.model.prediction import Basis, Interval, Point
 
-GAP = 2
-"""Blanks between columns."""
-
 NOTHING = 0.05
 """Percentages below this are 0, as in `text.gain`."""
 
@@ -150,7 +147,7 @@ class Column:
 def fitting(columns: Sequence[Column], width: int = tx.WIDTH) -> list[Column]:
     """Return the columns that fit a line, the dispensable ones left out first."""
     kept = list(columns)
-    while sum(c.width for c in kept) + GAP * (len(kept) - 1) > width:
+    while sum(c.width for c in kept) + tx.GAP * (len(kept) - 1) > width:
         worst = max(kept, key=lambda c: c.rank)
         if worst.rank == 0:
             break
@@ -236,7 +233,7 @@ def alone_tables(
     row: list[Column] = [first]
     for i, cells in enumerate(gains, 1):
         column = Column(f"{i}. alone", tuple(cells), left=True)
-        if len(row) > 1 and sum(c.width + GAP for c in (*row, column)) - GAP > width:
+        if len(row) > 1 and sum(c.width + tx.GAP for c in (*row, column)) - tx.GAP > width:
             made += [table(row), ""]
             row = [first]
         row.append(column)

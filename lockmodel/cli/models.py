@@ -41,7 +41,6 @@ def models(
         return {"schema": "lockmodel.models/1", "models": listed}
 
     def text(colour: bool) -> str:
-
         rows = [[s.name, name_of(s.machine), str(s.machine.cpus), s.title] for s in scenarios]
         columns = ["name", "machine", "CPUs", "title"]
         return tx.render([tx.table(columns, rows, left=(0, 1, 3), fold=(3,))], colour)
