@@ -144,10 +144,7 @@ def model_error(scenario: Scenario, n: int) -> float:
     if known is not None:
         doublings = max(0.0, math.log2(n / known.high), math.log2(known.low / n))
     deviation = fit.model_error * (1.0 + doublings)
-    passes = any(
-        not isinstance(lock.handoff, NoHandOff) and scenario.acquires(lock.name) > 0
-        for lock in scenario.locks
-    )
+    passes = any(not isinstance(lock.handoff, NoHandOff) for lock in scenario.taken)
     if passes and known is not None and n > known.high:
         deviation = math.hypot(deviation, GROWTH * math.log2(n / known.high))
     return deviation

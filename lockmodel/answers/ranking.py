@@ -228,7 +228,7 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         _ranked(scenario, each, n, x, method, last)
         for each in progress(single, len(single), "levers")
     ]
-    taken = tuple(lock for lock in scenario.locks if scenario.acquires(lock.name) > 0)
+    taken = scenario.taken
     targets: list[tuple[str, tuple[Lock, ...]]] = [(lock.name, (lock,)) for lock in taken]
     if len(taken) > 1:
         targets.append((ALL, taken))

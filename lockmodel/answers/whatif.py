@@ -182,8 +182,8 @@ def _unused(
         if not isinstance(each.value, Sharding):
             continue
         scenario = each.apply(scenario)
-        for lock in scenario.locks:
-            if each.lock not in (ALL, lock.name) or scenario.acquires(lock.name) == 0:
+        for lock in scenario.taken:
+            if each.lock not in (ALL, lock.name):
                 continue
             used = {
                 n: sum(group.count for group in shard_groups(scenario.machine, lock, n))

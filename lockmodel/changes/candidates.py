@@ -15,7 +15,7 @@ def candidates(scenario: Scenario) -> tuple[Lever, ...]:
     On every lock that is taken, on all of them together (that is what a patch does), and on the
     iteration. Shards are apart: `shard_steps` gives the counts to try.
     """
-    taken = [lock for lock in scenario.locks if scenario.acquires(lock.name) > 0]
+    taken = scenario.taken
     tried = [
         (kind.name, lock.name, value, site)
         for lock in taken

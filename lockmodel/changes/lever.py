@@ -18,7 +18,7 @@ from lockmodel.model.scenario import Lock, Scenario
 ALL = "all"
 """The target that means every lock (or every lock that has the site)."""
 
-Target = Literal["lock", "lock or site", "site", "none"]
+LeverTarget = Literal["lock", "lock or site", "site", "none"]
 """What a lever is about: LOCK, LOCK[/SITE], LOCK/SITE, or the iteration."""
 
 
@@ -92,7 +92,7 @@ class Kind:
     note : callable
         (scenario, lever) -> text to show beside the result, "" if there is nothing to say.
     target : str
-        See `Target`.
+        See `LeverTarget`.
     axis : AxisForm or None
         How it is swept.
     more : tuple of str
@@ -108,7 +108,7 @@ class Kind:
     tries: Callable[[Scenario, Lock | None], Iterator[tuple[str, Any]]] = lambda s, lock: iter(())
     is_limit: Callable[[Lever], bool] = lambda lever: False
     note: Callable[[Scenario, Lever], str] = lambda scenario, lever: ""
-    target: Target = "lock"
+    target: LeverTarget = "lock"
     at_best: str = ""
     axis: AxisForm | None = None
     more: tuple[str, ...] = ()

@@ -111,7 +111,7 @@ def _with_walkers(scenario: Scenario, text: str | None) -> Scenario:
         ) from None
 
     def walked(lock: Lock) -> Lock:
-        meant = lock.name == name or (name == ALL and scenario.acquires(lock.name) > 0)
+        meant = lock.name == name or (name == ALL and lock in scenario.taken)
         return msgspec.structs.replace(lock, walkers=walkers) if meant else lock
 
     return msgspec.structs.replace(scenario, locks=tuple(walked(lock) for lock in scenario.locks))

@@ -331,7 +331,7 @@ def build(scenario: Scenario, population: int, stations_only: bool = True) -> Ne
     own = think  # what an iteration needs for itself
     kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for lock in scenario.locks:
-        if stations_only and not discipline(lock.kind).station and scenario.acquires(lock.name) > 0:
+        if stations_only and not discipline(lock.kind).station and lock in scenario.taken:
             raise station_refused(lock.name, lock.kind)
         pinned = _pinned(scenario, lock, n)
         locks[lock.name] = at = _at_lock(scenario, lock, n, pinned)

@@ -299,6 +299,11 @@ class Scenario(Frozen, frozen=True):
             f"{nearest(name, [lock.name for lock in self.locks])}"
         )
 
+    @property
+    def taken(self) -> tuple[Lock, ...]:
+        """The locks that an iteration takes: those with acquires."""
+        return tuple(lock for lock in self.locks if self.acquires(lock.name) > 0)
+
     def sites_of(self, lock: str) -> tuple[Site, ...]:
         """Return the sites that take `lock`, in the order of the iteration."""
         return tuple(site for site in self.sites if site.lock == lock)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.model.network import CPU, Network, Station, build, depends_on_population
-from lockmodel.model.prediction import Ceiling
+from lockmodel.model.prediction import Ceiling, LockState, Point
 from lockmodel.model.scenario import Scenario
 
 _SEARCH_LIMIT = 1 << 16
@@ -95,6 +95,41 @@ def network_ceiling(network: Network) -> tuple[float, str]:
     The smallest station rate: of a lock with its first waiter, of the CPUs at full capacity.
     """
     return _slowest(network, lambda s: s.contended)
+
+
+def point_of(
+    network: Network,
+    throughput: float,
+    locks: dict[str, LockState],
+    within: tuple[float, float] | None = None,
+    error: float | None = None,
+) -> Point:
+    """Return what a solver found of a network as a point, with the ceiling beside it.
+
+    Parameters
+    ----------
+    network : Network
+    throughput : float
+        Iterations per second.
+    locks : dict of str to LockState
+    within : (float, float), optional
+        What is guaranteed for throughput; itself if not given.
+    error : float or None
+        Relative error of throughput; None where it is not known.
+    """
+    ceiling, binding = network_ceiling(network)
+    low, high = within or (throughput, throughput)
+    return Point(
+        n=network.population,
+        throughput_per_s=throughput,
+        iteration_s=network.population / throughput,
+        locks=locks,
+        binding=binding,
+        ceiling_per_s=ceiling,
+        lower_per_s=low,
+        upper_per_s=high,
+        error_estimate=error,
+    )
 
 
 def _balanced(n: int, think: float, demands: list[tuple[float, int]], upper: bool) -> float:

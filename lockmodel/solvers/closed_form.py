@@ -12,7 +12,7 @@ from lockmodel.model.network import CPU, Network, build, depends_on_population
 from lockmodel.model.prediction import LockState, Point
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress
-from lockmodel.solvers.bounds import network_ceiling
+from lockmodel.solvers.bounds import point_of
 from lockmodel.solvers.guaranteed import guaranteed
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _solved_point(scenario: Scenario, network: Network, means: _Means) -> Point:
             cycles_share=wait * x / running,
             queue=queue,
         )
-    return _point(network, locks, x, x, x)
+    return point_of(network, x, locks)
 
 
 def _held(network: Network, means: _Means, lock: str) -> float:
@@ -123,20 +123,4 @@ def bounds_point(scenario: Scenario, population: int) -> Point:
         busy = min(1.0, x * alone / lock.shards)
         queue = x * (alone + wait)
         locks[lock.name] = LockState(busy, wait, wait * x / n, wait * x / n, queue)
-    return _point(network, locks, x, limits.lower, limits.upper)
-
-
-def _point(
-    network: Network, locks: dict[str, LockState], x: float, lower: float, upper: float
-) -> Point:
-    ceiling_per_s, binding = network_ceiling(network)
-    return Point(
-        n=network.population,
-        throughput_per_s=x,
-        iteration_s=network.population / x,
-        locks=locks,
-        binding=binding,
-        ceiling_per_s=ceiling_per_s,
-        lower_per_s=lower,
-        upper_per_s=upper,
-    )
+    return point_of(network, x, locks, (limits.lower, limits.upper))

@@ -173,12 +173,9 @@ def averaged(scenario: Scenario, population: int) -> list[str]:
         return []
     names = [
         lock.name
-        for lock in scenario.locks
-        if scenario.acquires(lock.name) > 0
-        and (
-            lock.time_per_instruction_remote > lock.time_per_instruction_local
-            or isinstance(lock.handoff, TopologyHandOff)
-        )
+        for lock in scenario.taken
+        if lock.time_per_instruction_remote > lock.time_per_instruction_local
+        or isinstance(lock.handoff, TopologyHandOff)
     ]
     names += ["think time"] if scenario.think_remote > 0 else []
     if not names:

@@ -223,3 +223,10 @@ def test_an_unknown_keyword_is_refused() -> None:
         lock(kidn="fifo")
     with pytest.raises(msgspec.ValidationError, match="unknown field `kidn`"):
         msgspec.convert({"kidn": "fifo"}, Lock)
+
+
+def test_a_lock_is_taken_where_some_site_has_acquires() -> None:
+    idle, bare = site(lock="ld.so", acquires=0.0), lock(name="bare")
+    made = scenario(locks=(bare, lock(name="ld.so"), lock()), sites=(idle, site()))
+    assert [one.name for one in made.taken] == ["libc.so.6"]
+    assert scenario(sites=(site(acquires=0.0),)).taken == ()

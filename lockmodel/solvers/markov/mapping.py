@@ -22,7 +22,7 @@ from lockmodel.solvers.markov.queues import CONSTANT, QueueLock, QueueNetwork, S
 from lockmodel.solvers.markov.rwsem import RwIteration, RwSemaphore
 from lockmodel.solvers.markov.sleepers import SleepingLock
 
-Chain = Literal["none", "queues", "rwsem", "sleepers"]
+ChainKind = Literal["none", "queues", "rwsem", "sleepers"]
 
 
 def used_sites(scenario: Scenario) -> tuple[Site, ...]:
@@ -30,16 +30,11 @@ def used_sites(scenario: Scenario) -> tuple[Site, ...]:
     return tuple(site for site in scenario.sites if site.acquires > 0)
 
 
-def used_locks(scenario: Scenario) -> tuple[Lock, ...]:
-    """Return the locks that somebody takes."""
-    return tuple(lock for lock in scenario.locks if scenario.acquires(lock.name) > 0)
-
-
-def which(scenario: Scenario, population: int) -> Chain:
+def which(scenario: Scenario, population: int) -> ChainKind:
     """Return which chain represents a scenario: 'none' where nobody takes a lock."""
     if any(site.mode == "read" for site in used_sites(scenario)):
         return "rwsem"
-    locks = used_locks(scenario)
+    locks = scenario.taken
     if population > scenario.machine.cpus and any(discipline(lock.kind).readers for lock in locks):
         return "sleepers"
     return "queues" if locks else "none"
@@ -94,7 +89,7 @@ def queue_network(scenario: Scenario, population: int) -> QueueNetwork:
     """Return the network of FIFO locks of a scenario."""
     locks, stages = [], []
     groups = {k.name: shard_groups(scenario.machine, k, population) for k in scenario.locks}
-    for lock in used_locks(scenario):
+    for lock in scenario.taken:
         own = groups[lock.name]
         table = handoffs(lock, population, own[0])
         passing = _shape(lock.handoff_distribution) if any(table) else exponential()
@@ -120,7 +115,7 @@ def queue_network(scenario: Scenario, population: int) -> QueueNetwork:
 
 def semaphore(scenario: Scenario, population: int) -> RwSemaphore:
     """Return the read-write semaphore of a scenario that has readers."""
-    (lock,) = used_locks(scenario)
+    (lock,) = scenario.taken
     group = shard_groups(scenario.machine, lock, population)[0]
     sites = {site.mode: site for site in used_sites(scenario)}
     holds = {mode: hold_time(lock, site, population, group) for mode, site in sites.items()}
@@ -139,7 +134,7 @@ def semaphore(scenario: Scenario, population: int) -> RwSemaphore:
 
 def sleeping_lock(scenario: Scenario, population: int) -> SleepingLock:
     """Return the lock with sleeping writers of a scenario with more processes than CPUs."""
-    (lock,), (site,) = used_locks(scenario), used_sites(scenario)
+    (lock,), (site,) = scenario.taken, used_sites(scenario)
     group = shard_groups(scenario.machine, lock, population)[0]
     return SleepingLock(
         think=think_time(scenario, population),

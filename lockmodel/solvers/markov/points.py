@@ -12,7 +12,7 @@ from lockmodel.model.handoff import NoHandOff
 from lockmodel.model.network import Network, build, check_population
 from lockmodel.model.prediction import LockState, Point
 from lockmodel.model.scenario import Scenario
-from lockmodel.solvers.bounds import network_ceiling
+from lockmodel.solvers.bounds import point_of
 from lockmodel.solvers.error_map import distance_error, order_error
 from lockmodel.solvers.markov.chain import MEMORY
 from lockmodel.solvers.markov.mapping import (
@@ -21,7 +21,6 @@ from lockmodel.solvers.markov.mapping import (
     semaphore,
     sleeping_lock,
     think_time,
-    used_locks,
     used_sites,
     which,
 )
@@ -87,7 +86,7 @@ def _queues(scenario: Scenario, n: int, memory: int) -> _ChainMeans:
     tolerated = TOLERATED if _constant_times(scenario, n) > 1 else 0.0
     solution = solve_queues(network, n, memory, tolerated=tolerated)
     locks = {}
-    for lock in used_locks(scenario):
+    for lock in scenario.taken:
         state = solution.locks[lock.name]
         shards = next(len(k.popularity) for k in network.locks if k.name == lock.name)
         busy = state.utilisation * shards / lock.shards
@@ -121,11 +120,11 @@ def _semaphore(scenario: Scenario, n: int, memory: int) -> _ChainMeans:
         solution.utilisation, (asleep + spinning) / x, holding + asleep + spinning, spinning
     )
     error = solution.error + _timeout_error(lock, n, memory, x)
-    return _ChainMeans(x, error, {used_locks(scenario)[0].name: at}, asleep)
+    return _ChainMeans(x, error, {scenario.taken[0].name: at}, asleep)
 
 
 def _sleepers(scenario: Scenario, n: int, memory: int) -> _ChainMeans:
-    lock, (name,) = sleeping_lock(scenario, n), [k.name for k in used_locks(scenario)]
+    lock, (name,) = sleeping_lock(scenario, n), [k.name for k in scenario.taken]
     solution = solve_sleeping(lock, n, memory)
     timeout = scenario.lock(name).handoff_timeout
     if solution.wait > OVERDUE * timeout:
@@ -154,7 +153,7 @@ def _mean_distance_error(scenario: Scenario, network: Network) -> float:
 
     total = distance_error(scenario, network, solve(network)[0].throughput)
     light = network.population / network.light_load
-    for lock in used_locks(scenario):
+    for lock in scenario.taken:
         own = [station.alone / station.copies for station in network.of(lock.name)]
         load = network.population * max(own, default=0.0) / light
         total += min(1.0, load) * order_error(scenario, network, lock)
@@ -210,18 +209,7 @@ def point(scenario: Scenario, population: int, memory: int | None = None) -> Poi
             cycles_share=min(1.0, at.spinning / running) if at.spinning > 0.0 else 0.0,
             queue=at.queue,
         )
-    ceiling_per_s, binding = network_ceiling(network)
-    return Point(
-        n=n,
-        throughput_per_s=x,
-        iteration_s=n / x,
-        locks=locks,
-        binding=binding,
-        ceiling_per_s=ceiling_per_s,
-        lower_per_s=x,
-        upper_per_s=x,
-        error_estimate=error,
-    )
+    return point_of(network, x, locks, error=error)
 
 
 def _constant_times(scenario: Scenario, population: int) -> int:
@@ -229,7 +217,7 @@ def _constant_times(scenario: Scenario, population: int) -> int:
     if population == 1:
         return 0
     times = int(scenario.think > 0 and isinstance(scenario.think_distribution, Constant))
-    for lock in used_locks(scenario):
+    for lock in scenario.taken:
         if isinstance(lock.hold_distribution, Constant):
             times += sum(math.ceil(site.acquires) for site in scenario.sites_of(lock.name))
         passes = not isinstance(lock.handoff, NoHandOff)
@@ -262,7 +250,7 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
     if _constant_times(scenario, population) > 1:
         gaps.append(TOGETHER)
     modes = {site.mode for site in used_sites(scenario)}
-    for lock in used_locks(scenario):
+    for lock in scenario.taken:
         time = f"{lock.name}: handoff_timeout = {lock.handoff_timeout:g} s"
         if kind == "sleepers" and discipline(lock.kind).readers:
             gaps.append(f"{time} is left out: a sleeping writer may always be overtaken")
@@ -273,7 +261,7 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
 
 def assumptions(scenario: Scenario) -> tuple[str, ...]:
     """Return what the Markov chain of a scenario takes for granted."""
-    locks = used_locks(scenario)
+    locks = scenario.taken
     said = [*ASSUMPTIONS, SPIN]
     if any(site.mode == "read" for site in used_sites(scenario)):
         said.append(READERS)

@@ -11,7 +11,6 @@ from lockmodel.solvers.markov.mapping import (
     hold_time,
     shape,
     think_time,
-    used_locks,
     used_sites,
     which,
 )
@@ -38,7 +37,7 @@ def refusal(scenario: Scenario, population: int = 2) -> str | None:
 
 
 def _refusal(scenario: Scenario, population: int) -> str | None:
-    locks = used_locks(scenario)
+    locks = scenario.taken
     kind = which(scenario, population)
     if kind == "none":
         return None
@@ -129,7 +128,7 @@ def _families(scenario: Scenario, lock: Lock, population: int) -> str | None:
 def _single(scenario: Scenario, population: int, sleeping: bool) -> str | None:
     """Return what the chain of one semaphore, with readers or sleepers, lacks."""
     who = "writers that sleep, with more processes than CPUs" if sleeping else "readers"
-    locks = used_locks(scenario)
+    locks = scenario.taken
     lock = next(k for k in locks if discipline(k.kind).readers)
     if not sleeping:
         lock = next(k for k in locks if any(s.mode == "read" for s in scenario.sites_of(k.name)))

@@ -14,7 +14,7 @@ from lockmodel.model.network import build
 from lockmodel.model.prediction import LockState, Point
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, Stop, never, quietly
-from lockmodel.solvers.bounds import network_ceiling
+from lockmodel.solvers.bounds import point_of
 from lockmodel.solvers.simulation.output import (
     CONFIDENCE,
     REPLICATIONS,
@@ -253,16 +253,6 @@ def point(scenario: Scenario, run: Simulated) -> Point:
         )
         for name, lock in run.locks.items()
     }
-    ceiling_per_s, binding = network_ceiling(network)
-    low, high = run.throughput_per_s.interval()
-    return Point(
-        n=run.n,
-        throughput_per_s=x,
-        iteration_s=run.n / x,
-        locks=locks,
-        binding=binding,
-        ceiling_per_s=ceiling_per_s,
-        lower_per_s=low,
-        upper_per_s=high,
-        error_estimate=run.throughput_per_s.relative,
+    return point_of(
+        network, x, locks, run.throughput_per_s.interval(), run.throughput_per_s.relative
     )
