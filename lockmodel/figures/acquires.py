@@ -10,8 +10,7 @@ from lockmodel.figures import style
 from lockmodel.measure.acquires.loops import SITES
 from lockmodel.measure.shares.integers import search
 from lockmodel.measure.shares.reading import read_file
-from lockmodel.model.shipped import shipped_dir
-from lockmodel.observe.tables import read_table
+from lockmodel.model.shipped import read_table, shipped_dir
 
 if TYPE_CHECKING:
     pass

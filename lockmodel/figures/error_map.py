@@ -7,8 +7,7 @@ from typing import Any
 
 from lockmodel.errors import ArgumentError
 from lockmodel.figures import style
-from lockmodel.model.shipped import shipped_dir
-from lockmodel.observe.tables import read_table
+from lockmodel.model.shipped import read_table, shipped_dir
 from lockmodel.solvers.error_map import DATA
 
 READERS = 0.0

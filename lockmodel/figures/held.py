@@ -11,8 +11,7 @@ from lockmodel.figures import style
 from lockmodel.figures.acquires import FILE, traced
 from lockmodel.measure.acquires.held import TABLE, fitted_line
 from lockmodel.measure.acquires.loops import SITES
-from lockmodel.model.shipped import shipped_dir
-from lockmodel.observe.tables import read_table
+from lockmodel.model.shipped import read_table, shipped_dir
 
 KERNEL, LOOP = "6.12.107", "execl"
 """Whose growth with the mappings is drawn."""

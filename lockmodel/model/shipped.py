@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
-from lockmodel.errors import ArgumentError, nearest
+from lockmodel.errors import ArgumentError, FileError, nearest
 from lockmodel.model.scenario import Scenario
 from lockmodel.model.toml import load
 
@@ -19,6 +20,21 @@ def shipped_dir(kind: str) -> Path:
 def model_names() -> tuple[str, ...]:
     """Return the names of the shipped scenarios, sorted."""
     return tuple(sorted(path.stem for path in shipped_dir("models").glob("*.toml")))
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a shipped CSV by column, without the comments on where it is from.
+
+    Raises
+    ------
+    FileError
+        It cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
+    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
 def find_data(name: str) -> Path:

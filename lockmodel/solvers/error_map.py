@@ -9,7 +9,6 @@ can change is bracketed by a second solution (`distance_error`).
 
 from __future__ import annotations
 
-import csv
 import itertools
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from lockmodel.model.handoff import NoHandOff
 from lockmodel.model.network import VANISHING, Network, Station
 from lockmodel.model.placement import distances, shard_groups
 from lockmodel.model.scenario import Lock, Scenario
-from lockmodel.model.shipped import shipped_dir
+from lockmodel.model.shipped import read_table, shipped_dir
 
 DATA = "data/computed/product_form_error.csv"
 COLUMNS = ("hold_scv", "handoff", "load", "readers", "n", "error", "half_width")
@@ -85,9 +84,7 @@ def _around(axis: tuple[float, ...], value: float) -> tuple[float, ...]:
 @lru_cache(maxsize=1)
 def load() -> ErrorMap:
     """Return the shipped map."""
-    path = shipped_dir("data") / "computed" / "product_form_error.csv"
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    rows = read_table(shipped_dir("data") / "computed" / "product_form_error.csv")
     errors = {
         tuple(float(row[key]) for key in AXES): abs(float(row["error"])) + float(row["half_width"])
         for row in rows
@@ -117,9 +114,7 @@ def unmapped(scenario: Scenario, population: int) -> bool:
     if population > scenario.machine.cpus:
         return True
     steady = scenario.think_distribution.scv < STEADY_THINK
-    for lock in scenario.locks:
-        if scenario.acquires(lock.name) == 0:
-            continue
+    for lock in scenario.taken:
         kept = lock.shards > 1 and lock.shard_by != "hash"
         pinned = kept and any(
             group.users > 1 for group in shard_groups(scenario.machine, lock, population)
@@ -161,9 +156,9 @@ def estimate(scenario: Scenario, network: Network, throughput: float) -> float |
         return None
     light = n / network.light_load
     loads, total, ordered = [], 0.0, 0.0
-    for lock in scenario.locks:
+    for lock in scenario.taken:
         own = network.of(lock.name)
-        if scenario.acquires(lock.name) == 0 or not own:
+        if not own:
             continue
         load_ = n * max(station.alone / station.copies for station in own) / light
         error = _mapped(scenario, network, lock, load_)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from lockmodel.changes.levers import batch, exclude
-from lockmodel.model.shipped import find_scenario, model_names, shipped_dir
+from lockmodel.errors import FileError
+from lockmodel.model.shipped import find_scenario, model_names, read_table, shipped_dir
 from lockmodel.model.toml import dumps, loads
 from lockmodel.solvers.bounds import ceiling_at
 from lockmodel.solvers.solve import points
@@ -195,3 +196,11 @@ def test_show_adds_a_split_lock_up_once(command):
         ran = command("show", "doexec-20", "-n", str(n), "--json")
         demand = json.loads(ran.stdout)["demands"]["executable"]
         assert demand["pass_on_s"] <= most
+
+
+def test_a_table_is_read_without_its_comments(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("# from a posting\nn,x\n1,2.5\n# beyond: estimated\n4,3\n", encoding="utf-8")
+    assert read_table(path) == [{"n": "1", "x": "2.5"}, {"n": "4", "x": "3"}]
+    with pytest.raises(FileError, match=r"gone\.csv: cannot be read: No such file"):
+        read_table(tmp_path / "gone.csv")

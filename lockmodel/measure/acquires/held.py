@@ -17,8 +17,7 @@ from statistics import linear_regression, mean
 from lockmodel.measure.acquires.count import LIBC, LOADER, Counts, FileCount, Role
 from lockmodel.measure.acquires.loops import SITES
 from lockmodel.measure.acquires.vmas import MPROTECT, SPLIT
-from lockmodel.model.shipped import shipped_dir
-from lockmodel.observe.tables import read_table
+from lockmodel.model.shipped import read_table, shipped_dir
 
 TABLE = "held_instructions_traced.csv"
 COUNTED = "acquires_traced.csv"
