@@ -3,13 +3,48 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 COLLECTED_S = 10.0
 """Longest wait for the pool's own thread after its processes were killed."""
+
+
+def cpus() -> int:
+    """Return the CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def ordered(
+    function: Callable[[T], R], items: Sequence[T], count: int, together: int = 1
+) -> Iterator[Iterator[R]]:
+    """Yield the results of a function in the order of the items, made by so many processes.
+
+    Parameters
+    ----------
+    function : callable
+        Of one item; it travels to the processes, as the items do.
+    items : sequence
+    count : int
+        Processes; below 2 this one does the work.
+    together : int
+        Items that travel at once.
+    """
+    if count < 2:
+        yield map(function, items)
+        return
+    with pool(count) as shared:
+        yield shared.map(function, items, chunksize=together)
 
 
 @contextmanager
@@ -23,7 +58,7 @@ def pool(
     count : int
         Processes.
     initializer, initargs
-        What each runs first.
+        What each runs first; ^C is left to this process.
 
     Notes
     -----
@@ -32,7 +67,7 @@ def pool(
     """
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
-    made = ProcessPoolExecutor(count, context, initializer=initializer, initargs=initargs)
+    made = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(initializer, initargs))
     try:
         yield made
     except BaseException:
@@ -47,3 +82,9 @@ def pool(
             manager.join(COLLECTED_S)
         raise
     made.shutdown()
+
+
+def _begin(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if initializer is not None:
+        initializer(*initargs)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lockmodel.workers import pool
+from lockmodel.workers import ordered, pool
 
 
 def _square(x: int) -> int:
@@ -17,6 +17,13 @@ def _square(x: int) -> int:
 def test_work_is_shared_and_comes_back_in_order():
     with pool(2) as shared:
         assert list(shared.map(_square, range(20))) == [x * x for x in range(20)]
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_results_are_in_the_order_of_the_items_for_any_number_of_processes(count: int) -> None:
+    with ordered(_square, range(9), count, together=2) as results:
+        assert list(results) == [0, 1, 4, 9, 16, 25, 36, 49, 64]
     assert not multiprocessing.active_children()
 
 

@@ -6,10 +6,8 @@ error = mean |ln(predicted / measured)|. Nothing that is fitted or chosen sees t
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
@@ -28,7 +26,7 @@ from lockmodel.observe.readers.tidy import canonical
 from lockmodel.observe.readers.tidy_csv import cells, separator
 from lockmodel.observe.text import Text, load
 from lockmodel.progress import Progress, quietly
-from lockmodel.workers import pool
+from lockmodel.workers import cpus, ordered
 
 SCHEMA = "lockmodel.accuracy/1"
 
@@ -265,7 +263,7 @@ def accuracy(folder: Path, workers: int | None = None, progress: Progress = quie
     ArgumentError
         No file has a curve that can be scored; the message says why for the first.
     """
-    found: list[tuple[str, Curve]] = []
+    named: list[tuple[str, Curve]] = []
     skipped: list[tuple[str, str]] = []
     for path in csv_files(folder):
         try:
@@ -275,18 +273,19 @@ def accuracy(folder: Path, workers: int | None = None, progress: Progress = quie
             continue
         skipped += [(path.name, text) for text in reading.warnings if text.startswith(FAILED)]
         reason, good = _chosen(reading, curves)
-        found += [(path.name, curve) for curve in good]
+        named += [(path.name, curve) for curve in good]
         if reason:
             skipped.append((path.name, reason))
-    if not found:
+    if not named:
         raise ArgumentError(
             f"DIR {folder}: no curve can be scored; a curve needs {FEWEST_POINTS} points, "
             f"{SMALLEST_MAXIMUM} threads or more, and 4 points up to half of them. "
             f"{skipped[0][0]}: {skipped[0][1]}"
         )
     scores: dict[str, list[CurveScore]] = {}
-    with _scores([curve for _, curve in found], workers) as results:
-        for (name, _), one in zip(found, progress(results, len(found), "predicting"), strict=True):
+    count = min(workers or min(cpus(), MOST_WORKERS), len(named))
+    with ordered(score, [curve for _, curve in named], count, together=4) as results:
+        for (name, _), one in zip(named, progress(results, len(named), "predicting"), strict=True):
             scores.setdefault(name, []).append(one)
     files = tuple(FileScore(name, tuple(curves)) for name, curves in scores.items())
     return Accuracy(files, tuple(skipped))
@@ -311,14 +310,3 @@ def _chosen(reading: Reading, curves: Sequence[Curve]) -> tuple[str, list[Curve]
         f"points up to half of them",
         [],
     )
-
-
-@contextmanager
-def _scores(curves: list[Curve], workers: int | None) -> Iterator[Iterator[CurveScore]]:
-    """Yield the scores of the curves in their order, made by several processes."""
-    count = min(workers or min(os.cpu_count() or 1, MOST_WORKERS), len(curves))
-    if count <= 1:
-        yield map(score, curves)
-        return
-    with pool(count) as shared:
-        yield shared.map(score, curves, chunksize=4)

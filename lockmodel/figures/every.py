@@ -6,15 +6,13 @@ draw_all(lambda drawn: ..., progress=progress)
 from __future__ import annotations
 
 import io
-import os
-import signal
 from collections.abc import Callable
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 
 from lockmodel.figures import registry
 from lockmodel.progress import Progress, quietly
-from lockmodel.workers import pool
+from lockmodel.workers import cpus, pool
 
 KINDS = ("svg", "pdf")
 """What a figure is drawn as: one to look at and to put into web pages, one to print."""
@@ -84,13 +82,8 @@ def draw_all(
     At most `MOST_WORKERS` processes, which end with this one.
     """
     slow_first = sorted(registry.ENTRIES, key=lambda one: registry.PROGRESS not in one.takes)
-    count = min(os.cpu_count() or 1, MOST_WORKERS)
-    with pool(count, _leave_interrupts) as processes:
+    count = min(cpus(), MOST_WORKERS)
+    with pool(count) as processes:
         running = [processes.submit(draw_one, one.name, width) for one in slow_first]
         for done in progress(as_completed(running), len(running), "figures"):
             keep(done.result())
-
-
-def _leave_interrupts() -> None:
-    """Ignore ^C in a process of the pool: the one that waits for it ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

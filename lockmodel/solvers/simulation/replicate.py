@@ -11,7 +11,6 @@ are as parallel as processes would be, without copies and without start-up.
 from __future__ import annotations
 
 import math
-import os
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from lockmodel.progress import Stop, never
 from lockmodel.solvers.simulation.engine import run
 from lockmodel.solvers.simulation.output import LATEST, REPLICATIONS, Mean, ratio, warm_up
 from lockmodel.solvers.simulation.world import World, make
+from lockmodel.workers import cpus
 
 PRECISION = 0.005
 FINEST = 1e-5
@@ -96,7 +96,7 @@ def check(precision: float, seed: int, workers: int | None) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
         raise ArgumentError(f"seed = {shown(seed)} must be a whole number from 0 to 2**64 - 1")
     if workers is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        return cpus()
     if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= 1024:
         raise ArgumentError(f"workers = {shown(workers)} must be a whole number from 1 to 1024")
     return workers
