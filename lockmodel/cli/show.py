@@ -121,7 +121,7 @@ def _handoff_text(scenario: Scenario, name: str) -> str:
     from lockmodel.model.tables import TIME_KEYS
 
     handoff = scenario.lock(name).handoff
-    family = type(handoff).__struct_config__.tag
+    family = handoff.family
     parts = [
         f"{key} {si(value, 's') if key in TIME_KEYS else f'{value:g}'}"
         for key, value in msgspec.structs.asdict(handoff).items()

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -26,6 +28,7 @@ import numpy as np
 from lockmodel.errors import ArgumentError, LockmodelError
 from lockmodel.evaluate.accuracy import csv_files, read_curves
 from lockmodel.fitting.curves.curve import Curve
+from lockmodel.model.handoff import ConstantHandOff, HandOff, LinearHandOff, SaturatingHandOff
 
 SCHEMA = "lockmodel.transfer/2"
 
@@ -38,12 +41,8 @@ FEWEST = 6
 EXCLUSIVE = 0.8
 """Least cycle as a share of the hold, typically: below it holds overlap. Turbo saves less."""
 
-SHAPES = (
-    ("constant", math.inf, 1),
-    ("linear", math.inf, 2),
-    *(("saturating", 2.0 ** (k / 8), 3) for k in range(-16, 81)),
-)
-"""Families, with the `half` that is tried (0.25 to 1024) and their number of parameters."""
+HALVES = tuple(2.0 ** (k / 8) for k in range(-16, 81))
+"""Further waiters at which half of the growth has happened, as tried: 0.25 to 1024."""
 
 
 @dataclass(frozen=True, order=True)
@@ -55,37 +54,6 @@ class Setting:
 
     def __str__(self) -> str:
         return f"{self.hold_s / NS:g}/{self.think_s / NS:g}"
-
-
-@dataclass(frozen=True)
-class HandOffLaw:
-    """Extra time per hand-off against the waiters.
-
-    Attributes
-    ----------
-    family : {'constant', 'linear', 'saturating'}
-    first : float
-        With one waiter, in s.
-    growth : float
-        What each further waiter adds (linear), or all of them (saturating), in s.
-    half : float
-        Further waiters at which half of the growth has happened; infinite if linear.
-    """
-
-    family: str
-    first: float
-    growth: float = 0.0
-    half: float = math.inf
-
-    def cost(self, waiters: np.ndarray) -> np.ndarray:
-        """Return the hand-off in s; a mean queue below 1 pays that share of the first."""
-        grown = _grown(np.maximum(waiters - 1.0, 0.0), self.half)
-        made: np.ndarray = self.first * np.clip(waiters, 0.0, 1.0) + self.growth * grown
-        return made
-
-
-def _grown(further: np.ndarray, half: float) -> np.ndarray:
-    return further if math.isinf(half) else further / (further + half)
 
 
 @dataclass(frozen=True)
@@ -132,7 +100,13 @@ class Transfer:
         }
 
 
-def throughput(populations: np.ndarray, times: Setting, law: HandOffLaw) -> np.ndarray:
+def cost(law: HandOff, waiters: np.ndarray) -> np.ndarray:
+    """Return the hand-off in s; a mean queue below 1 pays that share of the first."""
+    made: np.ndarray = np.clip(waiters, 0.0, 1.0) * law.cost(np.maximum(waiters, 1.0), 0.0)
+    return made
+
+
+def throughput(populations: np.ndarray, times: Setting, law: HandOff) -> np.ndarray:
     """Return acquires per s behind one lock with constant hold and think times, shape (m,).
 
     T is found by bisection: a longer cycle means more waiters, fewer of whom think, so there is a
@@ -140,16 +114,16 @@ def throughput(populations: np.ndarray, times: Setting, law: HandOffLaw) -> np.n
     """
     others = np.asarray(populations, float) - 1.0
     low = np.full(others.shape, max(times.hold_s, 1e-3 * NS))
-    high = low + law.cost(others)
+    high = low + cost(law, others)
     for _ in range(60):
         middle = 0.5 * (low + high)
-        longer = times.hold_s + law.cost(others - times.think_s / middle) > middle
+        longer = times.hold_s + cost(law, others - times.think_s / middle) > middle
         low, high = np.where(longer, middle, low), np.where(longer, high, middle)
     made: np.ndarray = np.minimum((others + 1.0) / (times.hold_s + times.think_s), 1.0 / high)
     return made
 
 
-def fit_handoff(curve: Curve, times: Setting) -> HandOffLaw:
+def fit_handoff(curve: Curve, times: Setting) -> HandOff:
     """Return the hand-off law of a lock, of the family that AICc prefers.
 
     Where somebody waits the cycle is 1 / X, while Z X think; the relative errors of the cycles are
@@ -172,15 +146,34 @@ def fit_handoff(curve: Curve, times: Setting) -> HandOffLaw:
     rate, further = curve.x[use], waiters[use] - 1.0
     if np.median(1.0 / rate) < EXCLUSIVE * times.hold_s:
         raise ArgumentError(f"its cycles are shorter than the hold at hold/think {times} ns")
-    found = []
-    for family, half, parameters in SHAPES:
-        columns = np.column_stack([np.ones_like(rate), _grown(further, half)])[:, :parameters]
+    k, laws = len(rate), []
+    for parameters, growth, law in _shapes(further):
+        columns = np.column_stack([np.ones(k), *growth])
         parts, norm = nnls(columns * (rate * NS)[:, None], 1.0 - times.hold_s * rate)
-        k, p = len(rate), parameters + 1  # the size of the errors is a parameter, too
+        p = parameters + 1  # the size of the errors is a parameter, too
         aicc = k * math.log(max(norm**2, 1e-20) / k) + 2 * p * k / max(k - p - 1, 0.5)
-        first, growth = [*(parts * NS).tolist(), 0.0][:2]
-        found.append((aicc, HandOffLaw(family, first, growth, half)))
-    return min(found, key=lambda pair: pair[0])[1]
+        laws.append((aicc, law(*(parts * NS).tolist())))
+    return min(laws, key=lambda pair: pair[0])[1]
+
+
+def _shapes(
+    further: np.ndarray,
+) -> Iterator[tuple[int, tuple[np.ndarray, ...], Callable[..., HandOff]]]:
+    """Yield how a hand-off may grow: parameters, growth per unit, and the law of first and growth.
+
+    Parameters
+    ----------
+    further : ndarray
+        Waiters beyond the first.
+    """
+    yield 1, (), lambda first: ConstantHandOff(time=first)
+    yield 2, (further,), lambda first, each: LinearHandOff(time=first, per_waiter=each)
+    for half in HALVES:
+        yield 3, (further / (further + half),), partial(_saturating, half)
+
+
+def _saturating(half: float, first: float, growth: float) -> HandOff:
+    return SaturatingHandOff(time=first, limit=first + growth, half_waiters=half)
 
 
 def known(name: str, metadata: dict[str, str]) -> Setting:
@@ -215,7 +208,7 @@ def transfer(folder: Path) -> Transfer:
     FileError, ArgumentError
         The folder cannot be read, or nothing in it can be predicted.
     """
-    found: dict[str, dict[Setting, Curve]] = {}
+    variants: dict[str, dict[Setting, Curve]] = {}
     skipped = []
     for path in csv_files(folder):
         try:
@@ -227,11 +220,11 @@ def transfer(folder: Path) -> Transfer:
             skipped.append((path.name, str(error)))
             continue
         for curve in curves:
-            if times in found.setdefault(curve.label, {}):
+            if times in variants.setdefault(curve.label, {}):
                 skipped.append((f"{curve.label} in {path.name}", "another file has these times"))
-            found[curve.label].setdefault(times, curve)
+            variants[curve.label].setdefault(times, curve)
     pairs = []
-    for label, measured in found.items():
+    for label, measured in variants.items():
         source = min(measured, key=lambda s: (s.think_s, -s.hold_s))
         try:
             law = fit_handoff(measured[source], source)

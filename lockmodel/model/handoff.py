@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 class _HandOffBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Extra time the lock is unavailable when it passes to a waiter (per acquire)."""
 
+    @property
+    def family(self) -> str:
+        """Name of the family, as in a scenario file."""
+        return str(type(self).__struct_config__.tag)
+
 
 class NoHandOff(_HandOffBase, frozen=True, tag_field="family", tag="none"):
     """The lock passes to a waiter at no extra cost."""

@@ -113,4 +113,5 @@ def test_remote_below_local_is_refused() -> None:
 def test_the_families_are_known_by_the_tag_they_are_saved_with() -> None:
     tags = {name: family.__struct_config__.tag for name, family in HANDOFF_FAMILIES.items()}
     assert tags == {name: name for name in HANDOFF_FAMILIES}
+    assert LinearHandOff(time=1e-7, per_waiter=0.0).family == "linear"
     assert list(HANDOFF_FAMILIES) == ["none", "constant", "linear", "saturating", "topology"]
