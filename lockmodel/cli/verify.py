@@ -98,7 +98,7 @@ def _text(agreement: Agreement, every: bool, colour: bool) -> str:
             str(c.n),
             tx.cut(c.quantity, WIDEST),
             f"{SHORT.get(c.reference, c.reference)}, {SHORT.get(c.solver, c.solver)}",
-            "0" if c.found == c.expected else f"{(c.found - c.expected) / c.expected:+.1g}",
+            "0" if c.answer == c.expected else f"{(c.answer - c.expected) / c.expected:+.1g}",
             f"{c.units:.2g}" + ("" if c.agrees else " !"),
         ]
         for c in shown

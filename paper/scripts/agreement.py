@@ -15,19 +15,19 @@ FINEST = -14
 
 def make(out: Out) -> None:
     """Name counts and errors."""
-    found = verify()
-    if not found.agrees:
+    agreement = verify()
+    if not agreement.agrees:
         raise ValueError("the solvers do not agree: the text says that they do")
-    exact = [c for c in found.comparisons if not c.random]
+    exact = [c for c in agreement.comparisons if not c.random]
     out.count("exact_comparisons", len(exact))
     products = [
         c for c in exact if {c.reference, c.solver} == {"product-form", "markov"} and c.expected
     ]
-    worst = max(abs(c.found / c.expected - 1) for c in products)
+    worst = max(abs(c.answer / c.expected - 1) for c in products)
     out.words("exact_apart", f"10^({_decade(worst)})", "math")
-    out.count("simulated_comparisons", found.intervals)
-    out.count("simulated_missed", found.missed)
-    out.count("simulated_allowed", found.allowed)
+    out.count("simulated_comparisons", agreement.intervals)
+    out.count("simulated_missed", agreement.missed)
+    out.count("simulated_allowed", agreement.allowed)
     _product_form(out)
     scores = accuracy(_published(), 1)
     out.count("score_curves", scores.curves)

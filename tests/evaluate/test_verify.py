@@ -58,7 +58,7 @@ def test_exact_answers_agree_to_1e_9(quick):
     pairs = [c for c in quick.comparisons if {c.reference, c.solver} == {"product-form", "markov"}]
     assert len(pairs) >= 10
     for c in pairs:
-        assert c.found == pytest.approx(c.expected, rel=1e-9, abs=1e-9)
+        assert c.answer == pytest.approx(c.expected, rel=1e-9, abs=1e-9)
 
 
 def test_every_solver_and_every_kind_of_lock_is_in_the_matrix():

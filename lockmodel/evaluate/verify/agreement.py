@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from lockmodel.answers.predict import predict
 from lockmodel.errors import NotTrustworthyError
-from lockmodel.evaluate.verify.cases import Case, cases
+from lockmodel.evaluate.verify.cases import SolverCase, cases
 from lockmodel.model.prediction import Point
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, quietly
@@ -51,7 +52,7 @@ class Comparison:
         "throughput" in iterations per second, or "wait NAME" in seconds per iteration.
     reference, solver : str
         Which answers are compared.
-    expected, found : float
+    expected, answer : float
     error : float
         What they may differ by, same unit.
     random : bool
@@ -64,14 +65,14 @@ class Comparison:
     reference: str
     solver: str
     expected: float
-    found: float
+    answer: float
     error: float
     random: bool
 
     @property
     def units(self) -> float:
         """Difference in units of the error."""
-        difference = abs(self.found - self.expected)
+        difference = abs(self.answer - self.expected)
         if difference == 0.0:
             return 0.0
         return difference / self.error if self.error else math.inf
@@ -80,6 +81,12 @@ class Comparison:
     def agrees(self) -> bool:
         """Whether the difference is within the error."""
         return self.units <= 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dict; `answer` is "found" there."""
+        fields = {"found" if key == "answer" else key: v for key, v in asdict(self).items()}
+        units = self.units if math.isfinite(self.units) else None
+        return {**fields, "units": units, "agrees": self.agrees}
 
 
 @dataclass(frozen=True)
@@ -102,12 +109,7 @@ class Agreement:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dict."""
-        rows = [
-            {**asdict(c), "units": c.units, "agrees": c.agrees}
-            if math.isfinite(c.units)
-            else {**asdict(c), "units": None, "agrees": False}
-            for c in self.comparisons
-        ]
+        rows = [c.to_json() for c in self.comparisons]
         return {"schema": SCHEMA, **asdict(self), "comparisons": rows}
 
 
@@ -150,66 +152,49 @@ def verify(full: bool = False, progress: Progress = quietly) -> Agreement:
     Agreement
     """
     listed = cases()
-    found: list[Comparison] = []
+    made: list[Comparison] = []
     for case in progress(listed, len(listed), "cases"):
         for n in case.full if full else case.quick:
-            found += _compare(case, n, FULL_ERROR if full else QUICK_ERROR)
-    return judge(found)
+            made += _compare(case, n, FULL_ERROR if full else QUICK_ERROR)
+    return judge(made)
 
 
-def _compare(case: Case, n: int, max_error: float) -> list[Comparison]:
+def _compare(case: SolverCase, n: int, max_error: float) -> list[Comparison]:
     reference, *others = case.solvers
+    compared = partial(Comparison, case.name, n)
     expected = _answer(case.scenario, n, reference, max_error)
     stated = max(ROUNDING, expected.error_estimate or 0.0)
-    found = []
-    for known_n, value in case.known:
-        if known_n == n:
-            tolerance = max(case.known_error, stated) * value
-            x = expected.throughput_per_s
-            found.append(
-                Comparison(
-                    case.name, n, "throughput", "known", reference, value, x, tolerance, False
-                )
-            )
+    here = expected.throughput_per_s
+    made = [
+        compared(
+            "throughput",
+            "known",
+            reference,
+            value,
+            here,
+            max(case.known_error, stated) * value,
+            random=False,
+        )
+        for known_n, value in case.known
+        if known_n == n
+    ]
     for solver in others:
         point = _answer(case.scenario, n, solver, max_error)
         random = solver == "simulation"
         x = point.throughput_per_s
-        error = max(stated, point.error_estimate or 0.0, ROUNDING) * x
+        error = max(stated, point.error_estimate or 0.0) * x
         if random:
             error = WIDENING * (point.upper_per_s - x) + stated * x
-        found.append(
-            Comparison(
-                case.name,
-                n,
-                "throughput",
-                reference,
-                solver,
-                expected.throughput_per_s,
-                x,
-                error,
-                random,
-            )
-        )
+        made.append(compared("throughput", reference, solver, here, x, error, random))
         if random:
             continue
         for name, state in point.locks.items():
             wait = expected.locks[name].wait_s
-            scale = max(wait, ROUNDING * expected.iteration_s)
-            found.append(
-                Comparison(
-                    case.name,
-                    n,
-                    f"wait {name}",
-                    reference,
-                    solver,
-                    wait,
-                    state.wait_s,
-                    max(stated, ROUNDING) * 10.0 * max(scale, 1e-3 * expected.iteration_s),
-                    False,
-                )
+            error = 10.0 * stated * max(wait, 1e-3 * expected.iteration_s)
+            made.append(
+                compared(f"wait {name}", reference, solver, wait, state.wait_s, error, random)
             )
-    return found
+    return made
 
 
 def _answer(scenario: Scenario, n: int, solver: str, max_error: float) -> Point:
@@ -237,8 +222,9 @@ def verify_model(
         refuses the scenario too.
     """
     max_error = FULL_ERROR if full else QUICK_ERROR
-    found: list[Comparison] = []
+    made: list[Comparison] = []
     for n in progress(list(populations), len(populations), "populations"):
+        compared = partial(Comparison, scenario.name, n)
         simulated = _answer(scenario, n, "simulation", max_error)
         x = simulated.throughput_per_s
         half = WIDENING * (simulated.upper_per_s - x)
@@ -252,18 +238,7 @@ def verify_model(
                 continue
             if point.error_estimate is None:
                 continue
-            error = half + point.error_estimate * point.throughput_per_s
-            found.append(
-                Comparison(
-                    scenario.name,
-                    n,
-                    "throughput",
-                    "simulation",
-                    solver,
-                    x,
-                    point.throughput_per_s,
-                    error,
-                    True,
-                )
-            )
-    return judge(found)
+            x_there = point.throughput_per_s
+            error = half + point.error_estimate * x_there
+            made.append(compared("throughput", "simulation", solver, x, x_there, error, True))
+    return judge(made)

@@ -24,7 +24,7 @@ CPUS = 1024
 
 
 @dataclass(frozen=True)
-class Case:
+class SolverCase:
     """A scenario with the solvers that must agree on it.
 
     Attributes
@@ -100,13 +100,13 @@ FEW = Machine(name="few", cpus=3, cores=3)
 NODES = Machine(name="nodes", cpus=8, cores=8, nodes=2, sockets=2, same_node_cost=0.5)
 
 
-def cases() -> tuple[Case, ...]:
+def cases() -> tuple[SolverCase, ...]:
     """Return the matrix."""
     ordered = (site(0.2, name="long"), site(1.0, name="longer"), site(0.05, name="short"))
     shares = (site(1.0, name="write", acquires=0.4), site(1.5, name="read", mode="read"))
     return (
-        Case("case A: three locks", three(), EXACT, (1, 8), (1, 2, 8, 16, 32), CASE_A),
-        Case(
+        SolverCase("case A: three locks", three(), EXACT, (1, 8), (1, 2, 8, 16, 32), CASE_A),
+        SolverCase(
             "constant holds (case E)",
             three(hold_distribution=Constant()),
             CHAIN,
@@ -115,49 +115,49 @@ def cases() -> tuple[Case, ...]:
             CASE_E,
             1e-6,
         ),
-        Case(
+        SolverCase(
             "CPU shared, SMT",
             scenario((lock(),), (site(0.5),), 4.0, machine=SMT),
             EXACT,
             (6,),
             (2, 6, 8),
         ),
-        Case(
+        SolverCase(
             "shards of unequal popularity",
             scenario((lock(shards=3, shard_by="hash", shard_skew=0.7),), (site(3.0),), 5.0),
             EXACT,
             (6,),
             (2, 6, 10),
         ),
-        Case(
+        SolverCase(
             "acquires by chance",
             scenario((lock(),), (site(1.0, acquires=1.6),), 5.0),
             EXACT,
             (5,),
             (2, 5, 8),
         ),
-        Case(
+        SolverCase(
             "constant think, exponential holds",
             scenario((lock(),), (site(1.0),), 5.0, think_distribution=Constant()),
             ("product-form", "simulation"),
             (6,),
             (2, 6, 12),
         ),
-        Case(
+        SolverCase(
             "shards by CPU",
             scenario((lock(shards=2, shard_by="cpu"),), (site(1.0),), 5.0, machine=NODES),
             ("product-form", "simulation"),
             (8,),
             (3, 8),
         ),
-        Case(
+        SolverCase(
             "hand-off as a phase",
             scenario((lock(handoff=ConstantHandOff(time=0.5)),), (site(1.0),), 5.0),
             CHAIN,
             (6,),
             (2, 6, 12),
         ),
-        Case(
+        SolverCase(
             "ticket lock, collapsing",
             scenario(
                 (lock(kind="ticket", handoff=LinearHandOff(time=0.1, per_waiter=0.1)),),
@@ -168,7 +168,7 @@ def cases() -> tuple[Case, ...]:
             (10,),
             (2, 10, 14),
         ),
-        Case(
+        SolverCase(
             "hand-off that saturates, steady",
             scenario(
                 (
@@ -184,14 +184,14 @@ def cases() -> tuple[Case, ...]:
             (6,),
             (2, 6, 12),
         ),
-        Case(
+        SolverCase(
             "several sites, holds differ",
             scenario((lock(handoff=ConstantHandOff(time=0.1)),), ordered, 4.0),
             CHAIN,
             (5,),
             (2, 5, 7),
         ),
-        Case(
+        SolverCase(
             "holds of SCV 4, think of SCV 0.3",
             scenario(
                 (lock(hold_distribution=Hyperexponential(scv=4.0)),),
@@ -203,14 +203,14 @@ def cases() -> tuple[Case, ...]:
             (6,),
             (2, 6, 12),
         ),
-        Case(
+        SolverCase(
             "readers and writers, writers first",
             scenario((lock(kind="rwsem", handoff_timeout=1e9, wake_time=0.3),), shares, 5.0),
             CHAIN,
             (6,),
             (2, 6, 12),
         ),
-        Case(
+        SolverCase(
             "readers and writers, sleepers first",
             scenario(
                 (lock(kind="rwsem", handoff_timeout=0.0, handoff=ConstantHandOff(time=0.2)),),
@@ -221,7 +221,7 @@ def cases() -> tuple[Case, ...]:
             (6,),
             (2, 6, 12),
         ),
-        Case(
+        SolverCase(
             "waiters sleep, CPUs are short",
             scenario(
                 (
