@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 
 import numpy as np
 
-from lockmodel.solvers.markov.chain import Chain, Model
+from lockmodel.solvers.markov.chain import Chain, ChainModel
 from lockmodel.solvers.markov.jit import transition
 
 
@@ -23,12 +23,12 @@ def ring(state, ints, reals, out, rates):
     return k
 
 
-def ring_model(n: int, rates: tuple[float, ...] = (0.1, 1.0, 2.0, 4.0)) -> Model:
+def ring_model(n: int, rates: tuple[float, ...] = (0.1, 1.0, 2.0, 4.0)) -> ChainModel:
     d = len(rates)
     start = (n,) + (0,) * (d - 1)
     names = tuple(f"c{i}" for i in range(d))
     ints = np.zeros(1, np.int64)
-    return Model("ring", names, start, (n,) * d, transition(ring), ints, np.array(rates), d)
+    return ChainModel("ring", names, start, (n,) * d, transition(ring), ints, np.array(rates), d)
 
 
 def column(chain: Chain, name: str) -> np.ndarray:

@@ -38,7 +38,7 @@ Log = Callable[[Scenario], float]
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedMeasurement:
     """What a candidate would do to the prediction.
 
     Attributes
@@ -77,7 +77,7 @@ class Design:
         Confidence of the intervals.
     value, low, high : float
         Prediction and its interval now: a gain (0.8 is +80 %), or iterations per second.
-    candidates : tuple of Ranked
+    candidates : tuple of RankedMeasurement
         Best first.
     left_out : tuple of str
         What was not tried, and why.
@@ -92,7 +92,7 @@ class Design:
     value: float
     low: float
     high: float
-    candidates: tuple[Ranked, ...]
+    candidates: tuple[RankedMeasurement, ...]
     left_out: tuple[str, ...]
     flags: tuple[str, ...]
 
@@ -143,7 +143,7 @@ def design(
     middle, gradient = _gradient(estimate, where, log)
     now = _half_width(estimate, gradient, level)
     made = list(candidates(estimate, where, n))
-    ranked: list[Ranked] = []
+    ranked: list[RankedMeasurement] = []
     left_out: list[str] = []
     for one in progress(made, len(made), "candidates"):
         try:
@@ -155,7 +155,7 @@ def design(
         low, high = _ends(lever, middle, half)
         factor = half / now if now > 0 else 1.0
         separates = bool(estimate.splits) and len(then.splits) < len(estimate.splits)
-        ranked.append(Ranked(one.name, one.how, low, high, factor, separates, one.limit))
+        ranked.append(RankedMeasurement(one.name, one.how, low, high, factor, separates, one.limit))
     low, high = _ends(lever, middle, now)
     return Design(
         scenario=estimate.study.sets[where].stock.name,

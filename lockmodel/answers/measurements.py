@@ -41,7 +41,7 @@ class Candidate:
     rows : tuple of Row
         The same as the objective takes it.
     limit : bool
-        As in `Ranked`.
+        As in `RankedMeasurement`.
     """
 
     name: str
@@ -56,8 +56,7 @@ def candidates(estimate: Estimate, where: int, n: int) -> Iterator[Candidate]:
     data = estimate.study.sets[where]
     yield from _populations(estimate, where, n)
     yield from _repeats(estimate, where)
-    here = estimate.scenario(where)
-    for lock in [x for x in here.locks if here.acquires(x.name) > 0]:
+    for lock in estimate.scenario(where).taken:
         yield _hold(estimate, where, lock.name, n)
         yield _acquires(estimate, where, lock.name, n)
     for lever in _patches(data.stock):

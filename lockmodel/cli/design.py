@@ -12,7 +12,7 @@ from lockmodel.cli.files import Report
 from lockmodel.cli.intervals import gain_ends, span
 
 if TYPE_CHECKING:
-    from lockmodel.answers.design import Design, Ranked
+    from lockmodel.answers.design import Design, RankedMeasurement
 
 TOP = 12
 NO_HELP = 0.995
@@ -155,12 +155,12 @@ def _text(ranking: Design, top: int, explain: bool, colour: bool) -> str:
     return tx.render(parts, colour)
 
 
-def _how(rows: list[Ranked]) -> list[str]:
+def _how(rows: list[RankedMeasurement]) -> list[str]:
     """Return one line per way to measure."""
     return list(dict.fromkeys(row.how for row in rows))
 
 
-def _marks(row: Ranked) -> str:
+def _marks(row: RankedMeasurement) -> str:
     return ("s" if row.separates else " ") + ("*" if row.limit else " ")
 
 

@@ -15,7 +15,9 @@ from lockmodel.statements.export_python import function
 from lockmodel.statements.symbols import Notation, quantities
 
 Relation = Literal["=", "<=", ">=", "~"]
-Unit = Literal["/s", "s", "gain", "share", "times", "processes", "shards", "acquires", "number"]
+ValueUnit = Literal[
+    "/s", "s", "gain", "share", "times", "processes", "shards", "acquires", "number"
+]
 
 DEFAULT_MODEL = "sysexec-spr224-v6.12"
 """Scenario whose numbers are given when none is asked for."""
@@ -27,7 +29,7 @@ class Value:
 
     name: str
     value: float
-    unit: Unit
+    unit: ValueUnit
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Formula:
         return scope[self.name]
 
     def value(
-        self, unit: Unit, values: dict[str, float], title: str = "", less: float = 0.0
+        self, unit: ValueUnit, values: dict[str, float], title: str = "", less: float = 0.0
     ) -> tuple[Value, ...]:
         """Return its value under a title, `less` subtracted; nothing where it divides by zero."""
         try:

@@ -12,7 +12,7 @@ from traces import STACKS
 
 from lockmodel.errors import NotTrustworthyError, ScenarioError
 from lockmodel.measure.trace import reading
-from lockmodel.measure.trace.events import Kind, TracedEvent
+from lockmodel.measure.trace.events import EventKind, TracedEvent
 from lockmodel.measure.trace.held import ACCURACY, EMPTY, Costs, costs, held, sections
 from lockmodel.measure.trace.lab.experiment import Experiment, _evaluated, _phases
 from lockmodel.measure.trace.offsets import stated
@@ -33,7 +33,9 @@ class Processor:
         self.now = 10_000
         self.events: list[TracedEvent] = []
 
-    def event(self, kind: Kind, sem: int, inode: int = 0, where: str = "", pid: int = 1) -> None:
+    def event(
+        self, kind: EventKind, sem: int, inode: int = 0, where: str = "", pid: int = 1
+    ) -> None:
         self.now += self.BEFORE
         stack = tuple(STACKS[where].split()) if where else ()
         line = len(self.events) + 1

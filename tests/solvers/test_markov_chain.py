@@ -11,7 +11,7 @@ import pytest
 from chains import ring, ring_model
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
-from lockmodel.solvers.markov.chain import Chain, Model, explore
+from lockmodel.solvers.markov.chain import Chain, ChainModel, explore
 from lockmodel.solvers.markov.explorer import transpose
 from lockmodel.solvers.markov.jit import transition
 from lockmodel.solvers.markov.stationary import dense
@@ -37,12 +37,12 @@ def counter(state, ints, reals, out, rates):
     return k
 
 
-def counter_model(limit: int, wrong: int = 0, up: float = 3.0, bound: int = 100) -> Model:
+def counter_model(limit: int, wrong: int = 0, up: float = 3.0, bound: int = 100) -> ChainModel:
     ints, reals = np.array([limit, wrong]), np.array([up, 5.0])
-    return Model("counter", ("n",), (0,), (bound,), transition(counter), ints, reals, 4)
+    return ChainModel("counter", ("n",), (0,), (bound,), transition(counter), ints, reals, 4)
 
 
-def searched(model: Model) -> dict[tuple[int, ...], dict[tuple[int, ...], float]]:
+def searched(model: ChainModel) -> dict[tuple[int, ...], dict[tuple[int, ...], float]]:
     """Return successors and rates of every reachable state, by the uncompiled function."""
     found: dict[tuple[int, ...], dict[tuple[int, ...], float]] = {}
     waiting = [model.start]
@@ -137,13 +137,13 @@ def test_a_broken_model_is_an_error():
     with pytest.raises(ArgumentError, match=r"in state \(2,\): a successor is beyond the bounds"):
         explore(counter_model(3, bound=2))
     with pytest.raises(ArgumentError, match="starts at 5 with bound 4"):
-        Model("m", ("n",), (5,), (4,), transition(ring), np.zeros(1), np.zeros(1), 1)
+        ChainModel("m", ("n",), (5,), (4,), transition(ring), np.zeros(1), np.zeros(1), 1)
     with pytest.raises(ArgumentError, match="with bound 40000"):
-        Model("m", ("n",), (5,), (40000,), transition(ring), np.zeros(1), np.zeros(1), 1)
+        ChainModel("m", ("n",), (5,), (40000,), transition(ring), np.zeros(1), np.zeros(1), 1)
     with pytest.raises(ArgumentError, match="empty; it has 0 state components"):
-        Model("m", (), (), (), transition(ring), np.zeros(1), np.zeros(1), 1)
+        ChainModel("m", (), (), (), transition(ring), np.zeros(1), np.zeros(1), 1)
     with pytest.raises(ArgumentError, match="one entry per state component, not 1, 2 and 1"):
-        Model("m", ("n",), (0,), (1, 1), transition(ring), np.zeros(1), np.zeros(1), 1)
+        ChainModel("m", ("n",), (0,), (1, 1), transition(ring), np.zeros(1), np.zeros(1), 1)
 
 
 def test_a_second_process_compiles_nothing():

@@ -192,7 +192,7 @@ class Resolver:
                 if name in names:
                     continue
                 try:
-                    place, image = self._found(name, loader)
+                    place, image = self._located(name, loader)
                 except (FileError, ScenarioError):
                     if written in preloaded:
                         continue
@@ -219,7 +219,7 @@ class Resolver:
         lines = (line.partition("#")[0].replace(":", " ") for line in text.splitlines())
         return [name for line in lines for name in line.split()][:MAX_FILES]
 
-    def _found(self, name: str, loader: LoadedFile) -> tuple[Place, Image]:
+    def _located(self, name: str, loader: LoadedFile) -> tuple[Place, Image]:
         """Return the first file that fits a name, or raise FileError with all that was tried."""
         if not name:
             raise ScenarioError(f"{loader.image.path}: DT_NEEDED is an empty name")

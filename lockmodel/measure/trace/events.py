@@ -7,8 +7,8 @@ from typing import Literal
 
 OPERATIONS = ("ins", "rem", "insa")
 
-Kind = Literal["dw", "dwr", "dwk", "dwkr", "up", "ins", "rem", "insa", "frk", "exe", "ext"]
-KINDS: tuple[Kind, ...] = (
+EventKind = Literal["dw", "dwr", "dwk", "dwkr", "up", "ins", "rem", "insa", "frk", "exe", "ext"]
+KINDS: tuple[EventKind, ...] = (
     "dw",
     "dwr",
     "dwk",
@@ -29,7 +29,7 @@ class TracedEvent:
 
     Attributes
     ----------
-    kind : Kind
+    kind : EventKind
         See `probes`.
     pid : int
         Of the thread.
@@ -47,7 +47,7 @@ class TracedEvent:
         In the file, for messages.
     """
 
-    kind: Kind
+    kind: EventKind
     pid: int
     comm: str
     address: int

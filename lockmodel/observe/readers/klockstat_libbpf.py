@@ -27,7 +27,7 @@ NO_NAME = "no-ksym"
 
 
 @dataclass
-class _Entry:
+class _WaitEntry:
     """A row and what stands below it."""
 
     wait: Wait
@@ -50,8 +50,8 @@ def sniff(text: Text) -> bool:
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of the libbpf klockstat (see `readers`)."""
     collector = Collector(text, TITLE, REMEDY, options, traced=True)
-    tables: dict[str, list[list[_Entry]]] = {"Wait": [], "Hold": []}
-    rows: list[_Entry] | None = None
+    tables: dict[str, list[list[_WaitEntry]]] = {"Wait": [], "Hold": []}
+    rows: list[_WaitEntry] | None = None
     for line in text.filled:
         if header := HEADER.fullmatch(line.text):
             rows = []
@@ -77,7 +77,7 @@ def read(text: Text, options: Options) -> Reading:
     return collector.reading(empty="no table has a row")
 
 
-def _row(collector: Collector, line: Line, row: re.Match[str]) -> _Entry:
+def _row(collector: Collector, line: Line, row: re.Match[str]) -> _WaitEntry:
     caller, mean, mean_unit, count, high, high_unit, total, total_unit = row.groups()
     units = (mean_unit, high_unit, total_unit)
     if any(units) and not all(units):
@@ -90,10 +90,10 @@ def _row(collector: Collector, line: Line, row: re.Match[str]) -> _Entry:
     kind = klockstat.kind_of(caller)
     wait = Wait(line, number, times[2], times[0], times[1], kind=kind)
     waits.check(collector, wait)
-    return _Entry(wait, caller)
+    return _WaitEntry(wait, caller)
 
 
-def _longest(collector: Collector, entry: _Entry, lock: str | None) -> None:
+def _longest(collector: Collector, entry: _WaitEntry, lock: str | None) -> None:
     if lock and lock != NO_NAME:
         entry.lock = lock
         collector.warn("a lock's name is that of the longest event; others of the stack may differ")

@@ -35,7 +35,7 @@ INDEX_SLACK = 0.06
 
 
 @dataclass
-class _Section:
+class _CopiesRun:
     """One run of all tests with one number of copies."""
 
     line: Line
@@ -51,13 +51,13 @@ def sniff(text: Text) -> bool:
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of a UnixBench report (see `readers`)."""
     collector = Collector(text, TITLE, REMEDY, options)
-    section: _Section | None = None
+    section: _CopiesRun | None = None
     indexed = False
     for line in text.filled:
         if run := RUN.fullmatch(line.text):
             _finish(collector, section)
             collector.note("cpus", run[1])
-            section = _Section(line, _copies(collector, line, run[2]))
+            section = _CopiesRun(line, _copies(collector, line, run[2]))
             indexed = False
         elif TABLE.fullmatch(line.text):
             indexed = True
@@ -89,7 +89,7 @@ def _copies(collector: Collector, line: Line, text: str) -> int:
     return copies
 
 
-def _result(collector: Collector, section: _Section, line: Line, row: re.Match[str]) -> None:
+def _result(collector: Collector, section: _CopiesRun, line: Line, row: re.Match[str]) -> None:
     test, value_text, unit, seconds, _ = row.groups()
     if test in section.results:
         raise collector.error(line, f"{test} is given twice for {section.copies} copies")
@@ -110,7 +110,7 @@ def _one_decimal(text: str) -> float:
     return value
 
 
-def _check_index(collector: Collector, section: _Section, line: Line, row: re.Match[str]) -> None:
+def _check_index(collector: Collector, section: _CopiesRun, line: Line, row: re.Match[str]) -> None:
     """Hold a row of the index table against the result: index = result / baseline x 10."""
     test, baseline_text, result_text, index_text = row.groups()
     if index_text == "---":
@@ -130,7 +130,7 @@ def _check_index(collector: Collector, section: _Section, line: Line, row: re.Ma
         collector.skip(line, "an index without its result above")
 
 
-def _finish(collector: Collector, section: _Section | None) -> None:
+def _finish(collector: Collector, section: _CopiesRun | None) -> None:
     """Say so if a section had no result."""
     if section is None or section.results:
         return
@@ -144,7 +144,7 @@ def _finish(collector: Collector, section: _Section | None) -> None:
         raise collector.error(section.line, "no result line follows; the report is cut off")
 
 
-def _other(collector: Collector, section: _Section | None, line: Line) -> None:
+def _other(collector: Collector, section: _CopiesRun | None, line: Line) -> None:
     if version := VERSION.fullmatch(line.text):
         collector.note("UnixBench", version[1])
     elif head := HEAD.fullmatch(line.text):

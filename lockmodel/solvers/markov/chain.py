@@ -1,6 +1,6 @@
 """Explore the reachable states of a model into a sparse generator.
 
-A `Model` is a start state and a compiled transition function; states are rows of small integers.
+A `ChainModel` is a start state and a compiled transition function; states are rows of integers.
 Breadth-first: the list of states found is its own queue. Found again by an open hash table of
 state numbers. The generator is kept as incoming transitions only (what every solver here sweeps
 over), 12 bytes each; the outgoing copy is freed. Arrays grow in place, and exploring stops with
@@ -47,7 +47,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Model:
+class ChainModel:
     """A Markov chain by its start state and transitions.
 
     Attributes
@@ -149,7 +149,7 @@ def memory_needed(states: int, transitions: int, components: int) -> int:
     return states * (2 * components + PER_STATE) + transitions * PER_TRANSITION
 
 
-def _wrong(model: Model, status: int, state: Array, rates: Array) -> LockmodelError:
+def _wrong(model: ChainModel, status: int, state: Array, rates: Array) -> LockmodelError:
     """Return the error for what the transition function of a model did."""
     at = f"Markov chain {model.name!r}: in state {tuple(state.tolist())}"
     if status == BAD_COUNT:
@@ -162,7 +162,7 @@ def _wrong(model: Model, status: int, state: Array, rates: Array) -> LockmodelEr
     return ArgumentError(f"{at}: a successor is beyond the bounds {model.bounds} of the model")
 
 
-def _grown(model: Model, size: int, moves: int, memory: int) -> tuple[int, int]:
+def _grown(model: ChainModel, size: int, moves: int, memory: int) -> tuple[int, int]:
     """Return the next capacities for states and transitions, within the memory."""
     states, transitions = size + model.most, moves + model.most
     needed = memory_needed(states, transitions, len(model.start))
@@ -176,12 +176,12 @@ def _grown(model: Model, size: int, moves: int, memory: int) -> tuple[int, int]:
     return int(states * factor) + 1, int(transitions * factor) + 1
 
 
-def explore(model: Model, memory: int = MEMORY) -> Chain:
+def explore(model: ChainModel, memory: int = MEMORY) -> Chain:
     """Return all states reachable from a model's start, and the rates between them.
 
     Parameters
     ----------
-    model : Model
+    model : ChainModel
         Start state and transition function.
     memory : int, optional
         Bytes that states, transitions and the solver's vectors may take.

@@ -15,7 +15,7 @@ import numpy as np
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.solvers.markov import queue_moves as lay
-from lockmodel.solvers.markov.chain import MEMORY, Chain, Model, explore, memory_needed
+from lockmodel.solvers.markov.chain import MEMORY, Chain, ChainModel, explore, memory_needed
 from lockmodel.solvers.markov.queues import (
     CONSTANT,
     LockResult,
@@ -78,7 +78,7 @@ def _summed(columns: Array) -> Array:
 
 
 def _measure(
-    network: QueueNetwork, n: int, model: Model, chain: Chain, steady: Stationary
+    network: QueueNetwork, n: int, model: ChainModel, chain: Chain, steady: Stationary
 ) -> QueueResult:
     """Return means of the stationary distribution, after checking that the flows agree."""
     ints = model.ints

@@ -19,7 +19,7 @@ import numpy as np
 
 from lockmodel.errors import ArgumentError, shown
 from lockmodel.solvers.markov import queue_moves as lay
-from lockmodel.solvers.markov.chain import Model
+from lockmodel.solvers.markov.chain import ChainModel
 from lockmodel.solvers.markov.jit import transition
 from lockmodel.solvers.markov.phase_type import PhaseType, erlang, exponential
 
@@ -258,7 +258,7 @@ def _at(values: tuple[float, ...], n: int) -> float:
     return values[min(n, len(values)) - 1]
 
 
-def queue_model(network: QueueNetwork, population: int, stages: int = 1) -> Model:
+def queue_model(network: QueueNetwork, population: int, stages: int = 1) -> ChainModel:
     """Return the Markov chain of a network, with constant times as `stages` Erlang stages.
 
     Raises
@@ -325,7 +325,7 @@ def queue_model(network: QueueNetwork, population: int, stages: int = 1) -> Mode
         start[0] = n
     else:
         _start_at_first(start, np.array(head), network, n)
-    return Model(
+    return ChainModel(
         f"queues N = {n}",
         tuple(components),
         tuple(start),

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError, not_negative, shown
-from lockmodel.solvers.markov.chain import MEMORY, Model, explore
+from lockmodel.solvers.markov.chain import MEMORY, ChainModel, explore
 from lockmodel.solvers.markov.jit import compiled, transition
 from lockmodel.solvers.markov.queues import check_population
 from lockmodel.solvers.markov.stationary import stationary
@@ -290,7 +290,7 @@ def _shares(lock: RwSemaphore) -> tuple[float, float, float]:
     return 1.0 - reads, reads, 0.0
 
 
-def rwsem_model(lock: RwSemaphore, population: int) -> Model:
+def rwsem_model(lock: RwSemaphore, population: int) -> ChainModel:
     """Return the Markov chain of a read-write semaphore."""
     n = check_population(population)
     always = lock.readers if isinstance(lock.readers, int) else -1
@@ -303,7 +303,7 @@ def rwsem_model(lock: RwSemaphore, population: int) -> Model:
     reals = [rate(lock.read), rate(lock.write), rate(lock.handoff), rate(lock.wake)]
     reals += [rate(lock.timeout), *_shares(lock)]
     reals += (lock.cpus(n) / lock.think).tolist()
-    return Model(
+    return ChainModel(
         f"rwsem N = {n}",
         COMPONENTS,
         (0,) * len(COMPONENTS),

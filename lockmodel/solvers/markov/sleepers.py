@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError, not_negative, shown
-from lockmodel.solvers.markov.chain import MEMORY, Model, explore
+from lockmodel.solvers.markov.chain import MEMORY, ChainModel, explore
 from lockmodel.solvers.markov.jit import transition
 from lockmodel.solvers.markov.queues import check_population
 from lockmodel.solvers.markov.stationary import stationary
@@ -158,13 +158,13 @@ def _moves(state: Array, ints: Array, reals: Array, out: Array, rates: Array) ->
     return k
 
 
-def sleeping_model(lock: SleepingLock, population: int) -> Model:
+def sleeping_model(lock: SleepingLock, population: int) -> ChainModel:
     """Return the Markov chain of a lock with spinners and sleepers."""
     n = check_population(population)
     reals = [1.0 / lock.hold]
     reals += [1.0 / time if time > 0 else 0.0 for time in (lock.handoff, lock.wake)]
     reals += (lock.rates(n) / lock.think).tolist()
-    return Model(
+    return ChainModel(
         f"spin then sleep N = {n}",
         COMPONENTS,
         (FREE, 0, 0, 0),
