@@ -12,7 +12,7 @@ FEWEST = 2
 
 
 @dataclass(frozen=True)
-class Curve:
+class FittedCurve:
     """A data set, measured and fitted.
 
     Attributes
@@ -50,7 +50,7 @@ def grid_to(top: int) -> list[int]:
     return made
 
 
-def curves(fitted: Fitted) -> tuple[Curve, ...]:
+def curves(fitted: Fitted) -> tuple[FittedCurve, ...]:
     """Return the curves of a fit; data sets with a single population come without grid points."""
     made = []
     for where, data in enumerate(fitted.estimate.study.sets):
@@ -71,7 +71,7 @@ def curves(fitted: Fitted) -> tuple[Curve, ...]:
         points = predict(fitted.scenarios[where], grid, "product-form").points
         intervals = [p.interval_per_s or (p.throughput_per_s, p.throughput_per_s) for p in points]
         made.append(
-            Curve(
+            FittedCurve(
                 data.label,
                 tuple(ns),
                 tuple(x for _, x, _ in rows),

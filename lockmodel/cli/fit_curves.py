@@ -13,9 +13,9 @@ from lockmodel.cli.intervals import span
 from lockmodel.errors import ArgumentError, ScenarioError, nearest
 
 if TYPE_CHECKING:
-    from lockmodel.answers.band import Curve as Drawn
+    from lockmodel.answers.band import FittedCurve as Drawn
     from lockmodel.cli.data_options import Files
-    from lockmodel.fitting.curves.comparison import Comparison
+    from lockmodel.fitting.curves.comparison import FamilyComparison
     from lockmodel.fitting.curves.curve import Curve
     from lockmodel.observe.observations import Reading
 
@@ -37,7 +37,7 @@ class _Compared:
 
     file: str
     rate: bool
-    comparison: Comparison
+    comparison: FamilyComparison
 
 
 def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
@@ -83,11 +83,10 @@ def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
 def _chosen(name: str, reading: Reading, options: dict[str, Any]) -> list[Curve]:
     """Return the curves of a file that were asked for."""
     from lockmodel.fitting.curves.curve import curves_of
-    from lockmodel.fitting.curves.topology import of_machine
     from lockmodel.model.machines import parse
 
     asked = options["machine"]
-    curves = curves_of(reading, asked and of_machine(parse(asked)))
+    curves = curves_of(reading, asked and parse(asked))
     if not curves:
         raise ScenarioError(
             f"{name}: no throughput at three populations or more; nothing to fit without a model"
@@ -132,7 +131,7 @@ def _scenario(one: _Compared, options: dict[str, Any]) -> str:
 
 
 def _drawn(one: _Compared) -> Drawn:
-    from lockmodel.answers.band import Curve as Drawn
+    from lockmodel.answers.band import FittedCurve as Drawn
     from lockmodel.answers.band import grid_to
 
     curve = one.comparison.curve
@@ -268,7 +267,8 @@ def _curve(one: _Compared) -> list[Any]:
     where = (
         "sockets not stated"
         if machine is None
-        else f"{machine.sockets} x {machine.cores} x {machine.smt} (sockets x cores x threads)"
+        else f"{machine.sockets} x {machine.cores // machine.sockets} x "
+        f"{machine.cpus // machine.cores} (sockets x cores x threads)"
     )
     rows = [
         [

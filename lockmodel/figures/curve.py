@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lockmodel.answers.band import Curve, curves, grid_to
+from lockmodel.answers.band import FittedCurve, curves, grid_to
 from lockmodel.answers.predict import predict
 from lockmodel.errors import ArgumentError
 from lockmodel.figures import style
@@ -92,7 +92,7 @@ def data(
             )
         scenario, measured = find_scenario(MODEL), MEASURED
     flags: tuple[str, ...] = ()
-    points: Curve | None = None
+    points: FittedCurve | None = None
     if measured is not None:
         scenario, points, flags = _with_points(scenario, measured, only)
     elif scenario.fit is not None:
@@ -121,7 +121,7 @@ def data(
 
 def _with_points(
     scenario: Scenario, measured: str, only: str | None
-) -> tuple[Scenario, Curve, tuple[str, ...]]:
+) -> tuple[Scenario, FittedCurve, tuple[str, ...]]:
     """Return the scenario with a fit, the curve of the file, and the flags of the fit."""
     from lockmodel.fitting import health
     from lockmodel.fitting.datasets import Wanted, load_sets
@@ -145,11 +145,11 @@ def _with_points(
     return drawn, made[0], flags
 
 
-def _points(observations: Sequence[Any]) -> Curve:
+def _points(observations: Sequence[Any]) -> FittedCurve:
     """Return the measured points as a curve without a grid."""
     rows = sorted((o.n or 1, o.value, o.sd or 0.0) for o in observations)
     n, x, sd = zip(*rows, strict=True)
-    return Curve("", n, x, sd, (), (), (), (), ())
+    return FittedCurve("", n, x, sd, (), (), (), (), ())
 
 
 def usl(n: Sequence[int], x: Sequence[float], grid: Sequence[int]) -> tuple[float, ...]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO
 
-from lockmodel.answers.band import Curve
+from lockmodel.answers.band import FittedCurve
 from lockmodel.figures.style import COLOURS, DASHES, figure_to
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
-def draw(curves: Sequence[Curve], title: str, stream: IO[bytes], kind: str) -> None:
+def draw(curves: Sequence[FittedCurve], title: str, stream: IO[bytes], kind: str) -> None:
     """Draw fitted curves.
 
     Parameters
     ----------
-    curves : sequence of Curve
+    curves : sequence of FittedCurve
         Those with a grid as line and band, single populations as a point with its interval.
     title : str
     stream : binary file

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lockmodel.answers.band import Curve
+from lockmodel.answers.band import FittedCurve
 
 SIZE = (78, 22)
 
 
-def draw(curves: Sequence[Curve], title: str) -> str:
+def draw(curves: Sequence[FittedCurve], title: str) -> str:
     """Return the plot of the first curve with a grid, or of all single points."""
     import plotext
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lockmodel.errors import ScenarioError
-from lockmodel.fitting.curves.comparison import Comparison, Row
+from lockmodel.fitting.curves.comparison import FamilyComparison, FamilyRow
 from lockmodel.model.handoff import (
     ConstantHandOff,
     HandOff,
@@ -55,23 +55,23 @@ class Generic:
     free: tuple[str, ...]
 
 
-def best_lock(found: Comparison) -> Row:
+def best_lock(comparison: FamilyComparison) -> FamilyRow:
     """Return the lock family with the largest weight in the average."""
-    rows = [row for row in found.families if row.name in FREE]
+    rows = [row for row in comparison.families if row.name in FREE]
     if not rows:
         raise ScenarioError(
-            f"{found.curve.label}: {len(found.curve.n)} points are too few for any lock; measure "
-            f"at least 4"
+            f"{comparison.curve.label}: {len(comparison.curve.n)} points are too few for any lock; "
+            f"measure at least 4"
         )
     return max(rows, key=lambda row: row.weight)
 
 
-def generic(found: Comparison, name: str, file: str) -> Generic:
+def generic(comparison: FamilyComparison, name: str, file: str) -> Generic:
     """Return the scenario of one lock that describes a curve.
 
     Parameters
     ----------
-    found : Comparison
+    comparison : FamilyComparison
         Of a curve in iterations per second.
     name : str
         Of the scenario.
@@ -83,20 +83,11 @@ def generic(found: Comparison, name: str, file: str) -> Generic:
     ScenarioError
         The curve has too few points for a lock.
     """
-    row = best_lock(found)
-    curve = found.curve
-    stated = curve.machine
+    row = best_lock(comparison)
+    curve = comparison.curve
     top = int(curve.n[-1])
-    if stated is not None and stated.cpus >= top:
-        machine = Machine(
-            name=f"{stated.sockets} x {stated.cores} x {stated.smt} (sockets x cores x threads)",
-            cpus=stated.cpus,
-            cores=stated.sockets * stated.cores,
-            sockets=stated.sockets,
-            nodes=stated.sockets,
-            smt_speedup=float(stated.smt),
-        )
-    else:
+    machine = curve.machine
+    if machine is None or machine.cpus < top:
         machine = Machine(name=f"not stated; {top} CPUs at least", cpus=top, cores=top)
     values = row.parameters
     lock = Lock(

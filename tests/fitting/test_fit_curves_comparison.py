@@ -9,7 +9,7 @@ import pytest
 
 from lockmodel.evaluate.accuracy import read_curves
 from lockmodel.fitting.curves.average import WALK_SPREAD, WALK_TYPICAL, average
-from lockmodel.fitting.curves.comparison import Comparison, _grid, compare
+from lockmodel.fitting.curves.comparison import FamilyComparison, _grid, compare
 from lockmodel.fitting.curves.curve import Curve
 from lockmodel.fitting.curves.families import BY_NAME, limits, sample, shapes
 from lockmodel.model.shipped import shipped_dir
@@ -17,7 +17,7 @@ from lockmodel.model.shipped import shipped_dir
 NS = np.array([1, 2, 4, 8, 16, 32, 64])
 
 
-def shipped(name: str, variant: str) -> Comparison:
+def shipped(name: str, variant: str) -> FamilyComparison:
     _, curves = read_curves(shipped_dir("data") / "published" / f"{name}.csv")
     return compare(next(curve for curve in curves if curve.label == variant))
 
@@ -116,7 +116,7 @@ def test_intervals_of_peak_and_ceiling_cover_85_to_95_percent() -> None:
         truth = truth + path
         y = truth[at] + 0.01 * rng.normal(size=len(at))
         curve = Curve(known, np.exp(y))
-        found = Comparison(curve, (), average(curve), None)
+        found = FamilyComparison(curve, (), average(curve), None)
         sure = np.isin(everywhere, known) | (everywhere > known[-1])
         ceiling = math.exp(max(truth[sure].max(), truth[-1] + end))
         ceilings.append(found.ceiling().low <= ceiling <= found.ceiling().high)

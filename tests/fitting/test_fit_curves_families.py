@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from lockmodel.fitting.curves import families
 from lockmodel.fitting.curves.families import (
     BY_NAME,
     FAMILIES,
@@ -18,9 +19,10 @@ from lockmodel.fitting.curves.families import (
     shape,
     shapes,
 )
-from lockmodel.fitting.curves.topology import Sockets
+from lockmodel.model.machine import Machine
+from lockmodel.model.placement import distances
 
-MACHINE = Sockets(2, 8, 2)
+MACHINE = Machine(name="m", cpus=32, cores=16, sockets=2, nodes=2)
 NS = np.array([1, 2, 3, 7, 12, 33, 90])
 
 
@@ -51,7 +53,7 @@ def test_lock_families_are_the_exact_product_form(name: str) -> None:
     v = np.exp(theta)
     made, _ = shape(family, theta, NS, MACHINE)
     for n, value in zip(NS.tolist(), made, strict=True):
-        remote = float(MACHINE.remote(np.array([n]))[0])
+        remote = distances(MACHINE, min(int(n), MACHINE.cpus))[1]
         rates = [Fraction(service(name, v, j, remote)) for j in range(1, n + 1)]
 
         def constant(size: int, rates: list[Fraction] = rates, z: float = float(v[0])) -> Fraction:
@@ -157,5 +159,12 @@ def test_the_sample_fills_the_prior_evenly() -> None:
 def test_topology_competes_only_where_sockets_are_known() -> None:
     names = [f.name for f in candidates(None)]
     assert "topology" not in names
-    assert [f.name for f in candidates(Sockets(1, 8, 2))] == names
+    assert [f.name for f in candidates(Machine(name="m", cpus=16, cores=8))] == names
     assert [f.name for f in candidates(MACHINE)] == [*names, "topology"]
+
+
+def test_more_processes_than_cpus_change_no_distance() -> None:
+    machine = Machine(name="m", cpus=12, cores=6, sockets=2, nodes=2)
+    remote = families._remote(np.array([1, 3, 12, 500]), machine)
+    assert remote == pytest.approx([0, 0, 6 / 11, 6 / 11])
+    assert families._remote(np.array([1, 500]), None).tolist() == [0, 0]

@@ -11,10 +11,10 @@ from lockmodel.errors import ArgumentError
 from lockmodel.fitting.curves.curve import Curve
 from lockmodel.fitting.curves.families import BY_NAME, shape
 from lockmodel.fitting.curves.fitting import extrapolation, fit, halves, leave_one_out
-from lockmodel.fitting.curves.topology import Sockets
+from lockmodel.model.machine import Machine
 
 NS = np.array([1, 2, 4, 8, 12, 16, 24, 32, 48, 64])
-MACHINE = Sockets(2, 16, 2)
+MACHINE = Machine(name="m", cpus=64, cores=32, sockets=2, nodes=2)
 
 
 def exact(name: str, level: float, *values: float) -> Curve:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import REPEATABLE
 
-from lockmodel.fitting.curves.topology import sockets_of
+from lockmodel.fitting.curves.topology import machine_of
 from lockmodel.measure.bench import machine as ma
 from lockmodel.measure.bench import sources
 from lockmodel.measure.bench.activity import Activity, Counters, between, counters
@@ -240,9 +240,9 @@ def test_cores_are_filled_before_second_threads_and_node_by_node():
 
 
 def test_the_title_is_what_fit_reads_as_topology():
-    found = sockets_of(big().title())
-    assert (found.sockets, found.cores, found.smt) == (2, 2, 2)
-    assert sockets_of(big(hypervisor="KVM").title()) is None
+    found = machine_of(big().title())
+    assert (found.sockets, found.cores, found.cpus) == (2, 4, 8)
+    assert machine_of(big(hypervisor="KVM").title()) is None
 
 
 def test_a_quiet_big_machine_has_no_reason():

@@ -36,7 +36,7 @@ import numpy as np
 from lockmodel.errors import ArgumentError
 from lockmodel.fitting.curves.curve import MOST_PROCESSES, Curve
 from lockmodel.fitting.curves.families import Family, candidates, limits, sample, shapes
-from lockmodel.fitting.curves.topology import Sockets
+from lockmodel.model.machine import Machine
 
 WALKS = (0.03, 0.06, 0.12, 0.24, 0.48)
 """Standard deviation of the walk per square root of ln n; the evidence chooses."""
@@ -189,11 +189,11 @@ class Average:
             ln throughput for infinitely many processes, the walk as at the last population.
         """
         n = _checked(populations)
-        chosen = _in_proportion(np.array([cell.weight for cell in self.cells]), count)
+        chosen = in_proportion(np.array([cell.weight for cell in self.cells]), count)
         made, ends = [], []
         for at, times in zip(*np.unique(chosen, return_counts=True), strict=True):
             cell = self.cells[at]
-            rows = _in_proportion(cell.share, int(times))
+            rows = in_proportion(cell.share, int(times))
             path, _ = paths(self.curve, cell, n)
             covariance = _conditional(self.curve, cell, n)
             values, vectors = np.linalg.eigh(covariance)
@@ -279,7 +279,7 @@ def _conditional(curve: Curve, cell: Cell, n: np.ndarray) -> np.ndarray:
     return made
 
 
-def _in_proportion(shares: np.ndarray, count: int) -> np.ndarray:
+def in_proportion(shares: np.ndarray, count: int) -> np.ndarray:
     """Return `count` indices, each about shares / sum times as often (systematic resampling)."""
     edges = np.cumsum(shares) / shares.sum()
     made: np.ndarray = np.minimum(
@@ -289,7 +289,7 @@ def _in_proportion(shares: np.ndarray, count: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _table(family: Family, populations: tuple[int, ...], machine: Sockets | None) -> np.ndarray:
+def _table(family: Family, populations: tuple[int, ...], machine: Machine | None) -> np.ndarray:
     """Return the shapes of the whole sample, shape (K, k): many curves share their populations."""
     return shapes(family, sample(family), np.array(populations), machine)
 

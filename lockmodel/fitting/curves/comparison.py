@@ -11,7 +11,7 @@ import numpy as np
 from lockmodel.fitting.curves.average import Average, average
 from lockmodel.fitting.curves.curve import MOST_PROCESSES, Curve
 from lockmodel.fitting.curves.families import candidates
-from lockmodel.fitting.curves.fitting import Fit, extrapolation, fit, halves, leave_one_out
+from lockmodel.fitting.curves.fitting import FamilyFit, extrapolation, fit, halves, leave_one_out
 
 REACH = 4
 """The peak is looked for up to this multiple of the largest population measured."""
@@ -31,7 +31,7 @@ DETERMINED = 20.0
 
 
 @dataclass(frozen=True)
-class Row:
+class FamilyRow:
     """One family in the comparison.
 
     Attributes
@@ -59,7 +59,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Interval:
+class Outlook:
     """Median and the ends of a 90 % interval.
 
     Attributes
@@ -76,13 +76,13 @@ class Interval:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class FamilyComparison:
     """The families on one curve, and their average.
 
     Attributes
     ----------
     curve : Curve
-    families : tuple of Row
+    families : tuple of FamilyRow
     average : Average
         The default predictor.
     average_extrapolation : float or None
@@ -90,7 +90,7 @@ class Comparison:
     """
 
     curve: Curve
-    families: tuple[Row, ...]
+    families: tuple[FamilyRow, ...]
     average: Average
     average_extrapolation: float | None
 
@@ -108,7 +108,7 @@ class Comparison:
         sure = np.isin(n, self.curve.n) | (n > self.curve.n[-1])  # not what may lie in between
         return n[drawn.argmax(axis=1)].astype(float), np.maximum(drawn[:, sure].max(1), limits)
 
-    def peak(self) -> Interval:
+    def peak(self) -> Outlook:
         """Return the population with the highest throughput, up to `REACH` times the data.
 
         `determined` says whether 95 % of the average lie below that reach.
@@ -117,13 +117,13 @@ class Comparison:
         inside = float(np.mean(where < _grid(self.curve)[-1])) > 0.5 * (1 + LEVEL)
         return _interval(where, inside)
 
-    def ceiling(self) -> Interval:
+    def ceiling(self) -> Outlook:
         """Return the throughput that no population exceeds, in the unit of the curve.
 
         Between two measured populations nothing higher than the two is assumed.
         """
-        found = _interval(np.exp(self._outlook[1]), True)
-        return replace(found, determined=found.high < DETERMINED * found.low)
+        outlook = _interval(np.exp(self._outlook[1]), True)
+        return replace(outlook, determined=outlook.high < DETERMINED * outlook.low)
 
 
 def _grid(curve: Curve) -> np.ndarray:
@@ -135,14 +135,14 @@ def _grid(curve: Curve) -> np.ndarray:
     return made
 
 
-def _interval(values: np.ndarray, determined: bool) -> Interval:
+def _interval(values: np.ndarray, determined: bool) -> Outlook:
     """Return median and the ends of the `LEVEL` interval of draws."""
     tail = 0.5 * (1.0 - LEVEL)
     median, low, high = np.quantile(values, [0.5, tail, 1.0 - tail]).tolist()
-    return Interval(median, low, high, determined)
+    return Outlook(median, low, high, determined)
 
 
-def compare(curve: Curve) -> Comparison:
+def compare(curve: Curve) -> FamilyComparison:
     """Return all families fitted to a curve, their tests, and the average that predicts.
 
     Parameters
@@ -151,7 +151,7 @@ def compare(curve: Curve) -> Comparison:
 
     Returns
     -------
-    Comparison
+    FamilyComparison
     """
     averaged = average(curve)
     weights = averaged.weights
@@ -160,19 +160,19 @@ def compare(curve: Curve) -> Comparison:
         for family in candidates(curve.machine)
         if len(curve.n) > len(family.parameters)
     ]
-    return Comparison(curve, tuple(rows), averaged, _average_extrapolation(curve))
+    return FamilyComparison(curve, tuple(rows), averaged, _average_extrapolation(curve))
 
 
-def _row(found: Fit, curve: Curve, weight: float) -> Row:
-    return Row(
-        found.family.name,
-        found.parameters,
-        found.rms,
-        found.aicc,
-        leave_one_out(found, curve),
-        extrapolation(found.family, curve),
+def _row(fitted: FamilyFit, curve: Curve, weight: float) -> FamilyRow:
+    return FamilyRow(
+        fitted.family.name,
+        fitted.parameters,
+        fitted.rms,
+        fitted.aicc,
+        leave_one_out(fitted, curve),
+        extrapolation(fitted.family, curve),
         weight,
-        found.flags,
+        fitted.flags,
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lockmodel.errors import ScenarioError, shown
-from lockmodel.fitting.curves.topology import Sockets, sockets_of
+from lockmodel.fitting.curves.topology import machine_of
+from lockmodel.model.machine import Machine
 from lockmodel.observe.observations import Observation, Reading
 from lockmodel.observe.summary import summarise
 
@@ -33,7 +34,7 @@ class Curve:
         Standard deviations of `x` in the same unit, 0 where none is known.
     label : str
         File and variant, for messages.
-    machine : Sockets or None
+    machine : Machine or None
         Where the file states it.
 
     Raises
@@ -46,7 +47,7 @@ class Curve:
     x: np.ndarray
     sd: np.ndarray | None = None
     label: str = "curve"
-    machine: Sockets | None = None
+    machine: Machine | None = None
 
     def __post_init__(self) -> None:
         n, x = np.asarray(self.n), np.asarray(self.x, float)
@@ -111,14 +112,14 @@ def _check_positive(label: str, x: np.ndarray) -> None:
         )
 
 
-def curves_of(reading: Reading, machine: Sockets | None = None) -> tuple[Curve, ...]:
+def curves_of(reading: Reading, machine: Machine | None = None) -> tuple[Curve, ...]:
     """Return the throughput curves of a file, one per variant, in the order of the file.
 
     Parameters
     ----------
     reading : Reading
         From `lockmodel.observe.readers.read_file`.
-    machine : Sockets, optional
+    machine : Machine, optional
         Instead of the one that the file states.
 
     Returns
@@ -144,7 +145,7 @@ def curves_of(reading: Reading, machine: Sockets | None = None) -> tuple[Curve, 
         error = sd / math.sqrt(repeats) if one.uncertainty == "repeats" else sd
         assert one.n is not None
         groups.setdefault(_names(one), []).append((one.n, one.value, error))
-    machine = machine or sockets_of(reading.metadata.get("machine", ""))
+    machine = machine or machine_of(reading.metadata.get("machine", ""))
     made = []
     for names, points in groups.items():
         if len(points) < FEWEST:

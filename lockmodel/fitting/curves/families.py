@@ -22,14 +22,15 @@ from functools import lru_cache
 import numpy as np
 
 from lockmodel.fitting.curves import kernels
-from lockmodel.fitting.curves.topology import Sockets
+from lockmodel.model.machine import Machine
+from lockmodel.model.placement import distances
 
 BEYOND = 1e6
 """Population that stands for infinitely many in the limits of the closed laws."""
 
 
 @dataclass(frozen=True)
-class Parameter:
+class ShapeParameter:
     """A shape parameter.
 
     Attributes
@@ -57,7 +58,7 @@ class Family:
     Attributes
     ----------
     name : str
-    parameters : tuple of Parameter
+    parameters : tuple of ShapeParameter
     columns : tuple of int
         The kernel's columns that the parameters go to; empty for the closed laws.
     prior : float
@@ -67,7 +68,7 @@ class Family:
     """
 
     name: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[ShapeParameter, ...]
     columns: tuple[int, ...] = ()
     prior: float = 0.0
     growth_per_waiter: bool = False
@@ -78,22 +79,22 @@ class Family:
         return bool(self.columns)
 
 
-THINK = Parameter("think", 1e-3, 1e5, (0.05, 2000.0), time=True)
+THINK = ShapeParameter("think", 1e-3, 1e5, (0.05, 2000.0), time=True)
 """Likely: from a lock that is all of the iteration to one that 2,000 CPUs would saturate."""
 
-HANDOFF = Parameter("handoff", 1e-4, 1e4, (0.03, 30.0), time=True)
+HANDOFF = ShapeParameter("handoff", 1e-4, 1e4, (0.03, 30.0), time=True)
 """Likely: hand-offs of 20 to 1,000 ns (data/published/latency.csv) beside holds of 30 ns to
 1 us: 3 % of a hold to 30 holds."""
 
-SERIAL = Parameter("serial_share", 1e-6, 1.0, (1e-4, 1.0))
-CONTENTION = Parameter("contention", 1e-7, 10.0, (1e-4, 1.0))
-COHERENCE = Parameter("coherence", 1e-9, 10.0, (1e-6, 0.3))
-PER_WAITER = Parameter("per_waiter", 1e-6, 1e3, (1e-3, 3.0), time=True)
-GROWTH = Parameter("growth", 1e-4, 1e4, (0.03, 30.0), time=True)
-HALF = Parameter("half_waiters", 0.1, 1e4, (1.0, 100.0))
+SERIAL = ShapeParameter("serial_share", 1e-6, 1.0, (1e-4, 1.0))
+CONTENTION = ShapeParameter("contention", 1e-7, 10.0, (1e-4, 1.0))
+COHERENCE = ShapeParameter("coherence", 1e-9, 10.0, (1e-6, 0.3))
+PER_WAITER = ShapeParameter("per_waiter", 1e-6, 1e3, (1e-3, 3.0), time=True)
+GROWTH = ShapeParameter("growth", 1e-4, 1e4, (0.03, 30.0), time=True)
+HALF = ShapeParameter("half_waiters", 0.1, 1e4, (1.0, 100.0))
 """Likely: queues of 1 to 100 are what curves up to a few hundred threads can show."""
 
-REMOTE = Parameter("remote_excess", 1e-2, 1e2, (0.2, 5.0))
+REMOTE = ShapeParameter("remote_excess", 1e-2, 1e2, (0.2, 5.0))
 """Remote / local hand-off - 1. Likely: ratios 1.2 to 6; core-to-core medians of two-socket
 machines in data/published/latency.csv are 2 to 3.6."""
 
@@ -127,14 +128,14 @@ FAMILIES = (
 BY_NAME = {family.name: family for family in FAMILIES}
 
 
-def candidates(machine: Sockets | None) -> tuple[Family, ...]:
+def candidates(machine: Machine | None) -> tuple[Family, ...]:
     """Return the families that can be told apart: topology only if there are sockets."""
     several = machine is not None and machine.sockets > 1
     return tuple(family for family in FAMILIES if several or family.name != "topology")
 
 
 def shape(
-    family: Family, theta: np.ndarray, populations: np.ndarray, machine: Sockets | None = None
+    family: Family, theta: np.ndarray, populations: np.ndarray, machine: Machine | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the shape of a curve and its derivatives.
 
@@ -144,7 +145,7 @@ def shape(
     theta : ndarray, shape (p,)
         Logarithms of the parameters.
     populations : ndarray of int, shape (B,)
-    machine : Sockets or None
+    machine : Machine or None
         For `topology`.
 
     Returns
@@ -168,7 +169,7 @@ def shape(
 
 
 def shapes(
-    family: Family, theta: np.ndarray, populations: np.ndarray, machine: Sockets | None = None
+    family: Family, theta: np.ndarray, populations: np.ndarray, machine: Machine | None = None
 ) -> np.ndarray:
     """Return the shapes of many curves, shape (K, B), for `theta` of shape (K, p)."""
     values = np.exp(theta)
@@ -189,7 +190,7 @@ def shapes(
     return out
 
 
-def limits(family: Family, theta: np.ndarray, machine: Sockets | None = None) -> np.ndarray:
+def limits(family: Family, theta: np.ndarray, machine: Machine | None = None) -> np.ndarray:
     """Return the shapes for infinitely many processes, shape (K,), for `theta` (K, p)."""
     values = np.exp(theta)
     if family.name == "last":
@@ -199,7 +200,7 @@ def limits(family: Family, theta: np.ndarray, machine: Sockets | None = None) ->
     c = _columns(family, values)
     if family.growth_per_waiter:
         return np.full(len(values), -np.inf)
-    everywhere = 0.0 if machine is None else float(machine.remote(np.array([machine.cpus]))[0])
+    everywhere = 0.0 if machine is None else distances(machine, machine.cpus)[1]
     made: np.ndarray = -np.log(
         1.0 + c[:, kernels.HEAD] * (1.0 + c[:, kernels.REMOTE] * everywhere) + c[:, kernels.GROWTH]
     )
@@ -214,8 +215,12 @@ def _columns(family: Family, values: np.ndarray) -> np.ndarray:
     return made
 
 
-def _remote(populations: np.ndarray, machine: Sockets | None) -> np.ndarray:
-    return np.zeros(len(populations)) if machine is None else machine.remote(populations)
+def _remote(populations: np.ndarray, machine: Machine | None) -> np.ndarray:
+    """Return the probability that a hand-off leaves the socket; none where it is not known."""
+    if machine is None:
+        return np.zeros(len(populations))
+    held = np.minimum(populations, machine.cpus).tolist()  # more processes change nothing
+    return np.array([distances(machine, n)[1] for n in held])
 
 
 SAMPLES = 1024

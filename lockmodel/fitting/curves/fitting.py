@@ -30,7 +30,7 @@ FEWEST_TRAINED = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class FamilyFit:
     """A fitted family.
 
     Attributes
@@ -102,8 +102,8 @@ def search(
     low = np.array([-np.inf, *(math.log(p.low) for p in family.parameters)])
     high = np.array([np.inf, *(math.log(p.high) for p in family.parameters)])
     starts = [start] if start is not None else _starts(family, curve)
-    found = [minimise(errors, one, low, high, max_steps=max_steps) for one in starts]
-    return min(found, key=lambda m: m.cost)  # the lowest, converged or not: the flags tell
+    minima = [minimise(errors, one, low, high, max_steps=max_steps) for one in starts]
+    return min(minima, key=lambda m: m.cost)  # the lowest, converged or not: the flags tell
 
 
 def _starts(family: Family, curve: Curve) -> list[np.ndarray]:
@@ -122,7 +122,7 @@ def _starts(family: Family, curve: Curve) -> list[np.ndarray]:
     return made
 
 
-def fit(family: Family, curve: Curve) -> Fit:
+def fit(family: Family, curve: Curve) -> FamilyFit:
     """Return the least-squares fit of a family to a curve, with its health.
 
     Raises
@@ -136,26 +136,26 @@ def fit(family: Family, curve: Curve) -> Fit:
             f"{curve.label}: {len(curve.n)} points cannot fit the {count} parameters of "
             f"{family.name}; measure more populations"
         )
-    found = search(family, curve)
+    minimum = search(family, curve)
     k, p = len(curve.n), count + 1  # the size of the errors is a parameter, too
-    squares = max(found.cost, 1e-24 * k)
+    squares = max(minimum.cost, 1e-24 * k)
     aicc = None
     if k > p + 1:
         aicc = k * math.log(squares / k) + 2.0 * p + 2.0 * p * (p + 1.0) / (k - p - 1.0)
-    return Fit(family, found.x, math.sqrt(found.cost / k), aicc, _flags(family, found))
+    return FamilyFit(family, minimum.x, math.sqrt(minimum.cost / k), aicc, _flags(family, minimum))
 
 
-def _flags(family: Family, found: Minimum) -> tuple[str, ...]:
+def _flags(family: Family, minimum: Minimum) -> tuple[str, ...]:
     """Return what is wrong with a fit."""
-    flags = [] if found.converged else ["NOT CONVERGED"]
+    flags = [] if minimum.converged else ["NOT CONVERGED"]
     names = [parameter.name for parameter in family.parameters]
-    limited = [name for name, held in zip(names, found.at_limit[1:], strict=True) if held]
+    limited = [name for name, held in zip(names, minimum.at_limit[1:], strict=True) if held]
     flags += [f"AT LIMIT: {name}" for name in limited]
-    k, p = found.jacobian.shape
+    k, p = minimum.jacobian.shape
     if not names:
         return tuple(flags)
-    noise = found.cost / (k - p) if k > p else 0.01**2
-    values, vectors = np.linalg.eigh(found.normal)
+    noise = minimum.cost / (k - p) if k > p else 0.01**2
+    values, vectors = np.linalg.eigh(minimum.normal)
     inverse = (vectors / np.maximum(values, 1e-12 * values[-1])) @ vectors.T
     sds = np.sqrt(np.maximum(noise, 1e-8) * np.diag(inverse))[1:]
     flags += [
@@ -166,18 +166,18 @@ def _flags(family: Family, found: Minimum) -> tuple[str, ...]:
     return tuple(flags)
 
 
-def leave_one_out(found: Fit, curve: Curve) -> float | None:
+def leave_one_out(fitted: FamilyFit, curve: Curve) -> float | None:
     """Return the mean |ln(predicted / measured)| of every point, predicted from the others.
 
     None if the others would be fewer than the parameters.
     """
-    if len(curve.n) - 1 < max(len(found.theta), 3):
+    if len(curve.n) - 1 < max(len(fitted.theta), 3):
         return None
     y, total = np.log(curve.x), 0.0
     for i in range(len(curve.n)):
         rest = curve.part(np.arange(len(curve.n)) != i)
-        again = search(found.family, rest, found.theta, max_steps=20)
-        made, _ = shape(found.family, again.x[1:], curve.n[i : i + 1], curve.machine)
+        again = search(fitted.family, rest, fitted.theta, max_steps=20)
+        made, _ = shape(fitted.family, again.x[1:], curve.n[i : i + 1], curve.machine)
         total += abs(float(again.x[0] + made[0] - y[i]))
     return total / len(curve.n)
 
@@ -202,6 +202,6 @@ def extrapolation(family: Family, curve: Curve) -> float | None:
     if split is None or len(split[0].n) < 1 + len(family.parameters):
         return None
     near, far = split
-    found = fit(family, near)
-    errors = found.log_predict(curve.n[far], curve) - np.log(curve.x[far])
+    fitted = fit(family, near)
+    errors = fitted.log_predict(curve.n[far], curve) - np.log(curve.x[far])
     return float(np.abs(errors).mean())
