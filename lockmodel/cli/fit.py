@@ -13,7 +13,7 @@ from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 if TYPE_CHECKING:
-    from lockmodel.fitting.bootstrap import Kind
+    from lockmodel.fitting.bootstrap import Resampling
     from lockmodel.fitting.datasets import Wanted
 
 
@@ -160,7 +160,7 @@ def _fit_model(
     free: tuple[str, ...],
     said: dict[str, Any],
     settings: dict[str, Any],
-    bootstrap: Kind | None,
+    bootstrap: Resampling | None,
     chosen: dict[str, Any],
     into: data_options.Files,
 ) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lockmodel.fitting.bootstrap import Bootstrap
     from lockmodel.fitting.fitting import Fitted
     from lockmodel.fitting.identify import Identified
-    from lockmodel.fitting.profile import Interval
+    from lockmodel.fitting.profile import ParameterInterval
 
 LONGEST_NAME = 30
 """Longest parameter name before the value of its scope becomes a letter with a legend."""
@@ -141,7 +141,7 @@ def _noise(fitted: Fitted) -> str:
     return "; ".join(said)
 
 
-def ends_text(ends: Interval, unit: str) -> str:
+def ends_text(ends: ParameterInterval, unit: str) -> str:
     """Return an interval: "138 to 161 us"; "open" where nothing but a limit ends it."""
     if not (ends.open_low or ends.open_high):
         return span(ends.low, ends.high, unit)

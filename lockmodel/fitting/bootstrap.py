@@ -15,8 +15,6 @@ growth that the fit assumed. Those intervals come from the covariance, see `sepa
 from __future__ import annotations
 
 import math
-import os
-import signal
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -30,9 +28,9 @@ from lockmodel.fitting.least_squares import Residuals, minimise
 from lockmodel.fitting.objective import Objective
 from lockmodel.fitting.profile import interval_of
 from lockmodel.progress import Progress, quietly
-from lockmodel.workers import pool
+from lockmodel.workers import cpus, pool
 
-Kind = Literal["parametric", "case"]
+Resampling = Literal["parametric", "case"]
 KINDS = ("parametric", "case")
 
 COUNT = 1000
@@ -68,23 +66,17 @@ class Bootstrap:
 
     Attributes
     ----------
-    found : Estimate
+    estimate : Estimate
         What was bootstrapped.
-    kind : {'parametric', 'case'}
     draws : ndarray, shape (count, p)
         Logarithms of the unknowns, one row per refit that converged.
     failed : int
         Refits without a minimum; they are not in `draws`.
-    unresolved : tuple of int
-        Unknowns whose draws are too narrow, since nothing in the data separates held work from
-        hand-off and the refits assume one growth of the hand-off.
     """
 
-    found: Estimate
-    kind: Kind
+    estimate: Estimate
     draws: np.ndarray
     failed: int
-    unresolved: tuple[int, ...]
 
     def interval(self, level: float = LEVEL) -> tuple[tuple[float, float], ...]:
         """Return the percentile interval of every unknown, in its unit.
@@ -97,9 +89,9 @@ class Bootstrap:
         Returns
         -------
         tuple of (float, float)
-            In the order of the unknowns; of `unresolved` ones as `profile.interval_of`. Percentiles
-            because they are the same on any scale, and cover what they say
-            (tests/test_fit_coverage.py).
+            In the order of the unknowns. Percentiles because they are the same on any scale, and
+            cover what they say (tests/fitting/test_fit_coverage.py); as `profile.interval_of` for
+            held work and hand-off that nothing separates: all refits assume one growth.
 
         Raises
         ------
@@ -111,10 +103,10 @@ class Bootstrap:
         tail = 0.5 * (1.0 - level)
         ends = np.quantile(self.draws, [tail, 1.0 - tail], axis=0)
         made = []
-        for k, unknown in enumerate(self.found.study.unknowns):
+        for k, unknown in enumerate(self.estimate.study.unknowns):
             low, high = float(ends[0, k]), float(ends[1, k])
-            if k in self.unresolved:
-                held = interval_of(self.found, k, level)
+            if k in self.estimate.mixed:
+                held = interval_of(self.estimate, k, level)
                 made.append((held.low, held.high))
                 continue
             made.append(
@@ -124,8 +116,8 @@ class Bootstrap:
 
 
 def bootstrap(
-    found: Estimate,
-    kind: Kind = "parametric",
+    estimate: Estimate,
+    kind: Resampling = "parametric",
     count: int = COUNT,
     seed: int = SEED,
     workers: int | None = None,
@@ -135,7 +127,7 @@ def bootstrap(
 
     Parameters
     ----------
-    found : Estimate
+    estimate : Estimate
     kind : {'parametric', 'case'}
     count : int
         Replicates.
@@ -165,38 +157,27 @@ def bootstrap(
     for name, value in (("count", count), ("workers", 1 if workers is None else workers)):
         if value < 1:
             raise ArgumentError(f"bootstrap: {name} = {value} must be at least 1")
-    refits = _Refits(found, kind, seed)
+    refits = _Refit(estimate, kind, seed)
     chunks = [range(first, min(first + CHUNK, count)) for first in range(0, count, CHUNK)]
-    wanted = min(workers or _cpus(), len(chunks))
+    wanted = min(workers or cpus(), len(chunks))
     if wanted == 1 or (workers is None and count < FEWEST_PARALLEL):
         parts: Iterator[list[np.ndarray | None]] = (refits(chunk) for chunk in chunks)
         made = [one for part in progress(parts, len(chunks), "refits") for one in part]
     else:
         made = _in_parallel(refits, chunks, wanted, progress)
     good = [theta for theta in made if theta is not None]
-    unresolved = sorted({i for split in found.splits for i in (split.hold, split.handoff)})
     return Bootstrap(
-        found=found,
-        kind=kind,
-        draws=np.array(good).reshape(len(good), found.theta.size),
+        estimate=estimate,
+        draws=np.array(good).reshape(len(good), estimate.theta.size),
         failed=len(made) - len(good),
-        unresolved=tuple(unresolved),
     )
 
 
-def _cpus() -> int:
-    """Return the CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-_here: list[_Refits] = []
+_here: list[_Refit] = []
 """What a worker process refits."""
 
 
-def _begin(refits: _Refits) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is the parent's to handle
+def _begin(refits: _Refit) -> None:
     _here[:] = [refits]
 
 
@@ -205,7 +186,7 @@ def _chunk(numbers: range) -> list[np.ndarray | None]:
 
 
 def _in_parallel(
-    refits: _Refits, chunks: list[range], workers: int, progress: Progress
+    refits: _Refit, chunks: list[range], workers: int, progress: Progress
 ) -> list[np.ndarray | None]:
     """Return all refits in order; on ^C nothing more is begun, and the workers end."""
     with pool(workers, _begin, (refits,)) as shared:
@@ -214,25 +195,25 @@ def _in_parallel(
         return [one for part in progress(results, len(chunks), "refits") for one in part]
 
 
-class _Refits:
+class _Refit:
     """Refits by number: what a worker does.
 
     Parameters
     ----------
-    found : Estimate
+    estimate : Estimate
     kind : str
     seed : int
     """
 
-    def __init__(self, found: Estimate, kind: Kind, seed: int) -> None:
-        self.objective = found.objective
-        self.noise, self.degrees = found.noise, found.degrees
-        self.loss = found.settings.loss
-        self.theta = found.theta
-        self.bounds = found.study.bounds
+    def __init__(self, estimate: Estimate, kind: Resampling, seed: int) -> None:
+        self.objective = estimate.objective
+        self.noise, self.degrees = estimate.noise, estimate.degrees
+        self.loss = estimate.settings.loss
+        self.theta = estimate.theta
+        self.bounds = estimate.study.bounds
         self.kind, self.seed = kind, seed
         self.known = (self.theta, *self.objective.predicted(self.theta))
-        self.groups = _strata(found) if kind == "case" else []
+        self.groups = _strata(estimate) if kind == "case" else []
 
     def __call__(self, numbers: range) -> list[np.ndarray | None]:
         """Return the refits of these numbers; None where none converged."""
@@ -313,20 +294,20 @@ _Stratum = tuple[np.ndarray, np.ndarray, int]
 """Rows, their populations, and how many different ones a resample must have."""
 
 
-def _strata(found: Estimate) -> list[_Stratum]:
+def _strata(estimate: Estimate) -> list[_Stratum]:
     """Return the rows that are exchanged with each other: of one data set and kind.
 
     As many populations must remain as parameters are decided by the rows (the trace of their part
     of the hat matrix).
     """
     groups: dict[tuple[int, str], list[int]] = {}
-    for k, row in enumerate(found.rows):
+    for k, row in enumerate(estimate.rows):
         groups.setdefault((row.where, row.observation.kind), []).append(k)
-    jacobian = found.minimum.jacobian[: len(found.rows)]
-    hat = np.einsum("ij,jk,ik->i", jacobian, np.linalg.pinv(found.minimum.normal), jacobian)
+    jacobian = estimate.minimum.jacobian[: len(estimate.rows)]
+    hat = np.einsum("ij,jk,ik->i", jacobian, np.linalg.pinv(estimate.minimum.normal), jacobian)
     made = []
     for rows in groups.values():
-        populations = np.array([found.rows[k].observation.n or 0 for k in rows])
+        populations = np.array([estimate.rows[k].observation.n or 0 for k in rows])
         different = np.unique(populations).size
         needed = min(math.ceil(float(hat[rows].sum()) - 1e-6), different)
         made.append((np.array(rows), populations, needed))

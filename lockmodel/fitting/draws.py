@@ -177,8 +177,8 @@ def _student_square(square: np.ndarray, size: int, degrees: float) -> np.ndarray
     # upper tail keeps its digits: P(beyond) = I_b(degrees / 2, p / 2).
     beyond = np.maximum(chdtrc(size, square), TINY)
     b = betaincinv(degrees / 2.0, size / 2.0, beyond)
-    found: np.ndarray = degrees * (1.0 - b) / b
-    return found
+    squares: np.ndarray = degrees * (1.0 - b) / b
+    return squares
 
 
 def conditional_noise(fit: Fit, radius: np.ndarray) -> tuple[np.ndarray, float]:

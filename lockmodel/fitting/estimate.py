@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from lockmodel.fitting.least_squares import LOOSE, Minimum, inverse, minimise, multi_start
+from lockmodel.fitting.least_squares import LOOSE, Minimum, higher, inverse, minimise, multi_start
 from lockmodel.fitting.noise import (
     USUAL_MISFIT,
     USUAL_NOISE,
@@ -122,6 +122,11 @@ class Estimate:
     def splits(self) -> tuple[Split, ...]:
         """Held work and hand-off of which the data show the sum only."""
         return unseparated(self.study, self.rows, self.minimum.jacobian[: len(self.rows)])
+
+    @property
+    def mixed(self) -> frozenset[int]:
+        """Indices of the unknowns in `splits`."""
+        return frozenset(i for split in self.splits for i in (split.hold, split.handoff))
 
     @cached_property
     def given(self) -> tuple[Given, ...]:
@@ -248,10 +253,9 @@ def fit(study: Study, settings: Settings | None = None) -> Estimate:
     objective = Objective(study, used, published_priors(study) if settings.priors else ())
     lower, upper = study.bounds
     noise = Noise(USUAL_NOISE, USUAL_MISFIT)
-    found = multi_start(
+    minimum, others = multi_start(
         objective.residuals(noise), _starts(study, settings), lower, upper, settings.loss
     )
-    minimum = found.best
     for _ in range(NOISE_ROUNDS):
         before, noise = noise, estimated_noise(objective, minimum, noise)
         minimum = minimise(objective.residuals(noise), minimum.x, lower, upper, settings.loss)
@@ -259,8 +263,8 @@ def fit(study: Study, settings: Settings | None = None) -> Estimate:
         if max(abs(factor - 1.0) for factor in moved) < SETTLED:
             break
     degrees = degrees_of_freedom(objective, minimum, noise)
-    others = found.higher(objective.residuals(noise), minimum, lower, upper, settings.loss)
-    return Estimate(study, objective, settings, unused, minimum, noise, degrees, others)
+    rivals = higher(others, objective.residuals(noise), minimum, lower, upper, settings.loss)
+    return Estimate(study, objective, settings, unused, minimum, noise, degrees, rivals)
 
 
 def _starts(study: Study, settings: Settings) -> list[np.ndarray]:

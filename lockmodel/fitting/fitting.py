@@ -1,8 +1,8 @@
 """From files to fitted scenarios in one call: what the command line and the library offer.
 
 loaded = datasets.load_sets([Wanted(path, name, scenario)])
-found = run(loaded, free=("think", "hold", "handoff"))
-found.scenarios[0]        # a scenario with a [fit] table
+fitted = run(loaded, free=("think", "hold", "handoff"))
+fitted.scenarios[0]       # a scenario with a [fit] table
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from lockmodel.fitting.datasets import Loaded
 from lockmodel.fitting.estimate import LEVEL, Estimate, Settings, fit
 from lockmodel.fitting.health import flags
-from lockmodel.fitting.profile import Interval, interval_of
+from lockmodel.fitting.profile import ParameterInterval, interval_of
 from lockmodel.fitting.result import fitted_scenario
 from lockmodel.fitting.study import default_free, plan
 from lockmodel.model.scenario import Scenario
@@ -32,7 +32,7 @@ class Fitted:
     Attributes
     ----------
     estimate : Estimate
-    intervals : tuple of Interval
+    intervals : tuple of ParameterInterval
         Of the unknowns, at `LEVEL`.
     scenarios : tuple of Scenario
         One per data set, with estimates and [fit] table.
@@ -43,7 +43,7 @@ class Fitted:
     """
 
     estimate: Estimate
-    intervals: tuple[Interval, ...]
+    intervals: tuple[ParameterInterval, ...]
     scenarios: tuple[Scenario, ...]
     digests: dict[str, str]
     warnings: tuple[str, ...]
@@ -58,11 +58,11 @@ class Fitted:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dict: times in s, rates per s."""
-        found = self.estimate
+        estimate, study = self.estimate, self.estimate.study
         unknowns = []
-        given = {one.index: {"fixed": one.fixed, "value": one.value} for one in found.given}
+        given = {one.index: {"fixed": one.fixed, "value": one.value} for one in estimate.given}
         for index, (u, theta, ends, fine) in enumerate(
-            zip(found.study.unknowns, found.theta, self.intervals, found.determined, strict=True)
+            zip(study.unknowns, estimate.theta, self.intervals, estimate.determined, strict=True)
         ):
             unknowns.append(
                 {
@@ -79,18 +79,18 @@ class Fitted:
             )
         return {
             "schema": SCHEMA,
-            "models": sorted({data.stock.name for data in found.study.sets}),
+            "models": sorted({data.stock.name for data in study.sets}),
             "level": LEVEL,
             "parameters": unknowns,
-            "covariance": found.covariance.tolist(),
-            "noise": {"unstated": found.noise.unstated, "stated": found.noise.stated},
-            "degrees": found.degrees,
-            "cost": found.minimum.cost,
-            "converged": found.minimum.converged,
-            "flags": list(flags(found)),
+            "covariance": estimate.covariance.tolist(),
+            "noise": {"unstated": estimate.noise.unstated, "stated": estimate.noise.stated},
+            "degrees": estimate.degrees,
+            "cost": estimate.minimum.cost,
+            "converged": estimate.minimum.converged,
+            "flags": list(flags(estimate)),
             "rows": [
                 {
-                    "data": found.study.sets[row.where].label,
+                    "data": study.sets[row.where].label,
                     "kind": row.observation.kind,
                     "n": row.observation.n,
                     "lock": row.observation.lock,
@@ -98,15 +98,15 @@ class Fitted:
                     "observed": row.observation.value,
                     "fitted": float(value) - (1.0 if row.observation.kind == "gain" else 0.0),
                 }
-                for row, value in zip(found.rows, found.predicted, strict=True)
+                for row, value in zip(estimate.rows, estimate.predicted, strict=True)
             ],
             "unused": [
                 {
-                    "data": found.study.sets[u.where].label,
+                    "data": study.sets[u.where].label,
                     "kind": u.observation.kind,
                     "why": u.why,
                 }
-                for u in found.unused
+                for u in estimate.unused
             ],
             "files": self.digests,
             "warnings": list(self.warnings),
@@ -144,13 +144,13 @@ def run(
     """
     chosen = tuple(free) or _default(loaded)
     study = plan(loaded.sets, chosen, share)
-    found = fit(study, settings)
+    estimate = fit(study, settings)
     indices = range(len(study.unknowns))
-    ends = tuple(interval_of(found, i) for i in progress(indices, len(indices), "intervals"))
+    ends = tuple(interval_of(estimate, i) for i in progress(indices, len(indices), "intervals"))
     scenarios = tuple(
-        fitted_scenario(found, where, ends, loaded.digests) for where in range(len(loaded.sets))
+        fitted_scenario(estimate, where, ends, loaded.digests) for where in range(len(loaded.sets))
     )
-    return Fitted(found, ends, scenarios, loaded.digests, loaded.warnings)
+    return Fitted(estimate, ends, scenarios, loaded.digests, loaded.warnings)
 
 
 def _default(loaded: Loaded) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ EXPONENT = 600.0
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Determination:
     """Whether the data determine a number.
 
     Attributes
@@ -72,7 +72,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Quantity:
+class DerivedQuantity:
     """What follows from the unknowns for one lock of one data set.
 
     Attributes
@@ -83,7 +83,7 @@ class Quantity:
         Population: the largest measured.
     binding : bool
         Whether the lock has the lowest ceiling of its data set.
-    verdict : Verdict
+    verdict : Determination
     """
 
     data: str
@@ -91,7 +91,7 @@ class Quantity:
     what: str
     n: int
     binding: bool
-    verdict: Verdict
+    verdict: Determination
 
 
 @dataclass(frozen=True)
@@ -100,24 +100,24 @@ class Identified:
 
     Attributes
     ----------
-    unknowns : tuple of Verdict
-    combinations : tuple of Verdict
+    unknowns : tuple of Determination
+    combinations : tuple of Determination
         Products and ratios of two unknowns that are determined although the factors are not.
     directions : int
         Independent combinations of unknowns (eigenvectors) that the data determine, of as many
         as there are unknowns.
     worst : str
         The direction they know least about, in words; empty when all are determined.
-    quantities : tuple of Quantity
+    quantities : tuple of DerivedQuantity
     remedies : tuple of str
         What the data cannot tell, and the measurement that would.
     """
 
-    unknowns: tuple[Verdict, ...]
-    combinations: tuple[Verdict, ...]
+    unknowns: tuple[Determination, ...]
+    combinations: tuple[Determination, ...]
     directions: int
     worst: str
-    quantities: tuple[Quantity, ...]
+    quantities: tuple[DerivedQuantity, ...]
     remedies: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -139,12 +139,12 @@ SPLIT = ("held work", "hand-off", "hand-off share")
 """Those that rest on how the demand is split."""
 
 
-def identify(found: Estimate, level: float = LEVEL) -> Identified:
+def identify(estimate: Estimate, level: float = LEVEL) -> Identified:
     """Return what the data behind an estimate determine.
 
     Parameters
     ----------
-    found : Estimate
+    estimate : Estimate
     level : float
         Confidence of the intervals.
 
@@ -153,20 +153,20 @@ def identify(found: Estimate, level: float = LEVEL) -> Identified:
     Identified
         Intervals are first order in the logarithms, from the covariance of the estimate.
     """
-    unknowns = tuple(_unknown(found, k, level) for k in range(found.theta.size))
-    values, vectors = np.linalg.eigh(found.data_covariance)
+    unknowns = tuple(_unknown(estimate, k, level) for k in range(estimate.theta.size))
+    values, vectors = np.linalg.eigh(estimate.data_covariance)
     sd = np.sqrt(np.maximum(values, 0.0))
     return Identified(
         unknowns=unknowns,
-        combinations=_combinations(found, level),
+        combinations=_combinations(estimate, level),
         directions=int(np.sum(sd < DETERMINED_SD)),
-        worst="" if sd[-1] < DETERMINED_SD else _words(found, vectors[:, -1]),
+        worst="" if sd[-1] < DETERMINED_SD else _words(estimate, vectors[:, -1]),
         quantities=tuple(
             quantity
-            for where in range(len(found.study.sets))
-            for quantity in _quantities(found, where, level)
+            for where in range(len(estimate.study.sets))
+            for quantity in _quantities(estimate, where, level)
         ),
-        remedies=remedies(found),
+        remedies=remedies(estimate),
     )
 
 
@@ -177,19 +177,17 @@ def _ends(middle: float, sd: float, half: float) -> tuple[float, float]:
     )
 
 
-def _unknown(found: Estimate, k: int, level: float) -> Verdict:
-    unknown = found.study.unknowns[k]
-    gradient = np.zeros(found.theta.size)
+def _unknown(estimate: Estimate, k: int, level: float) -> Determination:
+    unknown = estimate.study.unknowns[k]
+    gradient = np.zeros(estimate.theta.size)
     gradient[k] = 1.0
-    held = bool(found.minimum.at_limit[k])
-    limits = unknown.lower, unknown.upper
-    return _verdict(
-        found, unknown.name, unknown.unit, float(found.theta[k]), gradient, level, held, limits
-    )
+    held = bool(estimate.minimum.at_limit[k])
+    limits, middle = (unknown.lower, unknown.upper), float(estimate.theta[k])
+    return _verdict(estimate, unknown.name, unknown.unit, middle, gradient, level, held, limits)
 
 
 def _verdict(
-    found: Estimate,
+    estimate: Estimate,
     name: str,
     unit: str,
     middle: float,
@@ -198,16 +196,16 @@ def _verdict(
     held: bool = False,
     limits: tuple[float, float] = (0.0, math.inf),
     assumed: bool = False,
-) -> Verdict:
+) -> Determination:
     """Return the verdict on exp(middle), whose logarithm has this gradient."""
-    half = quantiles.student(level, found.degrees)
-    alone = math.sqrt(max(float(gradient @ found.data_covariance @ gradient), 0.0))
-    known = math.sqrt(max(float(gradient @ found.covariance @ gradient), 0.0))
+    half = quantiles.student(level, estimate.degrees)
+    alone = math.sqrt(max(float(gradient @ estimate.data_covariance @ gradient), 0.0))
+    known = math.sqrt(max(float(gradient @ estimate.covariance @ gradient), 0.0))
     assumed = assumed or not gradient.any()
     fine = alone < DETERMINED_SD and not held and not assumed
     low, high = _ends(middle, alone, half)
     prior_low, prior_high = _ends(middle, known, half)
-    return Verdict(
+    return Determination(
         name=name,
         unit=unit,
         determined=fine,
@@ -220,9 +218,9 @@ def _verdict(
     )
 
 
-def _combinations(found: Estimate, level: float) -> tuple[Verdict, ...]:
+def _combinations(estimate: Estimate, level: float) -> tuple[Determination, ...]:
     """Return the products and ratios that are known much better than their factors."""
-    covariance = found.data_covariance
+    covariance = estimate.data_covariance
     sd = np.sqrt(np.diag(covariance))
     made = []
     for i, j in itertools.combinations(range(sd.size), 2):
@@ -235,11 +233,11 @@ def _combinations(found: Estimate, level: float) -> tuple[Verdict, ...]:
                 continue
             gradient = np.zeros(sd.size)
             gradient[[i, j]] = 1.0, sign
-            one, other = (found.study.unknowns[k] for k in (i, j))
+            one, other = (estimate.study.unknowns[k] for k in (i, j))
             name = f"{one.name} {'x' if sign > 0 else '/'} {other.name}"
-            middle = float(found.theta[i] + sign * found.theta[j])
+            middle = float(estimate.theta[i] + sign * estimate.theta[j])
             unit = _unit(one.unit, other.unit, sign)
-            made.append(_verdict(found, name, unit, middle, gradient, level))
+            made.append(_verdict(estimate, name, unit, middle, gradient, level))
     return tuple(made)
 
 
@@ -249,7 +247,7 @@ def _unit(one: str, other: str, sign: float) -> str:
     return {-1: "1/s", 0: "1", 1: "s", 2: "s^2"}[power]
 
 
-def _words(found: Estimate, vector: np.ndarray) -> str:
+def _words(estimate: Estimate, vector: np.ndarray) -> str:
     """Return a direction in words: what may change together unseen."""
     largest = int(np.argmax(np.abs(vector)))
     scaled = vector / vector[largest]
@@ -260,49 +258,49 @@ def _words(found: Estimate, vector: np.ndarray) -> str:
             continue
         factor = 2.0 ** float(scaled[k])
         turn = f"times {factor:.2g}" if factor >= 1 else f"divided by {1.0 / factor:.2g}"
-        parts.append(f"{found.study.unknowns[k].name} {turn}")
+        parts.append(f"{estimate.study.unknowns[k].name} {turn}")
     if len(parts) == 1:
         return f"{parts[0]}: the data hardly notice"
     return f"{parts[0]} and at once {', '.join(parts[1:])}: the data hardly notice"
 
 
-def _quantities(found: Estimate, where: int, level: float) -> list[Quantity]:
+def _quantities(estimate: Estimate, where: int, level: float) -> list[DerivedQuantity]:
     """Return the derived quantities of one data set, at its largest population."""
-    data = found.study.sets[where]
-    measured = [r.observation.n or 0 for r in found.rows if r.where == where]
+    data = estimate.study.sets[where]
+    measured = [r.observation.n or 0 for r in estimate.rows if r.where == where]
     n = max(measured, default=0) or data.scenario.machine.cpus
-    own = [index for index, _ in found.study.of(where)]
-    assumed = one_kernel_assumed(found)
+    own = [index for index, _ in estimate.study.of(where)]
+    assumed = one_kernel_assumed(estimate)
     made = []
-    taken = [x.name for x in data.scenario.locks if data.scenario.acquires(x.name) > 0]
-    here = found.scenario(where)
+    taken = [lock.name for lock in data.scenario.taken]
+    here = estimate.scenario(where)
     binding = min(taken, key=lambda name: parts(here, name, n)[-1], default="")
     for lock in taken:
 
         def at(theta: np.ndarray, name: str = lock) -> np.ndarray:
-            return parts(found.study.scenario(where, theta), name, n)
+            return parts(estimate.study.scenario(where, theta), name, n)
 
-        middle = at(found.theta)
-        slopes = central(at, found.theta, own, middle.size)
+        middle = at(estimate.theta)
+        slopes = central(at, estimate.theta, own, middle.size)
         for k, what in enumerate(WHATS):
             if not math.log(SMALL) < middle[k] < math.inf:  # none: nothing to determine
                 continue
             unit = {"hand-off share": "1", "ceiling": "1/s"}.get(what, "s")
             guess = assumed and what in SPLIT
-            verdict = _verdict(found, what, unit, float(middle[k]), slopes[k], level, assumed=guess)
+            verdict = _verdict(estimate, what, unit, middle[k], slopes[k], level, assumed=guess)
             if what == "hand-off share":
                 verdict = _share(verdict)
-            made.append(Quantity(data.label, lock, what, n, lock == binding, verdict))
+            made.append(DerivedQuantity(data.label, lock, what, n, lock == binding, verdict))
     return made
 
 
-def _share(odds: Verdict) -> Verdict:
+def _share(odds: Determination) -> Determination:
     """Return the verdict on a share from that on its odds."""
 
     def share(x: float | None) -> float | None:
         return None if x is None else x / (1.0 + x)
 
-    return Verdict(
+    return Determination(
         odds.name,
         odds.unit,
         odds.determined,

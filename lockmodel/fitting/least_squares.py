@@ -158,21 +158,21 @@ def minimise(
         raise ArgumentError(f"loss = {loss!r} must be one of {', '.join(LOSSES)}")
     moving = lower < upper
     start = np.clip(start, lower, upper)
-    found = _search(residuals, start, lower, upper, moving, loss, max_steps)
-    low = (found.gradient > 0) & (found.x > lower) & (found.x <= lower + BESIDE)
-    high = (found.gradient < 0) & (found.x < upper) & (found.x >= upper - BESIDE)
+    minimum = _search(residuals, start, lower, upper, moving, loss, max_steps)
+    low = (minimum.gradient > 0) & (minimum.x > lower) & (minimum.x <= lower + BESIDE)
+    high = (minimum.gradient < 0) & (minimum.x < upper) & (minimum.x >= upper - BESIDE)
     driven = low | high
-    if not driven.any() or found.steps >= max_steps:
-        return found
-    onto = np.where(low, lower, np.where(high, upper, found.x))
-    left = max_steps - found.steps
+    if not driven.any() or minimum.steps >= max_steps:
+        return minimum
+    onto = np.where(low, lower, np.where(high, upper, minimum.x))
+    left = max_steps - minimum.steps
     try:
         there = _search(residuals, onto, lower, upper, moving & ~driven, loss, left)
     except ArgumentError:  # no numbers at the bound
-        return found
-    no_more = found.cost + FLAT**2 * (found.cost + PERFECT)
-    best = there if there.cost <= no_more else found
-    return replace(best, steps=found.steps + there.steps)
+        return minimum
+    no_more = minimum.cost + FLAT**2 * (minimum.cost + PERFECT)
+    best = there if there.cost <= no_more else minimum
+    return replace(best, steps=minimum.steps + there.steps)
 
 
 def _search(
@@ -231,54 +231,18 @@ def _search(
         slopes(start[moving])
     x, r, jacobian = end
     cost, weights = loss_of(r * r, loss)
-    found = Minimum(x, cost, r, jacobian, weights, False, np.zeros(x.size, bool), steps)
+    minimum = Minimum(x, cost, r, jacobian, weights, False, np.zeros(x.size, bool), steps)
     low, high = x <= lower + AT_BOUND, x >= upper - AT_BOUND
-    at_limit = (low & (found.gradient >= 0)) | (high & (found.gradient <= 0))
-    flat = _flat(found, STALLED if stopped else FLAT)
-    return replace(found, converged=bool((flat | at_limit).all()), at_limit=at_limit)
+    at_limit = (low & (minimum.gradient >= 0)) | (high & (minimum.gradient <= 0))
+    flat = _flat(minimum, STALLED if stopped else FLAT)
+    return replace(minimum, converged=bool((flat | at_limit).all()), at_limit=at_limit)
 
 
-def _flat(found: Minimum, share: float) -> np.ndarray:
+def _flat(minimum: Minimum, share: float) -> np.ndarray:
     """Return which parameters would gain no more than `share`^2 of the cost by themselves."""
-    most = share * np.sqrt(np.diag(found.normal) * (found.cost + PERFECT)) + 1e-300
-    flat: np.ndarray = np.abs(found.gradient) <= most
+    most = share * np.sqrt(np.diag(minimum.normal) * (minimum.cost + PERFECT)) + 1e-300
+    flat: np.ndarray = np.abs(minimum.gradient) <= most
     return flat
-
-
-@dataclass(frozen=True)
-class Minima:
-    """Where several starts led.
-
-    Attributes
-    ----------
-    best : Minimum
-        The lowest; of several that are equally low one that converged.
-    costs : tuple of float
-        Of all, in the order of the starts; infinite where there was no finite residual.
-    others : tuple of Minimum
-        Those that converged elsewhere, where the cost is higher.
-    """
-
-    best: Minimum
-    costs: tuple[float, ...]
-    others: tuple[Minimum, ...] = ()
-
-    def higher(
-        self, residuals: Residuals, best: Minimum, lower: np.ndarray, upper: np.ndarray, loss: str
-    ) -> tuple[float, ...]:
-        """Return the costs of the other minima once residuals are weighted anew.
-
-        Parameters
-        ----------
-        residuals : callable
-            As now weighted.
-        best : Minimum
-            Of them, from the best of these minima.
-        lower, upper, loss
-            As `minimise`.
-        """
-        now = [minimise(residuals, other.x, lower, upper, loss).cost for other in self.others]
-        return tuple(sorted({round(cost, 3) for cost in now if cost > best.cost + SAME_COST}))
 
 
 def multi_start(
@@ -288,8 +252,8 @@ def multi_start(
     upper: np.ndarray,
     loss: str = "linear",
     max_steps: int = 80,
-) -> Minima:
-    """Return the minima that several starts lead to.
+) -> tuple[Minimum, tuple[Minimum, ...]]:
+    """Return the best minimum that several starts lead to, and the others.
 
     Parameters
     ----------
@@ -298,24 +262,50 @@ def multi_start(
     residuals, lower, upper, loss, max_steps
         As `minimise`.
 
+    Returns
+    -------
+    (Minimum, tuple of Minimum)
+        The lowest, of several that are equally low one that converged; and those that converged
+        where the cost is higher.
+
     Raises
     ------
     ArgumentError
         No start gives finite residuals.
     """
-    found: list[Minimum] = []
-    costs: list[float] = []
+    minima: list[Minimum] = []
     for k, start in enumerate(starts):
         try:
-            one = minimise(residuals, start, lower, upper, loss, max_steps)
+            minima.append(minimise(residuals, start, lower, upper, loss, max_steps))
         except ArgumentError:
-            costs.append(np.inf)
-            if k + 1 == len(starts) and not found:
+            if k + 1 == len(starts) and not minima:
                 raise
-            continue
-        found.append(one)
-        costs.append(one.cost)
-    lowest = min(m.cost for m in found) + SAME_COST
-    best = min(found, key=lambda m: (m.cost > lowest, not m.converged, m.cost))
-    others = tuple(m for m in found if m.converged and m.cost > best.cost + SAME_COST)
-    return Minima(best, tuple(costs), others)
+    lowest = min(m.cost for m in minima) + SAME_COST
+    best = min(minima, key=lambda m: (m.cost > lowest, not m.converged, m.cost))
+    others = tuple(m for m in minima if m.converged and m.cost > best.cost + SAME_COST)
+    return best, others
+
+
+def higher(
+    others: Sequence[Minimum],
+    residuals: Residuals,
+    best: Minimum,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    loss: str,
+) -> tuple[float, ...]:
+    """Return the costs of other minima above that of the best, once residuals are weighted anew.
+
+    Parameters
+    ----------
+    others : sequence of Minimum
+        As `multi_start` gives them.
+    residuals : callable
+        As now weighted.
+    best : Minimum
+        Of them.
+    lower, upper, loss
+        As `minimise`.
+    """
+    now = [minimise(residuals, other.x, lower, upper, loss).cost for other in others]
+    return tuple(sorted({round(cost, 3) for cost in now if cost > best.cost + SAME_COST}))

@@ -88,12 +88,12 @@ def degrees_of_freedom(objective: Objective, minimum: Minimum, noise: Noise) -> 
     inverse square of its share (Satterthwaite, Biometrics Bulletin 2 (1946) 110). The smaller of
     both groups; 0, a known noise, if there is no throughput.
     """
-    found = []
+    degrees = []
     for name, chosen in _groups(objective).items():
         if not chosen.any():
             continue
         left = float(chosen.sum()) - used_up(objective, minimum, chosen)
         own = getattr(noise, name) ** 2
         share = float(np.mean(own / (objective.sd[chosen] ** 2 + own)))
-        found.append((max(left, 0.0) + USUAL[name][1]) / share**2)
-    return float(min(found, default=0.0)) if min(found, default=0.0) < MANY else MANY
+        degrees.append((max(left, 0.0) + USUAL[name][1]) / share**2)
+    return float(min(degrees, default=0.0)) if min(degrees, default=0.0) < MANY else MANY

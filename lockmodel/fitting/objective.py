@@ -269,19 +269,19 @@ class Objective:
         return function
 
     def _prior_rows(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = np.empty(len(self.priors))
+        residuals = np.empty(len(self.priors))
         slopes = np.zeros((len(self.priors), theta.size))
         for k, prior in enumerate(self.priors):
             own = self._own_unknown(prior)
             if own is not None:
                 middle, sd = math.log(prior.range.median), prior.range.sd
-                found[k] = (theta[own] - middle) / sd - self._shifts[k]
+                residuals[k] = (theta[own] - middle) / sd - self._shifts[k]
                 slopes[k, own] = 1.0 / sd
                 continue
             movers = [i for i, p in self.study.of(prior.where) if p.key not in UNRELATED]
-            found[k] = self._prior_value(prior, theta)[0] - self._shifts[k]
+            residuals[k] = self._prior_value(prior, theta)[0] - self._shifts[k]
             slopes[k] = central(partial(self._prior_value, prior), theta, movers, 1)[0]
-        return found, slopes
+        return residuals, slopes
 
     def _own_unknown(self, prior: Prior) -> int | None:
         """Return the unknown that a prior on a whole hand-off is about and that alone moves it."""

@@ -95,7 +95,7 @@ def parse(text: str, scenario: Scenario) -> Parameter:
     """
     if text in (*SCENARIO_KEYS, *MACHINE_KEYS):
         return Parameter(text, text, "")
-    locks = [lock.name for lock in scenario.locks if scenario.acquires(lock.name) > 0]
+    locks = [lock.name for lock in scenario.taken]
     if not locks:
         raise ArgumentError(f"--free {text!r}: the model takes no lock; free think")
     lock, key = _split(text, locks)
@@ -133,8 +133,7 @@ def _split(text: str, locks: list[str]) -> tuple[str, str]:
 
 def _locks(scenario: Scenario, lock: str) -> tuple[Lock, ...]:
     """Return the locks that are meant, those that are never taken left out."""
-    taken = {site.lock for site in scenario.sites if site.acquires > 0}
-    return tuple(one for one in scenario.locks if one.name in taken and lock in (ALL, one.name))
+    return tuple(one for one in scenario.taken if lock in (ALL, one.name))
 
 
 def handoff_keys(lock: Lock) -> tuple[str, ...]:

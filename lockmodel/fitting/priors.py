@@ -119,8 +119,7 @@ def _range(study: Study, where: int, target: Parameter) -> Range | None:
     if target.key != "handoff":
         return OTHERS[target.key]
     scenario = study.sets[where].scenario
-    locks = [x for x in scenario.locks if target.lock in ("all", x.name)]
-    taken = [x for x in locks if scenario.acquires(x.name) > 0]
+    taken = [x for x in scenario.taken if target.lock in ("all", x.name)]
     if not taken or not ps.handoff_keys(taken[0]):
         return None
     return Range(*discipline(taken[0].kind).handoff)

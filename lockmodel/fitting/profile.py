@@ -26,7 +26,7 @@ MOST_TRIALS = 12
 
 
 @dataclass(frozen=True)
-class Interval:
+class ParameterInterval:
     """Where an unknown may lie.
 
     Attributes
@@ -43,12 +43,12 @@ class Interval:
     open_high: bool = False
 
 
-def interval_of(found: Estimate, index: int, level: float = LEVEL) -> Interval:
+def interval_of(estimate: Estimate, index: int, level: float = LEVEL) -> ParameterInterval:
     """Return the interval of one unknown.
 
     Parameters
     ----------
-    found : Estimate
+    estimate : Estimate
     index : int
         Of the unknown.
     level : float
@@ -56,28 +56,29 @@ def interval_of(found: Estimate, index: int, level: float = LEVEL) -> Interval:
 
     Returns
     -------
-    Interval
+    ParameterInterval
         Held work and hand-off that nothing separates get that of their covariance: their
         likelihood is that of an assumed growth.
     """
-    mixed = {i for split in found.splits for i in (split.hold, split.handoff)}
-    return _from_covariance(found, index, level) if index in mixed else profile(found, index, level)
+    ends = from_covariance if index in estimate.mixed else profile
+    return ends(estimate, index, level)
 
 
-def _from_covariance(found: Estimate, index: int, level: float) -> Interval:
-    unknown = found.study.unknowns[index]
-    half = quantiles.student(level, found.degrees) * math.sqrt(found.covariance[index, index])
-    middle = found.theta[index]
+def from_covariance(estimate: Estimate, index: int, level: float) -> ParameterInterval:
+    """Return the interval of one unknown by its covariance."""
+    unknown = estimate.study.unknowns[index]
+    half = quantiles.student(level, estimate.degrees) * math.sqrt(estimate.covariance[index, index])
+    middle = estimate.theta[index]
     low, high = math.exp(middle - half), math.exp(min(middle + half, 700.0))
     if unknown.key == HOLD:
-        low, high = _at_equal_demand(found, index, level, (low, high))
-    return Interval(
+        low, high = _at_equal_demand(estimate, index, level, (low, high))
+    return ParameterInterval(
         max(low, unknown.lower), min(high, unknown.upper), low < unknown.lower, high > unknown.upper
     )
 
 
 def _at_equal_demand(
-    found: Estimate, index: int, level: float, plain: tuple[float, float]
+    estimate: Estimate, index: int, level: float, plain: tuple[float, float]
 ) -> tuple[float, float]:
     """Return the ends of a time per instruction with the hand-off at its ends, demand unchanged.
 
@@ -85,19 +86,19 @@ def _at_equal_demand(
     Its own error, without the split, comes on top. `plain` is returned for a hand-off that is
     counted in held instructions, or in parts.
     """
-    own = found.measured_covariance[index, index]
-    margin = math.exp(quantiles.student(level, found.degrees) * math.sqrt(own))
+    own = estimate.measured_covariance[index, index]
+    margin = math.exp(quantiles.student(level, estimate.degrees) * math.sqrt(own))
     values = []
-    for split in found.splits:
-        passing = found.study.unknowns[split.handoff]
+    for split in estimate.splits:
+        passing = estimate.study.unknowns[split.handoff]
         if split.hold != index or passing.key != "handoff":
             continue
-        where = found.rows[split.row].where
-        scenario = found.scenario(where)
-        names = dict(found.study.of(where))
+        where = estimate.rows[split.row].where
+        scenario = estimate.scenario(where)
+        names = dict(estimate.study.of(where))
         hold, handoff = names[index], names[split.handoff]
         demand = ps.Parameter(f"{hold.lock}.demand", "demand", hold.lock)
-        ends = _from_covariance(found, split.handoff, level)
+        ends = from_covariance(estimate, split.handoff, level)
         for end in (ends.low, ends.high):
             wanted = {handoff.name: end, demand.name: ps.read(scenario, demand)}
             values.append(ps.read(ps.apply(scenario, (handoff, demand), wanted), hold))
@@ -106,39 +107,39 @@ def _at_equal_demand(
     return min(values) / margin, max(values) * margin
 
 
-def profile(found: Estimate, index: int, level: float = LEVEL) -> Interval:
+def profile(estimate: Estimate, index: int, level: float = LEVEL) -> ParameterInterval:
     """Return the profile-likelihood interval of one unknown."""
-    low, open_low = _end(found, index, -1.0, level)
-    high, open_high = _end(found, index, 1.0, level)
-    return Interval(math.exp(low), math.exp(high), open_low, open_high)
+    low, open_low = _end(estimate, index, -1.0, level)
+    high, open_high = _end(estimate, index, 1.0, level)
+    return ParameterInterval(math.exp(low), math.exp(high), open_low, open_high)
 
 
-def _end(found: Estimate, index: int, side: float, level: float) -> tuple[float, bool]:
+def _end(estimate: Estimate, index: int, side: float, level: float) -> tuple[float, bool]:
     """Return one end of an interval, as a logarithm, and whether it is only the limit."""
-    lower, upper = found.study.bounds
+    lower, upper = estimate.study.bounds
     limit = float(upper[index] if side > 0 else lower[index])
-    wanted = quantiles.student(level, found.degrees)
-    middle, variance = float(found.theta[index]), float(found.covariance[index, index])
+    wanted = quantiles.student(level, estimate.degrees)
+    middle, variance = float(estimate.theta[index]), float(estimate.covariance[index, index])
     if abs(limit - middle) < 1e-12:
         return limit, True
-    along = found.covariance[:, index] / variance
-    residuals = found.objective.residuals(found.noise)
+    along = estimate.covariance[:, index] / variance
+    residuals = estimate.objective.residuals(estimate.noise)
     near, near_z = 0.0, 0.0  # the last distance known to be inside
     far = math.inf
     distance = min(wanted * math.sqrt(variance), abs(limit - middle))
-    point = found.theta
+    point = estimate.theta
     for _ in range(MOST_TRIALS):
         start = point + along * (middle + side * distance - point[index])
         start[index] = middle + side * distance
         low, high = lower.copy(), upper.copy()
         low[index] = high[index] = start[index]
         try:
-            held = minimise(residuals, start, low, high, found.settings.loss)
+            held = minimise(residuals, start, low, high, estimate.settings.loss)
         except ArgumentError:
             far = distance
             distance = 0.5 * (near + far)
             continue
-        z = math.sqrt(max(held.cost - found.minimum.cost, 0.0))
+        z = math.sqrt(max(held.cost - estimate.minimum.cost, 0.0))
         if abs(z - wanted) < CLOSE * wanted:
             return middle + side * distance, False
         if z < wanted:

@@ -81,10 +81,9 @@ def unusable(observation: Observation, scenario: Scenario) -> str:
         return f"the model has no lock {o.lock!r}"
     if o.site and not sites_of(scenario, o):
         return f"the model has no site {o.site!r}" + (f" at {o.lock}" if o.lock else "")
-    if not (o.lock or o.site) and o.kind in ("hold_time", "hold_histogram", "mean_wait"):
-        taken = [lock.name for lock in scenario.locks if scenario.acquires(lock.name) > 0]
-        if len(taken) != 1:
-            return "it names no lock, and the model has several"
+    owned = o.kind in ("hold_time", "hold_histogram", "mean_wait")
+    if owned and not (o.lock or o.site) and len(scenario.taken) != 1:
+        return "it names no lock, and the model has several"
     return ""
 
 

@@ -25,36 +25,35 @@ REMEDIES = {
 """Key of an unknown -> what would determine it."""
 
 
-def remedies(found: Estimate) -> tuple[str, ...]:
+def remedies(estimate: Estimate) -> tuple[str, ...]:
     """Return what the data cannot tell, and the measurement that would, most important first."""
     made = []
-    kinds = {row.observation.kind for row in found.rows}
+    kinds = {row.observation.kind for row in estimate.rows}
     curve = bool(kinds & {"throughput", "gain"})
-    if found.splits or one_kernel_assumed(found):
+    if estimate.splits or one_kernel_assumed(estimate):
         made += [CURVE_ALONE, TWO_KERNELS]
-    if curve and "acquires" not in kinds and _locks(found):
+    if curve and "acquires" not in kinds and _locks(estimate):
         made.append(ACQUIRES if made else ACQUIRES.replace("... nor", "these data never separate"))
-    said = {i for split in found.splits for i in (split.hold, split.handoff)}
-    for k, unknown in enumerate(found.study.unknowns):
-        if found.determined[k] or k in said or unknown.key == "acquires":
+    for k, unknown in enumerate(estimate.study.unknowns):
+        if estimate.determined[k] or k in estimate.mixed or unknown.key == "acquires":
             continue
         made.append(REMEDIES.get(unknown.key) or MEASURED_AT.format(name=unknown.name))
-    rates = [row for row in found.rows if row.noisy]
+    rates = [row for row in estimate.rows if row.noisy]
     if rates and all(row.sd == 0 for row in rates):
         made.append(REPEATS)
     return tuple(dict.fromkeys(made))
 
 
-def _locks(found: Estimate) -> bool:
+def _locks(estimate: Estimate) -> bool:
     """Return whether any data set takes a lock."""
-    return any(site.acquires > 0 for data in found.study.sets for site in data.scenario.sites)
+    return any(data.scenario.taken for data in estimate.study.sets)
 
 
-def one_kernel_assumed(found: Estimate) -> bool:
+def one_kernel_assumed(estimate: Estimate) -> bool:
     """Return whether the hand-off is the model's own, and no hold time or other kernel tests it."""
-    kinds = {row.observation.kind for row in found.rows}
+    kinds = {row.observation.kind for row in estimate.rows}
     if kinds & {"hold_time", "hold_histogram"} or not kinds & {"throughput", "gain"}:
         return False
-    free = any(unknown.key.startswith("handoff") for unknown in found.study.unknowns)
-    one = len({data.scenario.sites for data in found.study.sets}) == 1
-    return _locks(found) and one and not free
+    free = any(unknown.key.startswith("handoff") for unknown in estimate.study.unknowns)
+    one = len({data.scenario.sites for data in estimate.study.sets}) == 1
+    return _locks(estimate) and one and not free

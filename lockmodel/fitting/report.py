@@ -27,12 +27,12 @@ def bullets(head: str, lines: Sequence[str]) -> list[str]:
     return [f"## {head}", "", *(f"- {line}" for line in lines), ""] if lines else []
 
 
-def markdown(found: Fitted, judged: Identified) -> str:
+def markdown(result: Fitted, judged: Identified) -> str:
     """Return the report.
 
     Parameters
     ----------
-    found : Fitted
+    result : Fitted
     judged : Identified
         Of its estimate.
 
@@ -41,7 +41,7 @@ def markdown(found: Fitted, judged: Identified) -> str:
     str
         Markdown; no dates and no paths beyond those given, so that equal fits give equal bytes.
     """
-    estimate = found.estimate
+    estimate = result.estimate
     sets = estimate.study.sets
     models = ", ".join(dict.fromkeys(data.stock.name for data in sets))
     out = [f"# Fit of {models}", ""]
@@ -54,7 +54,7 @@ def markdown(found: Fitted, judged: Identified) -> str:
     out += ["## Estimates", ""]
     rows = []
     for i, unknown in enumerate(estimate.study.unknowns):
-        ends = found.intervals[i]
+        ends = result.intervals[i]
         low = "open" if ends.open_low else number(ends.low, unknown.unit)
         high = "open" if ends.open_high else number(ends.high, unknown.unit)
         shown = (
@@ -64,7 +64,7 @@ def markdown(found: Fitted, judged: Identified) -> str:
         fine = "yes" if estimate.determined[i] else "no"
         rows.append([unknown.name, estimate_text, shown, fine])
     out += table(["parameter", "estimate", "90 % interval", "determined by the data"], rows)
-    said = sentences(estimate, judged, found.main, found.intervals)
+    said = sentences(estimate, judged, result.main, result.intervals)
     if said.lock:
         out += table([f"{said.lock} at n = {said.n}", "value", "90 % interval"], said.quantities)
     out += bullets("Determined by these data", said.determined)
@@ -97,7 +97,7 @@ def markdown(found: Fitted, judged: Identified) -> str:
         for p in estimate.priors
     ]
     out += bullets("Priors", list(dict.fromkeys(priors)))
-    out += bullets("To know", found.warnings)
-    files = [f"{name}: SHA-256 `{digest}`" for name, digest in found.digests.items()]
+    out += bullets("To know", result.warnings)
+    files = [f"{name}: SHA-256 `{digest}`" for name, digest in result.digests.items()]
     out += bullets("Data", files)
     return "\n".join(out)

@@ -37,14 +37,14 @@ PROBE = 1.3
 
 
 @dataclass(frozen=True)
-class _Unit:
+class _Time:
     """A time of the scenario: its parameter and what multiplies it in the service times."""
 
     parameter: Parameter
     kind: str
 
 
-def amounts(scenario: Scenario, units: Sequence[_Unit]) -> np.ndarray:
+def amounts(scenario: Scenario, units: Sequence[_Time]) -> np.ndarray:
     """Return the times, times acquires or held instructions where these multiply them."""
     factors: dict[tuple[str, str], float] = {("", ""): 1.0}
     for lock in scenario.locks:
@@ -63,18 +63,16 @@ def amounts(scenario: Scenario, units: Sequence[_Unit]) -> np.ndarray:
     return made
 
 
-def _units(scenario: Scenario) -> list[_Unit]:
+def _units(scenario: Scenario) -> list[_Time]:
     """Return every time that service times are linear in."""
-    found = [_Unit(Parameter(key, key, ""), "") for key in ps.SCENARIO_KEYS]
-    for lock in scenario.locks:
-        if scenario.acquires(lock.name) == 0:
-            continue
+    units = [_Time(Parameter(key, key, ""), "") for key in ps.SCENARIO_KEYS]
+    for lock in scenario.taken:
         for key in ("time_per_instruction_local", "time_per_instruction_remote"):
-            found.append(_Unit(Parameter(f"{lock.name}.{key}", key, lock.name), "instructions"))
+            units.append(_Time(Parameter(f"{lock.name}.{key}", key, lock.name), "instructions"))
         keys = ["acquire_time"]
         keys += [f"handoff.{k}" for k in ps.handoff_keys(lock) if k != "half_waiters"]
-        found += [_Unit(Parameter(f"{lock.name}.{k}", k, lock.name), "acquires") for k in keys]
-    return found
+        units += [_Time(Parameter(f"{lock.name}.{k}", k, lock.name), "acquires") for k in keys]
+    return units
 
 
 Services = tuple[np.ndarray, ...]
@@ -115,7 +113,7 @@ POWER_DIGITS = 7
 class _Linear:
     """Services of one population as sums over units."""
 
-    def __init__(self, scenario: Scenario, n: int, units: Sequence[_Unit]) -> None:
+    def __init__(self, scenario: Scenario, n: int, units: Sequence[_Time]) -> None:
         base = build(scenario, n)
         moved = []
         for unit in units:
@@ -262,12 +260,12 @@ class Response:
         Then derivatives cost nothing: halves a refit. None if a parameter is no mere factor (a
         hand-off counted in held instructions follows the mean of two times).
         """
-        found = []
+        powers_there = []
         for factor in (1.0, PROBE, 1.0 / PROBE):
             values = {name: factor * value for name, value in self._start.items()}
             amount = self._amounts(self.at(values))
-            found.append(self._changes_numerically(values) / amount)
-        first, *others = found
+            powers_there.append(self._changes_numerically(values) / amount)
+        first, *others = powers_there
         if any(not np.allclose(first, other, rtol=0.0, atol=POWER_AGREES) for other in others):
             return None
         powers: np.ndarray = np.round(first, POWER_DIGITS)

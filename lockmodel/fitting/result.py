@@ -19,7 +19,7 @@ from lockmodel.fitting.derivatives import central
 from lockmodel.fitting.estimate import DETERMINED_SD, LEVEL, Estimate
 from lockmodel.fitting.health import flags
 from lockmodel.fitting.parameters import Parameter
-from lockmodel.fitting.profile import Interval
+from lockmodel.fitting.profile import ParameterInterval
 from lockmodel.model.fit_table import Fit, FittedData, FittedParameter
 from lockmodel.model.scenario import Calibrated, Provenance, Scenario
 
@@ -27,12 +27,12 @@ LARGEST = 1e12
 """End of an interval that nothing bounds: TOML numbers are finite."""
 
 
-def saved_parameters(found: Estimate, where: int) -> tuple[Parameter, ...]:
+def saved_parameters(estimate: Estimate, where: int) -> tuple[Parameter, ...]:
     """Return the parameters of one data set as they are saved."""
     made: dict[str, Parameter] = {}
-    keys = {p.key for _, p in found.study.of(where)}
+    keys = {p.key for _, p in estimate.study.of(where)}
     passes = any(key.startswith("handoff") or key == "acquires" for key in keys)
-    for _, p in found.study.of(where):
+    for _, p in estimate.study.of(where):
         key = p.key
         if key == "time_per_instruction_remote" and passes:
             key = "demand"
@@ -43,52 +43,52 @@ def saved_parameters(found: Estimate, where: int) -> tuple[Parameter, ...]:
     return tuple(made.values())
 
 
-def covariance_of(found: Estimate, where: int, saved: Sequence[Parameter]) -> np.ndarray:
+def covariance_of(estimate: Estimate, where: int, saved: Sequence[Parameter]) -> np.ndarray:
     """Return the covariance of the logarithms of saved parameters, shape (saved, saved).
 
     First order: T C T' with T the derivatives of the saved values to the unknowns.
     """
-    turned = _turned(found, where, saved)
-    covariance: np.ndarray = turned @ found.measured_covariance @ turned.T
+    turned = _turned(estimate, where, saved)
+    covariance: np.ndarray = turned @ estimate.measured_covariance @ turned.T
     symmetric: np.ndarray = 0.5 * (covariance + covariance.T)
     return symmetric
 
 
-def _turned(found: Estimate, where: int, saved: Sequence[Parameter]) -> np.ndarray:
+def _turned(estimate: Estimate, where: int, saved: Sequence[Parameter]) -> np.ndarray:
     """Return d ln saved / d ln unknowns, shape (saved, p)."""
 
     def at(theta: np.ndarray) -> np.ndarray:
-        logs: np.ndarray = np.log(_values(found, where, theta, saved))
+        logs: np.ndarray = np.log(_values(estimate, where, theta, saved))
         return logs
 
-    own = [index for index, _ in found.study.of(where)]
-    return central(at, found.theta, own, len(saved))
+    own = [index for index, _ in estimate.study.of(where)]
+    return central(at, estimate.theta, own, len(saved))
 
 
 def _values(
-    found: Estimate, where: int, theta: np.ndarray, saved: Sequence[Parameter]
+    estimate: Estimate, where: int, theta: np.ndarray, saved: Sequence[Parameter]
 ) -> np.ndarray:
-    scenario = found.study.scenario(where, theta)
-    own = found.study.values(where, theta)
+    scenario = estimate.study.scenario(where, theta)
+    own = estimate.study.values(where, theta)
     values = [own[p.name] if p.key in ps.FACTOR_KEYS else ps.read(scenario, p) for p in saved]
     positive: np.ndarray = np.maximum(np.array(values), 1e-300)
     return positive
 
 
 def fit_table(
-    found: Estimate,
+    estimate: Estimate,
     where: int,
-    ends: Sequence[Interval],
+    ends: Sequence[ParameterInterval],
     files: Mapping[str, str],
 ) -> Fit:
     """Return the [fit] table of one data set's scenario.
 
     Parameters
     ----------
-    found : Estimate
+    estimate : Estimate
     where : int
         Data set.
-    ends : sequence of Interval
+    ends : sequence of ParameterInterval
         Of the unknowns.
     files : mapping of str to str
         File -> SHA-256 of its bytes.
@@ -97,17 +97,17 @@ def fit_table(
     -------
     Fit
     """
-    saved = saved_parameters(found, where)
-    covariance = covariance_of(found, where, saved)
-    values = _values(found, where, found.theta, saved)
-    turned = _turned(found, where, saved)
-    data_sd = np.sqrt(np.diag(turned @ found.data_covariance @ turned.T))
-    direct = {p.name: index for index, p in found.study.of(where)}
-    loose = max((found.split_sd.get(index, 0.0) for index, _ in found.study.of(where)), default=0.0)
-    uncounted = "acquires" in {found.study.unknowns[i].key for i in found.split_sd}
+    saved = saved_parameters(estimate, where)
+    covariance = covariance_of(estimate, where, saved)
+    values = _values(estimate, where, estimate.theta, saved)
+    turned = _turned(estimate, where, saved)
+    data_sd = np.sqrt(np.diag(turned @ estimate.data_covariance @ turned.T))
+    direct = {p.name: index for index, p in estimate.study.of(where)}
+    loose = max((estimate.split_sd.get(index, 0.0) for index in direct.values()), default=0.0)
+    uncounted = "acquires" in {estimate.study.unknowns[i].key for i in estimate.split_sd}
     passing = ("handoff", "acquires") if uncounted else ("handoff",)
     extra = np.array([loose if p.key.startswith(passing) else 0.0 for p in saved])
-    half = quantiles.student(LEVEL, found.degrees) * np.sqrt(np.diag(covariance) + extra**2)
+    half = quantiles.student(LEVEL, estimate.degrees) * np.sqrt(np.diag(covariance) + extra**2)
     made = []
     for k, parameter in enumerate(saved):
         low, high = values[k] * np.exp(-half[k]), values[k] * np.exp(min(half[k], 600.0))
@@ -115,7 +115,7 @@ def fit_table(
         if parameter.name in direct:
             index = direct[parameter.name]
             low, high = ends[index].low, ends[index].high
-            determined = found.determined[index]
+            determined = estimate.determined[index]
         made.append(
             FittedParameter(
                 name=parameter.name,
@@ -128,9 +128,8 @@ def fit_table(
                 split=float(extra[k]),
             )
         )
-    counted = {
-        file: sum(found.study.sets[r.where].file == file for r in found.rows) for file in files
-    }
+    sets = estimate.study.sets
+    counted = {file: sum(sets[r.where].file == file for r in estimate.rows) for file in files}
     return Fit(
         version=__version__,
         parameters=tuple(made),
@@ -139,30 +138,30 @@ def fit_table(
             for file, digest in files.items()
         ),
         level=LEVEL,
-        degrees=found.degrees,
-        noise=found.run_noise(where),
-        model_error=found.model_error(where),
-        flags=flags(found),
+        degrees=estimate.degrees,
+        noise=estimate.run_noise(where),
+        model_error=estimate.model_error(where),
+        flags=flags(estimate),
     )
 
 
 def fitted_scenario(
-    found: Estimate, where: int, ends: Sequence[Interval], files: Mapping[str, str]
+    estimate: Estimate, where: int, ends: Sequence[ParameterInterval], files: Mapping[str, str]
 ) -> Scenario:
     """Return the scenario of one data set with the estimates, their origin and the [fit] table."""
-    scenario = found.scenario(where)
+    scenario = estimate.scenario(where)
     rates = [
         (r.observation.n or 1, r.observation.value if r.observation.unit == "1/s" else 0.0)
-        for r in found.rows
+        for r in estimate.rows
         if r.observation.kind == "throughput" and r.where == where
     ]
-    names = {p.name for _, p in found.study.of(where)}
+    names = {p.name for _, p in estimate.study.of(where)}
     kept = tuple(entry for entry in scenario.provenance if not _fitted(entry, names))
     said = Provenance(
         value=", ".join(sorted(names)),
         origin="fitted",
-        note=f"lockmodel fit to {', '.join(files)}: {len(found.rows)} observations, "
-        f"{found.theta.size} unknowns; intervals and covariance in [fit]",
+        note=f"lockmodel fit to {', '.join(files)}: {len(estimate.rows)} observations, "
+        f"{estimate.theta.size} unknowns; intervals and covariance in [fit]",
     )
     calibrated = (
         Calibrated(
@@ -177,7 +176,7 @@ def fitted_scenario(
         scenario,
         calibrated=calibrated,
         provenance=(*kept, said),
-        fit=fit_table(found, where, ends, files),
+        fit=fit_table(estimate, where, ends, files),
     )
 
 

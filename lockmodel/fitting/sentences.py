@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockmodel.fitting.estimate import Estimate
-from lockmodel.fitting.identify import WHATS, Identified, Quantity, Verdict
-from lockmodel.fitting.profile import Interval
+from lockmodel.fitting.identify import WHATS, DerivedQuantity, Determination, Identified
+from lockmodel.fitting.profile import ParameterInterval
 from lockmodel.units import PREFIXES, si, to
 
 TIMES = (*(pair for pair in PREFIXES if pair[0] <= 1.0), (1e-12, "p"))
@@ -57,7 +57,7 @@ def span(low: float, high: float, unit: str) -> str:
     return to(number(low, unit), number(high, unit))
 
 
-def _percent(verdict: Verdict) -> tuple[str, str]:
+def _percent(verdict: Determination) -> tuple[str, str]:
     if verdict.determined and verdict.value is not None:
         assert verdict.low is not None
         assert verdict.high is not None
@@ -66,11 +66,11 @@ def _percent(verdict: Verdict) -> tuple[str, str]:
     return "not determined", f"{_basis(verdict)}: {ends}"
 
 
-def _basis(verdict: Verdict) -> str:
+def _basis(verdict: Determination) -> str:
     return {"priors": "priors", "model": "as in the model"}.get(verdict.basis, verdict.basis)
 
 
-def _cells(quantity: Quantity) -> tuple[str, str, str]:
+def _cells(quantity: DerivedQuantity) -> tuple[str, str, str]:
     verdict = quantity.verdict
     what = f"{quantity.what} ({WHATS[quantity.what].partition(':')[0]})"
     if quantity.what == "hand-off share":
@@ -85,21 +85,21 @@ def _cells(quantity: Quantity) -> tuple[str, str, str]:
 
 
 def sentences(
-    found: Estimate, judged: Identified, main: int, intervals: Sequence[Interval]
+    estimate: Estimate, judged: Identified, main: int, intervals: Sequence[ParameterInterval]
 ) -> Said:
     """Return an identified fit in words.
 
     Parameters
     ----------
-    found : Estimate
+    estimate : Estimate
     judged : Identified
         Of it.
     main : int
         Data set whose scenario is saved.
-    intervals : sequence of Interval
+    intervals : sequence of ParameterInterval
         Of the unknowns.
     """
-    label = found.study.sets[main].label
+    label = estimate.study.sets[main].label
     own = [q for q in judged.quantities if q.data == label]
     demands = {q.lock: q.verdict.prior_high for q in own if q.what == "demand"}
     lock = max(demands, key=lambda name: demands[name]) if demands else ""
@@ -125,15 +125,16 @@ def sentences(
         quantities=tuple(_cells(q) for q in chosen),
         determined=tuple(determined),
         undetermined=tuple(undetermined),
-        assumed=_assumed(found),
+        assumed=_assumed(estimate),
     )
 
 
-def _assumed(found: Estimate) -> tuple[str, ...]:
+def _assumed(estimate: Estimate) -> tuple[str, ...]:
     """Return what the fit takes from the model, and what sharing a parameter takes for granted."""
     made = []
-    for unknown in found.study.unknowns:
-        machines = {found.study.sets[where].scenario.machine.name for where, _ in unknown.members}
+    study = estimate.study
+    for unknown in study.unknowns:
+        machines = {study.sets[where].scenario.machine.name for where, _ in unknown.members}
         if len(machines) > 1:
             made.append(
                 f"{unknown.name} is the same on {len(machines)} machines: carrying it over is an "
@@ -141,21 +142,17 @@ def _assumed(found: Estimate) -> tuple[str, ...]:
             )
     made += [
         f"{one.fixed} is {number(one.value, 's')}, as in the model: with another value "
-        f"{found.study.unknowns[one.index].name} is another one"
-        for one in found.given
+        f"{study.unknowns[one.index].name} is another one"
+        for one in estimate.given
     ]
-    keys = {unknown.key for unknown in found.study.unknowns}
+    keys = {unknown.key for unknown in study.unknowns}
     held = [name for name in COUNTED if name not in keys]
     if held:
         made.append(
             f"{' and '.join(held).replace('_', ' ')} are the model's, counted and not fitted"
         )
-    families = {
-        type(lock.handoff).__struct_config__.tag
-        for data in found.study.sets
-        for lock in data.scenario.locks
-    }
+    families = {lock.handoff.family for data in study.sets for lock in data.scenario.locks}
     if any(key.startswith("handoff") for key in keys):
-        names = ", ".join(sorted(str(tag) for tag in families))
+        names = ", ".join(sorted(families))
         made.append(f"how the hand-off grows with waiters and distance is the model's ({names})")
     return tuple(made)

@@ -117,7 +117,7 @@ def given(study: Study, rows: Sequence[Row]) -> tuple[Given, ...]:
     A curve fitted with the hand-off alone takes the held work from the model: another value there
     gives another hand-off, with the same small error. Two kernels or a hold time would notice.
     """
-    found = []
+    assumed = []
     for index, unknown in enumerate(study.unknowns):
         holds, passes = unknown.key in HOLDS, unknown.key.startswith("handoff")
         if not (holds or passes or unknown.key == "acquires"):
@@ -136,8 +136,8 @@ def given(study: Study, rows: Sequence[Row]) -> tuple[Given, ...]:
         value = ps.read_lock(scenario, scenario.lock(lock[0]), name) if lock else 0.0
         if value > 0.0:
             word = "handoff" if holds else "hold"
-            found.append(Given(index, f"{parameter.lock}.{word}", value))
-    return tuple(found)
+            assumed.append(Given(index, f"{parameter.lock}.{word}", value))
+    return tuple(assumed)
 
 
 def _tested(study: Study, rows: Sequence[Row], members: set[int]) -> bool:

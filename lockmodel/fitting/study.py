@@ -138,16 +138,16 @@ class Study:
         not: the model's own are those of the data sets that share it.
         """
         stock = self.sets[where].stock
-        found: dict[str, tuple[int, Parameter]] = {}
+        members: dict[str, tuple[int, Parameter]] = {}
         for other, data in enumerate(self.sets):
             if data.stock == stock:
                 for index, parameter in self.of(other):
                     if _has(stock, parameter):
-                        found.setdefault(parameter.name, (index, parameter))
+                        members.setdefault(parameter.name, (index, parameter))
         for index, parameter in self.of(where):  # its own scope counts first
-            if parameter.name in found:
-                found[parameter.name] = (index, parameter)
-        return tuple(found.values())
+            if parameter.name in members:
+                members[parameter.name] = (index, parameter)
+        return tuple(members.values())
 
     def values(self, where: int, theta: np.ndarray) -> dict[str, float]:
         """Return the parameters' values of one data set, by name."""
@@ -179,7 +179,7 @@ def _has(scenario: Scenario, parameter: Parameter) -> bool:
 
 def default_free(scenario: Scenario) -> tuple[str, ...]:
     """Return what is fitted when nothing is said: think time, held time and hand-off."""
-    taken = [lock for lock in scenario.locks if scenario.acquires(lock.name) > 0]
+    taken = scenario.taken
     free = ["think"] if scenario.think > 0 else []
     if scenario.think_remote > 0:
         free.append("think_remote")
@@ -211,7 +211,7 @@ def plan(
         A parameter that no model has, is given twice or overlaps another; an unknown scope.
     """
     share = _resolved(dict(share or {}), free)
-    found: dict[tuple[str, str], list[tuple[int, Parameter]]] = {}
+    groups: dict[tuple[str, str], list[tuple[int, Parameter]]] = {}
     scopes: dict[str, str] = {}
     for text in free:
         problems: list[ArgumentError] = []
@@ -226,16 +226,16 @@ def plan(
             default = DEFAULT_SCOPES.get(parameter.key, DEFAULT_SCOPE)
             scope = share.get(text, default)
             scopes[parameter.name] = scope
-            group = found.setdefault((parameter.name, data.scope(scope)), [])
+            group = groups.setdefault((parameter.name, data.scope(scope)), [])
             if any(index == where for index, _ in group):
                 raise ArgumentError(f"--free: {parameter.name} is given twice; name it once")
             group.append((where, parameter))
         if len(problems) == len(sets):
             raise problems[0]
-    many = {name for name in scopes if len({scope for other, scope in found if other == name}) > 1}
+    many = {name for name in scopes if len({scope for other, scope in groups if other == name}) > 1}
     unknowns = tuple(
         _unknown(f"{name}@{scope or 'stock'}" if name in many else name, members, sets)
-        for (name, scope), members in found.items()
+        for (name, scope), members in groups.items()
     )
     _check_overlap(unknowns)
     return Study(tuple(sets), unknowns)

@@ -4,7 +4,7 @@ import math
 
 from lockmodel.fitting.estimate import LEVEL
 from lockmodel.fitting.fitting import Fitted
-from lockmodel.fitting.identify import Identified, Quantity, Verdict, identify
+from lockmodel.fitting.identify import DerivedQuantity, Determination, Identified, identify
 from lockmodel.units import share
 from paper.tools.fits import (
     CURVE,
@@ -89,11 +89,11 @@ def _table(out: Out, known: Identified, shared: Fitted) -> None:
     out.table("determined", heads, rows)
 
 
-def _quantity(found: Identified, label: str, what: str) -> Quantity:
+def _quantity(found: Identified, label: str, what: str) -> DerivedQuantity:
     return next(q for q in found.quantities if q.data == label and q.what == what and q.binding)
 
 
-def _ends(verdict: Verdict) -> tuple[float, float]:
+def _ends(verdict: Determination) -> tuple[float, float]:
     if not verdict.determined:
         raise ValueError(f"{verdict.name} is not determined: the text says it is")
     return verdict.low, verdict.high
@@ -103,5 +103,5 @@ def _half(low: float, high: float) -> float:
     return (high / low) ** 0.5 - 1
 
 
-def _percent(verdict: Verdict) -> str:
+def _percent(verdict: Determination) -> str:
     return share(_half(verdict.low, verdict.high))

@@ -22,7 +22,7 @@ from lockmodel.evaluate.backtest import (
     splitting,
 )
 from lockmodel.evaluate.backtest.case import Limits, Predicted
-from lockmodel.evaluate.backtest.draws import Draws, effective, noisy, quantile, resample, span
+from lockmodel.evaluate.backtest.draws import Hypercube, effective, noisy, quantile, resample, span
 from lockmodel.evaluate.backtest.evidence import Context, Evidence, load
 from lockmodel.evaluate.backtest.templates import LIBC, LOCAL, REMOTE, template, timed
 from lockmodel.fitting.parameters import crowded_handoff, crowded_instruction
@@ -39,14 +39,14 @@ def evidence() -> Evidence:
 
 @pytest.fixture(scope="module")
 def context(evidence: Evidence) -> Context:
-    return Context(evidence, Draws())
+    return Context(evidence, Hypercube())
 
 
 # ---- draws
 
 
 def test_draws_fill_every_stratum_and_do_not_depend_on_each_other() -> None:
-    draws = Draws(64, 5)
+    draws = Hypercube(64, 5)
     shares = draws.shares("a")
     assert sorted(shares) == pytest.approx([(i + 0.5) / 64 for i in range(64)])
     assert list(draws.shares("a")) == list(shares)
@@ -314,7 +314,7 @@ def test_shards_without_think_time_balance_as_the_closed_network_does() -> None:
     """k single servers and N customers: X = N / (N + k - 1) k / D (Reiser & Lavenberg 1980)."""
     n, demand = 140, 1e-6
     for k in (2, 64):
-        now = sharding.one_lock(n, k, 1e-12, demand, 0.0)
+        now = sharding.on_cores(n, k, 1e-12, demand, 0.0)
         found = predict(now, [n], "product-form").points[0].throughput_per_s
         assert found == pytest.approx(n / (n + k - 1) * k / demand, rel=1e-3)
 

@@ -16,7 +16,7 @@ import pytest
 
 from lockmodel.evaluate.backtest import engine, handoffs, moved, ratio, sharding, splitting
 from lockmodel.evaluate.backtest.case import Backtest, Case, Entry, Limits
-from lockmodel.evaluate.backtest.draws import Draws
+from lockmodel.evaluate.backtest.draws import Hypercube
 from lockmodel.evaluate.backtest.evidence import LeakError, load
 from lockmodel.model.shipped import shipped_dir
 
@@ -228,7 +228,7 @@ def test_asking_for_a_result_that_is_not_named_is_an_error() -> None:
     case = next(case for case in engine.all_cases() if case.id == "lkp_spr_224")
     greedy = dataclasses.replace(case, predict=lambda c: (c.evidence.result(case.id), Limits())[1])
     with pytest.raises(LeakError, match="result of lkp_spr_224"):
-        engine.judge(greedy, load(PUBLISHED), Draws())
+        engine.judge(greedy, load(PUBLISHED), Hypercube())
 
 
 @pytest.mark.parametrize("name", IDS)

@@ -15,7 +15,7 @@ from lockmodel.changes.grammar import parse_all
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.evaluate.backtest import engine, ratio
 from lockmodel.evaluate.backtest.case import Backtest, Case, Predicted
-from lockmodel.evaluate.backtest.draws import Draws
+from lockmodel.evaluate.backtest.draws import Hypercube
 from lockmodel.evaluate.backtest.evidence import Evidence, Published, load
 from lockmodel.model.shipped import shipped_dir
 
@@ -68,11 +68,11 @@ def _case(gains: np.ndarray, published: float, undecidable: str = "") -> Case:
 
 def test_a_wide_interval_decides_nothing_but_a_miss(evidence: Evidence) -> None:
     wide = np.linspace(0.0, 4.0, 500)
-    inside = engine.judge(_case(wide, 2.0), evidence, Draws())
+    inside = engine.judge(_case(wide, 2.0), evidence, Hypercube())
     assert inside.verdict == "undecidable"
     assert "too wide an interval" in inside.why
-    assert engine.judge(_case(wide, 9.0), evidence, Draws()).verdict == "outside"
-    narrow = engine.judge(_case(np.linspace(0.0, 1.0, 500), 0.5), evidence, Draws())
+    assert engine.judge(_case(wide, 9.0), evidence, Hypercube()).verdict == "outside"
+    narrow = engine.judge(_case(np.linspace(0.0, 1.0, 500), 0.5), evidence, Hypercube())
     assert (narrow.verdict, narrow.why) == ("inside", "because")
     assert narrow.predicted == pytest.approx(0.5)
     assert narrow.model_interval == pytest.approx((0.05, 0.95), abs=1e-3)
@@ -80,13 +80,13 @@ def test_a_wide_interval_decides_nothing_but_a_miss(evidence: Evidence) -> None:
 
 def test_a_miss_and_an_unknown_strength_say_why(evidence: Evidence) -> None:
     gains = np.linspace(0.1, 0.2, 500)
-    missed = engine.judge(_case(gains, 0.5), evidence, Draws())
+    missed = engine.judge(_case(gains, 0.5), evidence, Hypercube())
     assert (missed.verdict, missed.why) == ("outside", "because; missed: so")
-    unknown = engine.judge(_case(gains, 0.15, "not measured"), evidence, Draws())
+    unknown = engine.judge(_case(gains, 0.15, "not measured"), evidence, Hypercube())
     assert (unknown.verdict, unknown.why) == ("undecidable", "because; not measured")
     alone = _case(np.array([0.1]), 0.1)
     with pytest.raises(NotTrustworthyError, match="only 1 draws agree"):
-        engine.judge(alone, evidence, Draws())
+        engine.judge(alone, evidence, Hypercube())
 
 
 def test_every_record_has_a_case_and_every_lever_can_be_typed() -> None:

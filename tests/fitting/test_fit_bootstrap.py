@@ -69,7 +69,7 @@ def test_parametric_intervals_are_those_of_the_profile_for_a_nearly_linear_fit()
 
 def test_every_draw_is_a_minimum_of_its_data() -> None:
     """The quick search ends within a hundredth of a standard deviation of the thorough one."""
-    refits = module._Refits(plain(), "parametric", 5)
+    refits = module._Refit(plain(), "parametric", 5)
     quick = np.array(refits(range(8)))
     refits.loss = "other"  # not linear: the thorough search
     minimise = module.minimise
@@ -99,7 +99,6 @@ def test_cases_keep_as_many_populations_as_parameters() -> None:
 def test_case_draws_spread_like_the_curvature() -> None:
     found = plain()
     made = bootstrap(found, "case", 400)
-    assert made.kind == "case"
     assert made.failed == 0
     ratio = made.draws.std(axis=0) / np.sqrt(np.diag(found.covariance))
     assert np.all((ratio > 0.4) & (ratio < 1.8)), ratio
@@ -116,13 +115,13 @@ def test_cases_of_different_kinds_and_sets_are_not_exchanged() -> None:
     found = fit(plan([both], ("think", "hold", "handoff")), Settings(starts=1))
     strata = module._strata(found)
     assert [rows.tolist() for rows, _, _ in strata] == [list(range(8)), [8]]
-    assert bootstrap(found, "case", 20, workers=1).unresolved == ()
+    assert found.mixed == frozenset()
 
 
 def test_splits_are_flagged_and_get_the_interval_of_the_covariance() -> None:
     found = split()
     made = bootstrap(found, count=50, workers=1)
-    assert made.unresolved == (1, 2)
+    assert found.mixed == {1, 2}
     ends = made.interval()
     for k in (1, 2):
         exact = interval_of(found, k)

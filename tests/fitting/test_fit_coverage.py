@@ -25,7 +25,7 @@ from lockmodel.fitting.draws import drawn, interval
 from lockmodel.fitting.estimate import LEVEL, Estimate
 from lockmodel.fitting.health import flags
 from lockmodel.fitting.least_squares import minimise
-from lockmodel.fitting.profile import Interval, profile
+from lockmodel.fitting.profile import ParameterInterval, profile
 from lockmodel.fitting.result import fitted_scenario
 from lockmodel.model.handoff import LinearHandOff
 from lockmodel.model.scenario import Scenario
@@ -68,7 +68,9 @@ def distance(found: Estimate, index: int, truth: float) -> float:
 def predicted(experiment: Experiment, found: Estimate, level: float, seed: int) -> list[bool]:
     """Return whether intervals of a throughput beyond the data and of a gain hold the truth."""
     half = quantiles.student(LEVEL, found.degrees) * np.sqrt(np.diag(found.covariance))
-    ends = [Interval(*np.exp([t - h, t + h])) for t, h in zip(found.theta, half, strict=True)]
+    ends = [
+        ParameterInterval(*np.exp([t - h, t + h])) for t, h in zip(found.theta, half, strict=True)
+    ]
     fitted = fitted_scenario(found, 0, ends, {"f": "00" * 32})
     draws = drawn(fitted, DRAWS, seed).scenarios
     covered = []

@@ -11,7 +11,7 @@ import pytest
 from experiments import CONSTANT, MACHINE, Experiment, measure, scenario
 
 from lockmodel.fitting.estimate import Estimate, Settings, fit
-from lockmodel.fitting.identify import WHATS, Identified, Verdict, identify, parts
+from lockmodel.fitting.identify import WHATS, Determination, Identified, identify, parts
 from lockmodel.fitting.study import DataSet, plan
 from lockmodel.model.handoff import NoHandOff
 from lockmodel.observe.coverage import ACQUIRES, CURVE_ALONE
@@ -31,7 +31,7 @@ def with_hold(data: DataSet) -> DataSet:
     return replace(data, observations=(*data.observations, one), repeats=(*data.repeats, 1))
 
 
-def of(found: Identified, what: str) -> Verdict:
+def of(found: Identified, what: str) -> Determination:
     (verdict,) = [q.verdict for q in found.quantities if q.what == what and q.data == "f"]
     return verdict
 

@@ -64,7 +64,6 @@ def _robot(name: str) -> Case:
         reasoning="29 to 21 acquires of libc.so.6 (traced), same work under the lock",
         if_outside="not explained",
         predict=predict,
-        published=lambda context: context.evidence.result(name),
     )
 
 
@@ -103,6 +102,5 @@ def cases() -> tuple[Case, ...]:
         "everything, so less is gained than on 224",
         if_outside="not explained",
         predict=_small,
-        published=lambda context: context.evidence.result(SMALL),
     )
     return (*(_robot(name) for name in ROBOTS), small)

@@ -73,8 +73,8 @@ class Case:
         Why this lever, with this strength, stands for the patch.
     predict : callable
         Context (all results hidden but those named) -> Predicted, or Limits if undecidable.
-    published : callable
-        Context (nothing hidden) -> Published.
+    published : callable or None
+        Context (nothing hidden) -> Published; None for the result of the record.
     undecidable : str
         Why the case can not be decided; empty if it can.
     if_outside : str
@@ -90,7 +90,7 @@ class Case:
     parameters: str
     reasoning: str
     predict: Callable[[Context], Predicted | Limits]
-    published: Callable[[Context], Published]
+    published: Callable[[Context], Published] | None = None
     reading: str = ""
     parameters_from: tuple[str, ...] = ()
     undecidable: str = ""
@@ -100,6 +100,10 @@ class Case:
     def name(self) -> str:
         """Record and reading."""
         return self.id + (f" ({self.reading})" if self.reading else "")
+
+    def result(self, context: Context) -> Published:
+        """Return what was published; nothing of the context is hidden."""
+        return self.published(context) if self.published else context.evidence.result(self.id)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lockmodel.fitting.curves.average import in_proportion
+
 SEED = 20260
 COUNT = 4096
 """Draws: after weighting a few hundred count, see `effective`."""
@@ -26,7 +28,7 @@ NOISE_STEPS = 41
 
 
 @dataclass(frozen=True)
-class Draws:
+class Hypercube:
     """Columns of draws.
 
     Attributes
@@ -70,14 +72,11 @@ def effective(weights: np.ndarray) -> float:
 def resample(weights: np.ndarray, key: np.ndarray, count: int = RESAMPLED) -> np.ndarray:
     """Return indices of draws that stand for all with equal weights, shape (count,).
 
-    Systematic resampling in the order of `key`, the unknown that matters most: where the
-    cumulated weight passes (i + 1/2) / count.
+    Systematic resampling in the order of `key`, the unknown that matters most.
     """
     order = np.argsort(key)
-    edges = np.cumsum(weights[order]) / weights.sum()
-    wanted = (np.arange(count) + 0.5) / count
-    found: np.ndarray = order[np.minimum(np.searchsorted(edges, wanted), weights.size - 1)]
-    return found
+    chosen: np.ndarray = order[in_proportion(weights[order], count)]
+    return chosen
 
 
 def quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:

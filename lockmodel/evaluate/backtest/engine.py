@@ -10,8 +10,6 @@ could have been outside. A miss stays a miss however wide its interval.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -37,11 +35,11 @@ from lockmodel.evaluate.backtest.case import (
     Predicted,
     Verdict,
 )
-from lockmodel.evaluate.backtest.draws import Draws, effective, noisy, quantile, span
+from lockmodel.evaluate.backtest.draws import Hypercube, effective, noisy, quantile, span
 from lockmodel.evaluate.backtest.evidence import Context, Evidence, Published, load
 from lockmodel.model.shipped import shipped_dir
 from lockmodel.progress import Progress, quietly
-from lockmodel.workers import pool
+from lockmodel.workers import cpus, ordered
 
 VACUOUS = 3.0
 """Throughput after the lever at the upper end of an interval, over that at the lower."""
@@ -99,27 +97,22 @@ def run(
             raise ArgumentError(f"back-test: no case {name!r}; {nearest(name, known)}")
     evidence = load(folder or shipped_dir("data") / "published")
     wanted = [i for i, case in enumerate(every) if not ids or case.id in ids]
-    count = min(workers or min(os.cpu_count() or 1, MOST_WORKERS), len(wanted) // FEWEST_CASES)
-    judged = partial(_judged, evidence)
-    with contextlib.ExitStack() as stack:
-        if count > 1:
-            results = stack.enter_context(pool(count)).map(judged, wanted)
-        else:
-            results = map(judged, wanted)
+    count = min(workers or min(cpus(), MOST_WORKERS), len(wanted) // FEWEST_CASES)
+    with ordered(partial(_judged, evidence), wanted, count) as results:
         entries = tuple(progress(results, len(wanted), "cases"))
-    return Backtest(entries, Draws().count, Draws().seed)
+    return Backtest(entries, Hypercube().count, Hypercube().seed)
 
 
 def _judged(evidence: Evidence, index: int) -> Entry:
     """Return the entry of a case by its number: cases hold functions, which do not travel."""
-    return judge(all_cases()[index], evidence, Draws())
+    return judge(all_cases()[index], evidence, Hypercube())
 
 
-def judge(case: Case, evidence: Evidence, draws: Draws) -> Entry:
+def judge(case: Case, evidence: Evidence, draws: Hypercube) -> Entry:
     """Return the entry of one case; its prediction sees the results that it names only."""
-    found = case.predict(Context(evidence.seeing(*case.parameters_from), draws))
-    published = case.published(Context(evidence, draws))
-    predicted, interval, model, limits = _numbers(case, found, published)
+    answer = case.predict(Context(evidence.seeing(*case.parameters_from), draws))
+    published = case.result(Context(evidence, draws))
+    predicted, interval, model, limits = _numbers(case, answer, published)
     verdict: Verdict = "undecidable"
     empty = ""
     if not case.undecidable and interval is not None:
@@ -165,21 +158,21 @@ _Ends = tuple[float, float]
 
 
 def _numbers(
-    case: Case, found: Predicted | Limits, published: Published
+    case: Case, answer: Predicted | Limits, published: Published
 ) -> tuple[float | None, _Ends | None, _Ends | None, tuple[float | None, float | None] | None]:
     """Return median, interval of the measurement, interval of the model, and limits."""
-    if isinstance(found, Limits):
-        return None, None, None, (found.low, found.high)
-    if effective(found.weights) < FEWEST:
+    if isinstance(answer, Limits):
+        return None, None, None, (answer.low, answer.high)
+    if effective(answer.weights) < FEWEST:
         raise NotTrustworthyError(
-            f"back-test: of {case.name} only {effective(found.weights):.0f} draws agree with the "
+            f"back-test: of {case.name} only {effective(answer.weights):.0f} draws agree with the "
             f"facts before the change, fewer than {FEWEST}; its scenario does not fit the machine"
         )
-    measured = noisy(found.gains, found.weights, published.noise)
+    measured = noisy(answer.gains, answer.weights, published.noise)
     return (
-        quantile(found.gains, found.weights, 0.5),
+        quantile(answer.gains, answer.weights, 0.5),
         span(*measured, LEVEL),
-        span(found.gains, found.weights, LEVEL),
+        span(answer.gains, answer.weights, LEVEL),
         None,
     )
 

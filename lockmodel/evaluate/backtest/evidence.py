@@ -7,7 +7,6 @@ named "before". `result` gives the gain, unless the record is hidden.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Mapping
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from lockmodel.errors import ArgumentError, FileError, LockmodelError, ScenarioError
-from lockmodel.evaluate.backtest.draws import Draws
+from lockmodel.evaluate.backtest.draws import Hypercube
+from lockmodel.model.shipped import read_table
 
 RUN_SD = 0.02
 """Relative sd of one throughput where none is printed: what the test robot prints for its own."""
@@ -141,12 +141,11 @@ class Evidence:
         FileError
             The file cannot be read.
         """
-        lines = _read(self.folder / file).splitlines()
-        rows = csv.DictReader(line for line in lines if not line.startswith("#"))
-        found = [row for row in rows if variant in ("", row.get("variant"))]
-        if not found:
+        rows = read_table(self.folder / file)
+        wanted = [row for row in rows if variant in ("", row.get("variant"))]
+        if not wanted:
             raise ScenarioError(f"{self.folder / file}: no row of variant {variant!r}")
-        return found
+        return wanted
 
 
 @dataclass(frozen=True)
@@ -156,11 +155,11 @@ class Context:
     Attributes
     ----------
     evidence : Evidence
-    draws : Draws
+    draws : Hypercube
     """
 
     evidence: Evidence
-    draws: Draws
+    draws: Hypercube
 
 
 def load(folder: Path) -> Evidence:
@@ -173,19 +172,14 @@ def load(folder: Path) -> Evidence:
     """
     path = folder / "interventions.json"
     try:
-        records = json.loads(_read(path))
+        records = json.loads(path.read_text(encoding="utf-8"))
         return Evidence({record["id"]: record for record in records}, folder)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, KeyError) as error:
         raise ScenarioError(
             f"{path}: must be a JSON list of records with an id ({error})"
         ) from None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _printed(record: Mapping[str, Any]) -> tuple[float, float | None]:

@@ -50,7 +50,6 @@ def _case(
         reasoning=reasoning,
         if_outside=if_outside,
         predict=lambda context: _predict(levers, context),
-        published=lambda context: context.evidence.result(ID),
     )
 
 

@@ -8,7 +8,6 @@ is no lever at all: nothing gained, nothing lost, within what a curve wanders be
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 import numpy as np
@@ -17,16 +16,15 @@ from lockmodel.answers.intervals import levered
 from lockmodel.changes.kinds import CHEAPEST, lever
 from lockmodel.evaluate.backtest.case import Case, Predicted
 from lockmodel.evaluate.backtest.evidence import Context, Evidence, Published
+from lockmodel.evaluate.backtest.templates import one_lock
 from lockmodel.fitting.datasets import Loaded, Wanted, load_sets
 from lockmodel.fitting.draws import drawn
-from lockmodel.fitting.estimate import LEVEL, Estimate, Settings, fit
-from lockmodel.fitting.profile import Interval
-from lockmodel.fitting.quantiles import student
+from lockmodel.fitting.estimate import LEVEL, Settings, fit
+from lockmodel.fitting.profile import from_covariance
 from lockmodel.fitting.result import fitted_scenario
 from lockmodel.fitting.study import plan
 from lockmodel.model.handoff import TopologyHandOff
 from lockmodel.model.machine import Machine
-from lockmodel.model.scenario import Lock, Scenario, Site
 from lockmodel.solvers.throughput import throughput
 
 STOCK, CNA = "stock", "patch_CNA"
@@ -46,38 +44,20 @@ THREE_POINTS = 1.5
 """Variance of a point less the mean of its neighbours, in variances of a point."""
 
 
-def one_lock(unit: float) -> Scenario:
-    """Return a loop around one lock, with times of the order of `unit` (s) to start a fit from."""
-    lock = Lock(
-        name="lock",
-        time_per_instruction_local=0.0,
-        time_per_instruction_remote=0.0,
-        acquire_time=0.1 * unit,
-        handoff=TopologyHandOff(local=0.1 * unit, remote=0.3 * unit),
-    )
-    site = Site(lock="lock", phase="op", name="op", acquires=1.0, held_instructions=0.0)
-    return Scenario(
-        name="one-lock",
-        title="one lock",
-        iteration="one operation",
-        machine=X5_4,
-        think=unit,
-        locks=(lock,),
-        sites=(site,),
-    )
-
-
 def _cna(file: str, context: Context) -> Predicted:
     def loaded(unit: float) -> Loaded:
-        wanted = Wanted(context.evidence.folder / file, file, one_lock(unit))
+        handoff = TopologyHandOff(local=0.1 * unit, remote=0.3 * unit)
+        start = one_lock(X5_4, unit, 0.1 * unit, handoff)
+        wanted = Wanted(context.evidence.folder / file, file, start)
         return load_sets([wanted], only=(STOCK,))
 
     seen = loaded(1e-6).sets[0].observations
     alone = next(o.value for o in seen if o.n == 1)
     data = loaded(1.0 / alone)
-    found = fit(plan(data.sets, FREE), Settings(priors=False, starts=STARTS))
-    ends = tuple(_ends(found, i) for i in range(len(found.study.unknowns)))
-    scenarios = drawn(fitted_scenario(found, 0, ends, data.digests), DRAWS).scenarios
+    estimate = fit(plan(data.sets, FREE), Settings(priors=False, starts=STARTS))
+    # A profile likelihood would do better, and takes longer than all the rest of the back-test.
+    ends = [from_covariance(estimate, i, LEVEL) for i in range(estimate.theta.size)]
+    scenarios = drawn(fitted_scenario(estimate, 0, ends, data.digests), DRAWS).scenarios
     top = [max(o.n or 1 for o in seen)]
     after = levered(scenarios, LEVER.apply)
     gains = [
@@ -85,17 +65,6 @@ def _cna(file: str, context: Context) -> Predicted:
         for now, then in zip(scenarios, after, strict=True)
     ]
     return Predicted(np.array(gains), np.ones(len(gains)))
-
-
-def _ends(found: Estimate, index: int) -> Interval:
-    """Return where an unknown may lie by its covariance: draws of what is not determined end there.
-
-    A profile likelihood would do better, and takes longer than all the rest of the back-test.
-    """
-    unknown = found.study.unknowns[index]
-    half = student(LEVEL, found.degrees) * math.sqrt(found.covariance[index, index])
-    low, high = (math.exp(min(found.theta[index] + step, 600.0)) for step in (-half, half))
-    return Interval(max(low, unknown.lower), min(high, unknown.upper))
 
 
 def _pair(file: str, before: str, after: str, noise: float, evidence: Evidence) -> Published:

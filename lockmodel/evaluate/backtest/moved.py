@@ -144,21 +144,21 @@ def with_mutex(now: Scenario, mutex_wait: float, mapping_wait: float) -> Scenari
     def off(x: np.ndarray) -> np.ndarray:
         locks = predict(at(x), [COPIES], "product-form").points[0].locks
         others = sum(s.cycles_share for name, s in locks.items() if name != PCPU)
-        found = (locks[PCPU].cycles_share, others)
-        odds = [math.log(max(w, 1e-12) / (1.0 - w)) for w in found]
+        shares = (locks[PCPU].cycles_share, others)
+        odds = [math.log(max(w, 1e-12) / (1.0 - w)) for w in shares]
         wanted = [math.log(w / (1.0 - w)) for w in (mutex_wait, mapping_wait)]
         missed: np.ndarray = np.array(odds) - np.array(wanted)
         return missed
 
     demand = throughput(now, [COPIES])[0] ** -1.0
     start = np.log([(1.0 - mutex_wait) * COPIES * 1.2 * demand, 1.2 * demand])
-    found = root(off, start, tol=1e-4)
-    if not found.success:
+    solution = root(off, start, tol=1e-4)
+    if not solution.success:
         raise NotTrustworthyError(
             f"back-test: no think time and demand of {PCPU} meet waits of {mutex_wait:.1%} and "
-            f"{mapping_wait:.1%} ({found.message})"
+            f"{mapping_wait:.1%} ({solution.message})"
         )
-    return at(found.x)
+    return at(solution.x)
 
 
 def _pcpu_waits(context: Context) -> tuple[float, float]:
@@ -227,7 +227,6 @@ def _case(
         reasoning=reasoning,
         if_outside=if_outside,
         predict=predict,
-        published=lambda context: context.evidence.result(name),
     )
 
 
@@ -273,6 +272,5 @@ def cases() -> tuple[Case, ...]:
             reasoning="re-laid out, pcpu_chunk no longer shares lines falsely",
             undecidable="how many lines were, and so F, is not known; the limit is the mutex gone",
             predict=_chunk,
-            published=lambda context: context.evidence.result(CHUNK),
         ),
     )

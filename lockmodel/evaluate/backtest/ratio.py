@@ -167,10 +167,10 @@ def near_costs(evidence: Evidence) -> tuple[float, float]:
             distances = own.setdefault(row["machine"], {})
             distances.setdefault(row["distance"], []).append(float(row["value_ns"]))
     costs = [
-        near / min(found["other_node"])
-        for found in own.values()
-        if "other_node" in found
-        for near in found.get("same_node", [])
+        near / min(costs_by_distance["other_node"])
+        for costs_by_distance in own.values()
+        if "other_node" in costs_by_distance
+        for near in costs_by_distance.get("same_node", [])
     ]
     return min(costs), max(costs)
 

@@ -14,9 +14,10 @@ import numpy as np
 from lockmodel.changes.levers import shard
 from lockmodel.evaluate.backtest.case import Case, Limits, Predicted
 from lockmodel.evaluate.backtest.evidence import RUN_SD, Context, Evidence, Published
+from lockmodel.evaluate.backtest.templates import one_lock
 from lockmodel.model.handoff import ConstantHandOff
 from lockmodel.model.machine import Machine
-from lockmodel.model.scenario import Lock, Scenario, Site
+from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.throughput import throughput
 
 NOISE = float(np.sqrt(2.0)) * RUN_SD
@@ -45,26 +46,10 @@ FACTOR_STEPS = 40
 FEW = 64
 
 
-def one_lock(n: int, shards: int, think: float, hold: float, handoff: float) -> Scenario:
+def on_cores(n: int, shards: int, think: float, hold: float, handoff: float) -> Scenario:
     """Return a loop around one lock, `n` threads on as many cores; times in s."""
-    lock = Lock(
-        name="lock",
-        time_per_instruction_local=0.0,
-        time_per_instruction_remote=0.0,
-        acquire_time=hold,
-        handoff=ConstantHandOff(time=handoff),
-        shards=shards,
-        shard_by="hash",
-    )
-    return Scenario(
-        name="one-lock",
-        title="one lock",
-        iteration="one operation",
-        machine=Machine(name="cores", cpus=n, cores=n),
-        think=think,
-        locks=(lock,),
-        sites=(Site(lock="lock", phase="op", name="op", acquires=1.0, held_instructions=0.0),),
-    )
+    machine = Machine(name="cores", cpus=n, cores=n)
+    return one_lock(machine, think, hold, ConstantHandOff(time=handoff), shards)
 
 
 def calibrated(n: int, shards: int, alone: float, rate: float, passing: float) -> Scenario:
@@ -83,7 +68,7 @@ def calibrated(n: int, shards: int, alone: float, rate: float, passing: float) -
 
     def at(demand: float) -> Scenario:
         hold = min(demand * (1.0 - passing), alone)
-        return one_lock(n, shards, max(alone - hold, 1e-3 * alone), hold, demand * passing)
+        return on_cores(n, shards, max(alone - hold, 1e-3 * alone), hold, demand * passing)
 
     low, high = 1e-6 * alone, 2.0 * shards / rate
     for _ in range(FACTOR_STEPS):

@@ -62,7 +62,6 @@ def _false_sharing(name: str, population: int | None, scenario: str, unknown: st
         reasoning="polling waiters pull the line with the tree's root away from the holder",
         undecidable=f"{unknown} how often per acquire a line is stolen; the number assumes once",
         predict=partial(_one_line_less, name=name),
-        published=lambda context: context.evidence.result(name),
     )
 
 
@@ -98,7 +97,6 @@ def cases() -> tuple[Case, ...]:
             reasoning="work moved out of the section that holds tasklist_lock",
             undecidable="neither its hold nor what the patch takes out of it was measured",
             predict=lambda context: Limits(0.0, None),
-            published=lambda context: context.evidence.result(TASKLIST),
         ),
         Case(
             id=PIDMAP,
@@ -112,6 +110,5 @@ def cases() -> tuple[Case, ...]:
             undecidable="machine, threads and held work are not stated: 2 to 1 acquires buy "
             "nothing if held work is everything, +100 % if hand-off is",
             predict=_pidmap,
-            published=lambda context: context.evidence.result(PIDMAP),
         ),
     )

@@ -209,7 +209,6 @@ def _case(
         reasoning=reasoning,
         if_outside=if_outside,
         predict=predict,
-        published=lambda context: context.evidence.result(id_),
     )
 
 

@@ -8,7 +8,6 @@ time, so the time per remote instruction is `REMOTE` unless a case says otherwis
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -17,11 +16,11 @@ import numpy as np
 
 from lockmodel.changes.lever import Lever, apply_all
 from lockmodel.fitting import parameters as ps
-from lockmodel.model.handoff import TopologyHandOff
+from lockmodel.model.handoff import HandOff, TopologyHandOff
 from lockmodel.model.machine import Machine
 from lockmodel.model.network import build
-from lockmodel.model.scenario import Lock, Scenario
-from lockmodel.model.shipped import find_scenario, shipped_dir
+from lockmodel.model.scenario import Lock, Scenario, Site
+from lockmodel.model.shipped import find_scenario, read_table, shipped_dir
 
 LOCAL = 0.35e-9
 """s per held instruction with local lines: one per cycle at 2.9 GHz (assumed, as in models/)."""
@@ -113,6 +112,30 @@ def timed(scenario: Scenario, ratio: float, think: float, remote: float = REMOTE
     return ps.apply(scenario, [parameter], {parameter.name: ratio})
 
 
+def one_lock(
+    machine: Machine, think: float, taking: float, handoff: HandOff, shards: int = 1
+) -> Scenario:
+    """Return a loop around one lock that is held for `taking` s whoever held it last."""
+    lock = Lock(
+        name="lock",
+        time_per_instruction_local=0.0,
+        time_per_instruction_remote=0.0,
+        acquire_time=taking,
+        handoff=handoff,
+        shards=shards,
+        shard_by="hash",
+    )
+    return Scenario(
+        name="one-lock",
+        title="one lock",
+        iteration="one operation",
+        machine=machine,
+        think=think,
+        locks=(lock,),
+        sites=(Site(lock="lock", phase="op", name="op", acquires=1.0, held_instructions=0.0),),
+    )
+
+
 def waiting(scenario: Scenario, n: int, throughput: float) -> float:
     """Return the share of all CPUs' time spent waiting: what is neither thinking nor holding.
 
@@ -134,7 +157,7 @@ def traced_held(kernel: str, loop: str, binary: str, file: str, mappers: float) 
         if (row["kernel"], row["loop"], row["binary"], row["file"]) == (kernel, loop, binary, file):
             at = (float(row["other_mappers"]) + 1.0, float(row["instructions_median"]))
             points.setdefault(f"{row['phase']}.{row['site']}", []).append(at)
-    return {site: _on_line(found, mappers) for site, found in points.items()}
+    return {site: _on_line(traced, mappers) for site, traced in points.items()}
 
 
 def _on_line(points: Sequence[tuple[float, float]], mappers: float) -> float:
@@ -145,5 +168,4 @@ def _on_line(points: Sequence[tuple[float, float]], mappers: float) -> float:
 
 @lru_cache(maxsize=4)
 def _traced(file: str) -> tuple[dict[str, str], ...]:
-    lines = (shipped_dir("data") / "traced" / file).read_text().splitlines()
-    return tuple(csv.DictReader(line for line in lines if not line.startswith("#")))
+    return tuple(read_table(shipped_dir("data") / "traced" / file))
