@@ -10,7 +10,7 @@ from lockmodel.cli import files
 from lockmodel.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from lockmodel.answers.band import Curve
+    from lockmodel.answers.band import FittedCurve
     from lockmodel.changes.lever import Lever
 
 
@@ -31,7 +31,7 @@ class Files:
         """Whether a picture is asked for."""
         return self.plot or self.plot_file is not None
 
-    def draw(self, curves: Sequence[Curve], title: str, picture: files.Target | None) -> None:
+    def draw(self, curves: Sequence[FittedCurve], title: str, picture: files.Target | None) -> None:
         """Draw fitted curves to the file of --plot-file, and in the terminal with --plot."""
         if picture is not None:
             from lockmodel.figures.fit import draw

@@ -13,7 +13,7 @@ from lockmodel.cli.intervals import span
 from lockmodel.errors import ArgumentError, ScenarioError, nearest
 
 if TYPE_CHECKING:
-    from lockmodel.answers.band import FittedCurve as Drawn
+    from lockmodel.answers.band import FittedCurve
     from lockmodel.cli.data_options import Files
     from lockmodel.fitting.curves.comparison import FamilyComparison
     from lockmodel.fitting.curves.curve import Curve
@@ -130,15 +130,14 @@ def _scenario(one: _Compared, options: dict[str, Any]) -> str:
     return dumps(fitted.scenarios[0])
 
 
-def _drawn(one: _Compared) -> Drawn:
-    from lockmodel.answers.band import FittedCurve as Drawn
-    from lockmodel.answers.band import grid_to
+def _drawn(one: _Compared) -> FittedCurve:
+    from lockmodel.answers.band import FittedCurve, grid_to
 
     curve = one.comparison.curve
     grid = sorted({*grid_to(AHEAD[0] * int(curve.n[-1])), *(int(n) for n in curve.n)})
     median, low, high = one.comparison.predict(grid)
     sd = [0.0] * len(curve.n) if curve.sd is None else curve.sd.tolist()
-    return Drawn(
+    return FittedCurve(
         curve.label,
         tuple(int(n) for n in curve.n),
         tuple(curve.x.tolist()),
