@@ -26,6 +26,9 @@ HOLDS = (1.0, 0.75, 0.5, 0.25, 0.0)
 SHARDS = (1, 2, 4, 8, 16)
 STEPS = 5
 
+COUNTS = 0.005
+"""Shards that count as fewer than there are by no more than this are not worth a word."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -60,6 +63,8 @@ class Ceilings:
         'hold', 'acquires', 'shards' -> steps, the present state first; or the one axis asked for.
     notes : tuple of str
         What had to be capped.
+    k : int
+        Shards of the lock that binds, as stated.
     """
 
     scenario: str
@@ -68,6 +73,7 @@ class Ceilings:
     demand: Demand | None
     axes: dict[str, tuple[Step, ...]]
     notes: tuple[str, ...] = ()
+    k: int = 1
 
     @property
     def peak(self) -> Ceiling:
@@ -78,6 +84,13 @@ class Ceilings:
     def at_n(self) -> Ceiling:
         """The ceiling at n."""
         return self.chain[0].at_n
+
+    @property
+    def shards(self) -> int | None:
+        """How many shards the lock that binds has; None where they count as that many."""
+        if self.demand is None or abs(self.demand.shards - self.k) <= COUNTS * self.k:
+            return None
+        return self.k
 
     @property
     def shortest_hold_per_s(self) -> float:
@@ -143,7 +156,7 @@ def ceilings(scenario: Scenario, n: int) -> Ceilings:
         assert kind.axis is not None
         axis = Axis(kind.axis.name, kind, parts.lock, tuple(map(float, chosen)))
         axes[axis.name] = _steps(scenario, axis, parts.lock, n)
-    return Ceilings(scenario.name, n, links, parts, axes)
+    return Ceilings(scenario.name, n, links, parts, axes, k=lock.shards)
 
 
 def over(scenario: Scenario, axis: Axis, n: int) -> Ceilings:

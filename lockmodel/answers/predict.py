@@ -8,7 +8,7 @@ from lockmodel.model.prediction import Prediction
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, Stop, never, quietly
 from lockmodel.solvers.bounds import ceiling, strict_ceiling
-from lockmodel.solvers.solve import MAX_ERROR, solve
+from lockmodel.solvers.solve import MAX_ERROR, NO_INTERVALS, mixed, solve
 from lockmodel.solvers.validity import caveats, contradiction
 
 ROUNDING = 1e-9
@@ -55,7 +55,9 @@ def predict(
         top = strict_ceiling(scenario, populations)
     points, basis = answer.points, None
     weak: tuple[str, ...] = ()
-    if scenario.fit is not None and not bounded:
+    if scenario.fit is not None and mixed(scenario, populations):
+        weak = (NO_INTERVALS,)
+    elif scenario.fit is not None and not bounded:
         from lockmodel.answers.intervals import weak_points, with_intervals
 
         points, top, basis = with_intervals(scenario, points, top, progress)

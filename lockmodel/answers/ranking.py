@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, get_args
 
 from lockmodel.answers.sides import BEFORE, Worst, larger, sided, worst
@@ -16,7 +17,7 @@ from lockmodel.model.prediction import Basis, Interval, plain
 from lockmodel.model.scenario import Lock, Scenario, ShardBy
 from lockmodel.progress import Progress, quietly
 from lockmodel.solvers.bounds import without_each
-from lockmodel.solvers.solve import Answer, judge, points, solve, solver_name
+from lockmodel.solvers.solve import MIXED, NO_INTERVALS, Answer, judge, points, solve, solver_name
 from lockmodel.solvers.validity import approximations, caveats
 
 SCHEMA = "lockmodel.levers/1"
@@ -50,6 +51,8 @@ class Ranked:
         comes beyond it nobody modelled.
     beyond_measured : bool
         Whether the rate after the lever exceeds the highest one that was measured.
+    simulated : float or None
+        Half-width of the 95 % interval of the rate after, over the rate, where it was simulated.
     """
 
     lever: Lever
@@ -61,6 +64,7 @@ class Ranked:
     gain_interval: Interval | None = None
     at_least: float | None = None
     beyond_measured: bool = False
+    simulated: float | None = None
 
     @property
     def sure(self) -> float:
@@ -121,13 +125,38 @@ class Ranking:
         return {"schema": SCHEMA, **plain(spelt(asdict(self)))}
 
 
-def _ranked(
-    scenario: Scenario, tried: Lever, n: int, before: float, method: str, last: float
-) -> Ranked:
-    """Return what one lever buys; `last` is the ceiling of the last modelled lock."""
+@dataclass(frozen=True)
+class _Base:
+    """The scenario that levers are tried on, at one population.
+
+    `last` is the ceiling of the last modelled lock.
+    """
+
+    scenario: Scenario
+    n: int
+    method: str
+    last: float
+
+    @cached_property
+    def _rates(self) -> dict[str, float]:
+        return {}
+
+    def rate(self, solver: str) -> float:
+        """Return its throughput by a solver: a gain has one solver on both sides."""
+        if solver not in self._rates:
+            (now,) = points(self.scenario, [self.n], solver)
+            self._rates[solver] = now.throughput_per_s
+        return self._rates[solver]
+
+
+def _ranked(base: _Base, tried: Lever) -> Ranked:
+    """Return what one lever buys."""
+    scenario, n = base.scenario, base.n
     changed = tried.apply(scenario)
+    solver = solver_name(base.method, [scenario, changed], n)
+    before = base.rate(solver)
     try:
-        (after,) = points(changed, [n], method)
+        (after,) = points(changed, [n], solver)
     except SaturatedError:  # so many shards that walkers alone keep them busy
         return Ranked(tried, -1.0, 0.0, 0.0, "walkers", False)
     gain = after.throughput_per_s / before - 1
@@ -139,8 +168,9 @@ def _ranked(
         after.ceiling_per_s,
         after.binding,
         tried.is_limit,
-        at_least=min(gain, max(0.0, last / before - 1)) if after.binding == CPU else None,
+        at_least=min(gain, max(0.0, base.last / before - 1)) if after.binding == CPU else None,
         beyond_measured=known is not None and 0 < known.throughput_per_s < after.throughput_per_s,
+        simulated=after.error_estimate if solver == "simulation" else None,
     )
 
 
@@ -150,17 +180,9 @@ def _last_lock(scenario: Scenario, n: int) -> float:
     return locks[-1] if locks else 0.0
 
 
-def _sharded(
-    scenario: Scenario,
-    name: str,
-    locks: tuple[Lock, ...],
-    n: int,
-    before: float,
-    method: str,
-    last: float,
-) -> list[Shards]:
+def _sharded(base: _Base, name: str, locks: tuple[Lock, ...]) -> list[Shards]:
     """Return the gains of sharding a lock, or all, by each key: the lock's own first."""
-    steps = shard_steps(scenario, locks)
+    steps = shard_steps(base.scenario, locks)
     own = locks[0].shard_by
     made = []
     for by in (own, *(key for key in get_args(ShardBy) if key != own)):
@@ -168,7 +190,7 @@ def _sharded(
         for k in steps:
             one = lever("shard", name, Sharding(k, None if by == own else by))
             try:
-                tried.append(_ranked(scenario, one, n, before, method, last))
+                tried.append(_ranked(base, one))
             except ArgumentError:  # it has more shards already than this key tells apart
                 continue
         if not tried:
@@ -219,22 +241,19 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         Sharding is tried at doublings of k; the ranking shows the smallest k that is enough.
         Gains have intervals if the scenario has a fit, except for bounds.
     """
-    solver = solver_name(method)
+    solver = solver_name(method, [scenario], n)
     now = solve(scenario, [n], solver)
     (before,) = now.points
-    x, last = before.throughput_per_s, _last_lock(scenario, n)
+    base = _Base(scenario, n, method, _last_lock(scenario, n))
     single = candidates(scenario)
-    rows = [
-        _ranked(scenario, each, n, x, method, last)
-        for each in progress(single, len(single), "levers")
-    ]
+    rows = [_ranked(base, each) for each in progress(single, len(single), "levers")]
     taken = scenario.taken
     targets: list[tuple[str, tuple[Lock, ...]]] = [(lock.name, (lock,)) for lock in taken]
     if len(taken) > 1:
         targets.append((ALL, taken))
     shards: list[Shards] = []
     for name, locks in progress(targets, len(targets), "shards"):
-        series = _sharded(scenario, name, locks, n, x, method, last)
+        series = _sharded(base, name, locks)
         rows += [row for one in series[:1] for row in one.tried if row.lever.value.k == one.enough]
         shards += series
     telling = tuple(sorted(_telling(rows), key=lambda row: (-row.gain, row.lever.text)))
@@ -243,7 +262,7 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         scenario=scenario.name,
         method=solver,
         n=n,
-        before_per_s=x,
+        before_per_s=before.throughput_per_s,
         ceiling_per_s=before.ceiling_per_s,
         binding=before.binding,
         levers=telling,
@@ -251,6 +270,13 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         warnings=weak,
         worst_error=worst_error,
     )
+    every = [*rows, *(row for one in shards for row in one.tried)]
+    simulated = {row.lever.text for row in every if row.simulated is not None}
+    if simulated and method == "auto":
+        cost = f"{len(simulated)} of the gains are simulated, to within 0.7 %"
+        ranking = replace(ranking, warnings=(f"{cost}: {MIXED}", *ranking.warnings))
+        if scenario.fit is not None:
+            return replace(ranking, warnings=(NO_INTERVALS, *ranking.warnings))
     return ranking if method == "bounds" else _ranked_surely(scenario, ranking, progress)
 
 
@@ -262,6 +288,9 @@ def _weak(scenario: Scenario, now: Answer, rows: Sequence[Ranked]) -> tuple[tupl
     gaps = {}
     for row in rows:
         after, side = row.lever.apply(scenario), f"after {row.lever}"
+        if row.simulated is not None:
+            largest = larger(largest, Worst(row.simulated, side, before.n))
+            continue
         gaps[side] = approximations(after, before.n)
         if largest.error is not None and row.after_per_s > 0:
             solved = replace(before, throughput_per_s=row.after_per_s)

@@ -15,7 +15,8 @@ from lockmodel.errors import ArgumentError
 from lockmodel.model.prediction import Basis, Interval, Point
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, quietly
-from lockmodel.solvers.solve import judge, points, solve, solver_name
+from lockmodel.solvers.bounds import ceiling_at
+from lockmodel.solvers.solve import MIXED, judge, mixed, points, solve, solver_name
 from lockmodel.solvers.validity import approximations, caveats
 
 SCHEMA = "lockmodel.sweep/1"
@@ -86,7 +87,7 @@ def _intervals(
     scenario: Scenario, populations: Sequence[int], rows: int, method: str
 ) -> tuple[Ends, Basis | None]:
     """Return what gives the intervals of a combination, and what they rest on."""
-    if scenario.fit is None or method == "bounds":
+    if scenario.fit is None or method == "bounds" or mixed(scenario, populations):
         return lambda move, solved: [None] * len(solved), None
     from lockmodel.answers.intervals import Throughputs, basis, count_for
 
@@ -126,8 +127,8 @@ def sweep(
     """
     if not axes:
         raise ArgumentError("--over: no axis is given; give at least one, e.g. shards=1,2,4")
-    solver = solver_name(method)
-    binding = points(scenario, [max(populations)], method)[0].binding
+    solver = solver_name(method, [scenario], max(populations))
+    binding = ceiling_at(scenario, max(populations)).binding
     targets: list[tuple[Kind, str]] = []
     for axis in axes:
         lock = axis.target(scenario, binding)
@@ -157,14 +158,18 @@ def sweep(
             move = partial(apply_all, chosen=chosen)
             with named(chosen):
                 changed = move(scenario)
-                solved = points(changed, populations, method)
+                used = solver_name(method, [scenario, changed], max(populations))
+                solved = points(changed, populations, used)
             values = {axis.name: v for axis, v in zip(axes, combination, strict=True)}
             side = ", ".join(f"{name}={value:g}" for name, value in values.items())
-            gaps[side] = approximations(changed, max(populations))
-            if largest.error is not None:
+            gaps[side] = (MIXED,) if used != solver else approximations(changed, max(populations))
+            if used == "simulation":
+                largest = larger(largest, worst(side, solved))
+            elif largest.error is not None:
                 judged = judge(changed, solved, exact=not gaps[side])
                 largest = larger(largest, worst(side, judged))
-            ends = ends_of(move, solved)
+            drawn = used != "simulation" or method == "simulation"
+            ends = ends_of(move, solved) if drawn else [None] * len(solved)
             for point, end in zip(solved, ends, strict=True):
                 best = point if best is None else max(best, point, key=_rate)
                 rows.append(

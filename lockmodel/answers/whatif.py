@@ -13,7 +13,7 @@ from lockmodel.model.placement import shard_groups
 from lockmodel.model.prediction import Basis, Interval, plain
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, quietly
-from lockmodel.solvers.solve import points, solve, solver_name
+from lockmodel.solvers.solve import MIXED, NO_INTERVALS, mixed, points, solve, solver_name
 from lockmodel.solvers.validity import caveats
 
 SCHEMA = "lockmodel.whatif/1"
@@ -126,22 +126,21 @@ def compare(
         A fitted parameter does not exist in the scenario.
     """
     changed = apply_all(scenario, levers)
-    solver = solver_name(method)
+    singly = [each.apply(scenario) for each in levers] if len(levers) > 1 else []
+    solver = solver_name(method, [scenario, changed, *singly], max(populations, default=1))
     now = solve(scenario, populations, solver)
     with named(levers):
         then = solve(changed, populations, solver)
     before, after = now.points, then.points
     largest = max(range(len(before)), key=lambda i: before[i].n)
     alone = []
-    if len(levers) > 1:
-        for each in levers:
-            with named([each]):
-                own = points(each.apply(scenario), populations, solver)
-            gains = tuple(
-                a.throughput_per_s / b.throughput_per_s - 1
-                for a, b in zip(own, before, strict=True)
-            )
-            alone.append(Alone(each, gains))
+    for each, single in zip(levers, singly, strict=False):
+        with named([each]):
+            own = points(single, populations, solver)
+        gains = tuple(
+            a.throughput_per_s / b.throughput_per_s - 1 for a, b in zip(own, before, strict=True)
+        )
+        alone.append(Alone(each, gains))
     comparison = WhatIf(
         scenario=scenario.name,
         method=solver,
@@ -163,7 +162,8 @@ def compare(
         notes=(
             *(note for each in levers if (note := each.note(scenario))),
             *_unused(scenario, levers, populations),
-            *([SIMULATED] if method == "simulation" else []),
+            *([SIMULATED] if solver == "simulation" else []),
+            *([MIXED] if method == "auto" and solver == "simulation" else []),
         ),
         warnings=sided(
             (*now.warnings, *caveats(scenario, before, method == "bounds")),
@@ -171,6 +171,10 @@ def compare(
         ),
         worst_error=larger(worst(BEFORE, before), worst("after", after)),
     )
+    if scenario.fit is not None and any(
+        mixed(s, populations) for s in (scenario, changed, *singly)
+    ):
+        return replace(comparison, warnings=(NO_INTERVALS, *comparison.warnings))
     return comparison if method == "bounds" else _compared(scenario, levers, comparison, progress)
 
 

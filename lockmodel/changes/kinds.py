@@ -184,11 +184,11 @@ EXCLUDE = Kind(
 
 
 class Sharding(NamedTuple):
-    """How a lock is sharded, see `levers.shard`; without `by` by the lock's own shard_by."""
+    """How a lock is sharded, see `levers.shard`; without `by` and `skew` by the lock's own."""
 
     k: int
     by: ShardBy | None = None
-    skew: float = 0.0
+    skew: float | None = None
     values: int | None = None
 
 
@@ -201,7 +201,7 @@ def _sharding(written: Written) -> Sharding:
     return Sharding(
         _count(written),
         given.get("by"),  # type: ignore[arg-type]  # levers.shard checks it
-        _number(written, "skew") if "skew" in given else 0.0,
+        _number(written, "skew") if "skew" in given else None,
         _count(written, "values") if "values" in given else None,
     )
 
@@ -209,7 +209,7 @@ def _sharding(written: Written) -> Sharding:
 def _spell_sharding(value: Sharding) -> str:
     parts = [str(value.k)]
     parts += [f"by={value.by}"] if value.by is not None else []
-    parts += [f"skew={value.skew:g}"] if value.skew else []
+    parts += [f"skew={value.skew:g}"] if value.skew is not None else []
     parts += [f"values={value.values}"] if value.values is not None else []
     return ",".join(parts)
 
@@ -221,7 +221,10 @@ def _shard(scenario: Scenario, lock: str, one: Lever) -> Scenario:
     most = levers.most_shards(scenario, by, asked.values) or asked.k
     if one.lock == ALL and now.shards >= min(asked.k, most):
         return scenario  # finer than that already
-    return levers.shard(scenario, lock, asked.k, by, asked.skew, asked.values)
+    skew = asked.skew
+    if skew is None:  # the same keys are as unevenly spread over more shards
+        skew = now.shard_skew if by == now.shard_by else 0.0
+    return levers.shard(scenario, lock, asked.k, by, skew, asked.values)
 
 
 def _chosen(scenario: Scenario, one: Lever) -> str:

@@ -136,18 +136,21 @@ def _formula(answer: Ceilings) -> list[str]:
             f"{tx.si(at.throughput_per_s, '/s')}."
         ]
     work, passing = tx.si(parts.work_s, "s"), tx.si(parts.handoff_s, "s")
-    formula = f"{parts.shards} / ({work} + {tx.plain(parts.acquires)} x {passing})"
+    k = tx.plain(round(parts.shards, 2))
+    formula = f"{k} / ({work} + {tx.plain(parts.acquires)} x {passing})"
     hold, batch = answer.shortest_hold_per_s, answer.fewest_acquires_per_s
     until = "until nothing modelled binds"
     if len(answer.chain) > 1:
         then = answer.chain[1].at_n
         times = then.throughput_per_s / at.throughput_per_s
         until = f"until {tx.binds(tx.short(then.binding))} (x {times:.1f})"
+    made = [] if answer.shards is None else [f"Its {answer.shards} shards count as {k}."]
     return [
         f"k / (W + m c) of {parts.lock} at {tx.count(parts.n, 'process')}: {formula} = "
         f"{tx.si(at.throughput_per_s, '/s')}.",
         f"Shorter holds approach k / (m c) = {tx.si(hold, '/s')}, fewer acquires k / (W + c) = "
         f"{tx.si(batch, '/s')}; shards multiply {until}.",
+        *made,
     ]
 
 

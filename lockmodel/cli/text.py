@@ -202,7 +202,11 @@ def render(parts: Sequence[RenderableType], colour: bool) -> str:
 
     buffer = io.StringIO()
     console = Console(
-        file=buffer, width=width(), force_terminal=colour, color_system="auto" if colour else None
+        file=buffer,
+        width=width(),
+        force_terminal=colour,
+        color_system="auto" if colour else None,
+        emoji=False,
     )
     for part in parts:
         console.print(part, markup=False, highlight=False)

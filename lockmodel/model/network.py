@@ -56,8 +56,9 @@ class Station:
     share : float
         Share of all processes that are the users of one copy (1 when the choice is random, where
         `service` has the probability in it already).
-    held : float
-        Seconds per iteration that a user holds it; 0 when the choice is random.
+    held, passing : float
+        Seconds per iteration that a user holds it, and seconds per acquire that it is busy passing
+        on; 0 when the choice is random.
     pace : float
         Iterations per second of the users of one copy if nobody ever waited, the mean over the
         copies; 0 when the choice is random.
@@ -70,6 +71,7 @@ class Station:
     group: int = 0
     share: float = 1.0
     held: float = 0.0
+    passing: float = 0.0
     pace: float = 0.0
 
     @property
@@ -250,7 +252,8 @@ def _at_lock(scenario: Scenario, lock: Lock, population: int, pinned: bool) -> _
         whole = group.count * group.share
         hold += whole * held
         executed += whole * instructions
-        passing += whole * (lock.acquire_time + float(handoff[0 if alone else 1]))
+        passed = lock.acquire_time + float(handoff[0 if alone else 1])
+        passing += whole * passed
         if pinned:
             stations.append(
                 Station(
@@ -261,6 +264,7 @@ def _at_lock(scenario: Scenario, lock: Lock, population: int, pinned: bool) -> _
                     index,
                     group.share,
                     held,
+                    passed,
                 )
             )
             continue

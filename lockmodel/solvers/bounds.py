@@ -218,7 +218,7 @@ class Demand:
         k: how many locks in one its shards count as. Less than their number where they are
         skewed, where some are not used, or where walkers take some of their time.
     work_s : float
-        W: time per iteration that it is held, the mean over processes.
+        W: time per iteration that it is held.
     acquires : float
         m per iteration.
     handoff_s : float
@@ -252,11 +252,20 @@ def demand(scenario: Scenario, lock: str, population: int) -> Demand:
 
 
 def demand_in(network: Network, lock: str, acquires: float) -> Demand:
-    """Return the parts of a lock's demand in a network, so that k / (W + m c) is its ceiling."""
-    n, work, passing = network.population, network.hold[lock], network.passing[lock]
-    one = Demand(lock, n, 1.0, work, acquires, passing)
-    own = replace(network, stations=network.of(lock))
-    rate = network_ceiling(own)[0] if own.stations else 0.0
+    """Return the parts of a lock's demand in a network, so that k / (W + m c) is its ceiling.
+
+    Where processes keep shards of unequal speed, W and c are means over the iterations made when
+    none is idle, not over processes: the fast shard makes more of them.
+    """
+    own = network.of(lock)
+    work, passing = network.hold[lock], network.passing[lock]
+    made = [s.copies / s.contended for s in own if s.users]
+    if made:
+        kept = [s for s in own if s.users]
+        work = sum(x * s.held for x, s in zip(made, kept, strict=True)) / sum(made)
+        passing = sum(x * s.passing for x, s in zip(made, kept, strict=True)) / sum(made)
+    one = Demand(lock, network.population, 1.0, work, acquires, passing)
+    rate = network_ceiling(replace(network, stations=own))[0] if own else 0.0
     return replace(one, shards=rate * one.whole_s)
 
 

@@ -47,6 +47,10 @@ BOUNDS_ASSUMPTIONS = (
 )
 
 MIXED = "locks divide the processes among their shards in different ways: only simulation can do it"
+NO_INTERVALS = (
+    "no intervals from the fit: they are of product form, which has no answer where locks divide "
+    "the processes among their shards in different ways"
+)
 UNFINISHED = "stopped after n = {n}: the other populations were not simulated"
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 from one_lock import NS, ONE_LOCK, US
+from places import CASES
 
 from lockmodel.answers.axis import parse_axis
 from lockmodel.answers.ceilings import Step, ceilings, fewer, over
 from lockmodel.errors import ArgumentError
-from lockmodel.model.scenario import Lock, Site
+from lockmodel.model.scenario import Lock, Scenario, Site, Walkers
+from lockmodel.model.toml import dumps
 
 # file: W = 2 us, m = 4, c = 0.5 us (100 ns of it to take it): 1 / (2 + 4 x 0.5) us = 250 k/s.
 # then: 1,250 instructions of 1 ns, no hand-off: 800 k/s. CPUs: 64 / 20 us = 3.2 M/s.
@@ -140,3 +142,43 @@ def test_fewer_acquires_halve_down_to_one(acquires: float, counts: tuple[float, 
 def test_the_report_says_what_was_capped(command) -> None:
     out = command("ceiling", "execl-xeon8369b", "--over", "shards=64,128,256").stdout
     assert "note: --over shards: 128 CPUs can tell only 128 shards apart" in out
+
+
+def with_lock(**changed) -> Scenario:
+    return replace(TWO, locks=(replace(TWO.locks[0], **changed), TWO.locks[1]))
+
+
+@pytest.mark.parametrize(
+    ("changed", "k"),
+    [
+        ({"shards": 2, "shard_by": "hash"}, 2.0),
+        # Zipf with exponent 1 over two shards: two thirds of the acquires go to one
+        ({"shards": 2, "shard_by": "hash", "shard_skew": 1.0}, 1.5),
+        # 250 walks a second of 1 ms and two acquires of 0.5 us each leave 0.74975 of the time
+        ({"walkers": Walkers(walks_per_s=250, read=1e-3)}, 1 - 250 * (1e-3 + 0.5e-6)),
+    ],
+)
+def test_the_equality_holds_however_shards_are_used(changed: dict, k: float) -> None:
+    """It used to print 8 / (19.5 us + 15 x 437 ns) = 85.2 k/s, which is 307 k/s."""
+    answer = ceilings(with_lock(**changed), 64)
+    parts = answer.demand
+    assert (parts.lock, parts.work_s, parts.handoff_s) == ("file", close(2 * US), close(0.5 * US))
+    assert parts.shards == pytest.approx(k, rel=1e-9)
+    assert answer.at_n.throughput_per_s == close(parts.shards / parts.whole_s)
+    for steps in answer.axes.values():  # the first row of each column is the present
+        assert steps[0].ceiling_per_s == close(answer.at_n.throughput_per_s)
+
+
+def test_shards_that_count_as_fewer_are_said(command, tmp_path) -> None:
+    skewed = with_lock(shards=2, shard_by="hash", shard_skew=1.0)
+    (tmp_path / "skewed.toml").write_text(dumps(skewed), encoding="utf-8")
+    out = " ".join(command("ceiling", "skewed.toml", "-n", "64").stdout.split())
+    assert "1.5 / (2.00 us + 4 x 500 ns) = 375 k/s." in out
+    assert "Its 2 shards count as 1.5." in out
+    assert ceilings(TWO, 64).shards is None
+
+
+def test_a_lever_named_b_is_no_emoji(command) -> None:
+    """Rich writes ":b:" as a sign of its own, and "exclude:b: +8.8 %" lost its lock."""
+    line = ["whatif", str(CASES / "order_ab.toml"), "-n", "1", "--lever", "exclude:b"]
+    assert command(*line).stdout.startswith("exclude:b: ")
