@@ -3,13 +3,14 @@
 # make bench  speed and accuracy table
 # make peers  install other tools for make bench  make error-map  measure product form's error
 # make lab    trace real kernels in QEMU         make paper      figures, numbers, paper/lockmodel.pdf
+# make nobody all commands without HOME
 # make accuracy DIR=...  score a folder of curves  make record OUT=...  what the commands print
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long paper lab check bench peers accuracy record error-map models readme golden clean
+.PHONY: demo test test-long paper lab nobody check bench peers accuracy record error-map models readme golden clean
 .DEFAULT_GOAL := demo
 
 # A stamp per dependency set: made again when pyproject.toml changes.
@@ -61,6 +62,10 @@ $(VENV)/.installed-paper: $(VENV)/.installed
 # Real kernels in QEMU: needs what tools/lab-kernels.sh gets.
 lab: $(VENV)/.installed-dev
 	LOCKMODEL_LAB=$(abspath .lab) $(BIN)/python -m pytest tests/lab/end_to_end.py
+
+# Every command as in a container: user nobody, no HOME, an installation of root's.
+nobody: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/nobody/every_command.py
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from lockmodel.cli.app import command
-from lockmodel.errors import ArgumentError, FileError, LockmodelError
+from lockmodel.errors import ArgumentError, FileError, LockmodelError, shortened
 
 PLOT, PLOT_FILE = "--plot", "--plot-file"
 
@@ -22,7 +22,12 @@ PLOT, PLOT_FILE = "--plot", "--plot-file"
 def main(args: list[str] | None = None) -> Any:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary files go
-    sys.exit(run(args))
+    _stand_in()
+    code = run(args)
+    cache = sys.modules.get("lockmodel.solvers.numba_cache")
+    if cache is not None and cache.uncached():
+        typer.echo(f"note: {cache.UNCACHED}", err=True)
+    sys.exit(code)
 
 
 def run(args: list[str] | None = None) -> int:
@@ -39,6 +44,9 @@ def run(args: list[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return _interrupted()
     except OSError as error:
+        if error.filename is not None:
+            typer.echo(f"lockmodel: {shortened(str(error.filename))}: {error.strerror}", err=True)
+            return FileError.exit_code
         typer.echo(f"lockmodel: standard output cannot be written: {error.strerror}", err=True)
         _discard_output()
         return FileError.exit_code
@@ -70,6 +78,20 @@ def _modern(args: Sequence[str]) -> list[str]:
         made += [PLOT_FILE, value]
         typer.echo(f"note: write {PLOT_FILE} {value}; {PLOT} alone draws in the terminal", err=True)
     return made
+
+
+def _stand_in() -> None:
+    """Open standard streams that are closed, or the next files opened would get their numbers.
+
+    Reading gives nothing, what is said on standard error is lost, and writing the report fails.
+    """
+    for name, flags, mode in (
+        ("stdin", os.O_RDONLY, "r"),
+        ("stdout", os.O_RDONLY, "w"),
+        ("stderr", os.O_WRONLY, "w"),
+    ):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
 
 
 def _discard_output() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
@@ -16,7 +17,10 @@ from typing import IO, Any
 
 import typer
 
-from lockmodel.errors import ArgumentError, FileError
+from lockmodel.errors import ArgumentError, FileError, shortened
+
+LONGEST_NAME = 255
+"""Bytes of a file's name on Linux (NAME_MAX); a path may have 4095."""
 
 PLOT_SUFFIXES = (".svg", ".pdf", ".png")
 
@@ -46,19 +50,13 @@ def new_file(name: str, force: bool) -> Iterator[Target]:
     FileError
         The file exists and `force` is not set, or the folder cannot be written to.
     """
-    path = Path(name)
-    if path.is_symlink():
-        path = path.resolve()  # write what the link points to, keep the link
-    if path.is_dir():
-        raise FileError(f"{name}: is a folder; give a file name")
-    if path.exists() and not path.is_file():
-        raise FileError(f"{name}: is not a regular file; leave -o out and redirect instead")
-    if path.exists() and not force:
-        raise FileError(f"{name}: exists and is kept; use --force to overwrite it")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise FileError(f"{name}: cannot be written: {error.strerror}") from None
+        path = _target(name, force)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".lockmodel-")
+    except FileError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise FileError(f"{shortened(name)}: cannot be written: {_reason(error, name)}") from None
     try:
         with os.fdopen(handle, "wb") as stream:
             yield Target(path, stream)
@@ -82,6 +80,28 @@ def new_file(name: str, force: bool) -> Iterator[Target]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+def _target(name: str, force: bool) -> Path:
+    """Return the path to write to: what a link points to, so that the link is kept."""
+    path = Path(name)
+    if path.is_symlink():
+        path = path.resolve()
+    if path.is_dir():
+        raise FileError(f"{name}: is a folder; give a file name")
+    if path.exists() and not path.is_file():
+        raise FileError(f"{name}: is not a regular file; leave -o out and redirect instead")
+    if path.exists() and not force:
+        raise FileError(f"{name}: exists and is kept; use --force to overwrite it")
+    return path
+
+
+def _reason(error: OSError | ValueError, name: str) -> str:
+    """Return why a file cannot be written, with the rule where a shorter name would do."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        size = max(len(os.fsencode(part)) for part in Path(name).parts)
+        return f"a part of the name has {size} bytes, at most {LONGEST_NAME} are possible"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _rename_to_new(temporary: str, path: Path) -> None:

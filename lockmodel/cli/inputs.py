@@ -8,9 +8,10 @@ import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from lockmodel.errors import ArgumentError, ScenarioError
+from lockmodel.regular import is_open_pipe, reading
 
 if TYPE_CHECKING:
     from lockmodel.model.scenario import Lock, Scenario
@@ -48,15 +49,20 @@ def _from_stdin() -> Scenario:
 
 
 def data(name: str) -> Path:
-    """Return the path of a data file: its own, a shipped one's, or a copy of standard input."""
+    """Return the path of a data file: its own, a shipped one's, or a copy of what is piped in.
+
+    A pipe can be read once, a data file is read again for its checksum.
+    """
     from lockmodel.model.shipped import find_data
 
-    if name != STDIN:
+    piped = is_open_pipe(name)
+    if name != STDIN and not piped:
         return find_data(name)
+    content = _content(name) if piped else _standard_input()
     folder = Path(tempfile.mkdtemp(prefix="lockmodel-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    path = folder / "standard input"
-    path.write_bytes(_standard_input())
+    path = folder / ("pipe" if piped else "standard input")
+    path.write_bytes(content)
     return path
 
 
@@ -65,9 +71,19 @@ def _standard_input() -> bytes:
     """Return all of standard input, which can be read once."""
     if sys.stdin is None or sys.stdin.isatty():
         raise ArgumentError("-: standard input is a terminal; pipe a file into it")
-    content = sys.stdin.buffer.read(MOST_STDIN + 1)
+    return _bounded(sys.stdin.buffer, "-: standard input")
+
+
+def _content(name: str) -> bytes:
+    """Return all of a pipe that the shell has opened."""
+    with reading(name) as stream:
+        return _bounded(stream, name)
+
+
+def _bounded(stream: IO[bytes], called: str) -> bytes:
+    content = stream.read(MOST_STDIN + 1)
     if len(content) > MOST_STDIN:
-        raise ArgumentError(f"-: standard input has more than the {MOST_STDIN >> 20} MiB accepted")
+        raise ArgumentError(f"{called} has more than the {MOST_STDIN >> 20} MiB accepted")
     return content
 
 

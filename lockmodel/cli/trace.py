@@ -134,13 +134,10 @@ def _offsets(kernel: str | None, btf: str | None, package: str | None) -> tuple[
 
 
 def _bytes(path: str) -> bytes:
-    from lockmodel.errors import FileError
+    from lockmodel.regular import reading
 
-    try:
-        with Path(path).open("rb") as stream:
-            return stream.read(LARGEST_BTF)
-    except OSError as error:
-        raise FileError(f"--btf {path}: cannot be read: {error.strerror}") from None
+    with reading(path, f"--btf {path}") as stream:
+        return stream.read(LARGEST_BTF)
 
 
 @app.command("read", context_settings=SETTINGS)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import msgspec
 
-from lockmodel.errors import FileError, ScenarioError, shortened, shown
+from lockmodel.errors import ScenarioError, shortened, shown
 from lockmodel.model import plausible
 from lockmodel.model import scenario as sc
 from lockmodel.model.handoff import HANDOFF_FAMILIES, HandOff
 from lockmodel.model.tables import TIME_KEYS, UNIT_EXPONENT, Table, from_table
+from lockmodel.regular import reading
 
 SCHEMA = "lockmodel.scenario/1"
 MAX_BYTES = 1_000_000
@@ -43,8 +44,8 @@ def load(path: Path) -> sc.Scenario:
         It is not TOML, or not a valid scenario; the message names file, key, value, remedy.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)  # a device has no size but may have no end
+        with reading(path) as file:
+            content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise ScenarioError(
                 f"{path}: larger than {MAX_BYTES} bytes; this is not a scenario file"
@@ -52,8 +53,6 @@ def load(path: Path) -> sc.Scenario:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from None
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror or error}") from None
     return loads(text, str(path))
 
 

@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from lockmodel.errors import FileError, ScenarioError
+from lockmodel.errors import ScenarioError
+from lockmodel.regular import reading
 
 MAX_BYTES = 64_000_000
 """Largest file read, also after unpacking: a day of lock statistics is a few megabytes."""
@@ -88,12 +89,8 @@ def load(path: Path, name: str | None = None) -> Text:
         It is too large or not UTF-8 text.
     """
     origin = name or str(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)  # a device has no size but may have no end
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or error
-        raise FileError(f"{origin}: cannot be read: {reason}") from None
+    with reading(path, origin) as file:
+        content = file.read(MAX_BYTES + 1)  # a pipe has no size but may have no end
     return decode(content, origin)
 
 

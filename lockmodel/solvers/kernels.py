@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from lockmodel.solvers import numba_cache
+
 Array = np.ndarray
 
 PLAIN_STEPS = 500_000
@@ -231,9 +233,7 @@ def plain() -> Kernels:
 @lru_cache(maxsize=1)
 def compiled() -> Kernels:
     """Return the functions compiled by numba, from its cache if they have been before."""
-    import numba
-
-    return Kernels(numba.njit(cache=True, nogil=True, error_model="numpy"))
+    return Kernels(numba_cache.compiled)
 
 
 _spent = 0

@@ -296,3 +296,43 @@ def _stops_after(count):
             yield item
 
     return progress
+
+
+def test_a_closed_standard_output_is_said(cli):
+    """Used to be a traceback; the next file opened got its number."""
+    closed = "import os, sys; os.close({}); os.execv(sys.executable, {})"
+    call = f"[sys.executable, '-m', 'lockmodel', *{('models',)!r}, *sys.argv[1:]]"
+    ran = cli(python=closed.format(1, call))
+    said = "lockmodel: standard output cannot be written: Bad file descriptor\n"
+    assert (ran.returncode, ran.stderr) == (4, said)
+    ran = cli("-o", "new.json", python=closed.format(1, call))
+    assert (ran.returncode, ran.stderr) == (0, "written: new.json\n")
+    ran = cli(python=closed.format(2, call))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("name ")
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (("models", "-o", "n" * 300), 4),
+        (("predict", MODEL, "-n", "1", "--plot-file", "n" * 300 + ".svg"), 4),
+        (("figure", "all", "-o", "n" * 300), 4),
+        (("import", "n" * 300), 4),
+        (("fit", "n" * 300), 4),
+        (("show", "./" + "n" * 300), 4),
+    ],
+)
+def test_a_name_that_is_too_long_is_named(args, code, command, tmp_path):
+    """Used to say: standard output cannot be written."""
+    ran = command(*args)
+    assert (ran.returncode, ran.stdout) == (code, "")
+    assert "nnnnnnnn" in ran.stderr
+    assert re.search("name too long|a part of the name has 30. bytes, at most 255 are", ran.stderr)
+    assert "standard output" not in ran.stderr
+
+
+def test_the_longest_name_that_is_possible_is_written(command, tmp_path):
+    name = "n" * 250 + ".json"
+    assert command("models", "-o", name).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == [name]

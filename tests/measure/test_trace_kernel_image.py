@@ -8,6 +8,7 @@ import gzip
 import lzma
 import struct
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -281,6 +282,35 @@ def test_a_package_that_unpacks_without_end_is_refused(
     content = made.tar({"./a": bytes(8 << 20), f"./boot/vmlinuz-{RELEASE}": IMAGE})
     with pytest.raises(ScenarioError, match="unpacks to more than 1 MiB; this is no kernel"):
         read(file(made.package(TARS[name](content), name)))
+
+
+SMALL, GROWTH = 16 << 20, 64
+"""Bytes that anything may unpack to, and times its size that it may."""
+
+
+@pytest.mark.parametrize("packer", [name for name in made.PACKERS if name != "lz4"])
+def test_a_small_kernel_may_not_become_a_large_one(file: File, packer: str) -> None:
+    """135 kB used to become 0.8 GB before they were refused."""
+    packed = made.PACKERS[packer](bytes(128 << 20))
+    most = max(SMALL, GROWTH * len(packed))
+    assert most < 128 << 20
+    image = read(file(made.bzimage(packed)))
+    tracemalloc.start()
+    with pytest.raises(ScenarioError, match=f"unpacks to more than {most >> 20} MiB"):
+        image.btf()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * most
+
+
+@pytest.mark.parametrize("name", [name for name in TARS if name != "data.tar"])
+def test_a_small_package_may_not_become_a_large_one(file: File, name: str) -> None:
+    content = made.tar({"./a": bytes(128 << 20), f"./boot/vmlinuz-{RELEASE}": IMAGE})
+    packed = TARS[name](content)
+    most = max(SMALL, GROWTH * len(packed))
+    assert most < 128 << 20
+    with pytest.raises(ScenarioError, match=f"unpacks to more than {most >> 20} MiB"):
+        read(file(made.package(packed, name)))
 
 
 def test_too_large_a_boot_file_is_refused(monkeypatch: pytest.MonkeyPatch, file: File) -> None:

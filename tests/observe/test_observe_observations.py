@@ -213,7 +213,7 @@ def test_gates_let_rounding_through_and_stop_the_impossible():
 def test_files_are_bounded_and_must_be_text(tmp_path: Path, monkeypatch):
     with pytest.raises(FileError, match="cannot be read: No such file"):
         tx.load(tmp_path / "none.csv")
-    with pytest.raises(FileError, match="cannot be read: Is a directory"):
+    with pytest.raises(FileError, match="cannot be read: it is a directory"):
         tx.load(tmp_path)
     for data, message in (
         (b"a\nb\xff\xfe", "f:2: bytes ff fe are not UTF-8 text"),

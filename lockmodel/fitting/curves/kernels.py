@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from lockmodel.solvers import numba_cache
+
 Array = np.ndarray
 
 BIG = 2.0**500
@@ -101,6 +103,4 @@ def repairman(
 @lru_cache(maxsize=1)
 def compiled() -> Any:
     """Return `repairman` compiled by numba, from its cache if it has been before."""
-    import numba
-
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(repairman)
+    return numba_cache.compiled(repairman)

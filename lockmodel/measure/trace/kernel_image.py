@@ -18,10 +18,10 @@ import struct
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, cast
 
-from lockmodel.errors import FileError, ScenarioError, shown
+from lockmodel.errors import ScenarioError, shown
+from lockmodel.regular import reading
 
 MEMBER = struct.Struct("16s12s6s6s8s10s2s")
 """Header of a member of an ar archive: name, date, user, group, mode, size, end."""
@@ -32,6 +32,10 @@ LARGEST_CONTENT = 4 << 30
 """Of data.tar, unpacked, up to the boot file."""
 LARGEST_IMAGE = 256 << 20
 LARGEST_KERNEL = 1 << 30
+MOST_GROWTH = 64
+"""Times its size that packed data may unpack to; packages and kernels grow four to eight times."""
+SMALL = 16 << 20
+"""Bytes that anything may unpack to."""
 MOST_MEMBERS = 100_000
 STEP = 1 << 10
 """Bytes that are unpacked at once where the library cannot stop in between."""
@@ -85,16 +89,13 @@ def read(path: str) -> KernelImage:
     ScenarioError
         It holds no x86 kernel.
     """
-    try:
-        with Path(path).open("rb") as stream:
-            start = stream.read(len(AR))
-            stream.seek(0)
-            if start == AR:
-                image = _from_package(path, stream)
-            else:
-                image = _bounded(stream, LARGEST_IMAGE, path)
-    except OSError as error:
-        raise FileError(f"--kernel-deb {path}: cannot be read: {error.strerror}") from None
+    with reading(path, f"--kernel-deb {path}") as stream:
+        start = stream.read(len(AR))
+        stream.seek(0)
+        if start == AR:
+            image = _from_package(path, stream)
+        else:
+            image = _bounded(stream, LARGEST_IMAGE, path)
     return KernelImage(_release(path, image), image)
 
 
@@ -109,7 +110,9 @@ def _from_package(path: str, stream: IO[bytes]) -> bytes:
     """Return the boot file of a package."""
     name, packed = _data_member(path, stream)
     try:
-        image = _boot_file(path, _Limited(_stream(name, packed), path))
+        image = _boot_file(
+            path, _Limited(_stream(name, packed), path, _most(packed, LARGEST_CONTENT))
+        )
     except ScenarioError:
         raise
     except Exception as error:  # each library has its own errors for damaged data
@@ -136,20 +139,26 @@ def _boot_file(path: str, tar: _Limited) -> bytes | None:
 
 @dataclass
 class _Limited:
-    """A stream that refuses to give more than `LARGEST_CONTENT` bytes."""
+    """A stream that refuses to give more than `most` bytes."""
 
     stream: IO[bytes]
     path: str
+    most: int
     given: int = 0
 
     def read(self, size: int) -> bytes:
         data = self.stream.read(size)
         self.given += len(data)
-        if self.given > LARGEST_CONTENT:
+        if self.given > self.most:
             raise ScenarioError(
-                f"{self.path}: unpacks to more than {LARGEST_CONTENT >> 20} MiB; this is no kernel"
+                f"{self.path}: unpacks to more than {self.most >> 20} MiB; this is no kernel"
             )
         return data
+
+
+def _most(packed: bytes, most: int) -> int:
+    """Return how much packed data may unpack to: a few kilobytes can become gigabytes."""
+    return min(most, max(SMALL, MOST_GROWTH * len(packed)))
 
 
 def _data_member(path: str, stream: IO[bytes]) -> tuple[str, bytes]:
@@ -247,42 +256,42 @@ def _unpacked(payload: bytes) -> bytes:
 def _gzip(payload: bytes) -> bytes:
     import zlib
 
-    state = zlib.decompressobj(31)
-    return _whole(state.decompress(payload, LARGEST_KERNEL + 1), state.eof)
+    state, most = zlib.decompressobj(31), _most(payload, LARGEST_KERNEL)
+    return _whole(state.decompress(payload, most + 1), state.eof, most)
 
 
 def _lzma(payload: bytes) -> bytes:
     import lzma
 
-    state = lzma.LZMADecompressor()
-    return _whole(state.decompress(payload, LARGEST_KERNEL + 1), state.eof)
+    state, most = lzma.LZMADecompressor(), _most(payload, LARGEST_KERNEL)
+    return _whole(state.decompress(payload, most + 1), state.eof, most)
 
 
 def _bzip2(payload: bytes) -> bytes:
     import bz2
 
-    state = bz2.BZ2Decompressor()
-    return _whole(state.decompress(payload, LARGEST_KERNEL + 1), state.eof)
+    state, most = bz2.BZ2Decompressor(), _most(payload, LARGEST_KERNEL)
+    return _whole(state.decompress(payload, most + 1), state.eof, most)
 
 
 def _zstd(payload: bytes) -> bytes:
     import zstandard
 
-    state = zstandard.ZstdDecompressor().decompressobj()
+    state, most = zstandard.ZstdDecompressor().decompressobj(), _most(payload, LARGEST_KERNEL)
     parts, total = [], 0
     for at in range(0, len(payload), STEP):
         parts.append(state.decompress(payload[at : at + STEP]))
         total += len(parts[-1])
-        if state.eof or total > LARGEST_KERNEL:
+        if state.eof or total > most:
             break
-    return _whole(b"".join(parts), state.eof)
+    return _whole(b"".join(parts), state.eof, most)
 
 
-def _whole(kernel: bytes, ended: bool) -> bytes:
+def _whole(kernel: bytes, ended: bool, most: int) -> bytes:
     """Return an unpacked kernel; refuse one that is too large or whose packed data do not end."""
-    if len(kernel) > LARGEST_KERNEL:
+    if len(kernel) > most:
         raise ScenarioError(
-            f"kernel image: unpacks to more than {LARGEST_KERNEL >> 20} MiB; this is no kernel"
+            f"kernel image: unpacks to more than {most >> 20} MiB; this is no kernel"
         )
     if not ended:
         raise ScenarioError("kernel image: the packed kernel is cut off; load it again")
@@ -297,15 +306,15 @@ def _lz4(payload: bytes) -> bytes:
     """Return the content of a legacy frame: blocks, each after its size, the last may be short."""
     import lz4.block
 
-    parts, at, total = [], 4, 0
-    while len(payload) - at > 4 and total <= LARGEST_KERNEL:  # make appends the kernel's size
+    parts, at, total, most = [], 4, 0, _most(payload, LARGEST_KERNEL)
+    while len(payload) - at > 4 and total <= most:  # make appends the kernel's size
         (size,) = struct.unpack_from("<I", payload, at)
         if not 0 < size <= len(payload) - at - 4:
-            return _whole(b"", ended=False)
+            return _whole(b"", False, most)
         parts.append(lz4.block.decompress(payload[at + 4 : at + 4 + size], LZ4_BLOCK))
         total += len(parts[-1])
         at += 4 + size
-    return _whole(b"".join(parts), ended=True)
+    return _whole(b"".join(parts), True, most)
 
 
 PACKERS: dict[bytes, Callable[[bytes], bytes]] = {

@@ -17,12 +17,15 @@ Lost events spoil counts, so a file that says it lost some is refused.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO
 
-from lockmodel.errors import FileError, ScenarioError, shortened
+from lockmodel import regular
+from lockmodel.errors import ScenarioError, shortened
 from lockmodel.measure.trace.events import KINDS, Trace, TracedEvent
 
 LARGEST = 1 << 30
@@ -62,11 +65,8 @@ def read(path: str) -> Trace:
     ScenarioError
         It is no trace of these probes, or events were lost.
     """
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return parse(_lines(stream, path), path)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
+    with _opened(path) as stream:
+        return parse(_lines(stream, path), path)
 
 
 def names(path: str) -> dict[int, str]:
@@ -82,26 +82,30 @@ def names(path: str) -> dict[int, str]:
         A line is not a number and a path.
     """
     named = {}
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            for number, line in enumerate(_lines(stream, path), 1):
-                text = line.strip()
-                if not text or text.startswith("#"):
-                    continue
-                match = NAMED.fullmatch(text)
-                turned = NAMED_LAST.fullmatch(text)
-                if match is not None:
-                    named[int(match[1])] = match[2]
-                elif turned is not None:
-                    named[int(turned[2])] = turned[1]
-                else:
-                    raise ScenarioError(
-                        f"{path}: line {number}: {shortened(text)!r} is not INODE PATH; make it by "
-                        f"stat -L -c '%i %n' FILE..."
-                    )
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
+    with _opened(path) as stream:
+        for number, line in enumerate(_lines(stream, path), 1):
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            match = NAMED.fullmatch(text)
+            turned = NAMED_LAST.fullmatch(text)
+            if match is not None:
+                named[int(match[1])] = match[2]
+            elif turned is not None:
+                named[int(turned[2])] = turned[1]
+            else:
+                raise ScenarioError(
+                    f"{path}: line {number}: {shortened(text)!r} is not INODE PATH; make it by "
+                    f"stat -L -c '%i %n' FILE..."
+                )
     return named
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[IO[str]]:
+    """Open a text that others made; what is not UTF-8 in it is replaced."""
+    with regular.reading(path) as stream:
+        yield io.TextIOWrapper(stream, encoding="utf-8", errors="replace")
 
 
 def _lines(stream: IO[str], path: str) -> Iterator[str]:

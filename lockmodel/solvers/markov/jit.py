@@ -13,10 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numba
 from numba import types
 
-from lockmodel.solvers.numba_cache import current
+from lockmodel.solvers import numba_cache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,8 +32,7 @@ Transition = Any
 
 
 def _lazy(function: Callable[..., Any]) -> Any:
-    made = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return current(made, Path(__file__).parent)
+    return numba_cache.compiled(function, Path(__file__).parent)
 
 
 def _now(function: Callable[..., Any], signature: Any) -> Any:

@@ -12,15 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numba
-
-from lockmodel.solvers.numba_cache import current
+from lockmodel.solvers import numba_cache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
     """Return a function that numba compiles at its first call, or loads from its cache."""
-    decorate: Any = numba.njit
-    wrapped = decorate(cache=True, nogil=True, error_model="numpy", forceinline=True, _nrt=False)
-    return cast(F, current(wrapped(function), Path(__file__).parent))
+    folder = Path(__file__).parent
+    return cast(F, numba_cache.compiled(function, folder, forceinline=True, _nrt=False))
