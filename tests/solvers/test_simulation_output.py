@@ -109,6 +109,15 @@ def test_warm_up_of_a_ramp_ends_where_it_is_flat():
         assert 14 <= warm_up(series + rng.normal(size=64)) <= 32
 
 
+def test_what_differs_by_rounding_is_no_drift():
+    """Batches of constant times, as a clock that grows rounds them."""
+    ends = np.cumsum(np.full(6400, 37.13e-6 + 11.7e-6))[99::100]
+    assert np.ptp(np.diff(ends)) > 0
+    assert warm_up(np.diff(ends)) == 0
+    assert warm_up(np.concatenate([[1.0, 2.0, 3.0], np.diff(ends)])) == 3
+    assert warm_up(1 + 2e-7 * np.arange(64)) > 32  # a drift is still one
+
+
 def test_warm_up_of_drift_never_ends():
     # a straight line: the score of what is left falls with its length, to the last value allowed
     assert warm_up(np.arange(64.0)) == 48

@@ -223,6 +223,28 @@ def test_stop_is_heeded_while_walkers_keep_the_machine_busy():
     assert time.monotonic() - begin < 3.0
 
 
+@pytest.mark.parametrize(
+    ("think_us", "held_us", "n"),
+    [(40, 11.7, 1), (26.19, 2.012, 2), (1.53, 1.668, 4), (48.28, 28.289, 7)],
+)
+def test_constant_times_have_a_steady_state(think_us, held_us, n):
+    """Used to be refused for what rounding does; no process waits longer than its turn takes."""
+    lock = Lock("a", 1e-9, 1e-9, hold_distribution=Constant())
+    scenario = Scenario(
+        name="t",
+        title="t",
+        iteration="i",
+        machine=Machine(name="m", cpus=8, cores=8),
+        think=think_us * 1e-6,
+        think_distribution=Constant(),
+        locks=(lock,),
+        sites=(Site("a", "p", "s", acquires=1, held_instructions=1e3 * held_us),),
+    )
+    found = simulate(scenario, n).throughput_per_s
+    exact = min(n / (think_us + held_us), 1 / held_us) * 1e6
+    assert found.value == pytest.approx(exact, rel=1e-4)
+
+
 def test_what_never_becomes_steady_is_refused(monkeypatch):
     monkeypatch.setattr(replication, "warm_up", lambda series: series.size)
     # 64 batches of 32 iterations, doubled five times

@@ -26,6 +26,10 @@ LATEST = 0.5
 """A warm-up beyond this share of the pilot means that the pilot is too short."""
 
 
+ROUNDING = 1e-7
+"""Batches that differ by less, as a share, are equal: a hundredth of the finest precision."""
+
+
 @dataclass(frozen=True)
 class Mean:
     """A mean with its interval: value +- half_width.
@@ -94,9 +98,14 @@ def warm_up(series: np.ndarray) -> int:
     Notes
     -----
     White, Simulation 69 (1997) 323: drop d such that the standard error of what is left, the sum
-    of squared deviations over (n - d)^2, is least.
+    of squared deviations over (n - d)^2, is least. Constant times give equal batches, whose
+    least differences are those of rounding, which grows with the clock: they are no drift.
     """
     n = series.size
+    unequal = np.flatnonzero(np.abs(series - series[-1]) > ROUNDING * abs(series[-1]))
+    settled = int(unequal[-1]) + 1 if unequal.size else 0
+    if settled <= LATEST * n:
+        return settled
     scores = [
         float(np.sum((series[d:] - series[d:].mean()) ** 2)) / (n - d) ** 2
         for d in range(3 * n // 4 + 1)
