@@ -24,6 +24,18 @@ def quietly(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     return iter(items)
 
 
+def until(progress: Progress, stop: Stop) -> Progress:
+    """Return a progress that passes the first item on, and others until it is told to stop."""
+
+    def some(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+        for item in progress(items, total, label):
+            yield item
+            if stop():
+                return
+
+    return some
+
+
 def never() -> bool:
     """Return False: no reason to stop early."""
     return False

@@ -12,8 +12,16 @@ from lockmodel.changes.lever import ALL, Lever, apply_all, named, spelt
 from lockmodel.model.placement import shard_groups
 from lockmodel.model.prediction import Basis, Interval, plain
 from lockmodel.model.scenario import Scenario
-from lockmodel.progress import Progress, quietly
-from lockmodel.solvers.solve import MIXED, NO_INTERVALS, mixed, points, solve, solver_name
+from lockmodel.progress import Progress, Stop, never, quietly
+from lockmodel.solvers.solve import (
+    MIXED,
+    NO_INTERVALS,
+    mixed,
+    points,
+    simulate_first,
+    solve,
+    solver_name,
+)
 from lockmodel.solvers.validity import caveats
 
 SCHEMA = "lockmodel.whatif/1"
@@ -99,6 +107,7 @@ def compare(
     populations: Sequence[int],
     method: str = "auto",
     progress: Progress = quietly,
+    stop: Stop = never,
 ) -> WhatIf:
     """Return what the levers together, and each alone, do to throughput.
 
@@ -112,6 +121,8 @@ def compare(
         See `solvers.solve.solve`.
     progress : callable
         Wraps the loops over draws from a fit.
+    stop : callable
+        Asked during simulations; once true, only the populations that are finished take part.
 
     Returns
     -------
@@ -127,7 +138,9 @@ def compare(
     """
     changed = apply_all(scenario, levers)
     singly = [each.apply(scenario) for each in levers] if len(levers) > 1 else []
-    solver = solver_name(method, [scenario, changed, *singly], max(populations, default=1))
+    sides = [scenario, changed, *singly]
+    solver = solver_name(method, sides, max(populations, default=1))
+    populations = simulate_first(sides, populations, solver, stop)
     now = solve(scenario, populations, solver)
     with named(levers):
         then = solve(changed, populations, solver)
@@ -171,9 +184,7 @@ def compare(
         ),
         worst_error=larger(worst(BEFORE, before), worst("after", after)),
     )
-    if scenario.fit is not None and any(
-        mixed(s, populations) for s in (scenario, changed, *singly)
-    ):
+    if scenario.fit is not None and any(mixed(one, populations) for one in sides):
         return replace(comparison, warnings=(NO_INTERVALS, *comparison.warnings))
     return comparison if method == "bounds" else _compared(scenario, levers, comparison, progress)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import sys
 import threading
@@ -23,25 +24,31 @@ COMPILING_AFTER_S = 3.0
 
 
 @contextlib.contextmanager
-def patience(seconds: float) -> Iterator[Callable[[], bool]]:
+def patience(seconds: float, pressing: bool = True) -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether to stop: the time is up, or the user pressed ^C once.
 
-    A second ^C interrupts for good. A time that is not a number above 0 is an ArgumentError.
+    A second ^C interrupts for good; without `pressing` the first does. A time that is not a number
+    above 0 is an ArgumentError. Time in which the solvers are compiled does not count.
     """
+    from lockmodel.solvers.numba_cache import compile_s
+
     if not seconds > 0:
         raise ArgumentError(f"--time-limit {seconds:g} must be a number of seconds above 0")
     pressed = threading.Event()
 
     def press(number: int, frame: Any) -> None:
-        if pressed.is_set():
+        if pressed.is_set() or not pressing:
             raise KeyboardInterrupt
         pressed.set()
         typer.echo("lockmodel: stopping; ^C again throws away what there is", err=True)
 
-    start = time.monotonic()
+    def worked() -> float:
+        return time.monotonic() - compile_s()
+
+    start = worked()
     before = signal.signal(signal.SIGINT, press)
     try:
-        yield lambda: pressed.is_set() or time.monotonic() - start > seconds
+        yield lambda: pressed.is_set() or worked() - start > seconds
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -100,11 +107,40 @@ def doubts(scenario: Any, populations: Sequence[int], peak_per_s: float | None =
     return [f"! {text}" for text in (*above, *outside(scenario, populations))]
 
 
-def check_all_simulated(done: int, asked: int) -> None:
-    """Raise NotTrustworthyError when a simulation was stopped before its last population."""
+def check_all_simulated(done: int, asked: int, how: str = "simulated") -> None:
+    """Raise NotTrustworthyError when it was stopped before the last population."""
     if done < asked:
         raise NotTrustworthyError(
-            f"stopped: {asked - done} of {asked} populations were not simulated; raise --time-limit"
+            f"stopped: {asked - done} of {asked} populations were not {how}; raise --time-limit"
+        )
+
+
+def check_affordable(
+    scenario: Any, populations: Sequence[int], method: str, seconds: float, times: int = 1
+) -> None:
+    """Raise ArgumentError when product form would take longer than --time-limit.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    populations : sequence of int
+    method : str
+    seconds : float
+        Value of --time-limit.
+    times : int
+        Scenarios as large that are solved.
+    """
+    from lockmodel.solvers.closed_form import product_form_s
+
+    takes = times * product_form_s(scenario, populations)
+    if method in ("auto", "product-form") and takes > seconds:
+        low, high, many = min(populations), max(populations), len(populations)
+        step = takes / seconds * (high - low + 1) / many
+        round_step = math.ceil(step / 10 ** int(math.log10(step))) * 10 ** int(math.log10(step))
+        raise ArgumentError(
+            f"-n: {many} populations up to {high} take about {float(f'{takes:.2g}'):,.0f} s by "
+            f"product form, --time-limit is {seconds:g} s: take a step, e.g. "
+            f"{low}..{high}:{min(round_step, high)}, or raise --time-limit"
         )
 
 

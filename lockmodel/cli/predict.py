@@ -98,6 +98,7 @@ def predict(
     scenario = inputs.scenario(model, walks, machine)
     populations = inputs.populations(population, scenario)
     check_plot(plot, plot_file, as_json, output)
+    common.check_affordable(scenario, populations, method, time_limit)
     with (
         files.output(output, as_json, force) as write,
         files.optional_file(plot_file, force) as target,
@@ -124,9 +125,10 @@ def predict(
 
 def _check_reached(prediction: Prediction, populations: Sequence[int], max_error: float) -> None:
     """Raise when a simulation was stopped before all was as precise as asked."""
+    done = "simulated" if prediction.method == "simulation" else "solved"
+    common.check_all_simulated(len(prediction.points), len(populations), done)
     if prediction.method != "simulation":
         return
-    common.check_all_simulated(len(prediction.points), len(populations))
     if prediction.error_estimate is not None and prediction.error_estimate > max_error:
         raise NotTrustworthyError(
             f"stopped at a precision of {prediction.error_estimate:.2g}, --max-error "

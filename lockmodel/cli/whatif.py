@@ -23,6 +23,7 @@ def whatif(
     ],
     population: options.Populations = None,
     method: options.AnyMethod = "auto",
+    time_limit: options.TimeLimit = options.TIME_LIMIT_S,
     walks: options.Walks = None,
     machine: options.Machine = None,
     explain: options.Explain = False,
@@ -55,8 +56,13 @@ def whatif(
     scenario = inputs.scenario(model, walks, machine)
     populations = inputs.populations(population, scenario)
     parsed = [parse(text) for text in chosen]
-    with files.output(output, as_json, force) as write:
-        answer = compare(scenario, parsed, populations, method, common.progress)
+    common.check_affordable(scenario, populations, method, time_limit, 2)
+    with (
+        files.output(output, as_json, force) as write,
+        common.patience(time_limit, method == "simulation") as stop,
+        common.compiling(),
+    ):
+        answer = compare(scenario, parsed, populations, method, common.progress, stop)
         text = _text if explain else _brief
         write(
             Report(
@@ -65,6 +71,7 @@ def whatif(
                 lambda: files.csv_text(_rows(answer)),
             )
         )
+    common.check_all_simulated(len(answer.points), len(populations))
 
 
 def _rows(answer: WhatIf) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from lockmodel.errors import ArgumentError, NotTrustworthyError, nearest, shown
 from lockmodel.model.network import build, check_population
 from lockmodel.model.prediction import Point
 from lockmodel.model.scenario import Scenario
-from lockmodel.progress import Progress, Stop, never, quietly
+from lockmodel.progress import Progress, Stop, never, quietly, until
 from lockmodel.solvers.closed_form import bounds_point, product_form_points
 from lockmodel.solvers.validity import approximations
 
@@ -51,7 +51,7 @@ NO_INTERVALS = (
     "no intervals from the fit: they are of product form, which has no answer where locks divide "
     "the processes among their shards in different ways"
 )
-UNFINISHED = "stopped after n = {n}: the other populations were not simulated"
+UNFINISHED = "stopped after n = {n}: the other populations were not {done}"
 
 
 def solver_name(method: str, scenarios: Sequence[Scenario] = (), most: int = 1) -> str:
@@ -185,7 +185,7 @@ def solve(
         Relative error that 'auto' accepts, 0.0001 to 1; simulations aim at half of it, and at
         `PRECISION` or better.
     stop : callable
-        Asked during simulations; once true they end with what they have.
+        Asked during simulations and between populations; once true they end with what they have.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def solve(
     if method == "bounds":
         return _bounds(scenario, asked)
     if method == "product-form":
-        return _product_form(scenario, asked, progress)
+        return _product_form(scenario, asked, until(progress, stop))
     if method == "markov":
         return _markov(scenario, asked, progress)
     if method == "simulation":
@@ -214,8 +214,11 @@ def _bounds(scenario: Scenario, asked: tuple[int, ...]) -> Answer:
 def _product_form(scenario: Scenario, asked: tuple[int, ...], progress: Progress) -> Answer:
     solved = product_form_points(scenario, asked, progress)
     gaps = approximations(scenario, max(asked))
-    judged = judge(scenario, solved, exact=not gaps)
-    return Answer("product-form", judged, not gaps, PRODUCT_FORM_ASSUMPTIONS, gaps)
+    exact = not gaps
+    judged = judge(scenario, solved, exact)
+    if len(solved) < len(asked):
+        gaps = (*gaps, UNFINISHED.format(n=solved[-1].n, done="solved"))
+    return Answer("product-form", judged, exact, PRODUCT_FORM_ASSUMPTIONS, gaps)
 
 
 def judge(scenario: Scenario, solved: Sequence[Point], exact: bool) -> tuple[Point, ...]:
@@ -241,6 +244,57 @@ def _markov(
     return Answer("markov", solved, sure and not gaps, chains.assumptions(scenario), gaps)
 
 
+def simulate_first(
+    scenarios: Sequence[Scenario], populations: Sequence[int], method: str, stop: Stop
+) -> tuple[int, ...]:
+    """Simulate scenarios that are to be compared, one population after the other.
+
+    Parameters
+    ----------
+    scenarios : sequence of Scenario
+    populations : sequence of int
+    method : str
+        Nothing is done unless it is 'simulation'.
+    stop : callable
+        Asked during simulations.
+
+    Returns
+    -------
+    tuple of int
+        The populations at which all scenarios are simulated precisely: `points` has them at once.
+
+    Raises
+    ------
+    NotTrustworthyError
+        It was stopped before the first population.
+    """
+    if method != "simulation":
+        return tuple(populations)
+    from lockmodel.solvers.simulation.simulate import simulated
+
+    finished: list[int] = []
+    for n in populations:
+        for scenario in scenarios:
+            try:
+                reached = simulated(scenario, n, PRECISION, stop=stop).reached
+            except NotTrustworthyError:
+                if not (finished and stop()):
+                    raise
+                reached = False
+            if not reached:
+                break
+        else:
+            finished.append(n)
+            continue
+        break
+    if not finished:
+        raise NotTrustworthyError(
+            f"stopped while it simulated n = {populations[0]}, before any population was known to "
+            f"{PRECISION:g} both before and after: raise --time-limit, or ask for fewer processes"
+        )
+    return tuple(finished)
+
+
 def _simulation(
     scenario: Scenario, asked: tuple[int, ...], progress: Progress, precision: float, stop: Stop
 ) -> Answer:
@@ -254,7 +308,11 @@ def _simulation(
         simulator.assumptions(scenario),
         (
             *dict.fromkeys(warning for run in runs for warning in run.warnings),
-            *([UNFINISHED.format(n=runs[-1].n)] if len(runs) < len(asked) else []),
+            *(
+                [UNFINISHED.format(n=runs[-1].n, done="simulated")]
+                if len(runs) < len(asked)
+                else []
+            ),
         ),
     )
 
@@ -266,7 +324,7 @@ def _cheapest(
     if mixed(scenario, asked):
         simulated = _simulation(scenario, asked, progress, min(PRECISION, max_error / 2), stop)
         return replace(simulated, chosen_because=MIXED)
-    first = _product_form(scenario, asked, progress)
+    first = _product_form(scenario, asked, until(progress, stop))
     if first.exact:
         return replace(first, chosen_because="product form is exact for this scenario")
     if first.error is not None and first.error <= max_error:
@@ -281,6 +339,8 @@ def _cheapest(
         with suppress(NotTrustworthyError):
             small = _markov(scenario, asked, progress, SMALL_CHAIN)
             return replace(small, chosen_because=f"{why}; a small chain is exact")
+    if stop():
+        return replace(first, chosen_because=f"{why}, but there was no time for another method")
     try:
         simulated = _simulation(scenario, asked, progress, min(PRECISION, max_error / 2), stop)
     except NotTrustworthyError as refused:

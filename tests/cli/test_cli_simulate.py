@@ -290,6 +290,73 @@ def test_what_is_complete_is_kept_when_a_later_population_has_no_time(command, m
     assert "--time-limit" in ran.stderr
 
 
+def test_a_comparison_keeps_the_populations_that_are_finished(command, model):
+    """Used to keep nothing: all before came first, then all after."""
+    args = ["--lever", "less_think=0.9", "--method", "simulation", "--time-limit", "2"]
+    ran = command("whatif", model, "-n", "2,50000", *args)
+    assert ran.returncode == 1
+    said = "lockmodel: stopped: 1 of 2 populations were not simulated; raise --time-limit\n"
+    assert ran.stderr == said
+    (before,) = points(loads(TOML), [2])
+    row = re.search(r"^ *2 +([\d.]+) k/s +([\d.]+) k/s +\+", ran.stdout, re.MULTILINE)
+    assert float(row[1]) * 1e3 == pytest.approx(before.throughput_per_s, rel=0.01)
+    assert "50000" not in ran.stdout
+
+
+def test_a_comparison_without_a_finished_population_says_so(command, model):
+    args = ["--lever", "less_think=0.9", "--method", "simulation", "--time-limit", "1"]
+    ran = command("whatif", model, "-n", "50000", *args)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "n = 50000" in ran.stderr
+
+
+@pytest.mark.parametrize("name", ["predict", "whatif"])
+def test_what_takes_too_long_is_refused_with_a_step_that_does_not(command, name):
+    """1..100000 used to run without end; 3 us per process and lock: 5e9 x 3 x 3 us = 45,000 s."""
+    lever = ["--lever", "less_think=0.9"] if name == "whatif" else []
+    begin = time.monotonic()
+    ran = command(name, "execl-xeon8369b", "-n", "1..100000", *lever)
+    assert time.monotonic() - begin < 10
+    takes, step = ("90,000", 400) if lever else ("45,000", 200)
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert ran.stderr == (
+        f"lockmodel: -n: 100000 populations up to 100000 take about {takes} s by product form, "
+        f"--time-limit is 300 s: take a step, e.g. 1..100000:{step}, or raise --time-limit\n"
+    )
+
+
+def test_product_form_keeps_what_is_finished_when_time_is_up(command, monkeypatch):
+    monkeypatch.setattr("lockmodel.cli.common.check_affordable", lambda *_: None)
+    ran = command("predict", "execl-xeon8369b", "-n", "1..100000:20", "--time-limit", "0.5")
+    assert ran.returncode == 1
+    stopped = re.fullmatch(
+        r"lockmodel: stopped: (\d+) of 5000 populations were not solved; raise --time-limit\n",
+        ran.stderr,
+    )
+    assert 0 < int(stopped[1]) < 5000
+    assert re.search(r"^ *1 +[\d.]+ k/s", ran.stdout, re.MULTILINE)
+
+
+COMPILED = """
+import sys, time
+from lockmodel.solvers import numba_cache
+from lockmodel.cli.common import patience
+with patience(0.2) as stop:
+    numba_cache._since = time.monotonic()
+    time.sleep(0.5)
+    compiling = stop()
+    numba_cache._spent, numba_cache._since = numba_cache.compile_s(), None
+    compiled = stop()
+    time.sleep(0.3)
+    print(compiling, compiled, stop())
+"""
+
+
+def test_compiling_does_not_count_against_the_time_limit(cli):
+    ran = cli(python=COMPILED)
+    assert ran.stdout == "False False True\n"
+
+
 def test_no_time_at_all_is_said(command, model):
     ran = command("simulate", model, "-n", "4", "--time-limit", "1e-9")
     assert (ran.returncode, ran.stdout) == (1, "")

@@ -212,6 +212,32 @@ def simulate(
     )
 
 
+def simulated(
+    scenario: Scenario,
+    n: int,
+    precision: float = PRECISION,
+    seed: int = 1,
+    workers: int | None = None,
+    stop: Stop = never,
+) -> Simulated:
+    """Return a simulation; what was simulated before as precisely is not simulated again."""
+    asked = (scenario, n, precision, seed)
+    if asked not in _kept:
+        run = simulate(scenario, n, precision, seed, workers, stop)
+        if not run.reached:
+            return run
+        if len(_kept) >= MOST_KEPT:
+            _kept.clear()
+        _kept[asked] = run
+    return _kept[asked]
+
+
+MOST_KEPT = 256
+"""Simulations kept: those of one command, a few kB each."""
+
+_kept: dict[tuple[Scenario, int, float, int], Simulated] = {}
+
+
 def simulate_each(
     scenario: Scenario,
     populations: Sequence[int],
@@ -228,7 +254,7 @@ def simulate_each(
     runs: list[Simulated] = []
     for n in progress(populations, len(populations), "populations"):
         try:
-            runs.append(simulate(scenario, n, precision, seed, workers, stop))
+            runs.append(simulated(scenario, n, precision, seed, workers, stop))
         except NotTrustworthyError:
             if not (runs and stop()):
                 raise
