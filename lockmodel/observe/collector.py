@@ -165,6 +165,11 @@ class Collector:
             warnings.append(f"{count} skipped, {why} (first: line {lines[0].number}: {first!r})")
         if not self.text.ended:
             warnings.append("the last line has no line end: it may be cut off")
+        if repeats := self.text.repeats:
+            what = "1 section is" if len(repeats) == 1 else f"{len(repeats)} sections are"
+            warnings.append(
+                f"{what} byte for byte like an earlier one (first: line {repeats[0]}): counted once"
+            )
         if self.text.quoted:
             warnings.append("mail quoting ('> ') was taken away; a wrapped line may be lost")
         return Reading(

@@ -6,6 +6,7 @@ import re
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ GZIP = b"\x1f\x8b"
 
 QUOTED = re.compile(r">(?!>>> (?:Results of|Sum of|score|time|iterations))")
 """A line quoted in a mail; UnixBench logs have lines of their own that begin with >>>>."""
+
+LEAST_SECTION = 3
+"""Lines from which on equal sections are one that was appended to itself, not equal results."""
 
 QUOTED_SHARE = 0.5
 """From this share of lines on, ">" at the start of a line is taken as mail quoting."""
@@ -49,12 +53,15 @@ class Text:
         Whether mail quoting was taken away.
     ended : bool
         Whether the last line has a line end.
+    repeats : tuple of int
+        Where sections began that are equal to an earlier one; their lines are blank.
     """
 
     origin: str
     lines: tuple[Line, ...]
     quoted: bool = False
     ended: bool = True
+    repeats: tuple[int, ...] = ()
 
     @cached_property
     def whole(self) -> str:
@@ -146,8 +153,28 @@ def from_text(text: str, origin: str) -> Text:
     while _is_quoted(plain):
         plain = [re.sub(r"^> ?", "", line) if QUOTED.match(line) else line for line in plain]
         quoted = True
+    repeats = _blank_repeats(plain)
     lines = tuple(Line(number, line) for number, line in enumerate(plain, start=1))
-    return Text(origin, lines, quoted, json or text[-1:] in ("\n", "\r"))
+    return Text(origin, lines, quoted, json or text[-1:] in ("\n", "\r"), repeats)
+
+
+def _blank_repeats(lines: list[str]) -> tuple[int, ...]:
+    """Blank the sections that are equal to an earlier one; return the numbers of their first lines.
+
+    A section begins where the first line of the file comes again.
+    """
+    head = next((line for line in lines if line), None)
+    starts = [i for i, line in enumerate(lines) if line == head]
+    seen: set[tuple[str, ...]] = set()
+    repeats = []
+    for start, end in pairwise([*starts, len(lines)]):
+        section = tuple(line for line in lines[start:end] if line)
+        if section in seen:
+            repeats.append(start + 1)
+            lines[start:end] = [""] * (end - start)
+        elif len(section) >= LEAST_SECTION:
+            seen.add(section)
+    return tuple(repeats)
 
 
 def _is_quoted(lines: list[str]) -> bool:

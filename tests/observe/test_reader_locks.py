@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from readings import content, refused, sample, text
+from readings import SAMPLES, content, refused, sample, text
 
+from lockmodel.observe.collector import Options
 from lockmodel.observe.observations import Bin, Observation, Reading
+from lockmodel.observe.readers import read_text
+from lockmodel.observe.text import decode
 
 
 def of(reading: Reading, kind: str) -> dict[str, Observation]:
@@ -366,3 +369,48 @@ def test_bpftrace_text_that_cannot_be(old: str, new: str, part: str) -> None:
 def test_bpftrace_call_stack_that_never_ends() -> None:
     words = content("own_bpftrace_hold.txt")
     refused(words[: words.index("]:\n[0]")], "not closed by ']:'")
+
+
+WHOLE = (
+    "own_lock_stat.txt",
+    "own_lock_stat_grep.txt",
+    "own_klockstat_bcc.txt",
+    "own_klockstat_libbpf.txt",
+    "own_bpftrace_hold.txt",
+    "own_bpftrace_lhist.json",
+    "own_perf_lock_contention_lock.txt",
+    "own_perf_lock_contention_x.csv",
+    "own_perf_lock_report_ns.txt",
+    "own_lkp_mail.txt",
+    "own_unixbench_report_513.txt",
+    "own_will_it_scale.csv",
+    "own_curve.csv",
+)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_file_appended_to_itself_is_counted_once_and_that_is_said(name):
+    """It used to read as twice the rows."""
+    content = (SAMPLES / name).read_bytes()
+    given = Options(unit="ns", quantity="hold", tasks=8)
+    once = read_text(decode(content, "f"), given)
+    twice = read_text(decode(content + content, "f"), given)
+    assert twice.observations == once.observations
+    assert twice.facts == once.facts
+    (said,) = set(twice.warnings) - set(once.warnings)
+    at = content.count(b"\n") + 1
+    assert said.startswith(
+        f"1 section is byte for byte like an earlier one (first: line {at}): counted once"
+        if name != "own_lock_stat_grep.txt"
+        else f"2 lines skipped, byte for byte like an earlier class (first: line {at}: "
+    )
+
+
+def test_other_sections_stay():
+    """Two snapshots of one counter are two, and so are results that happen to be equal."""
+    content = (SAMPLES / "own_lock_stat.txt").read_text()
+    other = content.replace("1500 ", "1501 ")
+    assert decode((content + other).encode(), "f").repeats == ()
+    assert decode(b"1,100\n1,100\n1,100\n", "f").repeats == ()
+    three = decode((content + other + content).encode(), "f")
+    assert three.repeats == (2 * content.count("\n") + 1,)

@@ -101,6 +101,13 @@ def test_warm_up_of_a_step_in_noise():
         assert 12 <= warm_up(series) <= 30
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e200, 1e307])
+def test_warm_up_does_not_depend_on_the_unit(scale):
+    """Squares used to overflow, with numpy's warning in the terminal."""
+    series = np.where(np.arange(64) < 10, 5.0, 1.0) + 0.1 * np.sin(np.arange(64.0))
+    assert warm_up(scale * series) == warm_up(series) == 10
+
+
 def test_warm_up_of_a_ramp_ends_where_it_is_flat():
     series = np.minimum(np.arange(64.0), 20.0)
     assert warm_up(series) == 20

@@ -50,12 +50,16 @@ def read(text: Text, options: Options) -> Reading:
     """Return the observations of /proc/lock_stat (see `readers`)."""
     collector = Collector(text, TITLE, REMEDY, options, traced=True)
     rows: list[Wait] = []
+    seen: set[str] = set()
     for line in text.filled:
         if version := VERSION.fullmatch(line.text):
             collector.note("lock_stat", version[1])
             if version[1] == "0.3":
                 raise collector.error(line, OLD)
+        elif line.text in seen:
+            collector.skip(line, "byte for byte like an earlier class")
         elif row := CLASS.fullmatch(line.text):
+            seen.add(line.text)
             rows.append(_class(collector, line, row))
         elif point := POINT.fullmatch(line.text):
             count = collector.whole(line, "count", point[2])

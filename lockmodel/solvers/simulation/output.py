@@ -106,6 +106,7 @@ def warm_up(series: np.ndarray) -> int:
     settled = int(unequal[-1]) + 1 if unequal.size else 0
     if settled <= LATEST * n:
         return settled
+    series = series / np.max(np.abs(series))  # squares of very long or short times overflow
     scores = [
         float(np.sum((series[d:] - series[d:].mean()) ** 2)) / (n - d) ** 2
         for d in range(3 * n // 4 + 1)
