@@ -144,7 +144,7 @@ def test_what_was_compiled_is_nobodys_alone(ran, place):
 def test_six_first_runs_at_once_compile_once_and_have_their_time(run):
     """All six used to end by the time limit, which was spent compiling."""
     with ThreadPoolExecutor(6) as pool:
-        line = f"simulate {EXECL} -n 2 --time-limit 5"
+        line = f"simulate {EXECL} -n 2 --time-limit 15"
         done = list(pool.map(run, [line] * 6, ["fresh"] * 6))
     assert [(one.returncode, one.stderr) for one in done] == [(0, "")] * 6
     assert len({one.stdout for one in done}) == 1
