@@ -15,7 +15,7 @@ from lockmodel.errors import ArgumentError, SaturatedError
 from lockmodel.model.network import CPU
 from lockmodel.model.prediction import Basis, Interval, plain
 from lockmodel.model.scenario import Lock, Scenario, ShardBy
-from lockmodel.progress import Progress, quietly
+from lockmodel.progress import Progress, Stop, never, quietly
 from lockmodel.solvers.bounds import without_each
 from lockmodel.solvers.solve import MIXED, NO_INTERVALS, Answer, judge, points, solve, solver_name
 from lockmodel.solvers.validity import approximations, caveats
@@ -105,7 +105,7 @@ class Ranking:
     """Every lever that applies, by gain.
 
     `warnings` and `worst_error` are of the scenario and of what each lever makes of it, `fit` is
-    what intervals rest on, if there are any.
+    what intervals rest on, if there are any, `untried` counts what there was no time for.
     """
 
     scenario: str
@@ -119,6 +119,7 @@ class Ranking:
     warnings: tuple[str, ...]
     worst_error: Worst
     fit: Basis | None = None
+    untried: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dict; keys of intervals are left out where there are none."""
@@ -223,7 +224,13 @@ def _telling(rows: Sequence[Ranked]) -> list[Ranked]:
     ]
 
 
-def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = quietly) -> Ranking:
+def rank(
+    scenario: Scenario,
+    n: int,
+    method: str = "auto",
+    progress: Progress = quietly,
+    stop: Stop = never,
+) -> Ranking:
     """Return every lever that applies, ranked by gain at population `n`.
 
     Parameters
@@ -234,6 +241,8 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         See `solvers.solve.solve`.
     progress : callable
         Wraps the loop over levers.
+    stop : callable
+        Asked before every lever; once true the others are not tried, and that is said.
 
     Returns
     -------
@@ -246,13 +255,17 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
     (before,) = now.points
     base = _Base(scenario, n, method, _last_lock(scenario, n))
     single = candidates(scenario)
-    rows = [_ranked(base, each) for each in progress(single, len(single), "levers")]
+    rows = [_ranked(base, each) for each in progress(single, len(single), "levers") if not stop()]
+    untried = len(single) - len(rows)
     taken = scenario.taken
     targets: list[tuple[str, tuple[Lock, ...]]] = [(lock.name, (lock,)) for lock in taken]
     if len(taken) > 1:
         targets.append((ALL, taken))
     shards: list[Shards] = []
     for name, locks in progress(targets, len(targets), "shards"):
+        if stop():
+            untried += 1
+            continue
         series = _sharded(base, name, locks)
         rows += [row for one in series[:1] for row in one.tried if row.lever.value.k == one.enough]
         shards += series
@@ -269,6 +282,7 @@ def rank(scenario: Scenario, n: int, method: str = "auto", progress: Progress = 
         shards=tuple(shards),
         warnings=weak,
         worst_error=worst_error,
+        untried=untried,
     )
     every = [*rows, *(row for one in shards for row in one.tried)]
     simulated = {row.lever.text for row in every if row.simulated is not None}

@@ -14,7 +14,7 @@ from lockmodel.changes.lever import Kind, apply_all, named
 from lockmodel.errors import ArgumentError
 from lockmodel.model.prediction import Basis, Interval, Point
 from lockmodel.model.scenario import Scenario
-from lockmodel.progress import Progress, quietly
+from lockmodel.progress import Progress, Stop, never, quietly
 from lockmodel.solvers.bounds import ceiling_at
 from lockmodel.solvers.solve import MIXED, judge, mixed, points, solve, solver_name
 from lockmodel.solvers.validity import approximations, caveats
@@ -102,6 +102,7 @@ def sweep(
     populations: Sequence[int],
     method: str = "auto",
     progress: Progress = quietly,
+    stop: Stop = never,
 ) -> Sweep:
     """Return throughput and ceiling for every combination of the axes and every population.
 
@@ -115,6 +116,8 @@ def sweep(
         See `solvers.solve.solve`.
     progress : callable
         Wraps the loop over combinations. An interrupt ends the sweep; finished rows are kept.
+    stop : callable
+        Asked before every combination; once true the sweep ends likewise.
 
     Returns
     -------
@@ -151,6 +154,9 @@ def sweep(
     complete = True
     try:
         for combination in progress(grid, total // len(populations), "sweep"):
+            if stop():
+                complete = False
+                break
             chosen = [
                 axis.lever(lock, value)
                 for axis, (_, lock), value in zip(axes, targets, combination, strict=True)

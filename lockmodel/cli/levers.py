@@ -9,7 +9,7 @@ from typer import Option
 from lockmodel.cli import common, files, inputs, options
 from lockmodel.cli.common import fit_origin, fit_warning
 from lockmodel.cli.files import Report
-from lockmodel.errors import ArgumentError
+from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,7 @@ def levers(
     ] = None,
     every: options.All = False,
     method: options.ClosedMethod = "auto",
+    time_limit: options.TimeLimit = options.TIME_LIMIT_S,
     walks: options.Walks = None,
     machine: options.Machine = None,
     explain: options.Explain = False,
@@ -93,8 +94,12 @@ def levers(
         top = 0
     scenario = inputs.scenario(model, walks, machine)
     n = inputs.population(population, scenario)
-    with files.output(output, as_json, force) as write:
-        ranking = rank(scenario, n, method, common.progress)
+    with (
+        files.output(output, as_json, force) as write,
+        common.patience(time_limit) as stop,
+        common.compiling(),
+    ):
+        ranking = rank(scenario, n, method, common.progress, stop)
 
         def text(colour: bool) -> str:
             if explain:
@@ -102,6 +107,10 @@ def levers(
             return _brief(scenario, ranking, top, colour)
 
         write(Report(ranking.to_json, text, lambda: files.csv_text(_rows(ranking))))
+    if ranking.untried:
+        raise NotTrustworthyError(
+            f"stopped: {ranking.untried} of the levers were not tried; raise --time-limit"
+        )
 
 
 def _rows(ranking: Ranking) -> list[dict[str, Any]]:

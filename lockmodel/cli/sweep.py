@@ -28,6 +28,7 @@ def sweep(
     ],
     population: options.Populations = None,
     method: options.ClosedMethod = "auto",
+    time_limit: options.TimeLimit = options.TIME_LIMIT_S,
     by: Annotated[
         Literal["cpu", "node", "hash"] | None,
         Option(
@@ -73,8 +74,10 @@ def sweep(
     with (
         files.output(output, as_json, force) as write,
         files.optional_file(plot_file, force) as target,
+        common.patience(time_limit) as stop,
+        common.compiling(),
     ):
-        swept = run(scenario, axes, populations, method, common.progress)
+        swept = run(scenario, axes, populations, method, common.progress, stop)
         if not plot or output is not None:
             write(Report(swept.to_json, lambda colour: _csv(swept), lambda: _csv(swept)))
         if plot and swept.complete:
@@ -97,7 +100,9 @@ def sweep(
             size = tx.worth(most.error, f"{most.where}, n = {most.n}")
             typer.echo(f"note: approximate{size and ', ' + size}; --json says where", err=True)
     if not swept.complete:
-        raise NotTrustworthyError(f"interrupted: only {len(swept.rows)} rows are finished")
+        raise NotTrustworthyError(
+            f"stopped: only {len(swept.rows)} rows are finished; raise --time-limit"
+        )
 
 
 def _csv(swept: Sweep) -> str:

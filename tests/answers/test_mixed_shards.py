@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from msgspec.structs import replace
 from places import CASES
@@ -11,6 +13,7 @@ from lockmodel.answers.predict import predict
 from lockmodel.answers.ranking import rank
 from lockmodel.answers.sweep import sweep
 from lockmodel.answers.whatif import compare
+from lockmodel.changes.candidates import candidates
 from lockmodel.changes.grammar import parse
 from lockmodel.model.scenario import Lock, Site
 from lockmodel.model.shipped import find_scenario
@@ -91,3 +94,16 @@ def test_a_fit_has_no_intervals_there(rough, command, tmp_path):
     assert answer.warnings[0].startswith("no intervals from the fit")
     assert answer.points[0].interval_per_s is None
     assert compare(scenario, [parse("exclude:more")], [32]).warnings[0] == answer.warnings[0]
+
+
+def test_a_limit_keeps_what_is_finished_and_counts_the_rest(rough, command, monkeypatch):
+    asked = iter([False, False, True])
+    ranking = rank(AB, 64, stop=lambda: next(asked, True))
+    every = len(candidates(AB)) + 3  # shards of a, of b, of all
+    assert (len(ranking.levers) <= 2, ranking.untried) == (True, every - 2)
+    swept = sweep(AB, [parse_axis("b:shards=8,16")], [64], stop=iter([False, True]).__next__)
+    assert (len(swept.rows), swept.complete) == (1, False)
+    monkeypatch.setattr("lockmodel.cli.common.patience", lambda *_: nullcontext(lambda: True))
+    ran = command("levers", str(CASES / "order_ab.toml"), "-n", "64")
+    assert ran.returncode == 1
+    assert f"stopped: {every} of the levers were not tried; raise --time-limit" in ran.stderr
