@@ -33,6 +33,7 @@ from lockmodel.model.handoff import ConstantHandOff
 from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Scenario, Site
 from lockmodel.solvers.simulation.output import Mean
+from lockmodel.solvers.simulation.simulate import simulate
 from lockmodel.solvers.solve import points
 
 # Product form ---------------------------------------------------------------------------------
@@ -274,3 +275,20 @@ def test_one_process_never_waits():
         assert (state.wait_s, state.contended, state.longest_wait_s) == (Mean(0.0, 0.0), 0, 0)
         assert (state.same_cpu, state.same_node, state.other_node) == (1.0, 0.0, 0.0)
     assert found.fairness == 1.0
+
+
+def test_a_constant_think_time_is_not_simulated_in_step():
+    """Product form is exact for any think time; all who began together used to stay together."""
+    scenario = Scenario(
+        name="t",
+        title="t",
+        iteration="i",
+        machine=Machine(name="m", cpus=4, cores=4),
+        think=10_000.0,
+        think_distribution=Constant(),
+        locks=(lock("a"),),
+        sites=(Site(lock="a", phase="p", name="s", acquires=3, held_instructions=1),),
+    )
+    (exact,) = points(scenario, [3], "product-form")
+    run = simulate(scenario, 3, 0.005).throughput_per_s
+    assert run.value == pytest.approx(exact.throughput_per_s, abs=2 * run.half_width)

@@ -38,9 +38,10 @@ def _choose_shards(w: World, i: int) -> None:
 
 
 @compiled
-def _think(w: World, i: int) -> None:
+def _think(w: World, i: int, share: float) -> None:
+    """Let process i think; `share` of a whole think time is left."""
     clock = w.clock[0]
-    work = w.think[0] * (1 - clock.crowded)
+    work = w.think[0] * share
     if work > 0.0:
         work *= draw(w.distributions[0], w.table, w.random)
     clock.thinking = push(w.think_times, w.think_who, clock.thinking, clock.virtual + work, i)
@@ -69,7 +70,7 @@ def _next_shard(w: World, i: int) -> int:
     if clock.marked < w.marks.size:
         w.marks[clock.marked] = clock.now
         clock.marked += 1
-    _think(w, i)
+    _think(w, i, 1.0)
     return NOBODY
 
 
@@ -121,11 +122,10 @@ def _walk_on(w: World, i: int) -> int:
 
 @compiled
 def _start(w: World) -> None:
-    """Let everybody begin to think, or end it where it is crowded, and the walkers set out."""
+    """Let everybody be somewhere in a think time, or at its end, and the walkers set out."""
     w.clock[0].started = 1
     for i in range(w.numbers[0]):
-        _think(w, i)
-    w.clock[0].crowded = 0
+        _think(w, i, 0.0 if w.clock[0].crowded else uniform(w.random))
     for k in range(w.locks.size):
         if w.locks[k].walks > 0.0:
             time = exponential(w.random) / w.locks[k].walks
