@@ -9,6 +9,7 @@ from typing import Any
 from lockmodel.answers.sides import BEFORE, Worst, larger, sided, worst
 from lockmodel.changes.kinds import Sharding
 from lockmodel.changes.lever import ALL, Lever, apply_all, named, spelt
+from lockmodel.model.network import build
 from lockmodel.model.placement import shard_groups
 from lockmodel.model.prediction import Basis, Interval, plain
 from lockmodel.model.scenario import Scenario
@@ -140,6 +141,8 @@ def compare(
     singly = [each.apply(scenario) for each in levers] if len(levers) > 1 else []
     sides = [scenario, changed, *singly]
     solver = solver_name(method, sides, max(populations, default=1))
+    with named(levers):
+        build(changed, max(populations, default=1), stations_only=False)
     populations = simulate_first(sides, populations, solver, stop)
     now = solve(scenario, populations, solver)
     with named(levers):

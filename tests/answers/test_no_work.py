@@ -10,6 +10,7 @@ import pytest
 from experiments import CONSTANT, Experiment
 from msgspec.structs import replace
 from one_lock import NS, US
+from places import CASES
 
 from lockmodel.answers.axis import parse_axis
 from lockmodel.answers.ceilings import over
@@ -24,7 +25,7 @@ from lockmodel.errors import NotTrustworthyError
 from lockmodel.model.handoff import LinearHandOff, NoHandOff
 from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Lock, Scenario, Site
-from lockmodel.model.toml import dumps
+from lockmodel.model.toml import dumps, load
 
 SENTENCE = "scenario 'one': an iteration takes no time, so throughput is unbounded; give it think"
 
@@ -99,3 +100,16 @@ def test_the_command_exits_as_for_such_a_scenario(command: Callable[..., Any]) -
     ran = command("whatif", "./bare.toml", "--lever", "shorten_hold:a=0")
     assert (ran.returncode, ran.stdout) == (command("predict", "./free.toml").returncode, "")
     assert ran.stderr.startswith(f"lockmodel: after shorten_hold:a=0: {SENTENCE}")
+
+
+@pytest.mark.parametrize("n", [2, 8, 16, 64])
+def test_no_hold_is_the_limit_of_ever_shorter_holds(n):
+    """At 0 a lock with a hand-off that begins at 0 vanished: +1,942 % instead of +9.0 %."""
+    scenario = load(CASES / "lin0.toml")
+    zero, *short = (
+        compare(scenario, [parse(f"shorten_hold:a={factor}")], [n]).points[0].gain
+        for factor in ("0", "1e-12", "1e-9", "1e-6")
+    )
+    assert short == pytest.approx([zero] * 3, abs=1e-4)
+    if n == 64:
+        assert zero == pytest.approx(0.09, abs=0.002)

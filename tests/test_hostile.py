@@ -1,0 +1,47 @@
+"""Random scenarios: bounds hold, the order of a file changes nothing, 0 is no cliff (tools/hostile).
+
+The long run is `python tools/hostile.py`; its last figures are in docs/measured.md.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from places import ROOT
+
+HOSTILE = ROOT / "tools" / "hostile.py"
+
+
+def run(*options: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the tool, or its text as changed."""
+    line = [sys.executable, str(HOSTILE)] if text is None else [sys.executable, "-c", text]
+    return subprocess.run(
+        [*line, *options], capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_thirty_scenarios_hold():
+    done = run("--count", "30", "--first", "500000", "--jobs", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith(
+        "violations: {'bounds': 0, 'order': 0, 'cliff': 0, 'traceback': 0}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "told"),
+    [
+        ("not limits.lower * (1", "not 1.1 * limits.upper * (1", "bounds: "),
+        ("locks=scenario.locks[::-1]", "think=1.1 * scenario.think", "order: "),
+        ("_answer(of, at(0.0), n)", "_answer(of, at(0.9), n)", "cliff: "),
+        ("    turned = replace(", "    turned = 1 / 0 or replace(", "traceback: order: Zero"),
+    ],
+)
+def test_what_does_not_hold_is_told_with_its_number(was, now, told):
+    text = HOSTILE.read_text(encoding="utf-8")
+    assert was in text
+    done = run("--count", "4", "--jobs", "1", text=text.replace(was, now))
+    assert done.returncode == 1, done.stdout
+    assert told in done.stdout
