@@ -1,4 +1,4 @@
-"""Random scenarios: bounds hold, the order of a file changes nothing, 0 is no cliff (tools/hostile).
+"""Random scenarios: bounds hold, file order changes nothing, 0 is no cliff (tools/hostile.py).
 
 The long run is `python tools/hostile.py`; its last figures are in docs/measured.md.
 """
