@@ -200,6 +200,7 @@ def _unused(
         if not isinstance(each.value, Sharding):
             continue
         scenario = each.apply(scenario)
+        alike: dict[tuple[int, int, int, str], list[str]] = {}
         for lock in scenario.taken:
             if each.lock not in (ALL, lock.name):
                 continue
@@ -210,11 +211,12 @@ def _unused(
             few = [n for n, count in used.items() if count < min(lock.shards, n)]
             if few:
                 n = max(few)
-                yield (
-                    f"{each.text}: at n = {n} the processes reach {used[n]} of the "
-                    f"{lock.shards} shards of {lock.name} (by {lock.shard_by}, placement "
-                    f"{scenario.machine.placement})"
-                )
+                alike.setdefault((n, used[n], lock.shards, lock.shard_by), []).append(lock.name)
+        for (n, reached, shards, by), names in alike.items():
+            yield (
+                f"{each.text}: at n = {n} the processes reach {reached} of the {shards} shards of "
+                f"{', '.join(names)} (by {by}, placement {scenario.machine.placement})"
+            )
 
 
 def _compared(

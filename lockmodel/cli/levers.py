@@ -190,9 +190,11 @@ def _worth(ranking: Ranking) -> str:
 def _headline(scenario: Scenario, ranking: Ranking, built: Sequence[Ranked]) -> list[str]:
     """Return the best change that can be built, and what is the most for the lock that binds."""
     from lockmodel.cli import text as tx
+    from lockmodel.solvers.bounds import ceiling_at
 
     rate = tx.si(ranking.before_per_s, "/s")
-    now = f"At {tx.count(ranking.n, 'process')} ({rate}, {ranking.binding} binds)"
+    would = "would bind first" if ranking.n < ceiling_at(scenario, ranking.n).knee else "binds"
+    now = f"At {tx.count(ranking.n, 'process')} ({rate}, {ranking.binding} {would})"
     if not built:
         return [f"{scenario.title}. {now} no change that can be built gains anything."]
     best = built[0]

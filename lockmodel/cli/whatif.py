@@ -101,13 +101,16 @@ def _brief(scenario: Scenario, answer: WhatIf, colour: bool) -> str:
     doubts = _doubts(scenario, answer)
     weak = [text for text in answer.warnings if f"! {text}" not in doubts]
     last = max(answer.points, key=lambda change: change.n)
+    then = tx.binds(answer.binding_after)
+    if answer.binding_after == answer.binding_before:
+        then = then.replace(" bind", " still bind")
     bound = "only indicative, " if answer.method == "bounds" else ""
     parts: list[Any] = [
         f"{text_of(answer.levers)}: {gain(last.gain, last.gain_interval)} at "
         f"{tx.count(last.n, 'process')}, {bound}{tx.si(last.before_per_s, '/s')} -> "
         f"{tx.si(last.after_per_s, '/s')}.",
         f"Before, {tx.binds(answer.binding_before)} (ceiling at n "
-        f"{tx.si(answer.ceiling_before_per_s, '/s')}); then {tx.binds(answer.binding_after)} "
+        f"{tx.si(answer.ceiling_before_per_s, '/s')}); then {then} "
         f"({tx.si(answer.ceiling_after_per_s, '/s')}).",
         *fit_warning(scenario),
         *doubts,

@@ -43,6 +43,8 @@ PRODUCT_FORM_ASSUMPTIONS = (
 )
 BOUNDS_ASSUMPTIONS = (
     "throughput_per_s is the upper bound; the truth lies between lower_per_s and upper_per_s",
+    "where product form is not exact the bounds hold for any hold times, distances and order of "
+    "service: lines as near, and as far, as they can be, so they are wide",
     *MODEL_ASSUMPTIONS,
 )
 

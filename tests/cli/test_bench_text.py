@@ -53,8 +53,8 @@ def test_a_peak_within_the_spread_of_repeats_is_none():
 def test_noise_and_other_load_make_it_doubtful():
     noisy = [run(1, 1, [500]), run(1, 2, [600], busy=0.4), run(1, 3, [550], steal=0.03)]
     assert top(*noisy).endswith(  # mean 550, deviations 50, 50, 0: sd 50
-        "! doubtful: repeats spread by up to 9.1 % (n = 1); others used up to 40% of the CPUs that "
-        "had no process of ours (1 of 3 runs); the hypervisor took up to 3.0% of the CPU time"
+        "! doubtful: repeats spread by up to 9.1 % (n = 1); others used up to 40 % of the CPUs "
+        "that had no process of ours (1 of 3 runs); the hypervisor took up to 3.0 % of the CPU time"
     )
     assert "doubtful" not in top(run(1, 1, [500]), run(1, 2, [510]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lockmodel.measure.bench.machine import Host
+from lockmodel.units import share
 
 FEW_CPUS = 16
 """Below this many CPUs a lock of fork and exec hardly saturates: the published curve of execl
@@ -114,7 +115,7 @@ def _others(machine: Host, idle_busy: float | None, steal: float) -> list[Reason
         doubts.append(
             Reason(
                 "steal",
-                f"the hypervisor took {steal:.1%} of the CPU time",
+                f"the hypervisor took {share(steal, 1)} of the CPU time",
                 "ask for dedicated CPUs",
             )
         )
@@ -122,7 +123,8 @@ def _others(machine: Host, idle_busy: float | None, steal: float) -> list[Reason
         doubts.append(
             Reason(
                 "load",
-                f"others used {idle_busy:.0%} of the CPUs before the start (load {machine.load:g})",
+                f"others used {share(idle_busy)} of the CPUs before the start "
+                f"(load {machine.load:g})",
                 "stop them, or wait",
             )
         )

@@ -11,6 +11,7 @@ from lockmodel.measure.bench.checks import LOADED, STOLEN, Reason
 from lockmodel.measure.bench.machine import Host
 from lockmodel.measure.bench.program import LoopProgram
 from lockmodel.measure.bench.runner import Run
+from lockmodel.units import share
 
 SCHEMA = "lockmodel.bench/1"
 
@@ -165,12 +166,12 @@ class MeasuredCurve:
         if busy:
             worst = max(run.activity.busy or 0.0 for run in busy)
             notes.append(
-                f"others used up to {worst:.0%} of the CPUs that had no process of ours "
+                f"others used up to {share(worst)} of the CPUs that had no process of ours "
                 f"({len(busy)} of {len(self.runs)} runs)"
             )
         steal = max((run.activity.steal for run in self.runs), default=0.0)
         if steal > STOLEN:
-            notes.append(f"the hypervisor took up to {steal:.1%} of the CPU time")
+            notes.append(f"the hypervisor took up to {share(steal, 1)} of the CPU time")
         for reason in ("cgroup", "heat"):
             times = sum(run.activity.throttled.get(reason, 0) for run in self.runs)
             if times:
@@ -180,7 +181,7 @@ class MeasuredCurve:
             worst = min(run.fairness for run in uneven)
             notes.append(
                 f"uneven in {len(uneven)} of {len(self.runs)} runs: the slowest process made as "
-                f"little as {worst:.0%} of the fastest"
+                f"little as {share(worst)} of the fastest"
             )
         return notes
 
