@@ -100,9 +100,9 @@ def row(
     )
 
 
-def worst(found: np.ndarray, exact: dict[int, float]) -> float:
+def worst(rates: np.ndarray, exact: dict[int, float]) -> float:
     """Return the largest relative error against the reference values."""
-    return max(abs(found[n - 1] / x - 1.0) for n, x in exact.items())
+    return max(abs(rates[n - 1] / x - 1.0) for n, x in exact.items())
 
 
 def case_a(population: int) -> tuple[Station, ...]:

@@ -29,47 +29,47 @@ WORTH = 1.3
 def _seconds(function: object, repeats: int) -> tuple[float, str]:
     assert callable(function)
     function()
-    found = []
+    seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
         function()
-        found.append(time.perf_counter() - start)
-    middle = statistics.median(found)
-    return middle, f"{middle:.2f} s ({min(found):.2f} .. {max(found):.2f})"
+        seconds.append(time.perf_counter() - start)
+    middle = statistics.median(seconds)
+    return middle, f"{middle:.2f} s ({min(seconds):.2f} .. {max(seconds):.2f})"
 
 
 def _fitted() -> Estimate:
     scenario = find_scenario(MODEL)
     loaded = load_sets([Wanted(find_data(CURVE), CURVE, scenario)])
-    found = fit(plan(loaded.sets, default_free(scenario)))
-    for index in range(len(found.theta)):
-        interval_of(found, index)
-    return found
+    estimate = fit(plan(loaded.sets, default_free(scenario)))
+    for index in range(len(estimate.theta)):
+        interval_of(estimate, index)
+    return estimate
 
 
 def fit_rows(repeats: int) -> list[Measured]:
     """Return the fit of 8 points with 4 parameters, and its bootstrap."""
     one, said = _seconds(_fitted, repeats)
-    found = _fitted()
-    many, counted = _seconds(lambda: bootstrap(found, count=REFITS), 3)
+    estimate = _fitted()
+    many, counted = _seconds(lambda: bootstrap(estimate, count=REFITS), 3)
     return [
         Measured("fit of 8 points, 4 parameters, profiles", said, "1 s", one <= 1.0),
         Measured(f"{REFITS} parametric refits of it", counted, "10 s", many <= 10.0),
-        _searched(found),
+        _searched(estimate),
     ]
 
 
-def _searched(found: Estimate) -> Measured:
+def _searched(estimate: Estimate) -> Measured:
     """Return how much longer refits take without the steps that `bootstrap` tries first."""
     times: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(3):  # in turns, so that both meet the same machine
         for stepped, spent in times.items():
             start = time.process_time()
             if stepped:
-                bootstrap(found, count=FEW, workers=1)
+                bootstrap(estimate, count=FEW, workers=1)
             else:
                 with patch.object(refits, "_gauss_newton", return_value=None):
-                    bootstrap(found, count=FEW, workers=1)
+                    bootstrap(estimate, count=FEW, workers=1)
             spent.append(time.process_time() - start)
     ratio = statistics.median(times[False]) / statistics.median(times[True])
     said = f"{ratio:.1f} x as long"

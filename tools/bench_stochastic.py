@@ -65,13 +65,13 @@ def simulation_rows(repeats: int) -> list[Measured]:
             4.0,
         ),
     ):
-        found, grown = rate(scenario, n)
+        speed, grown = rate(scenario, n)
         rows.append(
             Measured(
                 work,
-                f"{found:.1f} M events/s, +{grown:.0f} MiB",
+                f"{speed:.1f} M events/s, +{grown:.0f} MiB",
                 f">= {reach:g} M, flat",
-                found >= reach and grown < 1.0,
+                speed >= reach and grown < 1.0,
             )
         )
     return rows
@@ -94,7 +94,7 @@ def chain(population: int) -> dict[str, float]:
     )
     solve_queues(network, 4)  # compiled or loaded from the cache
     start = time.perf_counter()
-    found = solve_queues(network, population)
+    solution = solve_queues(network, population)
     seconds = time.perf_counter() - start
     delay = Station("think", 10.0 / np.arange(1.0, population + 1.0))
     stations = (delay, *(Station(name, np.array([d])) for name, d in demands.items()))
@@ -102,9 +102,9 @@ def chain(population: int) -> dict[str, float]:
     return {
         "seconds": seconds,
         "mib": _rss_mib(),
-        "states": found.states,
-        "residual": found.residual,
-        "error": abs(found.throughput / exact - 1.0),
+        "states": solution.states,
+        "residual": solution.residual,
+        "error": abs(solution.throughput / exact - 1.0),
     }
 
 
@@ -144,9 +144,9 @@ def constant_rows(repeats: int) -> list[Measured]:
         seconds = []
         for _ in range(repeats + 1):
             start = time.perf_counter()
-            found = predict(scenario, [n], "markov").points[0].throughput_per_s
+            throughput = predict(scenario, [n], "markov").points[0].throughput_per_s
             seconds.append(time.perf_counter() - start)
-        error, took = abs(found / exact - 1.0), statistics.median(seconds[1:])
+        error, took = abs(throughput / exact - 1.0), statistics.median(seconds[1:])
         rows.append(
             Measured(
                 f"case E (constant holds), N = {n}",

@@ -112,9 +112,9 @@ def main() -> int:
     for i, cell in enumerate(grid, 1):
         given = scenario(*cell)
         exact = points(given, [cell[4]], "product-form")[0].throughput_per_s
-        found = replicate(given, cell[4], options.precision).throughput()
-        error = exact / found.value - 1.0
-        lines.append(",".join([*(f"{v:g}" for v in cell), f"{error:.5f}", f"{found.relative:.5f}"]))
+        rate = replicate(given, cell[4], options.precision).throughput()
+        error = exact / rate.value - 1.0
+        lines.append(",".join([*(f"{v:g}" for v in cell), f"{error:.5f}", f"{rate.relative:.5f}"]))
         if i % 100 == 0:
             print(f"{i} of {len(grid)}, {time.monotonic() - begun:.0f} s", file=sys.stderr)
     options.output.parent.mkdir(parents=True, exist_ok=True)

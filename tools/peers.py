@@ -149,8 +149,8 @@ def cimba_a() -> dict[str, Any]:
     for i, server in enumerate(model.servers):
         server.mean, server.inbox, server.outbox = HOLDS[i], chain[i], chain[i + 1]
     experiment = cb.Experiment(model, replications=100, window=cb.Window(duration=1e4), seed=1)
-    seconds, found = median(partial(experiment.run, workers=1))  # the first run compiles
-    iterations = float(sum(found[model].done.__array__().ravel()))
+    seconds, trials = median(partial(experiment.run, workers=1))  # the first run compiles
+    iterations = float(sum(trials[model].done.__array__().ravel()))
     return simulated(seconds, iterations / 1e6, 1e6, round(4 * iterations))
 
 
@@ -170,8 +170,8 @@ def storm_a(sound: bool) -> dict[str, Any]:
         wanted = stormpy.parse_properties('R{"x"}=? [ LRA ]', context=program)
         model = stormpy.build_model(program, wanted)
         env = stormpy.environments.sound() if sound else stormpy.Environment()
-        found = stormpy.model_checking(model, wanted[0], environment=env)
-        return model.nr_states, float(found.get_value(model.initial_states[0]))
+        checked = stormpy.model_checking(model, wanted[0], environment=env)
+        return model.nr_states, float(checked.get_value(model.initial_states[0]))
 
     seconds, (states, x) = median(run)
     return outcome(seconds, x, EXACT["A"], f"{states} states, build and solve")
@@ -258,10 +258,10 @@ def measure_one(name: str, limit: float = 60.0) -> Row:
             os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
     lines = output.strip().splitlines() or ["no output"]
-    found = next((line for line in lines if line.startswith(MARK)), None)
-    if child.returncode or found is None:
+    marked = next((line for line in lines if line.startswith(MARK)), None)
+    if child.returncode or marked is None:
         return Row(name, version, work, f"failed ({child.returncode}): {lines[-1]}")
-    return Row(name, version, work, "ok", **json.loads(found.removeprefix(MARK)))
+    return Row(name, version, work, "ok", **json.loads(marked.removeprefix(MARK)))
 
 
 def measure(only: list[str] | None = None, limit: float = 60.0) -> list[Row]:

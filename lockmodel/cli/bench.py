@@ -106,9 +106,11 @@ def bench(
         if check:
             if output is not None and output.endswith(".csv"):
                 raise ArgumentError(f"-o {output}: --check has no CSV; use .txt or .json")
-            found, busy = _reasons(machine, binary)
-            data = _check_data(machine, found, busy)
-            write(Report(lambda: data, lambda c: bench_text.check_text(machine, found, explain, c)))
+            reasons, busy = _reasons(machine, binary)
+            data = _check_data(machine, reasons, busy)
+            write(
+                Report(lambda: data, lambda c: bench_text.check_text(machine, reasons, explain, c))
+            )
             return
         populations = _populations(population, machine)
         with tempfile.TemporaryDirectory(prefix="lockmodel-bench-") as folder:
@@ -149,17 +151,17 @@ def _populations(text: str | None, machine: Host) -> tuple[int, ...]:
 
     if text is None:
         return default_populations(len(machine.allowed))
-    found = parse_counts(text)
-    if found[-1] > MOST_COPIES:
-        raise ArgumentError(f"-n {found[-1]}: at most {MOST_COPIES} processes are started")
+    counts = parse_counts(text)
+    if counts[-1] > MOST_COPIES:
+        raise ArgumentError(f"-n {counts[-1]}: at most {MOST_COPIES} processes are started")
     limit = machine.processes_limit
-    if limit is not None and found[-1] * PROCESSES_EACH + SPARE_PROCESSES > limit:
+    if limit is not None and counts[-1] * PROCESSES_EACH + SPARE_PROCESSES > limit:
         raise ArgumentError(
-            f"-n {found[-1]}: this machine allows {limit} processes and each copy needs "
+            f"-n {counts[-1]}: this machine allows {limit} processes and each copy needs "
             f"{PROCESSES_EACH}; measure up to "
             f"{max(1, (limit - SPARE_PROCESSES) // PROCESSES_EACH)}"
         )
-    return found
+    return counts
 
 
 def _reasons(machine: Host, binary: str | None) -> tuple[list[Reason], float | None]:
@@ -199,7 +201,7 @@ def _measure(
 
     chosen = program.build(loop, binary, folder)
     note = None if chosen.loop == "execl" else program.trial(chosen.binary)
-    found, _ = _reasons(machine, binary)
+    reasons, _ = _reasons(machine, binary)
     started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     plan = runner.schedule(populations, repeats, seed)
     load = counters().load
@@ -223,7 +225,7 @@ def _measure(
         seed,
         len(plan),
         started,
-        tuple(found),
+        tuple(reasons),
         (load, counters().load),
         tuple(run.n for run in runs if not run.iterations),
         tuple(failed),
@@ -231,12 +233,12 @@ def _measure(
     )
 
 
-def _check_data(machine: Host, found: Sequence[Reason], busy: float | None) -> dict[str, Any]:
+def _check_data(machine: Host, reasons: Sequence[Reason], busy: float | None) -> dict[str, Any]:
     return {
         "schema": "lockmodel.bench-check/1",
         "machine": machine.to_json(),
         "idle_busy": busy,
         "reasons": [
-            {"key": r.key, "text": r.text, "remedy": r.remedy, "root": r.root} for r in found
+            {"key": r.key, "text": r.text, "remedy": r.remedy, "root": r.root} for r in reasons
         ],
     }

@@ -31,7 +31,7 @@ def text(curve: MeasuredCurve, explain: bool, colour: bool) -> str:
     """Return the report of a measured curve."""
     levels = curve.levels()
     shown = levels if explain else _few(levels)
-    doubts = [f"doubtful: {'; '.join(found)}"] if (found := curve.doubts()[:FEW_DOUBTS]) else []
+    doubts = [f"doubtful: {'; '.join(first)}"] if (first := curve.doubts()[:FEW_DOUBTS]) else []
     parts: list[Any] = [
         _headline(curve, levels),
         *(f"! {said}" for said in (*curve.missing(), *doubts)),
@@ -106,20 +106,20 @@ def _table(curve: MeasuredCurve, first: Level, shown: Sequence[Level]) -> Any:
     return tx.table(columns, rows)
 
 
-def check_text(machine: Host, found: Sequence[Reason], explain: bool, colour: bool) -> str:
+def check_text(machine: Host, reasons: Sequence[Reason], explain: bool, colour: bool) -> str:
     """Return why a measurement on a machine would mislead, and what to do about it."""
-    shown = found if explain else found[:FEW_REASONS]
+    shown = reasons if explain else reasons[:FEW_REASONS]
     where = f"on {machine.title()}; Linux {machine.kernel}"
-    if not found:
+    if not reasons:
         head: list[Any] = [f"No reason was found why a measurement would mislead {where}"]
     else:
-        count = tx.count(len(found), "reason")
-        verb = "says" if len(found) == 1 else "say"
+        count = tx.count(len(reasons), "reason")
+        verb = "says" if len(reasons) == 1 else "say"
         head = _numbered(
             f"{count} {verb} that a measurement would mislead {where}",
             [str(reason) for reason in shown],
         )
-    more = tx.more(len(found) - len(shown), "reason", "--explain")
+    more = tx.more(len(reasons) - len(shown), "reason", "--explain")
     return tx.render([*head, *more, _root(machine)], colour)
 
 

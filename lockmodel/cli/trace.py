@@ -181,13 +181,13 @@ def read(
     from lockmodel.measure.trace.files import files as by_file
 
     with files.output(output, as_json, force) as write:
-        found = reading.read(file)
-        names = {**found.names, **(reading.names(inodes) if inodes else {})}
-        counted = windows.count(found)
+        recorded = reading.read(file)
+        names = {**recorded.names, **(reading.names(inodes) if inodes else {})}
+        counted = windows.count(recorded)
         counts = by_file(counted, names)
         data = {
             "schema": SCHEMA,
-            "kernel": found.kernel,
+            "kernel": recorded.kernel,
             "loop": counted.loop,
             "iterations": counted.windows,
             "agreeing": counted.agreeing,
@@ -197,7 +197,7 @@ def read(
             Report(
                 lambda: data,
                 lambda colour: trace_text.read_text(
-                    file, found.kernel, counted, counts, explain, every, colour
+                    file, recorded.kernel, counted, counts, explain, every, colour
                 ),
             )
         )
@@ -275,7 +275,7 @@ def lab(
         files.output(output, as_json, force) as write,
         files.optional_file(keep, force) as target,
     ):
-        found = experiment(
+        result = experiment(
             kernel_deb,
             loop,
             binary or "/bin/true",
@@ -285,9 +285,9 @@ def lab(
             time_limit,
         )
         if target is not None:
-            target.stream.write(found.experiment.text.encode())
+            target.stream.write(result.experiment.text.encode())
         write(
-            Report(lambda: report(found), lambda c: trace_text.lab_text(found, explain, every, c))
+            Report(lambda: report(result), lambda c: trace_text.lab_text(result, explain, every, c))
         )
 
 
@@ -296,9 +296,9 @@ def _mappers(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
     if not all(p.isascii() and p.isdigit() and len(p) <= LONGEST_NUMBER for p in parts):
         raise ArgumentError(f"--mappers {shown(text)}: write whole numbers with commas: 0,100")
-    found = sorted({int(part) for part in parts})
-    if found[-1] > MOST_MAPPERS:
+    numbers = sorted({int(part) for part in parts})
+    if numbers[-1] > MOST_MAPPERS:
         raise ArgumentError(
-            f"--mappers {found[-1]}: at most {MOST_MAPPERS} processes fit into the guest"
+            f"--mappers {numbers[-1]}: at most {MOST_MAPPERS} processes fit into the guest"
         )
-    return found
+    return numbers

@@ -26,7 +26,7 @@ LAUNCHER = "loop"
 
 
 @dataclass(frozen=True)
-class Found:
+class LabResult:
     """What the experiment showed, and what the rules say.
 
     Attributes
@@ -56,7 +56,7 @@ def experiment(
     library_path: str | None,
     mappers: Sequence[int] | None,
     limit_s: float,
-) -> Found:
+) -> LabResult:
     """Run the experiment and compare it with the rules of `lockmodel acquires`."""
     from lockmodel.cli.acquires import resolver
     from lockmodel.measure.acquires.count import count
@@ -71,14 +71,14 @@ def experiment(
         own = str(built[1])
         wanted = None if loop == "execl" else binary
         with _telling(kernel.release) as tell:
-            found = lab.run(kernel, loop, wanted, built, system, mappers, limit_s, tell)
-        counts = files(found.counted, found.names)
+            traced = lab.run(kernel, loop, wanted, built, system, mappers, limit_s, tell)
+        counts = files(traced.counted, traced.names)
         try:
             rules = count(system, wanted or own, kernel.release, loop, own)
             comparison, why_not = compare(counts, rules.files), ""
         except ArgumentError as error:  # a kernel that the rules do not know
             comparison, why_not = None, str(error)
-    return Found(loop, wanted or "the loop program", found, counts, comparison, why_not)
+    return LabResult(loop, wanted or "the loop program", traced, counts, comparison, why_not)
 
 
 @contextmanager
@@ -91,20 +91,20 @@ def _telling(release: str) -> Iterator[Callable[[str], None]]:
     yield lambda phase: typer.echo(f"lockmodel: {phase}: done", err=True)
 
 
-def report(found: Found) -> dict[str, Any]:
+def report(result: LabResult) -> dict[str, Any]:
     """Return the answer as JSON data."""
     from lockmodel.measure.acquires.count import SCHEMA, files_json
     from lockmodel.measure.trace.files import names
 
-    shown = names(found.experiment.counted, found.experiment.names)
-    comparison = found.comparison
+    shown = names(result.experiment.counted, result.experiment.names)
+    comparison = result.comparison
     return {
         "schema": SCHEMA,
-        "kernel": found.experiment.kernel,
-        "loop": found.loop,
-        "iterations": found.experiment.counted.windows,
-        "agreeing": found.experiment.counted.agreeing,
-        "files": files_json(found.counts),
+        "kernel": result.experiment.kernel,
+        "loop": result.loop,
+        "iterations": result.experiment.counted.windows,
+        "agreeing": result.experiment.counted.agreeing,
+        "files": files_json(result.counts),
         "held": [
             {
                 "file": shown[each.inode],
@@ -116,7 +116,7 @@ def report(found: Found) -> dict[str, Any]:
                 "high": each.high,
                 "nested": each.nested,
             }
-            for each in found.experiment.held
+            for each in result.experiment.held
         ],
         "rules": None
         if comparison is None

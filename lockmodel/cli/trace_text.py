@@ -12,7 +12,7 @@ from lockmodel.measure.trace.files import names
 from lockmodel.measure.trace.held import ACCURACY, NESTED_ACCURACY
 
 if TYPE_CHECKING:
-    from lockmodel.cli.trace_lab import Found
+    from lockmodel.cli.trace_lab import LabResult
     from lockmodel.measure.acquires.count import FileCount
     from lockmodel.measure.trace.held import HeldSite
     from lockmodel.measure.trace.windows import Counted
@@ -52,22 +52,22 @@ def read_text(
     return tx.render(parts, colour)
 
 
-def lab_text(found: Found, explain: bool, every: bool, colour: bool) -> str:
+def lab_text(result: LabResult, explain: bool, every: bool, colour: bool) -> str:
     """Return the answer of `trace lab`; all rows with `every` and `explain`."""
-    ran = found.experiment
+    ran = result.experiment
     full = explain or every
-    few = len(found.counts) if full else FEW_LAB_FILES
-    held = _held(found, None if full else FEW_HELD)
+    few = len(result.counts) if full else FEW_LAB_FILES
+    held = _held(result, None if full else FEW_HELD)
     parts: list[Any] = [
-        _most(found.counts),
-        f"Linux {ran.kernel} in QEMU: {_iterations(ran.counted)} of {_a(found.loop)} loop with "
-        f"{found.binary}",
+        _most(result.counts),
+        f"Linux {ran.kernel} in QEMU: {_iterations(ran.counted)} of {_a(result.loop)} loop with "
+        f"{result.binary}",
         *([f"! the binary ended with exit code {ran.ended}"] if ran.ended else []),
-        _rules(found, explain),
+        _rules(result, explain),
         "",
-        *_files(found.counts, few),
+        *_files(result.counts, few),
         "",
-        *(_sites(found.counts, few) if full or not held else []),
+        *(_sites(result.counts, few) if full or not held else []),
         *held,
     ]
     if explain:
@@ -76,7 +76,7 @@ def lab_text(found: Found, explain: bool, every: bool, colour: bool) -> str:
             f"held: instructions per acquire while that many other processes map libc.so.6 and "
             f"ld.so; good to {ACCURACY}, ~ to {NESTED_ACCURACY} (another lock inside)",
             f"offsets from {ran.offsets.source}",
-            *_differences(found),
+            *_differences(result),
         ]
     else:
         hidden = "accuracy, all sites, " if held and not full else ""
@@ -123,11 +123,11 @@ def _sites(counts: Sequence[FileCount], few: int) -> list[Any]:
     return site_tables(groups(counts[:few]))[:-1]
 
 
-def _rules(found: Found, explain: bool) -> str:
+def _rules(result: LabResult, explain: bool) -> str:
     """Return whether the rules of `lockmodel acquires` say the same about the same files."""
-    comparison = found.comparison
+    comparison = result.comparison
     if comparison is None:
-        return f"not compared with the ELF rules: {found.why_not}"
+        return f"not compared with the ELF rules: {result.why_not}"
     if not comparison.differences:
         return (
             f"the ELF rules of `lockmodel acquires` say the same: {comparison.compared} of "
@@ -140,13 +140,13 @@ def _rules(found: Found, explain: bool) -> str:
     )
 
 
-def _differences(found: Found) -> list[Any]:
+def _differences(result: LabResult) -> list[Any]:
     """Return where the trace and the rules of `lockmodel acquires` differ."""
-    if found.comparison is None or not found.comparison.differences:
+    if result.comparison is None or not result.comparison.differences:
         return []
     rows = [
         [each.file, each.site, _cell(each.traced), _cell(each.derived)]
-        for each in found.comparison.differences
+        for each in result.comparison.differences
     ]
     table = tx.table(["file", "site", "traced", "rules"], rows, left=(0, 1), fold=(0,))
     return ["", table]
@@ -156,15 +156,15 @@ def _cell(counts: tuple[int, int] | None) -> str:
     return f"{counts[0]}/{counts[1]}" if counts else "-"
 
 
-def _held(found: Found, few: int | None) -> list[Any]:
+def _held(result: LabResult, few: int | None) -> list[Any]:
     """Return the table of held instructions per acquire; nothing if they were not counted."""
-    held = found.experiment.held
+    held = result.experiment.held
     if not held:
         return []
-    shown = names(found.experiment.counted, found.experiment.names)
+    shown = names(result.experiment.counted, result.experiment.names)
     mappers = sorted({each.mappers for each in held})
     by_site: dict[tuple[str, str], dict[int, HeldSite]] = {}
-    order = [file.name for file in found.counts]
+    order = [file.name for file in result.counts]
     for each in sorted(held, key=lambda h: (order.index(shown[h.inode]), h.site)):
         by_site.setdefault((shown[each.inode], each.site), {})[each.mappers] = each
     rows = [

@@ -26,19 +26,19 @@ MEANING = {
 
 def make(out: Out) -> None:
     """Write the table of sites and name the totals."""
-    found = traced()
-    out.count("fork_old", sum(found[OLD, "fork"].values()))
-    out.count("fork_new", sum(found[NEW, "fork"].values()))
-    out.count("execl_new", sum(found[NEW, "execl"].values()))
+    table = traced()
+    out.count("fork_old", sum(table[OLD, "fork"].values()))
+    out.count("fork_new", sum(table[NEW, "fork"].values()))
+    out.count("execl_new", sum(table[NEW, "execl"].values()))
     operations = _operations()
     out.count("fork_operations", operations[NEW, "fork"])
-    out.count("teardown_old", found[OLD, "fork"]["exit.teardown"])
-    out.count("splits", found[NEW, "execl"]["exec.map_split"])
+    out.count("teardown_old", table[OLD, "fork"]["exit.teardown"])
+    out.count("splits", table[NEW, "execl"]["exec.map_split"])
     held = {one.site: one for one in held_data().sites}
     rows = []
     for site in SITES:
         counts = [
-            found[kernel, loop].get(site, 0)
+            table[kernel, loop].get(site, 0)
             for kernel, loop in ((OLD, "fork"), (NEW, "fork"), (NEW, "execl"))
         ]
         if not any(counts):
@@ -52,8 +52,8 @@ def make(out: Out) -> None:
     heads = ["site", "what happens", "6.1", "6.12", "execl", "held", "growth"]
     out.table("sites", heads, rows, words=2)
     rules = shipped_elf()
-    pairs = [(k, s) for k in rules for s in {*rules[k], *found[k]}]
-    same = sum(rules[k].get(s, 0) == found[k].get(s, 0) for k, s in pairs)
+    pairs = [(k, s) for k in rules for s in {*rules[k], *table[k]}]
+    same = sum(rules[k].get(s, 0) == table[k].get(s, 0) for k, s in pairs)
     out.count("rules_compared", len(pairs))
     out.count("rules_same", same)
     _shares(out)
@@ -74,15 +74,15 @@ def _operations() -> dict[tuple[str, str], int]:
 
 def _shares(out: Out) -> None:
     _, profiles = read_file(shipped_dir("data") / "published" / "profiles.json")
-    found = [search(profile) for profile in profiles]
+    searches = [search(profile) for profile in profiles]
     panels = {panel.profile: panel for panel in data().panels}
     agree = [name for name, panel in panels.items() if panel.traced == panel.from_shares]
-    out.count("profiles_read", len(found))
+    out.count("profiles_read", len(searches))
     out.count("profiles_agreeing", len(agree))
-    least = min(one.odds_against_chance for one in found)
+    least = min(one.odds_against_chance for one in searches)
     out.number("least_odds", least, f"{float(f'{least:.2g}'):,.0f}")
-    out.share("least_probability", min(one.probability for one in found), 1)
-    out.share("share_noise", max(one.noise for one in found), 1)
+    out.share("least_probability", min(one.probability for one in searches), 1)
+    out.share("share_noise", max(one.noise for one in searches), 1)
     other = next(panel for name, panel in panels.items() if name not in agree)
     counts = dict(zip(other.sites, zip(other.traced, other.from_shares, strict=True), strict=True))
     for name, site in (("split", "exec.map_split"), ("protect", "exec.mprotect_split")):

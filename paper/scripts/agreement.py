@@ -53,11 +53,11 @@ def _decade(value: float) -> int:
 def _product_form(out: Out) -> None:
     scenario = find_scenario(EXECL)
     counts = [1, 2, 4, 8, 16, 32, 64, 128]
-    found = predict(scenario, counts, "product-form").points
-    errors = {p.n: p.error_estimate for p in found}
+    points = predict(scenario, counts, "product-form").points
+    errors = {p.n: p.error_estimate for p in points}
     known = {n: e for n, e in errors.items() if e is not None}
     worst = max(known, key=lambda n: known[n])
     out.share("stated_worst", known[worst])
     out.count("stated_worst_n", worst)
     out.share("stated_last", known[counts[-1]])
-    out.share("model_waits", found[-1].locks[scenario.locks[0].name].cycles_share, 1)
+    out.share("model_waits", points[-1].locks[scenario.locks[0].name].cycles_share, 1)

@@ -7,8 +7,8 @@ from paper.tools.out import Out
 
 def make(out: Out) -> None:
     """Name the steps."""
-    found = registry.make("chain")
-    first, second, *_, last = found.steps
+    data = registry.make("chain")
+    first, second, *_, last = data.steps
     if last.binding != CPU:
         raise ValueError("the chain does not end at the CPUs: the text says that it does")
     out.si("chain_first", first.ceiling_at_n_per_s, "/s")

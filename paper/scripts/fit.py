@@ -89,8 +89,10 @@ def _table(out: Out, known: Identified, shared: Fitted) -> None:
     out.table("determined", heads, rows)
 
 
-def _quantity(found: Identified, label: str, what: str) -> DerivedQuantity:
-    return next(q for q in found.quantities if q.data == label and q.what == what and q.binding)
+def _quantity(identified: Identified, label: str, what: str) -> DerivedQuantity:
+    return next(
+        q for q in identified.quantities if q.data == label and q.what == what and q.binding
+    )
 
 
 def _ends(verdict: Determination) -> tuple[float, float]:

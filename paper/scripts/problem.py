@@ -22,10 +22,10 @@ def make(out: Out) -> None:
     out.count("all_n", last)
     out.share("drop", 1 - rates[last] / rates[peak])
     out.si("at_one", rates[1], "/s")
-    found = re.search(PROFILED, find_data(CURVE).read_text(encoding="utf-8"))
-    if found is None:
+    profiled = re.search(PROFILED, find_data(CURVE).read_text(encoding="utf-8"))
+    if profiled is None:
         raise ValueError(f"{CURVE}: its header has no profile")
-    out.share("osq", float(found.group(1)) / 100, 1)
+    out.share("osq", float(profiled.group(1)) / 100, 1)
     records = json.loads((find_data("interventions.json")).read_text(encoding="utf-8"))
     robot = next(r for r in records if r["id"] == "lkp_spr_224")
     out.share("slept", 1 - robot["extra"]["percent_cpu"][0] / (100 * robot["hw_threads"]))

@@ -10,13 +10,13 @@ WITHIN = 0.1
 
 def make(out: Out) -> None:
     """Name rates, shards and times."""
-    found = registry.make("shards")
-    free = next(line for line in found.lines if line.walks_per_s == 0)
-    walked = [line for line in found.lines if line.walks_per_s > 0]
+    data = registry.make("shards")
+    free = next(line for line in data.lines if line.walks_per_s == 0)
+    walked = [line for line in data.lines if line.walks_per_s > 0]
     slow, fast = walked[0], walked[-1]
     out.number("walks_slow", slow.walks_per_s, f"{slow.walks_per_s:,.0f}")
     out.number("walks_fast", fast.walks_per_s, f"{fast.walks_per_s:,.0f}")
-    out.si("walk_read", found.read_s, "s")
+    out.si("walk_read", data.read_s, "s")
     out.si("handoff_timeout", find_scenario(registry.MODEL).locks[0].handoff_timeout, "s")
     out.share("within", WITHIN)
     enough = _enough(free)

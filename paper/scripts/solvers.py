@@ -6,8 +6,8 @@ from paper.tools.out import Out
 
 def make(out: Out) -> None:
     """Name the largest difference."""
-    found = registry.make("solvers")
-    _, phase = found.panels
+    data = registry.make("solvers")
+    _, phase = data.panels
     off = [abs(row.simulated_per_s / row.product_form_per_s - 1) for row in phase.rows]
     worst = max(range(len(off)), key=lambda i: off[i])
     out.share("phase_worst", off[worst], 1)

@@ -65,5 +65,5 @@ def _formula(statement: Statement, name: str) -> Formula:
 
 def _numbers(name: str, model: str) -> dict[str, float]:
     scenario = find_scenario(model)
-    found: Numbers = find_statement(name).numbers(scenario, scenario.machine.cpus)
-    return {one.name: one.value for one in found.values}
+    numbers: Numbers = find_statement(name).numbers(scenario, scenario.machine.cpus)
+    return {one.name: one.value for one in numbers.values}

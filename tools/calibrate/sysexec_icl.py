@@ -45,9 +45,11 @@ def sysexec_icl64(after: Scenario) -> Scenario:
     )
     path = ROOT / "data/published" / FILE
     loaded = load_sets([Wanted(path, FILE, start)], {"before": BEFORE})
-    found = run(loaded, ("think", "hold", "handoff"), settings=Settings(priors=False))
-    best = found.scenarios[found.main]
-    ends = {u.name: e for u, e in zip(found.estimate.study.unknowns, found.intervals, strict=True)}
+    fitted = run(loaded, ("think", "hold", "handoff"), settings=Settings(priors=False))
+    best = fitted.scenarios[fitted.main]
+    ends = {
+        u.name: e for u, e in zip(fitted.estimate.study.unknowns, fitted.intervals, strict=True)
+    }
     passing, hold = ends["all.handoff"], ends["all.time_per_instruction_remote"]
     provenance = (
         *COMMON,

@@ -153,12 +153,12 @@ class MeasuredCurve:
 
     def doubts(self) -> list[str]:
         """Return what makes the numbers doubtful: repeats that differ, and other load."""
-        found = []
+        doubts = []
         spreads = [(level.spread or 0.0, level.n) for level in self.levels()]
         worst, n = max(spreads, default=(0.0, 0))
         if worst > NOISY:
-            found.append(f"repeats spread by up to {100 * worst:.1f} % (n = {n})")
-        return found + self._disturbed()
+            doubts.append(f"repeats spread by up to {100 * worst:.1f} % (n = {n})")
+        return doubts + self._disturbed()
 
     def _disturbed(self) -> list[str]:
         notes = []
