@@ -229,5 +229,5 @@ def test_every_family_has_its_name():
 )
 def test_whatever_is_accepted_can_be_simulated(family):
     # one process: 1 us of thinking, 1 ns of holding
-    found = simulate(with_distributions(family, family, family), 1, 0.01)
-    assert found.throughput_per_s.value == pytest.approx(1 / 1.001e-6, rel=0.01)
+    simulated = simulate(with_distributions(family, family, family), 1, 0.01)
+    assert simulated.throughput_per_s.value == pytest.approx(1 / 1.001e-6, rel=0.01)

@@ -144,8 +144,8 @@ def test_hash_shards_share_the_demand_by_popularity() -> None:
     # Zipf with exponent 1: 1, 1/2, 1/3 of 11/6
     assert [x.copies for x in stations] == [1, 1, 1]
     for station, share in zip(stations, (6 / 11, 3 / 11, 2 / 11), strict=True):
-        found = [station.level(1) * 1e9, station.level(8) * 1e9]
-        assert found == pytest.approx([1080 * share, 2280 * share], rel=1e-12)
+        demands = [station.level(1) * 1e9, station.level(8) * 1e9]
+        assert demands == pytest.approx([1080 * share, 2280 * share], rel=1e-12)
 
 
 def test_a_shard_of_one_process_is_a_delay() -> None:
@@ -183,8 +183,8 @@ def test_shards_together_do_the_work_of_the_lock(s: Scenario, n: int) -> None:
 def test_cpu_rate_is_one_per_core_then_the_smt_slope_then_flat() -> None:
     m = Machine(name="m", cpus=8, cores=4, smt_speedup=1.5)
     # 4 cores; the 4 siblings add 4 * 0.5 together: half a core each; never more than 6
-    found = cpu_rate(m, np.array([0, 1, 3, 4, 5, 6, 8, 9, 100]))
-    assert found.tolist() == [0, 1, 3, 4, 4.5, 5, 6, 6, 6]
+    rates = cpu_rate(m, np.array([0, 1, 3, 4, 5, 6, 8, 9, 100]))
+    assert rates.tolist() == [0, 1, 3, 4, 4.5, 5, 6, 6, 6]
     (cpu,) = build(scenario(lock(), machine=m), 20).of(CPU)
     assert cpu.level(5) == pytest.approx(100e-6 / 4.5, rel=1e-14, abs=0)
     assert cpu.level(20) == pytest.approx(100e-6 / 6, rel=1e-14, abs=0)

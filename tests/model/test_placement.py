@@ -145,8 +145,8 @@ def test_cpu_order_is_the_definition(m: Machine) -> None:
 def test_two_nodes_of_two_cores_by_hand(
     placement: Placement, population: int, line: float, handoff: float
 ) -> None:
-    found = distances(machine(2, 2, 1, placement), population)
-    assert found == pytest.approx((line, handoff), rel=1e-14)
+    shares = distances(machine(2, 2, 1, placement), population)
+    assert shares == pytest.approx((line, handoff), rel=1e-14)
 
 
 @REPEATABLE

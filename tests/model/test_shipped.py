@@ -170,9 +170,9 @@ def test_no_point_exceeds_the_ceiling(name):
     from lockmodel.answers.predict import predict
 
     scenario = find_scenario(name)
-    found = predict(scenario, range(1, scenario.machine.cpus + 1, 3), "product-form")
-    top = found.ceiling.throughput_per_s
-    assert max(p.throughput_per_s for p in found.points) <= top
+    prediction = predict(scenario, range(1, scenario.machine.cpus + 1, 3), "product-form")
+    top = prediction.ceiling.throughput_per_s
+    assert max(p.throughput_per_s for p in prediction.points) <= top
 
 
 @pytest.mark.parametrize("name", [*TRACED, "execl-direct"])

@@ -63,7 +63,7 @@ def headers(path: Path) -> dict[str, object]:
     """Return what decides how a file is found and mapped."""
     with path.open("rb") as stream:
         elf = ELFFile(stream)
-        found: dict[str, object] = {"type": elf["e_type"]}
+        facts: dict[str, object] = {"type": elf["e_type"]}
         table = []
         for segment in elf.iter_segments():
             head = segment.header
@@ -72,20 +72,20 @@ def headers(path: Path) -> dict[str, object]:
                 keys = ("p_offset", "p_vaddr", "p_filesz", "p_memsz", "p_flags", "p_align")
                 table.append([kind, *(head[key] for key in keys)])
             if kind == "PT_INTERP":
-                found["interpreter"] = segment.get_interp_name()
+                facts["interpreter"] = segment.get_interp_name()
             if kind == "PT_DYNAMIC":
                 tags = list(segment.iter_tags())
-                found["needed"] = [tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"]
-                found["soname"] = next(
+                facts["needed"] = [tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"]
+                facts["soname"] = next(
                     (tag.soname for tag in tags if tag.entry.d_tag == "DT_SONAME"), None
                 )
-        found["program_headers"] = table
-    return found
+        facts["program_headers"] = table
+    return facts
 
 
 def main() -> None:
     """Link, read and write."""
-    found = {}
+    programs = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, (compiler, source, options) in LINKED.items():
             file = Path(folder) / (name + (".cc" if compiler == "g++" else ".c"))
@@ -93,15 +93,15 @@ def main() -> None:
             program = Path(folder) / name
             command = [compiler, str(file), "-o", str(program), "-Wl,--no-as-needed", *options]
             subprocess.run(command, check=True)
-            found[name] = headers(program)
+            programs[name] = headers(program)
     for path in (*map(Path, OTHERS), *(LIBRARY_FOLDER / name for name in LIBRARIES)):
-        found[path.name] = headers(path)
+        programs[path.name] = headers(path)
     release = platform.freedesktop_os_release()["PRETTY_NAME"]
-    data = {"made_by": f"tests/reference/elf_headers.py on {release}, x86-64", "files": found}
+    data = {"made_by": f"tests/reference/elf_headers.py on {release}, x86-64", "files": programs}
     here = Path(__file__).with_suffix(".json")
     lines = json.dumps(data, indent=1).replace(",\n     ", ", ").replace("[\n     ", "[")
     here.write_text(lines.replace("\n    ]", "]") + "\n")
-    print(f"{here}: {len(found)} files", file=sys.stderr)
+    print(f"{here}: {len(programs)} files", file=sys.stderr)
 
 
 if __name__ == "__main__":

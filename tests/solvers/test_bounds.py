@@ -62,9 +62,9 @@ def test_bounds_bracket_the_exact_throughput_of_constant_rates(values, delay, n)
     stations = [Station("cpu", delay / np.arange(1.0, 81.0))]
     stations += [Station(f"l{i}", np.array([v])) for i, v in enumerate(values)]
     exact = throughputs(tuple(stations), n)[-1]
-    found = bounds(Network(n, tuple(stations), {}))
-    assert found.lower * (1 - 1e-12) <= exact <= found.upper * (1 + 1e-12)
-    assert found.upper <= min(found.light_load, found.ceiling) * (1 + 1e-12)
+    limits = bounds(Network(n, tuple(stations), {}))
+    assert limits.lower * (1 - 1e-12) <= exact <= limits.upper * (1 + 1e-12)
+    assert limits.upper <= min(limits.light_load, limits.ceiling) * (1 + 1e-12)
 
 
 @several
@@ -75,30 +75,30 @@ def test_bounds_bracket_load_dependent_stations_and_a_full_machine(h, c, slope, 
     cpus = think / np.minimum(levels + 1, 16)
     stations = (Station("cpu", cpus), Station("lock", lock_service), Station("b", np.array([h])))
     exact = throughputs(stations, n)[-1]
-    found = bounds(Network(n, stations, {}))
-    assert found.lower * (1 - 1e-12) <= exact <= found.upper * (1 + 1e-12)
+    limits = bounds(Network(n, stations, {}))
+    assert limits.lower * (1 - 1e-12) <= exact <= limits.upper * (1 + 1e-12)
 
 
 def test_balanced_job_bound_by_hand():
     # Lazowska table 5.2, Z = 10, D = 1 + 0.5 + 0.25, N = 8
     stations = [Station("cpu", 10 / np.arange(1.0, 9.0))]
     stations += [Station(str(d), np.array([d])) for d in (1.0, 0.5, 0.25)]
-    found = bounds(Network(8, tuple(stations), {}))
+    limits = bounds(Network(8, tuple(stations), {}))
     upper = 8 / (1.75 + 10 + 7 * (1.75 / 3) / (1 + 10 / 1.75))
     lower = 8 / (1.75 + 10 + 7 * 1.0 / (1 + 10 / (8 * 1.75)))
-    assert found.upper == pytest.approx(upper, rel=1e-12)
-    assert found.lower == pytest.approx(lower, rel=1e-12)
+    assert limits.upper == pytest.approx(upper, rel=1e-12)
+    assert limits.lower == pytest.approx(lower, rel=1e-12)
     assert lower < 0.61829933268927907 < upper
 
 
 def test_ceiling_is_k_over_tau_i_plus_m_c():
     # held 20 us, 4 acquires at a = 1 us and c = 2 us: D = 20 + 4 x 3 = 32 us
     held = scenario(200e-6, [lock("a", ConstantHandOff(time=2e-6), acquire_time=1e-6)], [20e-6])
-    found = ceiling(held)
-    assert found.throughput_per_s == pytest.approx(1 / 32e-6, rel=1e-12)
-    assert found.binding == "a"
+    top = ceiling(held)
+    assert top.throughput_per_s == pytest.approx(1 / 32e-6, rel=1e-12)
+    assert top.binding == "a"
     # alone: 200 + 20 + 4 x 1 = 224 us; the knee is 224 / 32
-    assert found.knee == pytest.approx(224 / 32, rel=1e-12)
+    assert top.knee == pytest.approx(224 / 32, rel=1e-12)
 
 
 def test_four_hashed_shards_have_four_times_the_ceiling():
@@ -113,21 +113,21 @@ def test_four_hashed_shards_have_four_times_the_ceiling():
 def test_the_hottest_hashed_shard_sets_the_ceiling():
     # Zipf with exponent 1 over 2 shards: 2/3 and 1/3 of the acquires
     skewed = lock("a", shards=2, shard_by="hash", shard_skew=1.0)
-    found = ceiling(scenario(500e-6, [skewed], [20e-6]))
-    assert found.throughput_per_s == pytest.approx(1.5 / 20e-6, rel=1e-12)
+    top = ceiling(scenario(500e-6, [skewed], [20e-6]))
+    assert top.throughput_per_s == pytest.approx(1.5 / 20e-6, rel=1e-12)
 
 
 def test_cpus_bind_when_no_lock_does():
-    found = ceiling(scenario(100e-6, [lock("a")], [1e-6], cpus=8))
-    assert found.binding == "cpu"
-    assert found.throughput_per_s == pytest.approx(8 / 100e-6, rel=1e-12)
-    assert found.knee == pytest.approx(8 * 101 / 100, rel=1e-12)
+    top = ceiling(scenario(100e-6, [lock("a")], [1e-6], cpus=8))
+    assert top.binding == "cpu"
+    assert top.throughput_per_s == pytest.approx(8 / 100e-6, rel=1e-12)
+    assert top.knee == pytest.approx(8 * 101 / 100, rel=1e-12)
 
 
 def test_a_ceiling_with_a_growing_handoff_counts_one_waiter():
     growing = lock("a", LinearHandOff(time=1e-6, per_waiter=1e-6))
-    found = ceiling_at(scenario(100e-6, [growing], [10e-6]), 50)
-    assert found.throughput_per_s == pytest.approx(1 / (10e-6 + 4 * 1e-6), rel=1e-12)
+    top = ceiling_at(scenario(100e-6, [growing], [10e-6]), 50)
+    assert top.throughput_per_s == pytest.approx(1 / (10e-6 + 4 * 1e-6), rel=1e-12)
 
 
 def test_remote_nodes_lower_the_ceiling_at_large_populations_only():
@@ -177,9 +177,9 @@ def test_chain_ends_before_what_takes_no_time():
 def test_a_hold_shortened_to_nothing_leaves_k_over_m_c():
     # think 1 us, 5 acquires at 0.3 us of hand-off each, no hold and no acquire time
     made = scenario(1e-6, [lock("a", ConstantHandOff(time=0.3e-6))], [0.0], acquires=5.0, cpus=64)
-    found = ceiling(made)
-    assert found.binding == "a"
-    assert found.throughput_per_s == pytest.approx(1 / 1.5e-6, rel=1e-12)
+    top = ceiling(made)
+    assert top.binding == "a"
+    assert top.throughput_per_s == pytest.approx(1 / 1.5e-6, rel=1e-12)
     assert ceiling_at(made, 64).throughput_per_s == pytest.approx(1 / 1.5e-6, rel=1e-12)
     assert throughputs(build(made, 64).stations, 64)[-1] == pytest.approx(1 / 1.5e-6, rel=1e-3)
 
@@ -198,6 +198,6 @@ def test_a_strict_ceiling_adds_the_rates_of_pinned_shards():
         locks=(split,),
         sites=(site,),
     )
-    found = predict(made, [1, 2, 3, 4], "product-form")
+    prediction = predict(made, [1, 2, 3, 4], "product-form")
     assert strict_ceiling(made, [4]).throughput_per_s == pytest.approx(2e6, rel=1e-12)
-    assert max(p.throughput_per_s for p in found.points) <= found.ceiling.throughput_per_s
+    assert max(p.throughput_per_s for p in prediction.points) <= prediction.ceiling.throughput_per_s

@@ -73,10 +73,10 @@ def test_cells_are_reproduced(cell):
     made = tool()
     scenario = made.scenario(*cell)
     exact = points(scenario, [cell[4]], "product-form")[0].throughput_per_s
-    found = replicate(scenario, cell[4], 0.005, seed=77).throughput()
+    rate = replicate(scenario, cell[4], 0.005, seed=77).throughput()
     (row,) = (r for r in rows() if tuple(r[k] for k in list(r)[:5]) == cell)
-    assert exact / found.value - 1 == pytest.approx(
-        row["error"], abs=1.5 * (row["half_width"] + found.relative)
+    assert exact / rate.value - 1 == pytest.approx(
+        row["error"], abs=1.5 * (row["half_width"] + rate.relative)
     )
 
 
@@ -110,9 +110,9 @@ def test_lookup_takes_the_worst_corner():
 )
 def test_shipped_scenarios_are_within_their_estimate(name, n):
     (point,) = predict(find_scenario(name), [n], "product-form").points
-    found = replicate(find_scenario(name), n, 0.005).throughput()
-    error = abs(point.throughput_per_s / found.value - 1)
-    assert error <= point.error_estimate + found.relative
+    rate = replicate(find_scenario(name), n, 0.005).throughput()
+    error = abs(point.throughput_per_s / rate.value - 1)
+    assert error <= point.error_estimate + rate.relative
     assert point.error_estimate < 0.2
 
 
@@ -182,9 +182,9 @@ def test_estimates_cover_random_scenarios():
         error = estimate(scenario, build(scenario, n), point.throughput_per_s)
         if error is None:
             continue
-        found = replicate(scenario, n, 0.01).throughput()
+        rate = replicate(scenario, n, 0.01).throughput()
         known += 1
-        inside += abs(point.throughput_per_s / found.value - 1) <= error + found.relative
+        inside += abs(point.throughput_per_s / rate.value - 1) <= error + rate.relative
     assert known >= 50
     assert inside >= 0.9 * known
 
@@ -207,9 +207,9 @@ ONE = tool().scenario(1.0, 0.25, 0.8, 0.0, 8)
 def test_what_is_not_on_the_map_has_no_estimate(changes):
     lock = msgspec.structs.replace(ONE.locks[0], **changes)
     scenario = msgspec.structs.replace(ONE, locks=(lock,))
-    found = predict(scenario, [8], "product-form")
-    assert found.error_estimate is None
-    assert not found.exact
+    prediction = predict(scenario, [8], "product-form")
+    assert prediction.error_estimate is None
+    assert not prediction.exact
 
 
 def test_steady_think_and_steady_holds_have_no_estimate():
@@ -245,8 +245,8 @@ def test_order_of_a_long_queue():
     assert f == pytest.approx(0.4406, abs=1e-4)
     expected = 29 / 30 * leaving * (1 - f / 0.5) * 1e-7 / (1e-7 * (1 + leaving))
     assert order_error(scenario, build(scenario, 64), lock) == pytest.approx(expected, rel=1e-5)
-    found = replicate(scenario, 64, 0.005)
-    counted = sum(w.tallies["transfers"][0] for w in found.worlds)
+    sample = replicate(scenario, 64, 0.005)
+    counted = sum(w.tallies["transfers"][0] for w in sample.worlds)
     far = counted[2] / counted.sum()
     assert leaving * f / 0.5 - 0.005 < far < leaving - 0.02
 
@@ -265,9 +265,11 @@ def test_sites_that_grow_differently_are_not_exact():
         msgspec.structs.replace(ONE.sites[0], name="grows", growth_per_doubling=9),
     )
     lock = msgspec.structs.replace(ONE.locks[0], handoff=NoHandOff())
-    found = predict(msgspec.structs.replace(ONE, locks=(lock,), sites=sites), [8], "product-form")
-    assert not found.exact
-    assert found.error_estimate > 0
+    prediction = predict(
+        msgspec.structs.replace(ONE, locks=(lock,), sites=sites), [8], "product-form"
+    )
+    assert not prediction.exact
+    assert prediction.error_estimate > 0
 
 
 def test_a_lock_with_two_lasting_states_is_not_precise():
@@ -293,7 +295,7 @@ def test_a_lock_with_two_lasting_states_is_not_precise():
     (exact,) = predict(scenario, [40]).points
     assert exact.throughput_per_s == pytest.approx(91_177, rel=1e-3)  # a reviewer's dense chain
     looks = iter(range(20))
-    found = replicate(scenario, 40, 0.005, stop=lambda: next(looks, None) is None)
-    low, high = found.throughput().interval()
-    assert found.throughput().relative > 0.005  # it was stopped
+    sample = replicate(scenario, 40, 0.005, stop=lambda: next(looks, None) is None)
+    low, high = sample.throughput().interval()
+    assert sample.throughput().relative > 0.005  # it was stopped
     assert low < exact.throughput_per_s < high

@@ -44,22 +44,22 @@ def counter_model(limit: int, wrong: int = 0, up: float = 3.0, bound: int = 100)
 
 def searched(model: ChainModel) -> dict[tuple[int, ...], dict[tuple[int, ...], float]]:
     """Return successors and rates of every reachable state, by the uncompiled function."""
-    found: dict[tuple[int, ...], dict[tuple[int, ...], float]] = {}
+    rate_to: dict[tuple[int, ...], dict[tuple[int, ...], float]] = {}
     waiting = [model.start]
     while waiting:
         state = waiting.pop()
-        if state in found:
+        if state in rate_to:
             continue
         out = np.empty((model.most, len(state)), np.int16)
         rates = np.empty(model.most)
         row = np.array(state, np.int16)
         count = model.move.py_func(row, model.ints, model.reals, out, rates)
-        found[state] = {}
+        rate_to[state] = {}
         for to, rate in zip(out[:count].tolist(), rates[:count].tolist(), strict=True):
             if tuple(to) != state:
-                found[state][tuple(to)] = found[state].get(tuple(to), 0.0) + rate
-        waiting += list(found[state])
-    return found
+                rate_to[state][tuple(to)] = rate_to[state].get(tuple(to), 0.0) + rate
+        waiting += list(rate_to[state])
+    return rate_to
 
 
 def as_dict(chain: Chain) -> dict[tuple[int, ...], dict[tuple[int, ...], float]]:

@@ -29,11 +29,11 @@ from lockmodel.solvers.markov.queues import (
     [(8, 0.6450833576, 5e-9), (12, 0.8880681916, 5e-9), (16, 0.99031146, 5e-8)],
 )
 def test_case_e_a_constant_hold(n, x, digits):
-    found = solve_queues(case_a(CONSTANT), n)
-    assert found.throughput == pytest.approx(x, abs=digits)
-    assert abs(found.throughput - x) <= found.error + digits
-    assert found.error <= 1e-7
-    state = found.locks["a"]
+    solution = solve_queues(case_a(CONSTANT), n)
+    assert solution.throughput == pytest.approx(x, abs=digits)
+    assert abs(solution.throughput - x) <= solution.error + digits
+    assert solution.error <= 1e-7
+    state = solution.locks["a"]
     assert state.utilisation == pytest.approx(x, abs=1e-6)
     assert state.marginal.sum() == pytest.approx(1.0, abs=1e-6)
 
@@ -45,9 +45,9 @@ def test_one_process_waits_for_nobody_whatever_varies():
         (Stage("a", 1.0), Stage("b", 2.0, 0.5), Stage("a", 1.0)),
         think_shape=CONSTANT,
     )
-    found = solve_queues(network, 1)
-    assert found.throughput == pytest.approx(1 / 6, rel=1e-10)
-    assert found.locks["a"].wait == pytest.approx(0.0, abs=1e-9)
+    solution = solve_queues(network, 1)
+    assert solution.throughput == pytest.approx(1 / 6, rel=1e-10)
+    assert solution.locks["a"].wait == pytest.approx(0.0, abs=1e-9)
 
 
 def test_clocks_that_end_together_are_refused_not_guessed():
@@ -58,9 +58,9 @@ def test_clocks_that_end_together_are_refused_not_guessed():
         with pytest.raises(NotTrustworthyError, match=r"not extrapolated.*constant times end tog"):
             solve_queues(network, 2, accuracy=accuracy)
     # what is tolerated comes with an error that covers the truth
-    found = solve_queues(network, 2, tolerated=0.5)
-    assert 0.03 < 1.0 - found.throughput < found.error < 0.5
-    assert found.locks["a"].marginal.sum() == pytest.approx(1.0, rel=1e-12)
+    solution = solve_queues(network, 2, tolerated=0.5)
+    assert 0.03 < 1.0 - solution.throughput < solution.error < 0.5
+    assert solution.locks["a"].marginal.sum() == pytest.approx(1.0, rel=1e-12)
 
 
 def test_extrapolation_removes_a_polynomial():

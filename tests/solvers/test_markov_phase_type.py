@@ -35,22 +35,22 @@ def survival(time: PhaseType) -> np.ndarray:
 
 @given(st.floats(1 / 1024, 1e6))
 def test_a_coxian_meets_any_variation(scv):
-    found = coxian(scv)
-    assert found.mean == pytest.approx(1.0, rel=1e-12)
-    assert scv_of(found) == pytest.approx(scv, rel=1e-10)
-    assert found.phases <= max(2, math.ceil(1 / scv))
+    law = coxian(scv)
+    assert law.mean == pytest.approx(1.0, rel=1e-12)
+    assert scv_of(law) == pytest.approx(scv, rel=1e-10)
+    assert law.phases <= max(2, math.ceil(1 / scv))
 
 
 @given(st.floats(1, 1e9))
 def test_a_hyperexponential_meets_its_variation(scv):
-    found = hyperexponential(scv)
-    assert (found.mean, scv_of(found)) == pytest.approx((1.0, scv), rel=1e-10)
+    law = hyperexponential(scv)
+    assert (law.mean, scv_of(law)) == pytest.approx((1.0, scv), rel=1e-10)
 
 
 @given(st.integers(1, 1024))
 def test_an_erlang_varies_by_its_stages(stages):
-    found = erlang(stages)
-    assert (found.mean, scv_of(found)) == pytest.approx((1.0, 1 / stages), rel=1e-11)
+    law = erlang(stages)
+    assert (law.mean, scv_of(law)) == pytest.approx((1.0, 1 / stages), rel=1e-11)
 
 
 def test_fewest_phases():

@@ -101,19 +101,19 @@ PRODUCT_FORM = {
 def test_chains_are_product_form_where_that_is_exact(name):
     scenario, n = PRODUCT_FORM[name]
     (want,) = points(scenario, [n], "product-form")
-    (found,) = points(scenario, [n], "markov")
-    assert found.throughput_per_s == pytest.approx(want.throughput_per_s, rel=1e-9)
-    assert (found.n, found.iteration_s) == (n, n / found.throughput_per_s)
-    assert found.lower_per_s == found.upper_per_s == found.throughput_per_s
-    assert (found.binding, found.ceiling_per_s) == (want.binding, want.ceiling_per_s)
-    assert found.locks.keys() == want.locks.keys()
+    (answer,) = points(scenario, [n], "markov")
+    assert answer.throughput_per_s == pytest.approx(want.throughput_per_s, rel=1e-9)
+    assert (answer.n, answer.iteration_s) == (n, n / answer.throughput_per_s)
+    assert answer.lower_per_s == answer.upper_per_s == answer.throughput_per_s
+    assert (answer.binding, answer.ceiling_per_s) == (want.binding, want.ceiling_per_s)
+    assert answer.locks.keys() == want.locks.keys()
     for key, state in want.locks.items():
         for field in ("utilisation", "wait_s", "wait_share", "queue"):
             value = getattr(state, field)
-            assert getattr(found.locks[key], field) == pytest.approx(value, rel=1e-8, abs=1e-9)
+            assert getattr(answer.locks[key], field) == pytest.approx(value, rel=1e-8, abs=1e-9)
         if n <= scenario.machine.cpus:
-            assert found.locks[key].cycles_share == pytest.approx(state.cycles_share, abs=1e-9)
-            assert found.error_estimate == pytest.approx(0.0, abs=1e-9)
+            assert answer.locks[key].cycles_share == pytest.approx(state.cycles_share, abs=1e-9)
+            assert answer.error_estimate == pytest.approx(0.0, abs=1e-9)
             assert approximations(scenario, n) == ()
 
 
@@ -122,11 +122,11 @@ def test_case_e_as_a_scenario(n, x):
     locks = (lock(hold_distribution=Constant()), lock("b"), lock("c"))
     sites = [("a", 1, 1.0), ("b", 1, 0.5), ("c", 1, 0.25)]
     sixteen = Machine(name="m", cpus=16, cores=16)
-    found = predict(workload(10.0, locks, sites, sixteen), [n], "markov")
-    assert found.exact
-    assert found.error_estimate < 1e-6
-    assert found.points[0].throughput_per_s == pytest.approx(x, rel=1e-6)
-    assert any("Erlang" in text for text in found.assumptions)
+    prediction = predict(workload(10.0, locks, sites, sixteen), [n], "markov")
+    assert prediction.exact
+    assert prediction.error_estimate < 1e-6
+    assert prediction.points[0].throughput_per_s == pytest.approx(x, rel=1e-6)
+    assert any("Erlang" in text for text in prediction.assumptions)
 
 
 # The simulator ------------------------------------------------------------------------------------
@@ -223,12 +223,12 @@ SIMULATED = {
 @pytest.mark.parametrize("name", SIMULATED)
 def test_chains_are_inside_the_simulators_interval(name):
     scenario, n = SIMULATED[name]
-    found = point(scenario, n)
+    answer = point(scenario, n)
     run = simulate(scenario, n, 0.002, seed=5)
     low, high = run.throughput_per_s.interval(0.99)
-    assert low < found.throughput_per_s < high
+    assert low < answer.throughput_per_s < high
     other = simulated_point(scenario, run)
-    for key, state in found.locks.items():
+    for key, state in answer.locks.items():
         low, high = run.locks[key].wait_s.interval(0.99)
         assert low <= state.wait_s <= high
         assert state.utilisation == pytest.approx(other.locks[key].utilisation, abs=0.005)
@@ -240,13 +240,13 @@ def test_constant_times_that_end_together_come_with_their_error(think, handoff, 
     more = {"hold_distribution": Constant(), "handoff": ConstantHandOff(time=handoff)}
     sites = [("a", 1, 0.5), ("b", 2, 0.3), ("a", 1, 0.9), ("b", 1, 0.2)]
     scenario = workload(think, (lock(**more), lock("b", **more)), sites)
-    found = predict(scenario, [n], "markov")
-    assert not found.exact
-    assert any("may end together" in text for text in found.warnings)
-    assert 1e-7 < found.error_estimate < 0.005
-    x = found.points[0].throughput_per_s
+    prediction = predict(scenario, [n], "markov")
+    assert not prediction.exact
+    assert any("may end together" in text for text in prediction.warnings)
+    assert 1e-7 < prediction.error_estimate < 0.005
+    x = prediction.points[0].throughput_per_s
     low, high = simulate(scenario, n, 0.0005, seed=2).throughput_per_s.interval(0.99)
-    slack = found.error_estimate * x
+    slack = prediction.error_estimate * x
     assert low - slack < x < high + slack
 
 
@@ -272,12 +272,12 @@ def test_only_waiters_that_spin_spend_cycles():
 
 def test_execl_of_two_processes():
     scenario = find_scenario("execl-xeon8369b")
-    (found,) = points(scenario, [2], "markov")
+    (answer,) = points(scenario, [2], "markov")
     (product,) = points(scenario, [2], "product-form")
-    assert found.throughput_per_s == pytest.approx(product.throughput_per_s, rel=0.01)
-    assert found.error_estimate < 0.1
+    assert answer.throughput_per_s == pytest.approx(product.throughput_per_s, rel=0.01)
+    assert answer.error_estimate < 0.1
     run = simulate(scenario, 2, 0.002, seed=1).throughput_per_s.value
-    assert abs(run / found.throughput_per_s - 1.0) < found.error_estimate
+    assert abs(run / answer.throughput_per_s - 1.0) < answer.error_estimate
 
 
 def test_execl_of_64_processes_is_too_large_and_that_is_said_at_once():

@@ -129,17 +129,17 @@ def by_name(network: QueueNetwork, n: int) -> tuple[float, dict[str, float], dic
 def test_lumping_loses_nothing(name):
     network, n = NETWORKS[name]
     x, queues, busy = by_name(network, n)
-    found = solve_queues(network, n)
-    assert found.throughput == pytest.approx(x, rel=1e-9)
-    for lock, state in found.locks.items():
+    solution = solve_queues(network, n)
+    assert solution.throughput == pytest.approx(x, rel=1e-9)
+    for lock, state in solution.locks.items():
         assert state.queue == pytest.approx(queues[lock], rel=1e-8)
         assert state.utilisation == pytest.approx(busy[lock], rel=1e-8)
         demand = sum(s.hold * s.probability for s in network.stages if s.lock == lock)
         assert state.wait == pytest.approx(queues[lock] / x - demand, abs=1e-8)
         assert state.marginal.sum() == pytest.approx(1.0, rel=1e-12)
         assert state.marginal @ np.arange(n + 1) == pytest.approx(state.queue, rel=1e-12)
-    at_locks = sum(state.queue for state in found.locks.values())
-    assert found.thinkers + at_locks == pytest.approx(n, rel=1e-12)
+    at_locks = sum(state.queue for state in solution.locks.values())
+    assert solution.thinkers + at_locks == pytest.approx(n, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -147,22 +147,22 @@ def test_lumping_loses_nothing(name):
     [(1, 0.08510638297872340), (8, 0.61829933268927907), (16, 0.9538958427556234)],
 )
 def test_case_a(n, x):
-    found = solve_queues(case_a(), n)
-    assert found.throughput == pytest.approx(x, rel=1e-10)
-    assert found.states == math.comb(n + 3, 3)
-    assert [lock.utilisation for lock in found.locks.values()] == pytest.approx(
+    solution = solve_queues(case_a(), n)
+    assert solution.throughput == pytest.approx(x, rel=1e-10)
+    assert solution.states == math.comb(n + 3, 3)
+    assert [lock.utilisation for lock in solution.locks.values()] == pytest.approx(
         [x, x / 2, x / 4], rel=1e-9
     )
 
 
 def test_case_a_of_64_processes():
-    found = solve_queues(case_a(), 64)
+    solution = solve_queues(case_a(), 64)
     stations = [Station("z", 10.0 / np.arange(1.0, 65))]
     stations += [Station(name, np.array([d])) for name, d in (("a", 1.0), ("b", 0.5), ("c", 0.25))]
-    assert found.throughput == pytest.approx(throughputs(tuple(stations), 64)[-1], rel=1e-10)
-    assert found.states == 47_905
-    assert found.residual <= 1e-12
-    assert found.error < 1e-10
+    assert solution.throughput == pytest.approx(throughputs(tuple(stations), 64)[-1], rel=1e-10)
+    assert solution.states == 47_905
+    assert solution.residual <= 1e-12
+    assert solution.error < 1e-10
 
 
 def test_shared_cpus_are_a_product_form_station():
@@ -186,21 +186,21 @@ def test_thinking_alone_may_vary_in_any_way():
 
 def test_equal_shards_are_equal_stations():
     lock = QueueLock("a", popularity=(0.25,) * 4)
-    found = solve_queues(QueueNetwork(2.0, (lock,), (Stage("a", 1.0),)), 10)
+    solution = solve_queues(QueueNetwork(2.0, (lock,), (Stage("a", 1.0),)), 10)
     stations = [Station("z", 2.0 / np.arange(1.0, 11))]
     stations += [Station(f"s{j}", np.array([0.25])) for j in range(4)]
-    assert found.throughput == pytest.approx(throughputs(tuple(stations), 10)[-1], rel=1e-10)
-    assert found.states < math.comb(14, 4) / 10  # partitions, not ordered shares
+    assert solution.throughput == pytest.approx(throughputs(tuple(stations), 10)[-1], rel=1e-10)
+    assert solution.states < math.comb(14, 4) / 10  # partitions, not ordered shares
 
 
 def test_hand_off_as_a_phase_is_not_hand_off_in_the_rate():
     # free lock at once, hand-off only on release: differs from S(n) = h + c by a few per cent
     network = QueueNetwork(5.0, (QueueLock("a", handoff=(0.5,)),), (Stage("a", 1.0),))
-    found = solve_queues(network, 6)
+    solution = solve_queues(network, 6)
     fused = throughputs(
         (Station("z", 5.0 / np.arange(1.0, 7)), Station("a", np.array([1.0, 1.5]))), 6
     )[-1]
-    assert 0.005 < abs(found.throughput / fused - 1) < 0.05
+    assert 0.005 < abs(solution.throughput / fused - 1) < 0.05
     # saturated, both give one pass per h + c
     assert solve_queues(network, 40).throughput == pytest.approx(1 / 1.5, rel=1e-6)
 
@@ -226,11 +226,11 @@ def test_two_locks_that_may_each_have_a_crowd():
     swept = stationary(small, direct=1)
     eliminated = stationary(small, direct=small.size)
     assert np.abs(swept.p - eliminated.p).sum() <= 2 * swept.error
-    found = solve_queues(two_crowds(24), 24)
-    assert found.states == 20_450
-    assert found.error < 1e-9
-    assert found.thinkers / 20 == pytest.approx(found.throughput, rel=1e-9)
-    first, second = (state.marginal for state in found.locks.values())
+    solution = solve_queues(two_crowds(24), 24)
+    assert solution.states == 20_450
+    assert solution.error < 1e-9
+    assert solution.thinkers / 20 == pytest.approx(solution.throughput, rel=1e-9)
+    first, second = (state.marginal for state in solution.locks.values())
     assert min(first[12:].sum(), second[12:].sum()) > 10 * max(first[10], second[10])
 
 

@@ -251,10 +251,10 @@ GAPS = {
 @pytest.mark.parametrize("name", GAPS)
 def test_what_is_approximated_is_said(name):
     gap = GAPS[name]
-    found = predict(gap.scenario, [gap.n], "markov")
-    assert not found.exact
-    assert any(re.search(gap.text, said) for said in found.warnings)
-    assert (found.error_estimate is not None) == gap.estimated
+    prediction = predict(gap.scenario, [gap.n], "markov")
+    assert not prediction.exact
+    assert any(re.search(gap.text, said) for said in prediction.warnings)
+    assert (prediction.error_estimate is not None) == gap.estimated
 
 
 def test_nothing_is_approximated_alone_or_by_time_outs_of_0():
@@ -270,18 +270,18 @@ def test_an_exponential_time_out_is_bracketed():
     assert 0.001 < error < 0.2
     assert never.error_estimate > 0.0  # told from 0, where the bit is always set
     run = simulate(readers(handoff_timeout=4.0), 6, 0.002, seed=9).throughput_per_s.value
-    found = point(readers(handoff_timeout=4.0), 6).throughput_per_s
-    assert abs(run / found - 1.0) < error
+    chain = point(readers(handoff_timeout=4.0), 6).throughput_per_s
+    assert abs(run / chain - 1.0) < error
 
 
 def test_the_error_of_mean_distances_covers_the_simulators_answer():
     scenario = workload(3.0, (lock(remote=2.0),), [("a", 3, 0.4)], NODES)
-    found = point(scenario, 3)
+    answer = point(scenario, 3)
     (product,) = points(scenario, [3], "product-form")
     light = distance_error(scenario, build(scenario, 3), product.throughput_per_s)
-    assert found.error_estimate >= light > 0.0
+    assert answer.error_estimate >= light > 0.0
     run = simulate(scenario, 3, 0.002, seed=4).throughput_per_s.value
-    assert 0.005 < abs(run / found.throughput_per_s - 1.0) < found.error_estimate
+    assert 0.005 < abs(run / answer.throughput_per_s - 1.0) < answer.error_estimate
 
 
 def test_assumptions_follow_the_scenario():

@@ -73,36 +73,36 @@ def rwsem_by_name(lock: RwSemaphore, n: int) -> dict[str, float]:
         def but(i, what):
             return (*procs[:i], what, *procs[i + 1 :])
 
-        found = []
+        nexts = []
         thinking = [i for i, p in enumerate(procs) if p == "T"]
         for i in thinking:
             cpu = lock.cpu[min(len(thinking), len(lock.cpu)) - 1]
             rate = cpu / len(thinking) / lock.think
             if isinstance(lock.readers, RwIteration):
                 write, read = lock.readers.write, lock.readers.read
-                found.append((come(state, i, "write"), rate * write, 0))
-                found.append((come(state, i, "read"), rate * (1 - write) * read, 0))
-                found.append((state, rate * (1 - write) * (1 - read), 1))
+                nexts.append((come(state, i, "write"), rate * write, 0))
+                nexts.append((come(state, i, "read"), rate * (1 - write) * read, 0))
+                nexts.append((state, rate * (1 - write) * (1 - read), 1))
                 continue
             reads = float(i < lock.readers) if fixed else lock.readers
-            found.append((come(state, i, "read"), rate * reads, 0))
-            found.append((come(state, i, "write"), rate * (1 - reads), 0))
+            nexts.append((come(state, i, "read"), rate * reads, 0))
+            nexts.append((come(state, i, "write"), rate * (1 - reads), 0))
         for i, p in enumerate(procs):
             left = passed_on((but(i, "T"), spin, sleep, bit))
             if p == "R":
-                found.append((settled(left), 1 / lock.read, 1))
+                nexts.append((settled(left), 1 / lock.read, 1))
             elif p == "W":
                 on = lock.readers.read if isinstance(lock.readers, RwIteration) else 0.0
-                found.append((settled(left), (1 - on) / lock.write, 1))
-                found.append((come(left, i, "read"), on / lock.write, 0))
+                nexts.append((settled(left), (1 - on) / lock.write, 1))
+                nexts.append((come(left, i, "read"), on / lock.write, 0))
             elif p == "hand":
-                found.append(((but(i, "W"), spin, sleep, bit), 1 / lock.handoff, 0))
+                nexts.append(((but(i, "W"), spin, sleep, bit), 1 / lock.handoff, 0))
         if "wake" in procs:
             up = tuple("R" if p == "wake" else p for p in procs)
-            found.append(((up, spin, sleep, bit), 1 / lock.wake, 0))
+            nexts.append(((up, spin, sleep, bit), 1 / lock.wake, 0))
         if sleep and not bit and not strict:
-            found.append(((procs, spin, sleep, True), 1 / lock.timeout, 0))
-        return [move for move in found if move[1] > 0]
+            nexts.append(((procs, spin, sleep, True), 1 / lock.timeout, 0))
+        return [move for move in nexts if move[1] > 0]
 
     states, p, x = solved((("T",) * n, (), (), False), moves)
     mean = dict.fromkeys(("R", "W", "sleep", "wake", "spin", "hand", "bit", "used"), 0.0)
@@ -135,20 +135,20 @@ LOCKS = [
 @pytest.mark.parametrize("lock", LOCKS)
 def test_lumping_loses_nothing(lock):
     want = rwsem_by_name(lock, 4)
-    found = solve_rwsem(lock, 4)
-    assert found.throughput == pytest.approx(want["x"], rel=1e-10)
-    assert found.read_throughput == pytest.approx(want["R"] / lock.read, rel=1e-10)
-    assert found.write_throughput == pytest.approx(want["W"] / lock.write, rel=1e-10)
-    assert found.readers_inside == pytest.approx(want["R"], rel=1e-10)
-    assert found.utilisation == pytest.approx(want["used"], rel=1e-10)
-    assert found.bit == pytest.approx(want["bit"], rel=1e-9, abs=1e-14)
+    solution = solve_rwsem(lock, 4)
+    assert solution.throughput == pytest.approx(want["x"], rel=1e-10)
+    assert solution.read_throughput == pytest.approx(want["R"] / lock.read, rel=1e-10)
+    assert solution.write_throughput == pytest.approx(want["W"] / lock.write, rel=1e-10)
+    assert solution.readers_inside == pytest.approx(want["R"], rel=1e-10)
+    assert solution.utilisation == pytest.approx(want["used"], rel=1e-10)
+    assert solution.bit == pytest.approx(want["bit"], rel=1e-9, abs=1e-14)
     reads, writes = want["R"] / lock.read, want["W"] / lock.write
     if reads:
         waiting = want["sleep"] + want["wake"]
-        assert found.read_wait == pytest.approx(waiting / reads, rel=1e-9)
+        assert solution.read_wait == pytest.approx(waiting / reads, rel=1e-9)
     if writes:
         waiting = want["spin"] + want["hand"]
-        assert found.write_wait == pytest.approx(waiting / writes, rel=1e-9)
+        assert solution.write_wait == pytest.approx(waiting / writes, rel=1e-9)
 
 
 def in_a_scenario(lock: RwSemaphore) -> Scenario:
@@ -191,14 +191,14 @@ def in_a_scenario(lock: RwSemaphore) -> Scenario:
 )
 def test_the_simulator_does_the_same(lock):
     want = solve_rwsem(lock, 6)
-    found = simulate(in_a_scenario(lock), 6, 0.003, seed=3)
-    low, high = found.throughput_per_s.interval(0.99)
+    simulated = simulate(in_a_scenario(lock), 6, 0.003, seed=3)
+    low, high = simulated.throughput_per_s.interval(0.99)
     assert low < want.throughput < high
-    low, high = found.locks["a"].wait_s.interval(0.99)
+    low, high = simulated.locks["a"].wait_s.interval(0.99)
     reads = want.read_wait * want.read_throughput
     writes = want.write_wait * want.write_throughput
     assert low < (reads + writes) / want.throughput < high
-    assert found.locks["a"].utilisation == pytest.approx(want.utilisation, abs=0.005)
+    assert simulated.locks["a"].utilisation == pytest.approx(want.utilisation, abs=0.005)
 
 
 def test_writers_alone_are_a_fifo_lock():
@@ -206,18 +206,18 @@ def test_writers_alone_are_a_fifo_lock():
     network = QueueNetwork(3.0, (QueueLock("a", handoff=(0.2,)),), (Stage("a", 0.7),))
     want = solve_queues(network, 9)
     for readers in (0.0, 0):
-        found = solve_rwsem(replace(lock, readers=readers), 9)
-        assert found.throughput == pytest.approx(want.throughput, rel=1e-11)
-        assert found.write_wait == pytest.approx(want.locks["a"].wait, rel=1e-10)
-        assert math.isnan(found.read_wait)
+        solution = solve_rwsem(replace(lock, readers=readers), 9)
+        assert solution.throughput == pytest.approx(want.throughput, rel=1e-11)
+        assert solution.write_wait == pytest.approx(want.locks["a"].wait, rel=1e-10)
+        assert math.isnan(solution.read_wait)
 
 
 def test_readers_alone_never_wait():
     for readers in (1.0, 20):
-        found = solve_rwsem(replace(BASE, readers=readers, cpu=()), 20)
-        assert found.throughput == pytest.approx(20 / 4.0, rel=1e-12)
-        assert found.read_wait == 0.0
-        assert math.isnan(found.write_wait)
+        solution = solve_rwsem(replace(BASE, readers=readers, cpu=()), 20)
+        assert solution.throughput == pytest.approx(20 / 4.0, rel=1e-12)
+        assert solution.read_wait == 0.0
+        assert math.isnan(solution.write_wait)
 
 
 def test_the_hand_off_bit_bounds_what_readers_wait():
@@ -228,11 +228,11 @@ def test_the_hand_off_bit_bounds_what_readers_wait():
 
 
 def test_a_chain_beyond_elimination_where_two_sweeps_per_aggregation_cycle_for_ever():
-    found = solve_rwsem(RwSemaphore(10.0, 1.0, 0.5, 0.5, 0.1, 0.3, 4.0), 48)
-    assert found.states == 80_656
-    assert found.residual <= 1e-12
-    assert found.read_throughput == pytest.approx(found.write_throughput, rel=1e-9)
-    assert found.throughput == pytest.approx(1.91591287785, rel=1e-9)
+    solution = solve_rwsem(RwSemaphore(10.0, 1.0, 0.5, 0.5, 0.1, 0.3, 4.0), 48)
+    assert solution.states == 80_656
+    assert solution.residual <= 1e-12
+    assert solution.read_throughput == pytest.approx(solution.write_throughput, rel=1e-9)
+    assert solution.throughput == pytest.approx(1.91591287785, rel=1e-9)
 
 
 def sleeping_by_name(lock: SleepingLock, n: int) -> dict[str, float]:
@@ -244,7 +244,7 @@ def sleeping_by_name(lock: SleepingLock, n: int) -> dict[str, float]:
         def but(i, what):
             return (*procs[:i], what, *procs[i + 1 :])
 
-        found = []
+        nexts = []
         thinking = [i for i, p in enumerate(procs) if p == "T"]
         for i in thinking:
             rate = min(len(thinking), lock.cpus) / len(thinking) / lock.think
@@ -255,10 +255,10 @@ def sleeping_by_name(lock: SleepingLock, n: int) -> dict[str, float]:
                 to = (but(i, "sleep"), spin, (*sleep, i), woken)
             else:
                 to = (but(i, "spin"), (*spin, i), sleep, woken)
-            found.append((to, rate, 0))
+            nexts.append((to, rate, 0))
         for i, p in enumerate(procs):
             if p == "hand":
-                found.append(((but(i, "H"), spin, sleep, woken), 1 / lock.handoff, 0))
+                nexts.append(((but(i, "H"), spin, sleep, woken), 1 / lock.handoff, 0))
             if p != "H":
                 continue
             left = list(but(i, "T"))
@@ -270,14 +270,14 @@ def sleeping_by_name(lock: SleepingLock, n: int) -> dict[str, float]:
                 to = (tuple(left), spin, sleep[1:], False)
             else:
                 to = (tuple(left), spin, sleep, woken or bool(sleep))
-            found.append((to, 1 / lock.hold, 1))
+            nexts.append((to, 1 / lock.hold, 1))
         if woken:
             if any(p in ("H", "hand") for p in procs):
                 to = (procs, spin, sleep, False)
             else:
                 to = (but(sleep[0], "H"), spin, sleep[1:], False)
-            found.append((to, 1 / lock.wake, 0))
-        return found
+            nexts.append((to, 1 / lock.wake, 0))
+        return nexts
 
     states, p, x = solved((("T",) * n, (), (), False), moves)
     mean = dict.fromkeys(("H", "sleep", "spin", "hand", "stuck"), 0.0)
@@ -293,22 +293,22 @@ def sleeping_by_name(lock: SleepingLock, n: int) -> dict[str, float]:
 def test_sleepers_by_name(cpus, handoff, wake):
     lock = SleepingLock(2.0, 0.7, cpus, handoff, wake)
     want = sleeping_by_name(lock, 5)
-    found = solve_sleeping(lock, 5)
-    assert found.throughput == pytest.approx(want["x"], rel=1e-10)
-    assert found.utilisation == pytest.approx(want["H"] + want["hand"], rel=1e-10)
-    assert found.sleeping == pytest.approx(want["sleep"], rel=1e-10, abs=1e-13)
-    assert found.spinning == pytest.approx(want["spin"], rel=1e-10, abs=1e-13)
-    assert found.idle_while_waking == pytest.approx(want["stuck"], rel=1e-9, abs=1e-13)
+    solution = solve_sleeping(lock, 5)
+    assert solution.throughput == pytest.approx(want["x"], rel=1e-10)
+    assert solution.utilisation == pytest.approx(want["H"] + want["hand"], rel=1e-10)
+    assert solution.sleeping == pytest.approx(want["sleep"], rel=1e-10, abs=1e-13)
+    assert solution.spinning == pytest.approx(want["spin"], rel=1e-10, abs=1e-13)
+    assert solution.idle_while_waking == pytest.approx(want["stuck"], rel=1e-9, abs=1e-13)
     waiting = want["sleep"] + want["spin"] + want["hand"]
-    assert found.wait == pytest.approx(waiting / want["x"], rel=1e-9)
+    assert solution.wait == pytest.approx(waiting / want["x"], rel=1e-9)
 
 
 def test_as_many_cpus_as_processes_and_nobody_sleeps():
     lock = SleepingLock(3.0, 0.7, 12, handoff=0.2, wake=5.0)
     network = QueueNetwork(3.0, (QueueLock("a", handoff=(0.2,)),), (Stage("a", 0.7),))
-    found = solve_sleeping(lock, 12)
-    assert found.throughput == pytest.approx(solve_queues(network, 12).throughput, rel=1e-11)
-    assert found.sleeping == 0.0
+    solution = solve_sleeping(lock, 12)
+    assert solution.throughput == pytest.approx(solve_queues(network, 12).throughput, rel=1e-11)
+    assert solution.sleeping == 0.0
 
 
 def test_wake_ups_cost_throughput():

@@ -67,10 +67,10 @@ def test_elimination_is_right_in_every_component(size, seed):
 @pytest.mark.parametrize("n", [8, 13, 16, 32])
 def test_the_iteration_agrees_with_product_form(n):
     chain = explore(ring_model(n))
-    found = stationary(chain, direct=1)
-    assert found.mean(column(chain, "c1") > 0) == pytest.approx(case_a(n)[-1], rel=1e-11)
-    assert found.residual <= 1e-12
-    assert found.p.sum() == pytest.approx(1.0, rel=1e-12)
+    solution = stationary(chain, direct=1)
+    assert solution.mean(column(chain, "c1") > 0) == pytest.approx(case_a(n)[-1], rel=1e-11)
+    assert solution.residual <= 1e-12
+    assert solution.p.sum() == pytest.approx(1.0, rel=1e-12)
 
 
 def test_iteration_and_elimination_agree_and_the_estimate_holds():
@@ -86,11 +86,11 @@ def test_iteration_and_elimination_agree_and_the_estimate_holds():
 def test_case_a_of_64_processes_meets_its_residual():
     chain = explore(ring_model(64))
     assert chain.size == 47_905
-    found = stationary(chain)
+    solution = stationary(chain)
     lists = (chain.indptr, chain.source, chain.rate, chain.out)
-    assert found.residual == imbalance(*lists, found.p) <= 1e-12
-    assert found.mean(column(chain, "c1") > 0) == pytest.approx(case_a(64)[-1], rel=1e-11)
-    marginal = np.bincount(column(chain, "c2"), weights=found.p)
+    assert solution.residual == imbalance(*lists, solution.p) <= 1e-12
+    assert solution.mean(column(chain, "c1") > 0) == pytest.approx(case_a(64)[-1], rel=1e-11)
+    marginal = np.bincount(column(chain, "c2"), weights=solution.p)
     assert marginal.size == 65
     assert marginal[1:].sum() == pytest.approx(0.5 * case_a(64)[-1], rel=1e-10)
 
@@ -99,10 +99,10 @@ def test_case_a_of_64_processes_meets_its_residual():
 def test_a_birth_death_chain_beyond_elimination(n):
     up, down = np.full(n, 0.9), np.ones(n)
     chain = birth_death(up, down)
-    found = stationary(chain)
-    assert found.sweeps > 0
+    solution = stationary(chain)
+    assert solution.sweeps > 0
     want = 0.9 ** np.arange(n + 1)
-    assert np.abs(found.p - want / want.sum()).sum() < 1e-9
+    assert np.abs(solution.p - want / want.sum()).sum() < 1e-9
 
 
 def test_two_modes_with_a_rare_passage_between_them():
@@ -113,8 +113,8 @@ def test_two_modes_with_a_rare_passage_between_them():
     chain = birth_death((n - number) / 2000.0, 1.0 / (0.5 + 0.3 * number))
     want = distribution(lock, n)
     for direct in (1, 10_000):
-        found = stationary(chain, direct=direct)
-        assert np.abs(found.p - want).sum() < 1e-9
+        solution = stationary(chain, direct=direct)
+        assert np.abs(solution.p - want).sum() < 1e-9
 
 
 def test_reducible_chains_are_refused_with_their_states():

@@ -94,9 +94,9 @@ def test_classes_with_a_shared_station_match_the_markov_chain(users):
         Station("a", np.array([d]), 1, u, g, u / n)
         for g, (d, u) in enumerate(zip(own, users, strict=True))
     ]
-    found = solve_pinned(Network(n, tuple(stations), {}))
-    assert found.throughput == pytest.approx(chain(users, 1.3, own, 0.5), rel=1e-9)
-    assert found.queues.sum() == pytest.approx(n, rel=1e-12)
+    solution = solve_pinned(Network(n, tuple(stations), {}))
+    assert solution.throughput == pytest.approx(chain(users, 1.3, own, 0.5), rel=1e-9)
+    assert solution.queues.sum() == pytest.approx(n, rel=1e-12)
 
 
 def test_unequal_shards_are_closed_networks_of_their_own():
@@ -111,9 +111,11 @@ def test_unequal_shards_are_closed_networks_of_their_own():
 
 def test_few_users_and_one_alone():
     # 3 processes, 3 shards of 4 CPUs: CPUs 0 and 1 share a shard, CPU 2 has one to itself
-    found = predict(sharded(Machine(name="m", cpus=4, cores=4), 3, 1.0, 1.0), [3], "product-form")
-    assert found.points[0].throughput_per_s == pytest.approx(0.8 + 0.5, rel=1e-12)
-    assert (found.exact, found.warnings) == (True, ())
+    prediction = predict(
+        sharded(Machine(name="m", cpus=4, cores=4), 3, 1.0, 1.0), [3], "product-form"
+    )
+    assert prediction.points[0].throughput_per_s == pytest.approx(0.8 + 0.5, rel=1e-12)
+    assert (prediction.exact, prediction.warnings) == (True, ())
 
 
 def test_equal_shards_match_that_many_closed_networks():
@@ -133,15 +135,15 @@ def test_one_class_is_the_ordinary_network():
         Station("shared", 0.1 + 0.002 * np.arange(40.0)),
     )
     plain = tuple(Station(s.name, s.service) for s in stations)
-    found = solve_pinned(Network(40, stations, {}))
-    assert found.throughput == pytest.approx(throughputs(plain, 40)[-1], rel=1e-11)
+    solution = solve_pinned(Network(40, stations, {}))
+    assert solution.throughput == pytest.approx(throughputs(plain, 40)[-1], rel=1e-11)
 
 
 def test_nothing_shared_at_all():
     stations = tuple(Station("a", np.array([0.5]), 1, u, g, u / 7) for g, u in enumerate((4, 3)))
-    found = solve_pinned(Network(7, stations, {}))
-    assert found.throughput == pytest.approx(4.0, rel=1e-12)
-    assert found.queues == pytest.approx([4.0, 3.0], rel=1e-12)
+    solution = solve_pinned(Network(7, stations, {}))
+    assert solution.throughput == pytest.approx(4.0, rel=1e-12)
+    assert solution.queues == pytest.approx([4.0, 3.0], rel=1e-12)
 
 
 def test_a_shard_that_everybody_uses_changes_nothing():

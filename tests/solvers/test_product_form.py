@@ -86,8 +86,8 @@ def test_throughput_matches_80_digits(name, compiled, monkeypatch):
 @pytest.mark.parametrize("name", list(CASES))
 def test_queue_of_the_first_station_matches_80_digits(name):
     for n, _, expected in CASES[name]["n_throughput_queue_first"]:
-        (found,) = solve(Network(n, stations_of(name, n), {}))
-        assert found.states[0].queue == pytest.approx(float(expected), rel=1e-10), n
+        (solution,) = solve(Network(n, stations_of(name, n), {}))
+        assert solution.states[0].queue == pytest.approx(float(expected), rel=1e-10), n
 
 
 def test_design_reference_values_a_and_b():
@@ -134,14 +134,14 @@ def test_4096_processes_at_a_slowing_lock_stay_finite_and_exact():
 
 def test_mean_queues_add_up_to_the_population():
     for n in (1, 2, 13, 64):
-        (found,) = solve(Network(n, stations_of("case B", n), {}))
-        assert sum(s.queue for s in found.states) == pytest.approx(n, rel=1e-12)
-        assert sum(s.queue_before for s in found.states) == pytest.approx(n - 1, abs=1e-12)
+        (solution,) = solve(Network(n, stations_of("case B", n), {}))
+        assert sum(s.queue for s in solution.states) == pytest.approx(n, rel=1e-12)
+        assert sum(s.queue_before for s in solution.states) == pytest.approx(n - 1, abs=1e-12)
 
 
 def test_utilisation_of_a_single_server_is_throughput_times_demand():
-    (found,) = solve(Network(20, single(0.7, 0.3), {}))
-    assert found.states[1].busy == pytest.approx(found.throughput * 0.7, rel=1e-12)
+    (solution,) = solve(Network(20, single(0.7, 0.3), {}))
+    assert solution.states[1].busy == pytest.approx(solution.throughput * 0.7, rel=1e-12)
 
 
 @several
@@ -193,19 +193,19 @@ def test_balanced_closed_network_of_k_stations_in_closed_form():
 def test_batch_agrees_with_one_by_one():
     rng = np.random.default_rng(7)
     delays, values = rng.uniform(1, 20, 9), rng.uniform(0.01, 2, (9, 3))
-    found = batch_throughput(delays, values, 128)
+    rates = batch_throughput(delays, values, 128)
     for b in range(9):
         one = throughputs(single(*values[b], delay=delays[b], population=128), 128)
-        assert found[b] == pytest.approx(one[-1], rel=1e-12)
+        assert rates[b] == pytest.approx(one[-1], rel=1e-12)
 
 
 def test_all_populations_of_one_pass_agree_with_each_alone():
     stations = stations_of("saturating", 60)
     top = Network(60, stations, {})
-    for n, found in zip((1, 7, 60), solve(top, (1, 7, 60)), strict=True):
+    for n, solution in zip((1, 7, 60), solve(top, (1, 7, 60)), strict=True):
         (alone,) = solve(Network(n, stations, {}))
-        assert found.throughput == pytest.approx(alone.throughput, rel=1e-13)
-        queues = [s.queue for s in found.states]
+        assert solution.throughput == pytest.approx(alone.throughput, rel=1e-13)
+        queues = [s.queue for s in solution.states]
         assert queues == pytest.approx([s.queue for s in alone.states], rel=1e-12)
 
 

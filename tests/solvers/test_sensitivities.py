@@ -44,17 +44,17 @@ def scaled(i: int, factor: np.ndarray | float) -> tuple[Station, ...]:
 
 @pytest.mark.parametrize("i", range(4))
 def test_demand_elasticity_is_the_derivative(i):
-    (found,) = solve(Network(N, network(), {}))
+    (solution,) = solve(Network(N, network(), {}))
     up, down = log_throughput(scaled(i, 1 + STEP)), log_throughput(scaled(i, 1 - STEP))
     difference = (up - down) / (np.log1p(STEP) - np.log1p(-STEP))
     copies = network()[i].copies
-    assert copies * demand_elasticity(found)[i] == pytest.approx(difference, rel=1e-6, abs=1e-9)
+    assert copies * demand_elasticity(solution)[i] == pytest.approx(difference, rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize("i", range(4))
 @pytest.mark.parametrize("level", [1, 2, 3, 9, 24])
 def test_rate_elasticity_is_the_derivative_at_one_level(i, level):
-    (found,) = solve(Network(N, network(), {}))
+    (solution,) = solve(Network(N, network(), {}))
     logs = []
     for sign in (1, -1):
         factor = np.ones(N)
@@ -62,25 +62,25 @@ def test_rate_elasticity_is_the_derivative_at_one_level(i, level):
         logs.append(log_throughput(scaled(i, factor)))
     difference = (logs[0] - logs[1]) / (np.log1p(STEP) - np.log1p(-STEP))
     copies = network()[i].copies
-    exact = copies * rate_elasticity(found, i)[level - 1]
+    exact = copies * rate_elasticity(solution, i)[level - 1]
     assert exact == pytest.approx(difference, rel=1e-5, abs=1e-9)
 
 
 def test_elasticities_of_all_stations_sum_to_minus_one():
-    (found,) = solve(Network(N, network(), {}))
+    (solution,) = solve(Network(N, network(), {}))
     copies = np.array([s.copies for s in network()])
-    assert copies @ demand_elasticity(found) == pytest.approx(-1.0, rel=1e-12)
+    assert copies @ demand_elasticity(solution) == pytest.approx(-1.0, rel=1e-12)
 
 
 def test_rate_elasticities_of_a_station_sum_to_minus_its_demand_elasticity():
     # scaling the demand by c divides the rate of every level by c
-    (found,) = solve(Network(N, network(), {}))
+    (solution,) = solve(Network(N, network(), {}))
     for i in range(4):
-        total = rate_elasticity(found, i).sum()
-        assert total == pytest.approx(-demand_elasticity(found)[i], rel=1e-10)
+        total = rate_elasticity(solution, i).sum()
+        assert total == pytest.approx(-demand_elasticity(solution)[i], rel=1e-10)
 
 
 def test_the_saturated_lock_has_elasticity_minus_one_and_the_others_none():
     stations = (Station("cpu", 1.0 / np.arange(1.0, 101.0)), Station("lock", np.array([1.0])))
-    (found,) = solve(Network(100, stations, {}))
-    assert demand_elasticity(found) == pytest.approx([0.0, -1.0], abs=1e-12)
+    (solution,) = solve(Network(100, stations, {}))
+    assert demand_elasticity(solution) == pytest.approx([0.0, -1.0], abs=1e-12)

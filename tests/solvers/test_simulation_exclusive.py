@@ -127,8 +127,8 @@ class Exclusive:
             yield to, share / mean, counted
 
     @staticmethod
-    def with_rate(found, mean):
-        return found[0], 1 / mean, found[1]
+    def with_rate(move, mean):
+        return move[0], 1 / mean, move[1]
 
     def answer(self) -> dict[str, float]:
         n = len(self.nodes)
@@ -259,9 +259,9 @@ EXCLUSIVE = {
 def test_exclusive_locks_match_their_chain(name):
     chain, scenario = EXCLUSIVE[name]
     exact = chain.answer()
-    found = answered(scenario, len(chain.nodes))
-    state = found.locks["a"]
-    assert agrees(found.throughput_per_s, exact["done"], 2 * PRECISION)
+    simulated = answered(scenario, len(chain.nodes))
+    state = simulated.locks["a"]
+    assert agrees(simulated.throughput_per_s, exact["done"], 2 * PRECISION)
     assert agrees(state.wait_s, exact["waiting"] / exact["done"], 0.03)
     contended = exact.get("contended", 0.0) / exact["acquires"]
     assert state.contended == pytest.approx(contended, abs=TOLERANCE)
@@ -290,10 +290,10 @@ def test_transfers_of_two_processes_by_hand():
 def test_hardware_threads_share_a_core_but_not_a_cpu():
     # fill: processes 0 to 3 on one thread of every core, 4 on the second thread of core 0
     machine = Machine(name="m", cpus=8, cores=4, nodes=2)
-    found = answered(one(0.0, 1.0, machine, remote=4.0), 5).locks["a"]
+    state = answered(one(0.0, 1.0, machine, remote=4.0), 5).locks["a"]
     # in order 0 1 2 3 4: nodes 0 0 1 1 0, so 1 -> 2 and 3 -> 4 are far; 4 -> 0 is in the node
-    assert found.other_node == pytest.approx(2 / 5, abs=1e-3)
-    assert found.same_node == pytest.approx(3 / 5, abs=1e-3)
+    assert state.other_node == pytest.approx(2 / 5, abs=1e-3)
+    assert state.same_node == pytest.approx(3 / 5, abs=1e-3)
 
 
 # Pinned shards ------------------------------------------------------------------------------------
@@ -304,10 +304,10 @@ def test_pinned_shards_match_the_exact_solution():
     for by, n in (("cpu", 12), ("node", 12), ("node", 5)):
         scenario = one(2.0, 0.6, machine, shards=2, shard_by=by)
         (exact,) = points(scenario, [n])
-        found = answered(scenario, n)
-        assert agrees(found.throughput_per_s, exact.throughput_per_s, 2 * PRECISION)
-        assert agrees(found.locks["a"].wait_s, exact.locks["a"].wait_s, 0.03)
-        assert found.locks["a"].utilisation == pytest.approx(
+        simulated = answered(scenario, n)
+        assert agrees(simulated.throughput_per_s, exact.throughput_per_s, 2 * PRECISION)
+        assert agrees(simulated.locks["a"].wait_s, exact.locks["a"].wait_s, 0.03)
+        assert simulated.locks["a"].utilisation == pytest.approx(
             exact.locks["a"].utilisation, abs=TOLERANCE
         )
 
@@ -316,8 +316,8 @@ def test_pinned_shards_that_fit_their_users_by_hand():
     # 3 processes, 3 shards of 4 CPUs: CPUs 0 and 1 share a shard, CPU 2 has one to itself.
     # Two with think = hold = 1: busy with probability 4/5; one alone: 1/2
     machine = Machine(name="m", cpus=4, cores=4)
-    found = answered(one(1.0, 1.0, machine, shards=3, shard_by="cpu"), 3)
-    assert agrees(found.throughput_per_s, 0.8 + 0.5, 2 * PRECISION)
+    simulated = answered(one(1.0, 1.0, machine, shards=3, shard_by="cpu"), 3)
+    assert agrees(simulated.throughput_per_s, 0.8 + 0.5, 2 * PRECISION)
 
 
 def test_pinned_shards_beside_a_shared_lock():
@@ -332,11 +332,11 @@ def test_pinned_shards_beside_a_shared_lock():
 
 def test_barging_wins_again_and_hides_the_hand_off():
     sites = [("a", 6, 0.1)]
-    found = {}
+    by_kind = {}
     for kind in ("fifo", "barging"):
         a = lock(kind=kind, handoff=ConstantHandOff(time=1.0))
-        found[kind] = answered(workload(1.0, (a,), sites), 8)
-    fifo, barging = found["fifo"], found["barging"]
+        by_kind[kind] = answered(workload(1.0, (a,), sites), 8)
+    fifo, barging = by_kind["fifo"], by_kind["barging"]
     # fifo pays a hand-off for each of six acquires, barging at most about one for six
     assert agrees(fifo.throughput_per_s, 1 / (6 * 1.1), 2 * PRECISION)
     assert barging.throughput_per_s.value > 3 * fifo.throughput_per_s.value
@@ -350,10 +350,10 @@ def test_barging_without_think_time_never_lets_go():
     # who releases comes back at once: it wins until a look happens between two of its holds,
     # which cannot happen, because it takes the lock again in the same instant
     scenario = one(0.0, 1.0, kind="barging", handoff=ConstantHandOff(time=0.1))
-    found = answered(scenario, 4)
-    assert found.fairness == pytest.approx(0.25, abs=1e-12)
-    assert agrees(found.throughput_per_s, 1.0, 2 * PRECISION)
-    assert found.locks["a"].same_cpu == 1.0
+    simulated = answered(scenario, 4)
+    assert simulated.fairness == pytest.approx(0.25, abs=1e-12)
+    assert agrees(simulated.throughput_per_s, 1.0, 2 * PRECISION)
+    assert simulated.locks["a"].same_cpu == 1.0
 
 
 @pytest.mark.parametrize("run", [1, 2, 5])
@@ -369,10 +369,10 @@ def test_numa_leaves_the_node_after_so_many_hand_offs(run):
         hold_distribution=Constant(),
         handoff_distribution=Constant(),
     )
-    found = answered(scenario, 4)
-    assert found.locks["a"].other_node == pytest.approx(1 / (run + 1), abs=1e-3)
+    simulated = answered(scenario, 4)
+    assert simulated.locks["a"].other_node == pytest.approx(1 / (run + 1), abs=1e-3)
     cycle = (run + 1) * 1.0 + run * TOPOLOGY.local + TOPOLOGY.remote
-    assert found.throughput_per_s.value == pytest.approx((run + 1) / cycle, rel=1e-3)
+    assert simulated.throughput_per_s.value == pytest.approx((run + 1) / cycle, rel=1e-3)
 
 
 def test_numa_crosses_nodes_less_the_longer_it_may_stay():

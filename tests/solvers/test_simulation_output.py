@@ -44,25 +44,25 @@ def test_quantiles_of_student_are_those_of_its_density(confidence):
 
 def test_ratio_of_equal_lengths_by_hand():
     # 2 and 4 in turn per 1: mean 3, residuals +-1; s^2 = 16/15, standard error sqrt(1/15)
-    found = ratio(np.array([2.0, 4.0] * 8), np.ones(16))
-    assert found.value == 3.0
-    assert found.half_width == pytest.approx(2.131450 / math.sqrt(15), rel=1e-12)
+    mean = ratio(np.array([2.0, 4.0] * 8), np.ones(16))
+    assert mean.value == 3.0
+    assert mean.half_width == pytest.approx(2.131450 / math.sqrt(15), rel=1e-12)
     # the same as Student's interval of the sample mean
     sample = np.random.default_rng(1).normal(10.0, 2.0, 16)
-    found = ratio(sample, np.ones(16))
-    assert found.value == pytest.approx(sample.mean(), rel=1e-14)
-    assert found.half_width == pytest.approx(2.131450 * sample.std(ddof=1) / 4, rel=1e-12)
+    mean = ratio(sample, np.ones(16))
+    assert mean.value == pytest.approx(sample.mean(), rel=1e-14)
+    assert mean.half_width == pytest.approx(2.131450 * sample.std(ddof=1) / 4, rel=1e-12)
 
 
 def test_ratio_of_unequal_lengths_by_hand():
     # 2 per 1 and 4 per 3 in turn: 48 / 32 = 1.5, residuals 2 - 1.5 = 0.5 and 4 - 4.5 = -0.5
-    found = ratio(np.array([2.0, 4.0] * 8), np.array([1.0, 3.0] * 8))
-    assert found.value == 1.5
+    mean = ratio(np.array([2.0, 4.0] * 8), np.array([1.0, 3.0] * 8))
+    assert mean.value == 1.5
     # sum of squares 4; 4 x 16/15, its root over the total 32
-    assert found.half_width == pytest.approx(2.131450 * math.sqrt(64 / 15) / 32, rel=1e-12)
+    assert mean.half_width == pytest.approx(2.131450 * math.sqrt(64 / 15) / 32, rel=1e-12)
     # not changed by the unit of either
     scaled = ratio(1e-9 * np.array([2.0, 4.0] * 8), 1e3 * np.array([1.0, 3.0] * 8))
-    assert scaled.relative == pytest.approx(found.relative, rel=1e-12)
+    assert scaled.relative == pytest.approx(mean.relative, rel=1e-12)
 
 
 def test_ratio_without_variation():
@@ -133,9 +133,9 @@ def test_warm_up_of_drift_never_ends():
 
 def test_warm_up_of_noise_keeps_most():
     rng = np.random.default_rng(4)
-    found = [warm_up(rng.normal(size=64)) for _ in range(500)]
-    assert np.median(found) <= 6
-    assert np.mean(np.array(found) > 32) < 0.12  # a pilot would be prolonged for nothing
+    lengths = [warm_up(rng.normal(size=64)) for _ in range(500)]
+    assert np.median(lengths) <= 6
+    assert np.mean(np.array(lengths) > 32) < 0.12  # a pilot would be prolonged for nothing
 
 
 # Fairness and quantiles -------------------------------------------------------------------------
@@ -219,14 +219,14 @@ def test_intervals_cover_the_exact_answer_as_often_as_they_say(n, precision):
     assert CONFIDENCE == 0.95
     # Stopping when an interval looks narrow costs coverage: of 2,400 runs 93.5 % of the intervals
     # of throughput held, of the waits, which do not decide, 94.8 %.
-    for found, true, least in ((rates, exact.throughput_per_s, 0.90), (waits, wait, 0.90)):
-        covered = sum(e.interval()[0] <= true <= e.interval()[1] for e in found)
+    for means, true, least in ((rates, exact.throughput_per_s, 0.90), (waits, wait, 0.90)):
+        covered = sum(e.interval()[0] <= true <= e.interval()[1] for e in means)
         assert least * RUNS <= covered <= 0.99 * RUNS
         # centred: too low as often as too high, and the mean of all is right
-        low = sum(e.interval()[1] < true for e in found)
+        low = sum(e.interval()[1] < true for e in means)
         assert low <= 0.08 * RUNS
         assert RUNS - covered - low <= 0.08 * RUNS
-        values = np.array([e.value for e in found])
+        values = np.array([e.value for e in means])
         assert abs(values.mean() - true) < 4 * values.std() / math.sqrt(RUNS)
     assert max(e.relative for e in rates) <= precision
     assert np.mean(rounds) > 1.2

@@ -90,10 +90,10 @@ PRODUCT_FORM = {
 def test_exponential_holds_without_hand_off_are_product_form(name):
     scenario, n = PRODUCT_FORM[name]
     (exact,) = points(scenario, [n])
-    found = answered(scenario, n)
-    assert agrees(found.throughput_per_s, exact.throughput_per_s, 2 * PRECISION)
+    simulated = answered(scenario, n)
+    assert agrees(simulated.throughput_per_s, exact.throughput_per_s, 2 * PRECISION)
     for key, state in exact.locks.items():
-        mine = found.locks[key]
+        mine = simulated.locks[key]
         assert agrees(mine.wait_s, state.wait_s, 0.05)
         assert mine.utilisation == pytest.approx(state.utilisation, abs=TOLERANCE)
         assert mine.queue == pytest.approx(state.queue, rel=0.02)
@@ -228,10 +228,10 @@ def pair(
 @pytest.mark.parametrize("holds", FAMILIES, ids=repr)
 def test_two_processes_with_any_hold(holds):
     x, contended = pair(2.0, 1.0, 0.0, holds, Exponential())
-    found = answered(one(2.0, 1.0, hold_distribution=holds), 2)
-    assert agrees(found.throughput_per_s, x, 2 * PRECISION)
-    assert agrees(found.locks["a"].wait_s, 2 / x - 3.0, 0.03)
-    assert found.locks["a"].contended == pytest.approx(contended, abs=TOLERANCE)
+    simulated = answered(one(2.0, 1.0, hold_distribution=holds), 2)
+    assert agrees(simulated.throughput_per_s, x, 2 * PRECISION)
+    assert agrees(simulated.locks["a"].wait_s, 2 / x - 3.0, 0.03)
+    assert simulated.locks["a"].contended == pytest.approx(contended, abs=TOLERANCE)
 
 
 @pytest.mark.parametrize("passing", FAMILIES, ids=repr)
@@ -244,23 +244,23 @@ def test_two_processes_with_any_hand_off(passing):
         handoff=ConstantHandOff(time=1.5),
         handoff_distribution=passing,
     )
-    found = answered(scenario, 2)
-    assert agrees(found.throughput_per_s, x, 2 * PRECISION)
-    assert agrees(found.locks["a"].wait_s, 2 / x - 3.0, 0.03)
-    assert found.locks["a"].contended == pytest.approx(contended, abs=TOLERANCE)
+    simulated = answered(scenario, 2)
+    assert agrees(simulated.throughput_per_s, x, 2 * PRECISION)
+    assert agrees(simulated.locks["a"].wait_s, 2 / x - 3.0, 0.03)
+    assert simulated.locks["a"].contended == pytest.approx(contended, abs=TOLERANCE)
 
 
 def test_quantiles_of_the_wait_are_those_of_a_residual_hold():
     # two processes, no hand-off: who waits, waits for the rest of an exponential hold
     _, contended = pair(2.0, 1.0, 0.0, Exponential(), Exponential())
-    found = answered(one(2.0, 1.0), 2, 0.001).locks["a"]
+    state = answered(one(2.0, 1.0), 2, 0.001).locks["a"]
     assert contended == pytest.approx(1 / 3, abs=1e-12)
-    assert found.wait_quantiles_s["50"] == 0.0
+    assert state.wait_quantiles_s["50"] == 0.0
     for key, share in (("90", 0.9), ("99", 0.99), ("99.9", 0.999)):
         exact = math.log(contended / (1 - share))
-        assert found.wait_quantiles_s[key] == pytest.approx(exact, rel=0.02)
+        assert state.wait_quantiles_s[key] == pytest.approx(exact, rel=0.02)
     # of some 500,000 waits the longest is near ln(500,000) = 13 +- 1.3
-    assert 10.0 < found.longest_wait_s < 19.0
+    assert 10.0 < state.longest_wait_s < 19.0
 
 
 def test_one_process_never_waits():
@@ -269,12 +269,12 @@ def test_one_process_never_waits():
         (lock(handoff=ConstantHandOff(time=5.0)), lock("b", kind="rwsem", wake_time=9.0)),
         [("a", 1.5, 1.0), ("b", 1, 0.5)],
     )
-    found = answered(scenario, 1)
-    assert agrees(found.throughput_per_s, 1 / 4.0, 2 * PRECISION)
-    for state in found.locks.values():
+    simulated = answered(scenario, 1)
+    assert agrees(simulated.throughput_per_s, 1 / 4.0, 2 * PRECISION)
+    for state in simulated.locks.values():
         assert (state.wait_s, state.contended, state.longest_wait_s) == (Mean(0.0, 0.0), 0, 0)
         assert (state.same_cpu, state.same_node, state.other_node) == (1.0, 0.0, 0.0)
-    assert found.fairness == 1.0
+    assert simulated.fairness == 1.0
 
 
 def test_a_constant_think_time_is_not_simulated_in_step():

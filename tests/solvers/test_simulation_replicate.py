@@ -111,13 +111,13 @@ def test_one_replication_does_not_depend_on_the_others():
 
 @pytest.mark.parametrize("precision", [0.02, 0.005, 0.001])
 def test_precision_is_reached_and_hardly_overshot(precision):
-    found = simulate(simple(), 4, precision)
-    assert found.reached is True
-    assert found.throughput_per_s.relative <= precision
-    assert found.precision == precision
-    assert found.warnings == ()
+    simulated = simulate(simple(), 4, precision)
+    assert simulated.reached is True
+    assert simulated.throughput_per_s.relative <= precision
+    assert simulated.precision == precision
+    assert simulated.warnings == ()
     if precision < 0.01:  # not one of the shortest runs
-        assert found.throughput_per_s.relative > precision / 2
+        assert simulated.throughput_per_s.relative > precision / 2
 
 
 def test_work_grows_with_the_square_of_the_precision():
@@ -144,10 +144,10 @@ def test_times_without_variation():
     # think 2, hold 1, three processes that never meet: 3 iterations per 3 s, without spread
     scenario = simple(hold_distribution=Constant())
     scenario = msgspec.structs.replace(scenario, think_distribution=Constant())
-    found = simulate(scenario, 3, FINEST)
-    assert found.throughput_per_s.value == pytest.approx(1.0, rel=1e-4)
-    assert found.fairness == pytest.approx(1.0, abs=1e-6)
-    assert found.locks["a"].utilisation == pytest.approx(1.0, abs=1e-3)
+    simulated = simulate(scenario, 3, FINEST)
+    assert simulated.throughput_per_s.value == pytest.approx(1.0, rel=1e-4)
+    assert simulated.fairness == pytest.approx(1.0, abs=1e-6)
+    assert simulated.locks["a"].utilisation == pytest.approx(1.0, abs=1e-3)
     # with four, one always waits for a whole hold
     crowded = simulate(scenario, 4, FINEST)
     assert crowded.throughput_per_s.value == pytest.approx(1.0, rel=1e-4)
@@ -162,8 +162,8 @@ def test_warm_up_is_thrown_away():
     assert 0 <= sample.warm_up <= sample.pilot / 2
     assert np.all(sample.since > 0)
     (exact,) = points(scenario, [8])
-    found = sample.throughput()
-    assert found.value == pytest.approx(exact.throughput_per_s, abs=2 * found.half_width)
+    rate = sample.throughput()
+    assert rate.value == pytest.approx(exact.throughput_per_s, abs=2 * rate.half_width)
 
 
 # Stopping -----------------------------------------------------------------------------------------
@@ -182,17 +182,17 @@ class After:
 
 def test_stopped_early_the_result_says_so():
     begin = time.monotonic()
-    found = simulate(simple(), 4, FINEST, stop=lambda: time.monotonic() > begin + 1.0)
+    simulated = simulate(simple(), 4, FINEST, stop=lambda: time.monotonic() > begin + 1.0)
     took = time.monotonic() - begin
     assert 0.9 < took < 4.0
-    assert found.reached is False
-    assert FINEST < found.throughput_per_s.relative < 0.01
-    assert found.iterations > 100_000
-    (warning,) = found.warnings
+    assert simulated.reached is False
+    assert FINEST < simulated.throughput_per_s.relative < 0.01
+    assert simulated.iterations > 100_000
+    (warning,) = simulated.warnings
     assert warning.startswith("stopped at a precision of ")
     assert "1e-05 was asked" in warning
     (exact,) = points(simple(), [4])
-    x = found.throughput_per_s
+    x = simulated.throughput_per_s
     assert x.value == pytest.approx(exact.throughput_per_s, abs=2 * x.half_width)
 
 
@@ -269,9 +269,9 @@ def test_an_interrupt_ends_the_threads():
 def test_a_stop_at_the_end_of_a_round_that_was_precise_enough_counts_as_reached():
     calls = After(10**9)
     simulate(simple(), 4, 0.02, stop=calls)
-    found = simulate(simple(), 4, 0.02, stop=After(calls.asked - 1))
-    assert found.reached == (found.throughput_per_s.relative <= 0.02)
-    assert (found.warnings == ()) == found.reached
+    simulated = simulate(simple(), 4, 0.02, stop=After(calls.asked - 1))
+    assert simulated.reached == (simulated.throughput_per_s.relative <= 0.02)
+    assert (simulated.warnings == ()) == simulated.reached
 
 
 # Arguments ----------------------------------------------------------------------------------------
@@ -335,45 +335,45 @@ def test_more_processes_than_are_simulated_are_refused():
 
 
 def test_the_result_names_what_it_is():
-    found = answered()
-    assert (found.scenario, found.n, found.seed, found.replications) == ("t", 10, 1, 16)
-    assert found.confidence == 0.95
-    assert found.warnings == (PREEMPTION.format(n=10, cpus=8),)
-    assert found.iterations % REPLICATIONS == 0
-    assert list(found.locks) == ["a", "b", "c", "d"]
+    result = answered()
+    assert (result.scenario, result.n, result.seed, result.replications) == ("t", 10, 1, 16)
+    assert result.confidence == 0.95
+    assert result.warnings == (PREEMPTION.format(n=10, cpus=8),)
+    assert result.iterations % REPLICATIONS == 0
+    assert list(result.locks) == ["a", "b", "c", "d"]
     spoken = assumptions(everything())
-    assert found.assumptions == spoken
+    assert result.assumptions == spoken
     for start in ("fifo (a): first", "barging (b): ", "rwsem (c): readers", "numa (d): first"):
         assert [s.startswith(start) for s in spoken].count(True) == 1
-    assert found.locks["d"].walk_s > 1.0
-    assert [found.locks[name].walk_s for name in "abc"] == [None] * 3
+    assert result.locks["d"].walk_s > 1.0
+    assert [result.locks[name].walk_s for name in "abc"] == [None] * 3
 
 
 def test_json_is_the_result():
-    found = answered()
-    data = found.to_json()
+    result = answered()
+    data = result.to_json()
     assert data["schema"] == SCHEMA == "lockmodel.simulation/1"
     assert data["throughput_per_s"] == {
-        "value": found.throughput_per_s.value,
-        "half_width": found.throughput_per_s.half_width,
+        "value": result.throughput_per_s.value,
+        "half_width": result.throughput_per_s.half_width,
     }
     assert list(data["locks"]["a"]["wait_quantiles_s"]) == ["50", "90", "99", "99.9"]
 
 
 def test_a_point_of_a_prediction():
-    found = answered()
-    made = point(everything(), found)
-    x = found.throughput_per_s
+    simulated = answered()
+    made = point(everything(), simulated)
+    x = simulated.throughput_per_s
     assert (made.n, made.throughput_per_s) == (10, x.value)
     assert made.iteration_s == pytest.approx(10 / x.value, rel=1e-15)
     assert (made.lower_per_s, made.upper_per_s) == (x.value - x.half_width, x.value + x.half_width)
-    slept = {name: lock.slept_s for name, lock in found.locks.items()}
+    slept = {name: lock.slept_s for name, lock in simulated.locks.items()}
     assert [slept[name] for name in "abd"] == [0.0] * 3
-    assert 0.0 < slept["c"] <= found.locks["c"].wait_s.value
+    assert 0.0 < slept["c"] <= simulated.locks["c"].wait_s.value
     asleep = x.value * slept["c"]  # processes; the others keep the 8 CPUs busy
     assert 0.1 < asleep < 2.0
     for name, state in made.locks.items():
-        lock = found.locks[name]
+        lock = simulated.locks[name]
         assert state.wait_s == lock.wait_s.value
         assert state.wait_share == pytest.approx(lock.wait_s.value * x.value / 10, rel=1e-12)
         spun = (lock.wait_s.value - slept[name]) * x.value

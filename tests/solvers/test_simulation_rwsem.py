@@ -169,21 +169,21 @@ SEMAPHORES = {
 def test_rwsem_matches_its_chain(name):
     chain = SEMAPHORES[name]
     exact = chain.answer()
-    found = answered(chain.scenario(), chain.n)
-    assert agrees(found.throughput_per_s, exact["done"], 2 * PRECISION)
-    assert agrees(found.locks["a"].wait_s, exact["waiting"] / exact["done"], 0.03)
+    simulated = answered(chain.scenario(), chain.n)
+    assert agrees(simulated.throughput_per_s, exact["done"], 2 * PRECISION)
+    assert agrees(simulated.locks["a"].wait_s, exact["waiting"] / exact["done"], 0.03)
     slept = exact["asleep"] / exact["done"]
-    assert found.locks["a"].slept_s == pytest.approx(slept, rel=0.03, abs=1e-12)
-    assert found.locks["a"].utilisation == pytest.approx(exact["busy"], abs=TOLERANCE)
+    assert simulated.locks["a"].slept_s == pytest.approx(slept, rel=0.03, abs=1e-12)
+    assert simulated.locks["a"].utilisation == pytest.approx(exact["busy"], abs=TOLERANCE)
 
 
 @pytest.mark.parametrize("holds", [Exponential(), Constant(), Lognormal(scv=3.0)], ids=repr)
 def test_readers_alone_never_wait(holds):
     costs = {"wake_time": 7.0, "handoff": ConstantHandOff(time=5.0)}
     a = lock(kind="rwsem", hold_distribution=holds, **costs)
-    found = answered(workload(1.0, (a,), [("a", 2, 1.0, "read")]), 8)
-    assert agrees(found.throughput_per_s, 8 / 3.0, 2 * PRECISION)
-    state = found.locks["a"]
+    simulated = answered(workload(1.0, (a,), [("a", 2, 1.0, "read")]), 8)
+    assert agrees(simulated.throughput_per_s, 8 / 3.0, 2 * PRECISION)
+    state = simulated.locks["a"]
     assert (state.wait_s, state.contended, state.longest_wait_s) == (Mean(0.0, 0.0), 0.0, 0.0)
     assert state.queue == pytest.approx(8 * 2 / 3, rel=0.01)
 
@@ -192,8 +192,8 @@ def test_readers_share_and_writers_do_not():
     rates = []
     for read in (0, 1, 2, 3):
         sites = [("a", 1, 1.0, "read")] * read + [("a", 1, 1.0)] * (3 - read)
-        found = answered(workload(1.0, (lock(kind="rwsem"),), sites), 8)
-        rates.append(found.throughput_per_s.value)
+        simulated = answered(workload(1.0, (lock(kind="rwsem"),), sites), 8)
+        rates.append(simulated.throughput_per_s.value)
     assert rates[0] == pytest.approx(1 / 3, rel=0.01)
     assert rates == sorted(rates)
     assert rates[3] == pytest.approx(8 / 4, rel=0.01)
@@ -212,11 +212,11 @@ def sleepy(timeout: float, wake: float = 3.0) -> Scenario:
 
 
 def test_the_hand_off_bit_trades_throughput_for_the_longest_wait():
-    found = [answered(sleepy(timeout), 10) for timeout in (0.0, 20.0, 1e9)]
-    rates = [f.throughput_per_s.value for f in found]
+    runs = [answered(sleepy(timeout), 10) for timeout in (0.0, 20.0, 1e9)]
+    rates = [f.throughput_per_s.value for f in runs]
     assert rates == sorted(rates)
     assert rates[2] > 1.2 * rates[0]
-    longest = [f.locks["a"].longest_wait_s for f in found]
+    longest = [f.locks["a"].longest_wait_s for f in runs]
     assert longest[2] > 1.5 * longest[1]
 
 
@@ -232,6 +232,6 @@ def test_sleepers_by_the_bit_keep_the_lock_busy_without_wake_time():
     machine = Machine(name="m", cpus=4, cores=4)
     scenario = one(4.0, 1.2, machine, kind="rwsem", handoff_timeout=0.0)
     (exact,) = points(scenario, [10])
-    found = answered(scenario, 10)
-    assert agrees(found.throughput_per_s, exact.throughput_per_s, 2 * PRECISION)
-    assert agrees(found.locks["a"].wait_s, exact.locks["a"].wait_s, 0.03)
+    simulated = answered(scenario, 10)
+    assert agrees(simulated.throughput_per_s, exact.throughput_per_s, 2 * PRECISION)
+    assert agrees(simulated.locks["a"].wait_s, exact.locks["a"].wait_s, 0.03)

@@ -72,11 +72,11 @@ def traced(name: str) -> dict:
 
 def rows(data: dict) -> dict[int, list[dict]]:
     """Return the events of each process in the order given."""
-    found: dict[int, list[dict]] = {}
+    by_process: dict[int, list[dict]] = {}
     for event in data["traceEvents"]:
         if event["ph"] == "X":
-            found.setdefault(event["tid"], []).append(event)
-    return found
+            by_process.setdefault(event["tid"], []).append(event)
+    return by_process
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -116,16 +116,16 @@ def test_the_format_is_that_of_chrome(name):
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_states_of_a_process_follow_each_other(name):
     _, n = SCENARIOS[name]
-    found = rows(traced(name))
-    assert sorted(found) == list(range(n))
+    by_process = rows(traced(name))
+    assert sorted(by_process) == list(range(n))
     ends = []
-    for events in found.values():
+    for events in by_process.values():
         for event, after in pairwise(events):
             assert after["ts"] == pytest.approx(event["ts"] + event["dur"], abs=TICK)
         ends.append(events[-1]["ts"] + events[-1]["dur"])
     assert max(ends) - min(ends) < TICK
     # 20,000 changes of state, but for those of walkers
-    assert NOTES * 0.8 < sum(map(len, found.values())) <= NOTES
+    assert NOTES * 0.8 < sum(map(len, by_process.values())) <= NOTES
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -233,7 +233,7 @@ def test_nothing_but_thinking():
     idle = Scenario(
         name="n", title="t", iteration="i", machine=Machine(name="m", cpus=2, cores=2), think=1e-6
     )
-    found = rows(chrome(idle, record(idle, 2)))
-    assert {e["name"] for events in found.values() for e in events} == {"think"}
+    by_process = rows(chrome(idle, record(idle, 2)))
+    assert {e["name"] for events in by_process.values() for e in events} == {"think"}
     # two processes, 20,000 changes: 10,000 us
-    assert found[0][-1]["ts"] + found[0][-1]["dur"] == pytest.approx(10_000, rel=0.05)
+    assert by_process[0][-1]["ts"] + by_process[0][-1]["dur"] == pytest.approx(10_000, rel=0.05)

@@ -42,9 +42,9 @@ def test_a_walk_without_load_takes_every_shard_and_reads(kind, shards):
     scenario = walked(
         kind, 1e-4, 3.0, shards=shards, acquire_time=0.5, hold_distribution=Constant()
     )
-    found = answered(scenario, 4).locks["a"]
-    assert found.walk_s == pytest.approx(shards * 0.5 + 3.0, rel=1e-2)
-    assert (found.wait_s, found.queue) == (Mean(0.0, 0.0), 0.0)
+    state = answered(scenario, 4).locks["a"]
+    assert state.walk_s == pytest.approx(shards * 0.5 + 3.0, rel=1e-2)
+    assert (state.wait_s, state.queue) == (Mean(0.0, 0.0), 0.0)
 
 
 @pytest.mark.parametrize("shards", [1, 4])
@@ -55,15 +55,15 @@ def test_walkers_queue_behind_each_other(shards):
     mean = shards * acquire + read
     second = mean**2 + read**2  # the read is exponential
     exact = mean + rate * second / (2 * (1 - rate * mean))
-    found = answered(scenario, 4, 0.001).locks["a"]
-    assert found.walk_s == pytest.approx(exact, rel=0.03)
+    state = answered(scenario, 4, 0.001).locks["a"]
+    assert state.walk_s == pytest.approx(exact, rel=0.03)
 
 
 def test_walkers_of_an_rwsem_read_together():
     # 4.5 walks at a time on average, and none waits for another
-    found = answered(walked("rwsem", 1.5, 3.0), 4).locks["a"]
-    assert found.walk_s == pytest.approx(3.0, rel=0.01)
-    assert found.utilisation == pytest.approx(1 - math.exp(-4.5), abs=0.01)  # M/G/infinity
+    state = answered(walked("rwsem", 1.5, 3.0), 4).locks["a"]
+    assert state.walk_s == pytest.approx(3.0, rel=0.01)
+    assert state.utilisation == pytest.approx(1 - math.exp(-4.5), abs=0.01)  # M/G/infinity
 
 
 def test_one_process_between_walkers():
@@ -84,9 +84,9 @@ def test_one_process_between_walkers():
 
     exact = solved((0, 0, 0), moves, lambda s: {"waiting": float(s[1] and s[0] > 0)})
     scenario = one(think, hold, walkers=Walkers(walks_per_s=rate, read=read))
-    found = answered(scenario, 1)
-    assert agrees(found.throughput_per_s, exact["done"], 2 * PRECISION)
-    assert agrees(found.locks["a"].wait_s, exact["waiting"] / exact["done"], 0.03)
+    simulated = answered(scenario, 1)
+    assert agrees(simulated.throughput_per_s, exact["done"], 2 * PRECISION)
+    assert agrees(simulated.locks["a"].wait_s, exact["waiting"] / exact["done"], 0.03)
 
 
 def test_more_walks_leave_less_throughput():
@@ -114,11 +114,11 @@ def test_walkers_that_pile_up_are_refused():
 def test_walkers_wait_for_holders_while_they_keep_shards():
     # each walk takes four shards one by one, so it holds up those who need the shards it has
     crowd = {"shards": 4, "shard_by": "hash", "walkers": Walkers(walks_per_s=0.3, read=0.5)}
-    found = answered(one(0.5, 2.0, **crowd), 8)
+    simulated = answered(one(0.5, 2.0, **crowd), 8)
     alone = answered(one(0.5, 2.0, shards=4, shard_by="hash"), 8)
-    assert found.locks["a"].walk_s > 4 * 0.5
+    assert simulated.locks["a"].walk_s > 4 * 0.5
     share = 1 - 0.3 * 0.5  # what product form leaves: the time in which nobody reads
-    assert found.throughput_per_s.value < 0.9 * share * alone.throughput_per_s.value
+    assert simulated.throughput_per_s.value < 0.9 * share * alone.throughput_per_s.value
 
 
 # Laws -------------------------------------------------------------------------------------------
@@ -130,9 +130,9 @@ def test_laws_of_conservation(kind):
     shapes = {"hold_distribution": Erlang(stages=2), "handoff_distribution": Constant()}
     a = lock(kind=kind, handoff=handoff, **shapes)
     scenario = workload(3.0, (a, lock("b")), [("a", 2, 0.3), ("b", 1, 0.2)], TWO_NODES)
-    found = answered(scenario, 6)
-    x = found.throughput_per_s.value
-    state, other = found.locks["a"], found.locks["b"]
+    simulated = answered(scenario, 6)
+    x = simulated.throughput_per_s.value
+    state, other = simulated.locks["a"], simulated.locks["b"]
     # Little: processes at a lock = rate x time there; everybody is somewhere
     assert state.queue == pytest.approx(x * (2 * 0.3 + state.wait_s.value), rel=0.005)
     assert x * 3.0 + state.queue + other.queue == pytest.approx(6.0, rel=0.005)
@@ -145,5 +145,5 @@ def test_laws_of_conservation(kind):
 
 def test_events_are_those_of_the_iterations_counted():
     # an iteration is one event for its thinking and one for each of four holds
-    found = answered(workload(1.0, (lock(),), [("a", 3, 0.1), ("a", 1, 0.1)]), 4)
-    assert found.events == pytest.approx(5 * found.iterations, rel=0.01)
+    simulated = answered(workload(1.0, (lock(),), [("a", 3, 0.1), ("a", 1, 0.1)]), 4)
+    assert simulated.events == pytest.approx(5 * simulated.iterations, rel=0.01)

@@ -43,25 +43,29 @@ def with_lock(scenario: Scenario, name: str, **changes) -> Scenario:
 
 
 def test_case_a_as_a_scenario_matches_the_design_values():
-    found = predict(plain(), [1, 8, 16, 32])
-    rates = [p.throughput_per_s * 1e-6 for p in found.points]
+    prediction = predict(plain(), [1, 8, 16, 32])
+    rates = [p.throughput_per_s * 1e-6 for p in prediction.points]
     expected = [0.08510638297872340, 0.61829933268927907, 0.9538958427556234, 0.9999961968904226]
     assert rates == pytest.approx(expected, rel=1e-12)
-    assert found.ceiling.throughput_per_s == pytest.approx(1e6, rel=1e-12)
-    assert found.ceiling.knee == pytest.approx(11.75, rel=1e-12)
-    assert found.ceiling.binding == "a"
+    assert prediction.ceiling.throughput_per_s == pytest.approx(1e6, rel=1e-12)
+    assert prediction.ceiling.knee == pytest.approx(11.75, rel=1e-12)
+    assert prediction.ceiling.binding == "a"
 
 
 def test_product_form_of_equal_exponential_holds_is_labelled_exact():
-    found = predict(plain(), [8])
-    assert (found.exact, found.error_estimate, found.warnings) == (True, 0.0, ())
-    assert any("exponential" in line for line in found.assumptions)
+    prediction = predict(plain(), [8])
+    assert (prediction.exact, prediction.error_estimate, prediction.warnings) == (True, 0.0, ())
+    assert any("exponential" in line for line in prediction.assumptions)
 
 
 def test_bounds_are_never_labelled_exact():
-    found = predict(plain(), [8], "bounds")
-    assert (found.exact, found.error_estimate, found.method) == (False, None, "bounds")
-    (point,) = found.points
+    prediction = predict(plain(), [8], "bounds")
+    assert (prediction.exact, prediction.error_estimate, prediction.method) == (
+        False,
+        None,
+        "bounds",
+    )
+    (point,) = prediction.points
     assert point.lower_per_s < 0.61829933268927907e6 < point.upper_per_s
     assert point.throughput_per_s == point.upper_per_s
 
@@ -87,11 +91,11 @@ ON_THE_MAP = ("holds differ by site", "means over local and remote")
     ],
 )
 def test_what_product_form_only_approximates_is_not_labelled_exact(scenario, n, text):
-    found = predict(scenario, [n], "product-form")
-    assert not found.exact
-    assert (found.error_estimate is None) == (text not in ON_THE_MAP)
-    assert found.error_estimate != 0.0
-    assert any(text in warning for warning in found.warnings)
+    prediction = predict(scenario, [n], "product-form")
+    assert not prediction.exact
+    assert (prediction.error_estimate is None) == (text not in ON_THE_MAP)
+    assert prediction.error_estimate != 0.0
+    assert any(text in warning for warning in prediction.warnings)
 
 
 def test_little_and_the_iteration_add_up():

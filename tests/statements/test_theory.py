@@ -231,9 +231,9 @@ def test_enough_shards_are_the_fewest_with_which_another_station_binds():
 
 
 def test_enough_shards_with_trees_and_distances_are_counted():
-    found = value("enough-shards", find_scenario("sysexec-spr224-v6.12"), 224)
-    assert found["shards enough"] == 3  # 48.6 us x 47.9 k/s = 2.33
-    assert found["enough by CPU, near lines as well"] == 2
+    numbers = value("enough-shards", find_scenario("sysexec-spr224-v6.12"), 224)
+    assert numbers["shards enough"] == 3  # 48.6 us x 47.9 k/s = 2.33
+    assert numbers["enough by CPU, near lines as well"] == 2
 
 
 def walked(k: int, walks_per_s: float = 20_000.0, read: float = 10 * US) -> Scenario:
@@ -249,11 +249,11 @@ def test_the_ceiling_with_walkers_is_that_of_the_network():
     at = {"w": 20_000.0, "r": 10 * US, "c_w": 500 * NS, "D": 4 * US}
     best = made.formula("best_shards").at(**at)
     assert best == pytest.approx((1 - 0.2) / (2 * 20_000 * 500e-9)) == pytest.approx(40.0)
-    found = {k: network_ceiling(build(walked(k), 64))[0] for k in (1, 20, 39, 40, 41, 60, 79)}
-    for k, rate in found.items():
+    rates = {k: network_ceiling(build(walked(k), 64))[0] for k in (1, 20, 39, 40, 41, 60, 79)}
+    for k, rate in rates.items():
         assert made.formula("ceiling_with_walkers").at(**at, k=float(k)) == pytest.approx(rate)
-    assert max(found, key=found.__getitem__) == 40
-    assert made.formula("best_ceiling").at(**at) == pytest.approx(found[40], rel=1e-12)
+    assert max(rates, key=rates.__getitem__) == 40
+    assert made.formula("best_ceiling").at(**at) == pytest.approx(rates[40], rel=1e-12)
     assert made.formula("shards_too_many").at(**at) == pytest.approx(80.0)
 
 
@@ -274,8 +274,8 @@ def test_fewest_shards_that_reach_the_next_station():
 
 def test_walkers_that_read_all_the_time_leave_no_best_number():
     for rate, helpless in ((99_000.0, False), (200_000.0, True)):
-        found = find_statement("best-shards").numbers(walked(1, rate), 8)
-        assert any("no number of shards helps" in note for note in found.notes) == helpless
+        numbers = find_statement("best-shards").numbers(walked(1, rate), 8)
+        assert any("no number of shards helps" in note for note in numbers.notes) == helpless
 
 
 def test_a_derivation_that_does_not_come_out_is_an_error():

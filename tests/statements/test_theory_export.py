@@ -64,8 +64,8 @@ def test_python_computes_the_printed_formula(made):
 def test_python_of_sums_neither_overflows_nor_loses_the_limit():
     # weights up to 1e1000 at N = 1000: the ratio is 1 / (h + c_1 (n - 1)) with nearly all there
     ticket = find_statement("ticket-lock").formula("throughput_ticket")
-    found = exported(ticket, {"N": 1000.0, "Z": 1.0, "h": 1.0, "c_1": 1.0})
-    assert found == pytest.approx(1 / 1000, rel=1e-5)
+    throughput = exported(ticket, {"N": 1000.0, "Z": 1.0, "h": 1.0, "c_1": 1.0})
+    assert throughput == pytest.approx(1 / 1000, rel=1e-5)
     lock = find_statement("one-lock").formula("throughput")
     assert exported(lock, {"N": 5000.0, "Z": 1.0, "h": 0.5, "D": 2.0}) == pytest.approx(0.5)
 
@@ -120,10 +120,10 @@ def evaluated(text: str, values: dict[str, float]) -> float:
     for name, entry in sorted(GLOSSARY.items(), key=lambda item: -len(item[1].text)):
         if not entry.text.isidentifier():  # m', Q(N-1)
             text = text.replace(entry.text, name)
-    found = re.findall(r"[A-Za-z_]\w*|\d+|[<>]=?|[-+/^(),!]", text)
+    tokens = re.findall(r"[A-Za-z_]\w*|\d+|[<>]=?|[-+/^(),!]", text)
     functions = {"sqrt": math.sqrt, "min": min, "ln": math.log, "exp": math.exp, "pi": math.pi}
     made = ""
-    for before, token in zip(["(", *found], found, strict=False):
+    for before, token in zip(["(", *tokens], tokens, strict=False):
         operand = bool(re.match(r"\w|\)", before[-1])) and before not in functions.keys() - {"pi"}
         made += " * " * (operand and bool(re.match(r"\w|\(", token))) + token.replace("^", "**")
     return float(eval(made, functions | values))

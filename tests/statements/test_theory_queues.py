@@ -42,8 +42,8 @@ def value(name: str, model: str, n: int) -> dict[str, float]:
 @pytest.mark.parametrize(("think", "h", "d"), [(10.0, 1.0, 1.0), (46.0, 0.7, 1.0), (3.0, 0.1, 2.0)])
 def test_one_lock_is_the_product_form(think, h, d, n):
     made = find_statement("one-lock").formula("throughput")
-    found = made.at(N=float(n), Z=think, h=h, D=d)
-    assert found == pytest.approx(one_lock(think, np.array([h, d]), n), rel=1e-11)
+    rate = made.at(N=float(n), Z=think, h=h, D=d)
+    assert rate == pytest.approx(one_lock(think, np.array([h, d]), n), rel=1e-11)
 
 
 def test_one_lock_by_the_incomplete_gamma_function():
@@ -68,14 +68,14 @@ def test_one_lock_is_the_markov_chain():
 @pytest.mark.parametrize("n", [1, 3, 13, 64, 400])
 def test_a_ticket_lock_is_the_product_form(n):
     service = 1.0 + 0.05 * np.arange(n)
-    found = (
+    rate = (
         find_statement("ticket-lock")
         .formula("throughput_ticket")
         .at(N=float(n), Z=10.0, h=1.0, c_1=0.05)
     )
-    assert found == pytest.approx(one_lock(10.0, service, n), rel=1e-10)
+    assert rate == pytest.approx(one_lock(10.0, service, n), rel=1e-10)
     lock = repairman.Repairman(10.0, 1.0, 0.05)
-    assert found == pytest.approx(repairman.throughput(lock, n), rel=1e-10)
+    assert rate == pytest.approx(repairman.throughput(lock, n), rel=1e-10)
 
 
 def test_what_the_late_throughput_leaves_out_is_of_second_order():
@@ -107,20 +107,20 @@ def test_the_condition_predicts_the_modes_of_the_chain(z, h, c):
     sudden = bool(made.formula("is_sudden").at(**at))
     calm_until = made.formula("calm_until").at(**at)
     crowd_from = made.formula("crowd_from").at(**at) if sudden else calm_until
-    found = {n: modes(z, h, c, n) for n in range(1, int(1.2 * calm_until) + 3)}
-    crowded = [n for n, peaks in found.items() if peaks[-1] > 0]
-    two = [n for n, peaks in found.items() if len(peaks) == 2]
+    peaks_at = {n: modes(z, h, c, n) for n in range(1, int(1.2 * calm_until) + 3)}
+    crowded = [n for n, peaks in peaks_at.items() if peaks[-1] > 0]
+    two = [n for n, peaks in peaks_at.items() if len(peaks) == 2]
     assert sudden == (z * c > h**2)
     assert 0 <= crowded[0] - crowd_from <= 1.3
-    assert crowded == list(range(crowded[0], max(found) + 1))
+    assert crowded == list(range(crowded[0], max(peaks_at) + 1))
     assert two == (list(range(crowded[0], math.ceil(calm_until))) if sudden else [])
     if sudden:  # the new mode appears far from 0, else it leaves 0 step by step
         appears = math.sqrt(z / c) - h / c
-        assert abs(found[crowded[0]][-1] - appears) <= 2 + 2 * math.sqrt(appears)
+        assert abs(peaks_at[crowded[0]][-1] - appears) <= 2 + 2 * math.sqrt(appears)
     else:
-        assert found[crowded[0]][-1] <= 3 + math.sqrt(2 * crowded[0])
+        assert peaks_at[crowded[0]][-1] <= 3 + math.sqrt(2 * crowded[0])
     for n in crowded:
-        assert abs(found[n][-1] - made.formula("crowd_size").at(N=float(n), **at)) <= 1
+        assert abs(peaks_at[n][-1] - made.formula("crowd_size").at(N=float(n), **at)) <= 1
 
 
 @pytest.mark.parametrize(
@@ -190,11 +190,11 @@ def test_no_change_of_a_lock_gains_more_than_its_share_of_time_allows():
         rest = [delay(float(random.uniform(0.5, 20)), n)]
         rest += [Station(f"s{i}", random.uniform(0.01, 1, 1)) for i in range(random.integers(0, 3))]
         lock = Station("lock", np.sort(random.uniform(0.01, 1, 2)))
-        (found,) = solve(Network(n, (*rest, lock), {}))
-        most = made.at(q=found.states[-1].queue / n)
-        without = float(throughputs(tuple(rest), n)[-1]) / found.throughput
+        (solution,) = solve(Network(n, (*rest, lock), {}))
+        most = made.at(q=solution.states[-1].queue / n)
+        without = float(throughputs(tuple(rest), n)[-1]) / solution.throughput
         other = Station("lock", random.uniform(0.0001, 0.2, 1))
-        changed = float(throughputs((*rest, other), n)[-1]) / found.throughput
+        changed = float(throughputs((*rest, other), n)[-1]) / solution.throughput
         assert max(without, changed) <= most * (1 + 1e-12)
         closest = min(closest, most / without - 1)
     assert closest < 1e-9  # it is reached: with think time alone it is an equation
@@ -221,8 +221,8 @@ def test_the_exact_elasticity_is_that_of_a_markov_chain():
         network = QueueNetwork(
             4.0, (QueueLock("a"), QueueLock("b")), (Stage("a", hold), Stage("b", 0.7))
         )
-        found = solve_queues(network, n)
-        return found.throughput, found.locks["a"].queue
+        solution = solve_queues(network, n)
+        return solution.throughput, solution.locks["a"].queue
 
     step = 1e-4
     up, down = chain(0.9 * (1 + step), 4)[0], chain(0.9 * (1 - step), 4)[0]
@@ -234,8 +234,8 @@ def test_the_exact_elasticity_is_that_of_a_markov_chain():
 
 
 def test_elasticities_of_a_shipped_scenario():
-    found = value("elasticity", "doexec-20", 20)
-    assert found["their sum"] == pytest.approx(-1.0, abs=1e-12)
+    numbers = value("elasticity", "doexec-20", 20)
+    assert numbers["their sum"] == pytest.approx(-1.0, abs=1e-12)
     scenario, step = find_scenario("doexec-20"), 1e-4
 
     def log_rate(changed) -> float:
@@ -243,13 +243,13 @@ def test_elasticities_of_a_shipped_scenario():
 
     less = levers.less_think(scenario, 1 - step)
     by_think = (log_rate(scenario) - log_rate(less)) / -math.log1p(-step)
-    assert found["d ln X / d ln D of cpu"] == pytest.approx(by_think, abs=1e-4)
+    assert numbers["d ln X / d ln D of cpu"] == pytest.approx(by_think, abs=1e-4)
     levels = value("elasticity-level", "doexec-20", 20)
     shorter = levers.shorten_hold(scenario, "libc.so.6", 1 - step)
     by_hold = (log_rate(shorter) - log_rate(scenario)) / -math.log1p(-step)
     assert levels["of this by held work"] == pytest.approx(by_hold, abs=1e-4)
     whole = levels["a per cent less time at the lock, all of it"]
-    assert whole == pytest.approx(-found["d ln X / d ln D of libc.so.6"], rel=1e-12)
+    assert whole == pytest.approx(-numbers["d ln X / d ln D of libc.so.6"], rel=1e-12)
 
 
 def test_the_elasticity_of_one_level_is_a_derivative():
@@ -260,17 +260,17 @@ def test_the_elasticity_of_one_level_is_a_derivative():
         moved = service.copy()
         moved[level - 1] /= 1 + sign * step
         logs.append(math.log(one_lock(6.0, moved, n)))
-    (found,) = solve(Network(n, (delay(6.0, n), Station("lock", service)), {}))
-    now, before = found.states[1].at_least()
+    (solution,) = solve(Network(n, (delay(6.0, n), Station("lock", service)), {}))
+    now, before = solution.states[1].at_least()
     made = find_statement("elasticity-level").formula("of_rate")
     exact = made.at(P_N=now[level - 1], P_before=before[level - 1])
     assert exact == pytest.approx((logs[0] - logs[1]) / (2 * step), abs=1e-8)
 
 
 def test_pinned_shards_are_left_out_of_the_elasticities():
-    found = find_statement("elasticity").numbers(find_scenario("doexec-20"), 60)
-    assert found.values == ()
-    assert any("keep to them" in note for note in found.notes)
+    numbers = find_statement("elasticity").numbers(find_scenario("doexec-20"), 60)
+    assert numbers.values == ()
+    assert any("keep to them" in note for note in numbers.notes)
 
 
 def test_the_same_patch_on_20_and_on_224_cpus():
@@ -282,11 +282,11 @@ def test_the_same_patch_on_20_and_on_224_cpus():
     )
     assert small["gain, published"] == published["guzik_batch_unlink"] / 100 == 0.04
     assert large["gain, published"] == published["lkp_spr_224"] / 100 == 0.111
-    for found, off in ((small, 0.007), (large, 1e-9)):
-        solved = found["gain, solved before and after"]
-        assert solved == pytest.approx(found["gain, published"], abs=0.002)
-        assert found["gain with the other locks'"] == pytest.approx(solved, abs=off)
-        assert found["gain with the other locks'"] >= solved - 1e-12  # e falls on the way
+    for numbers, off in ((small, 0.007), (large, 1e-9)):
+        solved = numbers["gain, solved before and after"]
+        assert solved == pytest.approx(numbers["gain, published"], abs=0.002)
+        assert numbers["gain with the other locks'"] == pytest.approx(solved, abs=off)
+        assert numbers["gain with the other locks'"] >= solved - 1e-12  # e falls on the way
     exponent = "e: its exponent, Q(N) - Q(N-1)"
     assert small[exponent] == pytest.approx(0.61, abs=0.01)
     assert large[exponent] == pytest.approx(1.0, abs=1e-9)
@@ -301,12 +301,12 @@ def test_the_same_patch_on_20_and_on_224_cpus():
 
 def test_bounds_on_any_change_hold_for_shipped_scenarios():
     for model, n in (("doexec-20", 20), ("sysexec-spr224-v6.1", 224), ("execl-xeon8369b", 16)):
-        found = value("any-change", model, n)
+        numbers = value("any-change", model, n)
         scenario = find_scenario(model)
         lock = terms(scenario, n).lock.name
         before, after = (
             points(s, [n])[0].throughput_per_s for s in (scenario, levers.exclude(scenario, lock))
         )
-        assert found["taking it away gains"] == pytest.approx(after / before - 1, rel=1e-9)
-        assert after / before - 1 <= found["no change of it gains more than"]
+        assert numbers["taking it away gains"] == pytest.approx(after / before - 1, rel=1e-9)
+        assert after / before - 1 <= numbers["no change of it gains more than"]
         assert build(scenario, n).population == n

@@ -149,11 +149,11 @@ def test_published_shares_are_those_of_the_acquires():
     published |= {"fork.dup": 15.19, "exec.map_split": 15.54, "exec.mprotect_split": 3.14}
     published |= {"exec.map_expand": 3.12, "exec.map_link": 9.24}
     numbers = find_statement("wait-shares").numbers(find_scenario("sysexec-spr224-v6.1"), 224)
-    found = {one.name: one.value for one in numbers.values}
+    by_name = {one.name: one.value for one in numbers.values}
     for site, per_cent in published.items():
-        share = found[f"{site}: share of the waiting"]
+        share = by_name[f"{site}: share of the waiting"]
         assert per_cent / sum(published.values()) == pytest.approx(share, rel=0.05)
-        counted = found[f"{site}: with holds counted"]
+        counted = by_name[f"{site}: with holds counted"]
         assert counted == pytest.approx(share, rel=0.01)  # holds are 1 us, waits 380
-    assert found["think time in rounds of the queue"] > 0.5
-    assert sum(v for k, v in found.items() if k.endswith("at light load")) == pytest.approx(1.0)
+    assert by_name["think time in rounds of the queue"] > 0.5
+    assert sum(v for k, v in by_name.items() if k.endswith("at light load")) == pytest.approx(1.0)
