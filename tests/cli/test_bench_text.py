@@ -65,10 +65,10 @@ def test_runs_that_are_missing_are_said_on_top():
 
 
 def test_caveats_are_counted_and_explained():
-    found = curve(*rates({1: 1000, 16: 9600}))  # 16 processes on 8 CPUs; few CPUs, SMT
-    short = text(found, False, False).splitlines()
+    measured = curve(*rates({1: 1000, 16: 9600}))  # 16 processes on 8 CPUs; few CPUs, SMT
+    short = text(measured, False, False).splitlines()
     assert short[-1] == "2 runs of 0.5 s on CPU X; 3 caveats: --explain"
-    full = text(found, True, False)
+    full = text(measured, True, False)
     assert "more processes (16) than CPUs (8)" in full
     assert "  2. 2 hardware threads per core: from 5 processes on" in full
     assert "Linux 6.12.1" in full
@@ -76,14 +76,14 @@ def test_caveats_are_counted_and_explained():
 
 def test_many_populations_are_thinned_but_keep_the_peak():
     levels = {n: 1000 * n if n <= 38 else 37_000 for n in range(1, 65)}
-    found = curve(*rates(levels))
-    lines = text(found, False, False).splitlines()
+    measured = curve(*rates(levels))
+    lines = text(measured, False, False).splitlines()
     assert len(lines) <= 25
     table = lines[lines.index("") + 2 : -2]
     rows = [int(line.split()[0]) for line in table]
     assert (rows[0], rows[-1], 38 in rows, len(rows)) == (1, 64, True, 13)
     assert "51 more populations: --explain" in lines
-    assert "more populations" not in text(found, True, False)
+    assert "more populations" not in text(measured, True, False)
 
 
 def test_the_check_counts_first_and_shows_six():

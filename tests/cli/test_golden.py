@@ -102,14 +102,14 @@ def _printed(name, command):
 
 @pytest.mark.parametrize("name", [*REPORTS, *MEASURED])
 def test_report_is_the_golden_one(name, command, regenerate):
-    found = _printed(name, command)
+    printed = _printed(name, command)
     path = GOLDEN / f"{name}.txt"
     if regenerate:
-        path.write_text(found, encoding="utf-8")
+        path.write_text(printed, encoding="utf-8")
     want = path.read_text(encoding="utf-8")
-    if found != want:
+    if printed != want:
         diff = difflib.unified_diff(
-            want.splitlines(), found.splitlines(), str(path), "now", lineterm=""
+            want.splitlines(), printed.splitlines(), str(path), "now", lineterm=""
         )
         pytest.fail(
             f"{name} ({REPORTS.get(name, 'recorded')}): not the golden report; if it is meant to "

@@ -112,9 +112,9 @@ def test_what_cannot_be_scored_is_listed_with_the_reason(tmp_path: Path) -> None
 def test_a_failed_run_costs_its_row_and_not_the_file(tmp_path: Path) -> None:
     good = "".join(f"{n},{x},a\n" for n, x in ((1, 1), (2, 2), (3, 3), (4, 4), (6, 5), (8, 5)))
     text = f"threads,throughput,variant\n{good}1,0,b\n2,nan,b\n4,,b\n"
-    found = accuracy(write(tmp_path, mix=text), workers=1).to_json()
-    assert found["files"]["mix.csv"]["curves"] == 1
-    assert found["skipped"]["mix.csv"].startswith("rows left out: 3 without a throughput above 0")
+    result = accuracy(write(tmp_path, mix=text), workers=1).to_json()
+    assert result["files"]["mix.csv"]["curves"] == 1
+    assert result["skipped"]["mix.csv"].startswith("rows left out: 3 without a throughput above 0")
 
 
 def test_fractions_of_a_thread_are_rounded(tmp_path: Path) -> None:

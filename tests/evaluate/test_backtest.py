@@ -104,10 +104,10 @@ def test_noise_of_two_runs_is_on_the_ratio() -> None:
 def test_published_ranges(
     name: str, low: float, high: float | None, noise: float, evidence: Evidence
 ) -> None:
-    found = evidence.result(name)
-    assert found.low == pytest.approx(low)
-    assert found.high == (None if high is None else pytest.approx(high))
-    assert found.noise == pytest.approx(noise)
+    published = evidence.result(name)
+    assert published.low == pytest.approx(low)
+    assert published.high == (None if high is None else pytest.approx(high))
+    assert published.noise == pytest.approx(noise)
 
 
 def test_profiles_before_the_change_in_two_readings(evidence: Evidence) -> None:
@@ -172,8 +172,8 @@ def test_a_surface_against_the_solver_where_waits_are_given(
     after = predict(apply_all(now, ratio.BATCHED), [n], "product-form").points[0]
     wait = sum(state.cycles_share for state in before.locks.values())
     assert wait > 0.1
-    found = ratio.surface(scenario, n, ratio.BATCHED)
-    gain, rate = found.at_wait(np.array([passing]), np.array([wait]))
+    gains = ratio.surface(scenario, n, ratio.BATCHED)
+    gain, rate = gains.at_wait(np.array([passing]), np.array([wait]))
     exact = after.throughput_per_s / before.throughput_per_s - 1
     assert gain[0] == pytest.approx(exact, abs=0.003)
     assert rate[0] == pytest.approx(before.throughput_per_s, rel=0.02)
@@ -187,8 +187,8 @@ def test_a_surface_against_the_solver_where_the_rate_is_given(passing: float, th
         predict(one, [20], "product-form").points[0].throughput_per_s
         for one in (now, apply_all(now, batching.SMALL_BATCHED))
     )
-    found = ratio.surface(scenario, 20, batching.SMALL_BATCHED)
-    gain, again = found.at_rate(np.array([passing]), np.array([before]))
+    gains = ratio.surface(scenario, 20, batching.SMALL_BATCHED)
+    gain, again = gains.at_rate(np.array([passing]), np.array([before]))
     assert gain[0] == pytest.approx(after / before - 1, abs=0.003)
     assert again[0] == pytest.approx(think, rel=0.02)
 
@@ -212,9 +212,9 @@ def test_batching_a_saturated_lock_in_closed_form() -> None:
     each = lock.acquire_time + 250.0 * tau
     assert now.acquires(LIBC) == 29
     expected = (held + 29 * each) / (held + 21 * each) - 1
-    found = predict(apply_all(now, ratio.BATCHED), [n], "product-form").points[0].throughput_per_s
+    batched = predict(apply_all(now, ratio.BATCHED), [n], "product-form").points[0].throughput_per_s
     was = predict(now, [n], "product-form").points[0].throughput_per_s
-    assert found / was - 1 == pytest.approx(expected, rel=1e-3)
+    assert batched / was - 1 == pytest.approx(expected, rel=1e-3)
 
 
 def test_robots_agree_on_the_ratio_that_algebra_gives(context: Context) -> None:
@@ -257,11 +257,11 @@ def test_splitting_a_tree_by_hand(near: float) -> None:
 
 
 def test_think_time_of_execl_by_hand(context: Context) -> None:
-    found = splitting.think_demands(context)
+    demands = splitting.think_demands(context)
     alone = (1.6 / 6410.4) * 33036 - 1
     crowded = (1 - 0.8969) * 128
-    assert found.min() == pytest.approx(alone, rel=1e-3)
-    assert found.max() == pytest.approx(crowded, rel=1e-3)
+    assert demands.min() == pytest.approx(alone, rel=1e-3)
+    assert demands.max() == pytest.approx(crowded, rel=1e-3)
 
 
 def test_work_that_left_the_lock_between_two_kernels() -> None:
@@ -289,11 +289,11 @@ def test_the_mutex_meets_both_waits() -> None:
 
 def test_one_line_less_per_acquire_by_hand(context: Context) -> None:
     case = next(c for c in small_changes.cases() if c.id == small_changes.SHELL)
-    found = case.predict(context)
-    assert isinstance(found, Predicted)
+    predicted = case.predict(context)
+    assert isinstance(predicted, Predicted)
     saved = [29 * t * 1e-9 * 18501 for t in (32, 141)]  # of one iteration of a saturated lock
     ends = [s / (1 - s) for s in saved]
-    assert (found.gains.min(), found.gains.max()) == pytest.approx(ends, rel=2e-3)
+    assert (predicted.gains.min(), predicted.gains.max()) == pytest.approx(ends, rel=2e-3)
 
 
 # ---- transfers
@@ -302,8 +302,8 @@ def test_one_line_less_per_acquire_by_hand(context: Context) -> None:
 @pytest.mark.parametrize("passing", [0.0, 0.5, 1.0])
 def test_the_calibrated_lock_meets_the_rate(passing: float) -> None:
     now = sharding.calibrated(32, 1, 3e-5, 2.5e5, passing)
-    found = predict(now, [32], "product-form").points[0].throughput_per_s
-    assert found == pytest.approx(2.5e5, rel=1e-6)
+    rate = predict(now, [32], "product-form").points[0].throughput_per_s
+    assert rate == pytest.approx(2.5e5, rel=1e-6)
     (lock,) = now.locks
     contended = lock.acquire_time + float(lock.handoff.cost(np.array([1.0]), 0.0)[0])
     assert lock.acquire_time == pytest.approx((1.0 - passing) * contended)
@@ -315,17 +315,17 @@ def test_shards_without_think_time_balance_as_the_closed_network_does() -> None:
     n, demand = 140, 1e-6
     for k in (2, 64):
         now = sharding.on_cores(n, k, 1e-12, demand, 0.0)
-        found = predict(now, [n], "product-form").points[0].throughput_per_s
-        assert found == pytest.approx(n / (n + k - 1) * k / demand, rel=1e-3)
+        rate = predict(now, [n], "product-form").points[0].throughput_per_s
+        assert rate == pytest.approx(n / (n + k - 1) * k / demand, rel=1e-3)
 
 
 def test_batch_limits_by_hand(context: Context) -> None:
     case = next(c for c in sharding.cases() if c.id.startswith("pcp"))
-    found = case.predict(context)
-    assert isinstance(found, Limits)
+    limits = case.predict(context)
+    assert isinstance(limits, Limits)
     held, kept = (2.21 + 2.02) * 1e-6, 63 / 2047  # Ice Lake: the shortest hold
     desktop = ((2.18 + 2.03) * 1e-6, 63 / 1023)
     highs = [(h + 3e-6) / (h + 3e-6 * k) - 1 for h, k in ((held, kept), desktop)]
-    assert found.high == pytest.approx(max(highs))
+    assert limits.high == pytest.approx(max(highs))
     iteration = 63 / 404706.7  # the slowest machine gains least
-    assert found.low == pytest.approx(1 / (1 - 40e-9 * (1 - kept) / iteration) - 1)
+    assert limits.low == pytest.approx(1 / (1 - 40e-9 * (1 - kept) / iteration) - 1)

@@ -91,12 +91,12 @@ def folder_with(tmp_path: Path, *ids: str, factor: float = 1.37) -> Path:
     return folder
 
 
-def predictions(found: Backtest, name: str) -> list[tuple[Any, ...]]:
-    return [(e.reading, e.predicted, e.model_interval, e.limits) for e in of(found, name)]
+def predictions(backtest: Backtest, name: str) -> list[tuple[Any, ...]]:
+    return [(e.reading, e.predicted, e.model_interval, e.limits) for e in of(backtest, name)]
 
 
-def of(found: Backtest, name: str) -> list[Entry]:
-    return [entry for entry in found.entries if entry.id == name]
+def of(backtest: Backtest, name: str) -> list[Entry]:
+    return [entry for entry in backtest.entries if entry.id == name]
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -105,7 +105,7 @@ def test_a_result_does_not_move_its_own_prediction(
 ) -> None:
     after = engine.run(folder_with(tmp_path, name), [name])
     assert predictions(after, name) == predictions(base, name)
-    was, now = (of(found, name)[0].published for found in (base, after))
+    was, now = (of(backtest, name)[0].published for backtest in (base, after))
     assert now[0] > was[0] + 0.2  # the result itself did move
 
 
@@ -185,7 +185,7 @@ def test_times_calibrated_to_results_play_no_part(
     from lockmodel.model.shipped import find_scenario
 
     def other_times(name: str) -> Scenario:
-        found = find_scenario(name)
+        scenario = find_scenario(name)
         locks = tuple(
             msgspec.structs.replace(
                 lock,
@@ -194,9 +194,9 @@ def test_times_calibrated_to_results_play_no_part(
                 acquire_time=7e-7,
                 handoff=ConstantHandOff(time=5e-6),
             )
-            for lock in found.locks
+            for lock in scenario.locks
         )
-        return msgspec.structs.replace(found, think=7.7e-3, think_remote=1e-3, locks=locks)
+        return msgspec.structs.replace(scenario, think=7.7e-3, think_remote=1e-3, locks=locks)
 
     def forget():
         for kept in (ratio.surface, templates.template, templates._loaded):

@@ -71,10 +71,10 @@ def test_the_cycle_is_that_of_a_step_by_step_queue(law: HandOff) -> None:
 @pytest.mark.parametrize("law", LAWS)
 def test_fitted_hand_off_is_the_one_that_made_the_data(law: HandOff, think: float) -> None:
     times = Setting(think, 1 * US)
-    found = fit_handoff(curve(times, law, noise=1e-3), times)
-    assert found.family == law.family
+    fitted = fit_handoff(curve(times, law, noise=1e-3), times)
+    assert fitted.family == law.family
     for waiters in (1, 5, 30):
-        assert cost(found, np.array(waiters)) == pytest.approx(
+        assert cost(fitted, np.array(waiters)) == pytest.approx(
             cost(law, np.array(waiters)), rel=0.05
         )
 

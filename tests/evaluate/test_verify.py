@@ -96,8 +96,8 @@ def test_a_wrong_solver_is_found(monkeypatch, capsys, solver, factor):
     assert "comparisons disagree, first: " in told.err
 
 
-def comparison(found, error, random):
-    return Comparison("case", 1, "throughput", "a", "b", 1.0, found, error, random)
+def comparison(answer, error, random):
+    return Comparison("case", 1, "throughput", "a", "b", 1.0, answer, error, random)
 
 
 def test_units_and_verdict():
@@ -113,9 +113,9 @@ def test_units_and_verdict():
 
 
 def test_a_model_is_within_its_stated_errors():
-    found = verify_model(find_scenario("execl-xeon8369b"), [1, 8, 128])
-    assert found.agrees
-    assert {(c.n, c.solver) for c in found.comparisons} >= {
+    verdict = verify_model(find_scenario("execl-xeon8369b"), [1, 8, 128])
+    assert verdict.agrees
+    assert {(c.n, c.solver) for c in verdict.comparisons} >= {
         (1, "markov"),
         (1, "product-form"),
         (8, "product-form"),

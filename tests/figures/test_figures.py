@@ -100,25 +100,25 @@ def test_plot_files_of_the_command_line(line, kind, command, tmp_path):
 
 
 def test_matrix_has_the_second_axis_in_rows():
-    found = swept("acquires=1,15,30", "shards=1,2", n=(8, 128))
-    by_place = {(r["acquires"], r["shards"], r["n"]): r["throughput_per_s"] for r in found.rows}
-    rates = sweep_figure.matrix(found)
+    grid = swept("acquires=1,15,30", "shards=1,2", n=(8, 128))
+    by_place = {(r["acquires"], r["shards"], r["n"]): r["throughput_per_s"] for r in grid.rows}
+    rates = sweep_figure.matrix(grid)
     assert rates.shape == (2, 3)
     assert rates[1, 2] * 1e3 == pytest.approx(by_place[30, 2, 128], rel=1e-14)
 
 
 def test_three_axes_are_refused():
-    found = swept("acquires=1", "shards=1", "hold=1")
+    grid = swept("acquires=1", "shards=1", "hold=1")
     with pytest.raises(ArgumentError, match="one or two --over axes"):
-        sweep_figure.draw(found, io.BytesIO(), "svg")
+        sweep_figure.draw(grid, io.BytesIO(), "svg")
     with pytest.raises(ArgumentError, match="one or two --over axes"):
-        sweep_terminal.draw(found)
+        sweep_terminal.draw(grid)
 
 
 def test_terminal_heat_map():
-    found = swept("acquires=1,15,30", "shards=1,2,4")
-    text = sweep_terminal.draw(found)
-    rates = sweep_figure.matrix(found)
+    grid = swept("acquires=1,15,30", "shards=1,2,4")
+    text = sweep_terminal.draw(grid)
+    rates = sweep_figure.matrix(grid)
     assert f"shade from {rates.min():.1f} (.) to {rates.max():.1f} (@)" in text
     assert "across: acquires per iteration of libc.so.6\ndown:   shards of libc.so.6" in text
     rows = [line.split() for line in text.splitlines()[-3:]]

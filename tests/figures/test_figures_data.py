@@ -93,18 +93,18 @@ def test_hold_0_leaves_k_over_m_c(holds):
 def test_ceilings_are_k_over_tau_i_plus_m_c(holds):
     tau = NEAR + (FAR - NEAR) * line_at_128()
     for line in holds.lines[:3]:
-        for factor, found in zip(holds.factors, line.ceiling_per_s, strict=True):
+        for factor, top in zip(holds.factors, line.ceiling_per_s, strict=True):
             demand = tau * factor * held(128) + line.acquires * (ACQUIRE + FIRST_WAITER)
-            assert found == pytest.approx(1 / demand, rel=1e-9)
+            assert top == pytest.approx(1 / demand, rel=1e-9)
 
 
 def test_one_process_never_waits():
-    found = hold.data(EXECL, 1)
-    for line in found.lines:
-        for factor, x in zip(found.factors, line.throughput_per_s, strict=True):
+    data = hold.data(EXECL, 1)
+    for line in data.lines:
+        for factor, x in zip(data.factors, line.throughput_per_s, strict=True):
             alone = THINK + NEAR * factor * held(1) + line.acquires * ACQUIRE
             assert x == pytest.approx(1 / alone, rel=1e-9)
-    assert found.cpu_per_s == pytest.approx(1 / THINK, rel=1e-9)
+    assert data.cpu_per_s == pytest.approx(1 / THINK, rel=1e-9)
 
 
 def test_throughput_falls_with_the_hold_and_stays_below_the_cpus(holds):
@@ -129,8 +129,8 @@ def test_free_acquires_have_no_asymptote():
         locks=(Lock(name="x", time_per_instruction_local=1e-9, time_per_instruction_remote=1e-9),),
         sites=(Site(lock="x", phase="run", name="a", acquires=2, held_instructions=100),),
     )
-    found = hold.data(free, 8)
-    for line in found.lines:
+    data = hold.data(free, 8)
+    for line in data.lines:
         assert line.asymptote_per_s is None
         assert line.ceiling_per_s[0] is None
         assert line.ceiling_per_s[-1] == pytest.approx(line.shards / 200e-9, rel=1e-9)
@@ -140,46 +140,46 @@ def test_free_acquires_have_no_asymptote():
 
 
 def test_the_map_is_k_over_tau_i_plus_m_c():
-    found = ceiling_map.data(flat())
-    assert (found.lock, found.today, found.shards[0], found.shards[-1]) == ("tree", (4, 1), 1, 8)
-    assert found.acquires == tuple(range(1, 9))
-    for k, row in zip(found.shards, found.ceiling_per_s, strict=True):
-        for m, rate in zip(found.acquires, row, strict=True):
+    data = ceiling_map.data(flat())
+    assert (data.lock, data.today, data.shards[0], data.shards[-1]) == ("tree", (4, 1), 1, 8)
+    assert data.acquires == tuple(range(1, 9))
+    for k, row in zip(data.shards, data.ceiling_per_s, strict=True):
+        for m, rate in zip(data.acquires, row, strict=True):
             assert rate == pytest.approx(k / (2e-6 + m * 0.5e-6), rel=1e-9)
 
 
 def test_iso_lines_lie_where_the_formula_has_the_level():
-    found = ceiling_map.data(flat())
-    line = ceiling_map.iso_line(found, 700e3)
+    data = ceiling_map.data(flat())
+    line = ceiling_map.iso_line(data, 700e3)
     assert len(line) == 8
     for m, k in line:
         assert k == pytest.approx(700e3 * (2e-6 + m * 0.5e-6), rel=1e-9)
     # 1.9 M/s needs 1.9 (2 + m / 2) shards, and the map ends at 8
-    assert [m for m, _ in ceiling_map.iso_line(found, 1.9e6)] == [1, 2, 3, 4]
+    assert [m for m, _ in ceiling_map.iso_line(data, 1.9e6)] == [1, 2, 3, 4]
 
 
 def test_a_region_begins_at_the_bottom_where_one_shard_is_enough():
-    found = ceiling_map.data(flat())
-    area = dict(ceiling_map.region(found, 300e3))
+    data = ceiling_map.data(flat())
+    area = dict(ceiling_map.region(data, 300e3))
     assert {m for m, k in area.items() if k == 1} == {1, 2}  # 400 and 333 k/s already
     assert area[4] == pytest.approx(300e3 * 4e-6, rel=1e-9)
-    assert set(area) == set(found.acquires)
+    assert set(area) == set(data.acquires)
 
 
 def test_what_else_binds():
-    found = ceiling_map.data(flat())
-    assert [name for name, _ in found.limits] == ["next", "cpu"]
-    assert found.limits[0][1] == pytest.approx(1 / (1.2e-6 + 0.5e-6), rel=1e-9)
-    assert found.limits[1][1] == pytest.approx(16 / 10e-6, rel=1e-9)
+    data = ceiling_map.data(flat())
+    assert [name for name, _ in data.limits] == ["next", "cpu"]
+    assert data.limits[0][1] == pytest.approx(1 / (1.2e-6 + 0.5e-6), rel=1e-9)
+    assert data.limits[1][1] == pytest.approx(16 / 10e-6, rel=1e-9)
 
 
 def test_levels_are_round_and_away_from_limits():
-    found = ceiling_map.data(EXECL)
-    levels = ceiling_map.levels(found)
+    data = ceiling_map.data(EXECL)
+    levels = ceiling_map.levels(data)
     assert levels == [50e3, 200e3, 1e6, 2e6, 5e6]
     tau = NEAR + (FAR - NEAR) * line_at_128()
-    one_shard = found.ceiling_per_s[0]
-    for m, rate in zip(found.acquires, one_shard, strict=True):
+    one_shard = data.ceiling_per_s[0]
+    for m, rate in zip(data.acquires, one_shard, strict=True):
         assert rate == pytest.approx(1 / (tau * held(128) + m * 437e-9), rel=1e-9)
 
 
@@ -194,14 +194,14 @@ def test_a_scenario_without_locks_has_no_such_figure(data):
 
 
 def test_the_chain_by_hand():
-    found = chain.data(flat())
-    assert [(step.removed, step.binding) for step in found.steps] == [
+    data = chain.data(flat())
+    assert [(step.removed, step.binding) for step in data.steps] == [
         ("none", "tree"),
         ("tree", "next"),
         ("next", "cpu"),
     ]
     expected = [1 / 4e-6, 1 / 1.7e-6, 16 / 10e-6]
-    for step, rate in zip(found.steps, expected, strict=True):
+    for step, rate in zip(data.steps, expected, strict=True):
         assert step.ceiling_at_n_per_s == pytest.approx(rate, rel=1e-9)
         assert step.ceiling_per_s == pytest.approx(rate, rel=1e-9)
 
@@ -270,18 +270,18 @@ def test_the_usl_finds_its_own_law():
         return 1000 * n / (1 + 0.05 * (n - 1) + 0.002 * n * (n - 1))
 
     ns = [1, 2, 4, 8, 16, 32]
-    found = curve.usl(ns, [law(n) for n in ns], [3, 64])
-    assert found == pytest.approx((law(3), law(64)), rel=1e-5)
+    rates = curve.usl(ns, [law(n) for n in ns], [3, 64])
+    assert rates == pytest.approx((law(3), law(64)), rel=1e-5)
     assert curve.usl(ns[:3], [law(n) for n in ns[:3]], [3]) == ()
     assert curve.usl([1, 2, 2, 4], [law(n) for n in (1, 2, 2, 4)], [3]) == ()
 
 
 def test_without_measurements_a_scenario_is_predicted():
-    found = curve.data(EXECL)
-    at = dict(zip(found.n, found.predicted_per_s, strict=True))
+    data = curve.data(EXECL)
+    at = dict(zip(data.n, data.predicted_per_s, strict=True))
     answer = json.loads(invoke("predict", EXECL.name, "-n", "128", "--json").stdout)
     assert at[128] == pytest.approx(answer["points"][0]["throughput_per_s"], rel=1e-9)
-    assert (found.measured_n, found.usl_per_s, found.low_per_s, found.fitted) == ((), (), (), False)
+    assert (data.measured_n, data.usl_per_s, data.low_per_s, data.fitted) == ((), (), (), False)
 
 
 def test_measurements_need_a_scenario_and_one_curve():

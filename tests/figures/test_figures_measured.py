@@ -87,9 +87,9 @@ def test_held_lines_are_those_of_the_shipped_model():
     lines = {one.site: one for one in held.data().sites}
     assert set(lines) == {site.label for site in model}
     for site in model:
-        found = lines[site.label]
-        assert found.start == pytest.approx(site.held_instructions, abs=0.6)
-        assert found.growth == pytest.approx(site.growth_per_doubling, abs=0.06)
+        line = lines[site.label]
+        assert line.start == pytest.approx(site.held_instructions, abs=0.6)
+        assert line.growth == pytest.approx(site.growth_per_doubling, abs=0.06)
 
 
 def test_the_error_map_keeps_the_worst_population():
@@ -97,18 +97,18 @@ def test_the_error_map_keeps_the_worst_population():
     lines = path.read_text().splitlines()
     rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     writing = [row for row in rows if float(row["readers"]) == 0]
-    found = error_map.data()
-    assert found.populations == (2, 4, 8, 16, 64)
-    assert len(found.lines) == 5 * 4
-    assert sum(len(line.load) for line in found.lines) == len(
+    data = error_map.data()
+    assert data.populations == (2, 4, 8, 16, 64)
+    assert len(data.lines) == 5 * 4
+    assert sum(len(line.load) for line in data.lines) == len(
         {(row["hold_scv"], row["handoff"], row["load"]) for row in writing}
     )
     largest = max(abs(float(row["error"])) for row in writing)
-    assert max(abs(e) for line in found.lines for e in line.error) == largest
+    assert max(abs(e) for line in data.lines for e in line.error) == largest
     # exponential holds without hand-off are product form: nothing but noise
-    exact = next(line for line in found.lines if (line.hold_scv, line.handoff) == (1, 0))
+    exact = next(line for line in data.lines if (line.hold_scv, line.handoff) == (1, 0))
     assert max(map(abs, exact.error)) < 0.005
-    steady = next(line for line in found.lines if (line.hold_scv, line.handoff) == (0, 0))
+    steady = next(line for line in data.lines if (line.hold_scv, line.handoff) == (0, 0))
     assert min(steady.error) < -0.04  # with its sign: constant holds wait less
 
 

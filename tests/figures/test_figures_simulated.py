@@ -58,23 +58,23 @@ def quiet(read: float, **walkers: float) -> Scenario:
 
 
 def test_a_walk_takes_every_shard_and_reads():
-    found = shards.data(quiet(3.0, walks_per_s=1e-4), precision=0.02)
-    assert (found.walked, found.read_s, found.n) == ("tree", 3.0, 4)
-    without, walked = found.lines
+    data = shards.data(quiet(3.0, walks_per_s=1e-4), precision=0.02)
+    assert (data.walked, data.read_s, data.n) == ("tree", 3.0, 4)
+    without, walked = data.lines
     assert (without.walks_per_s, without.walk_s, walked.walks_per_s) == (0, (), 1e-4)
     assert walked.shards == (1, 2, 4)
     for k, walk in zip(walked.shards, walked.walk_s, strict=True):
         assert walk == pytest.approx(0.5 * k + 3.0, rel=0.05)
-    for line in found.lines:
+    for line in data.lines:
         assert line.throughput_per_s == pytest.approx([4 / 100_000.5] * 3, rel=0.03)
 
 
 def test_walkers_that_leave_nothing_are_left_out():
-    found = shards.data(quiet(0.0), rates=(1e6,), precision=0.05)
-    assert [line.walks_per_s for line in found.lines] == [0]
+    data = shards.data(quiet(0.0), rates=(1e6,), precision=0.05)
+    assert [line.walks_per_s for line in data.lines] == [0]
 
 
 def test_rates_are_those_asked_for_where_the_scenario_has_no_walkers():
-    found = shards.data(quiet(0.0), population=2, rates=(1e-5, 2e-5), precision=0.1)
-    assert [line.walks_per_s for line in found.lines] == [0, 1e-5, 2e-5]
-    assert (found.n, found.read_s) == (2, shards.READ)
+    data = shards.data(quiet(0.0), population=2, rates=(1e-5, 2e-5), precision=0.1)
+    assert [line.walks_per_s for line in data.lines] == [0, 1e-5, 2e-5]
+    assert (data.n, data.read_s) == (2, shards.READ)

@@ -92,30 +92,30 @@ TOUCH = 1.0
 @pytest.mark.parametrize("width", list(style.WIDTHS))
 @pytest.mark.parametrize("case", CASES)
 def test_every_text_is_inside_large_enough_and_alone(case, width, monkeypatch):
-    found = {}
+    places = {}
     draw_text, save = Text.draw, Figure.savefig
 
     def draw(text, renderer):
         draw_text(text, renderer)
         if text.get_text().strip() and text.get_visible():
-            found[text] = text.get_window_extent(renderer), text.figure.bbox.frozen()
+            places[text] = text.get_window_extent(renderer), text.figure.bbox.frozen()
 
     def savefig(figure, *args, **kwargs):
-        found.clear()  # what was drawn to settle the layout
+        places.clear()  # what was drawn to settle the layout
         save(figure, *args, **kwargs)
 
     monkeypatch.setattr(Text, "draw", draw)
     monkeypatch.setattr(Figure, "savefig", savefig)
     name, data = made(case)
     drawn(name, data, "png", width)
-    assert len(found) > 8
-    for text, (box, page) in found.items():
+    assert len(places) > 8
+    for text, (box, page) in places.items():
         assert text.get_fontsize() >= style.SMALL
         assert box.x0 >= -TOUCH, text
         assert box.y0 >= -TOUCH, text
         assert box.x1 <= page.x1 + TOUCH, text
         assert box.y1 <= page.y1 + TOUCH, text
-    for (one, (a, _)), (other, (b, _)) in combinations(found.items(), 2):
+    for (one, (a, _)), (other, (b, _)) in combinations(places.items(), 2):
         if one.get_rotation() % 90 or other.get_rotation() % 90:
             continue  # along an iso-line: its box is larger than the text
         wide = min(a.x1, b.x1) - max(a.x0, b.x0)

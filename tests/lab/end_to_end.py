@@ -42,12 +42,12 @@ def lab(package: Path, *arguments: str) -> dict:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: dict = json.loads(done.stdout)
-    return found
+    report: dict = json.loads(done.stdout)
+    return report
 
 
-def series(found: dict) -> tuple[str, int, int, int]:
-    return BY_SERIES[found["kernel"][:4]]
+def series(report: dict) -> tuple[str, int, int, int]:
+    return BY_SERIES[report["kernel"][:4]]
 
 
 def held_rows(kernel: str) -> Iterator[tuple[str, float]]:
@@ -66,31 +66,31 @@ def test_there_is_something_to_test():
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name.split("_")[0])
 @pytest.mark.parametrize("binary", ["/bin/true", "/bin/bash"])
 def test_a_fork_loop_is_what_the_elf_rules_say(package, binary):
-    found = lab(package, "--no-held", "--binary", binary)
-    assert found["rules"]["differences"] == []
-    assert found["rules"]["compared"] >= 22
-    assert (found["iterations"], found["agreeing"]) == (3, 3)
-    libc = found["files"]["libc.so.6"]
-    _, fork, _, operations = series(found)
+    report = lab(package, "--no-held", "--binary", binary)
+    assert report["rules"]["differences"] == []
+    assert report["rules"]["compared"] >= 22
+    assert (report["iterations"], report["agreeing"]) == (3, 3)
+    libc = report["files"]["libc.so.6"]
+    _, fork, _, operations = series(report)
     assert (libc["acquires"], libc["operations"]) == (fork, operations)
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name.split("_")[0])
 def test_an_execl_loop_is_what_the_elf_rules_say(package):
-    found = lab(package, "--no-held", "--loop", "execl")
-    assert found["rules"]["differences"] == []
-    _, _, execl, _ = series(found)
-    assert found["files"]["libc.so.6"]["acquires"] == execl
+    report = lab(package, "--no-held", "--loop", "execl")
+    assert report["rules"]["differences"] == []
+    _, _, execl, _ = series(report)
+    assert report["files"]["libc.so.6"]["acquires"] == execl
 
 
 def test_held_instructions_are_those_of_the_table_and_grow_with_mappers():
     package = PACKAGES[-1]
-    found = lab(package, "--mappers", "0,100")
-    assert found["rules"]["differences"] == []
-    kernel, *_ = series(found)
+    report = lab(package, "--mappers", "0,100")
+    assert report["rules"]["differences"] == []
+    kernel, *_ = series(report)
     held = {
         (each["site"], each["mappers"]): each["instructions"]
-        for each in found["held"]
+        for each in report["held"]
         if each["file"] == "libc.so.6"
     }
     for site, instructions in held_rows(kernel):
@@ -103,7 +103,7 @@ def test_held_instructions_are_those_of_the_table_and_grow_with_mappers():
 
 def test_the_kept_trace_reads_as_the_same_counts(tmp_path):
     kept = tmp_path / "trace.txt"
-    found = lab(PACKAGES[0], "--no-held", "--loop", "vfork", "--keep", str(kept))
+    report = lab(PACKAGES[0], "--no-held", "--loop", "vfork", "--keep", str(kept))
     done = subprocess.run(
         [sys.executable, "-m", "lockmodel", "trace", "read", str(kept), "--json"],
         capture_output=True,
@@ -111,7 +111,7 @@ def test_the_kept_trace_reads_as_the_same_counts(tmp_path):
         check=True,
     )
     read = json.loads(done.stdout)
-    assert (read["files"], read["loop"]) == (found["files"], "vfork")
+    assert (read["files"], read["loop"]) == (report["files"], "vfork")
 
 
 def test_a_binary_that_is_no_program_of_the_guest_is_refused(tmp_path):
