@@ -39,13 +39,13 @@ def test_a_program(tmp_path: Path) -> None:
         runpath="$ORIGIN",
         flags_1=elf_files.DF_1_PIE | elf_files.DF_1_NODEFLIB,
     )
-    found = elf.read(path)
-    assert (found.interpreter, found.needed) == (LOADER, ("libc.so.6", "libm.so.6"))
-    assert (found.runpath, found.rpath, found.soname) == ("$ORIGIN", None, None)
-    assert (found.pie, found.no_default_libraries, found.fixed) == (True, True, False)
-    assert found.relro == (0x3DF0, 0x210)
-    assert [s.address for s in found.segments] == [0, 0x1000, 0x2000, 0x3DF0]
-    assert (found.start, found.end) == (0, 0x5000)
+    program = elf.read(path)
+    assert (program.interpreter, program.needed) == (LOADER, ("libc.so.6", "libm.so.6"))
+    assert (program.runpath, program.rpath, program.soname) == ("$ORIGIN", None, None)
+    assert (program.pie, program.no_default_libraries, program.fixed) == (True, True, False)
+    assert program.relro == (0x3DF0, 0x210)
+    assert [s.address for s in program.segments] == [0, 0x1000, 0x2000, 0x3DF0]
+    assert (program.start, program.end) == (0, 0x5000)
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_what_cannot_be_read(tmp_path: Path, what: str) -> None:
     ],
 )
 def test_versions(version: str, number: tuple[int, int], batched: bool, traced: str) -> None:
-    found = kernels.rules_of(version)
-    assert (found.number, found.batched, found.traced) == (number, batched, traced)
+    rules = kernels.rules_of(version)
+    assert (rules.number, rules.batched, rules.traced) == (number, batched, traced)
 
 
 @pytest.mark.parametrize(
@@ -244,9 +244,9 @@ def _map_or_refuse(path: Path) -> None:
     map_it: Callable[..., images.Mapped]
     said = "read and mapped, without any error"
     try:
-        found = elf.read(path)
+        headers = elf.read(path)
         for map_it in (images.by_kernel, images.by_loader):
-            mapped = map_it(found, RULES, "x")
+            mapped = map_it(headers, RULES, "x")
             # every mapping is linked, or what a split left over
             assert mapped.mappings <= sum(e.operations for e in mapped.events)
     except LockmodelError as error:
@@ -272,9 +272,9 @@ def test_the_worst_program_takes_less_than_two_seconds(
     resolver = Resolver(Sysroot(tmp_path))
     start = time.process_time()
     if fits:
-        found = count(resolver, "/prog", "6.12", "vfork")
+        counts = count(resolver, "/prog", "6.12", "vfork")
         # a mapping per segment and per hole; the first segment fills its hole
-        assert [f.mappings for f in found.files].count(139) == libraries
+        assert [f.mappings for f in counts.files].count(139) == libraries
     else:
         with pytest.raises(ScenarioError, match="more than 400 libraries or 4000 segments"):
             count(resolver, "/prog", "6.12", "vfork")

@@ -41,25 +41,25 @@ def sites(mapped: images.Mapped) -> dict[str, tuple[int, int]]:
 
 
 def test_a_program_of_gnu_ld(tmp_path: Path) -> None:
-    found = images.by_kernel(image(tmp_path, interpreter=elf_files.LOADER), NEW, "x")
-    assert sites(found) == {
+    mapped = images.by_kernel(image(tmp_path, interpreter=elf_files.LOADER), NEW, "x")
+    assert sites(mapped) == {
         "map_link": (4, 4),
         "map_split": (1, 3),
         "map_unlink": (1, 1),
         "mprotect_split": (1, 3),
     }
-    assert found.runs == (5,)
+    assert mapped.runs == (5,)
 
 
 def test_a_fixed_address_needs_no_room_of_its_own(tmp_path: Path) -> None:
-    found = images.by_kernel(image(tmp_path, type="ET_EXEC"), NEW, "x")
-    assert sites(found) == {"map_link": (4, 4), "mprotect_split": (1, 3)}
+    mapped = images.by_kernel(image(tmp_path, type="ET_EXEC"), NEW, "x")
+    assert sites(mapped) == {"map_link": (4, 4), "mprotect_split": (1, 3)}
 
 
 def test_one_segment_without_bss_needs_no_split(tmp_path: Path) -> None:
     one = [["PT_LOAD", 0, 0, 0x2000, 0x2000, 7, 0x1000]]
-    found = images.by_kernel(image(tmp_path, program_headers=one, flags_1=1 << 27), NEW, "x")
-    assert sites(found) == {"map_link": (1, 1)}
+    mapped = images.by_kernel(image(tmp_path, program_headers=one, flags_1=1 << 27), NEW, "x")
+    assert sites(mapped) == {"map_link": (1, 1)}
 
 
 @pytest.mark.parametrize(
@@ -69,20 +69,20 @@ def test_an_aligned_static_pie_is_mapped_twice_from_610(
     tmp_path: Path, kernel: str, link: int, split: int, unlink: int
 ) -> None:
     static = image(tmp_path, program_headers=TWO_MB, flags_1=elf_files.DF_1_PIE)
-    found = sites(images.by_kernel(static, kernels.rules_of(kernel), "x"))
-    assert (found["map_link"][0], found["map_split"][0]) == (link, split)
-    assert found["map_unlink"] == (unlink, unlink)
+    counts = sites(images.by_kernel(static, kernels.rules_of(kernel), "x"))
+    assert (counts["map_link"][0], counts["map_split"][0]) == (link, split)
+    assert counts["map_unlink"] == (unlink, unlink)
 
 
 def test_a_library_with_a_hole_loses_access_in_between(tmp_path: Path) -> None:
-    found = images.by_loader(image(tmp_path, program_headers=TWO_MB), NEW, "x")
+    mapped = images.by_loader(image(tmp_path, program_headers=TWO_MB), NEW, "x")
     # hole: split behind the text and before the data; data over the rest, RELRO is one page
-    assert sites(found) == {
+    assert sites(mapped) == {
         "map_link": (2, 2),
         "map_unlink": (1, 1),
         "mprotect_split": (3, 9),
     }
-    assert found.runs == (4,)
+    assert mapped.runs == (4,)
 
 
 def test_a_program_with_a_gap_of_more_than_two_mb_is_torn_down_in_two_runs(tmp_path: Path) -> None:
@@ -97,11 +97,11 @@ def test_a_program_with_a_gap_of_more_than_two_mb_is_torn_down_in_two_runs(tmp_p
 
 
 def test_a_library_of_lld(tmp_path: Path) -> None:
-    found = images.by_loader(image(tmp_path, program_headers=LLD), NEW, "x")
+    mapped = images.by_loader(image(tmp_path, program_headers=LLD), NEW, "x")
     # the whole; text: 2 splits; RELRO segment: 1; data: 1, then its bss takes the rest.
     # RELRO covers its mapping entirely: no split.
-    assert sites(found) == {"map_link": (4, 4), "map_split": (4, 12), "map_unlink": (4, 4)}
-    assert found.runs == (4,)
+    assert sites(mapped) == {"map_link": (4, 4), "map_split": (4, 12), "map_unlink": (4, 4)}
+    assert mapped.runs == (4,)
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_bss_beyond_the_last_page_costs_a_split_and_an_unlink(
 ) -> None:
     table = [list(header) for header in elf_files.PLAIN]
     table[3][3], table[3][4] = 0x210 + 0x20, memory
-    found = sites(images.by_loader(image(tmp_path, program_headers=table), NEW, "x"))
-    assert found["map_split"] == (splits, 3 * splits)
-    assert found["map_unlink"] == (unlinks, unlinks)
+    counts = sites(images.by_loader(image(tmp_path, program_headers=table), NEW, "x"))
+    assert counts["map_split"] == (splits, 3 * splits)
+    assert counts["map_unlink"] == (unlinks, unlinks)
 
 
 @pytest.mark.parametrize(("mappings", "batches"), [(8, 1), (9, 2), (16, 2), (17, 3)])
@@ -139,8 +139,8 @@ def test_relro_ends_at_the_last_whole_page(tmp_path: Path, size: int, splits: in
     table = [list(header) for header in elf_files.PLAIN]
     table[3][3] = table[3][4] = 0x1210
     table[4][4] = size
-    found = sites(images.by_loader(image(tmp_path, program_headers=table), NEW, "x"))
-    assert found.get("mprotect_split", (0, 0)) == (splits, 3 * splits)
+    counts = sites(images.by_loader(image(tmp_path, program_headers=table), NEW, "x"))
+    assert counts.get("mprotect_split", (0, 0)) == (splits, 3 * splits)
 
 
 @pytest.mark.parametrize("address", [0x4000, 0x4800])
@@ -149,9 +149,9 @@ def test_a_segment_of_zeros_alone_is_anonymous(tmp_path: Path, address: int) -> 
     table.append(["PT_LOAD", address - 0x1000, address, 0, 0x9000, 6, 0x1000])
     path = elf_files.write(tmp_path / "p", program_headers=table, type="ET_EXEC")
     path.write_bytes(path.read_bytes() + bytes(0x2000))
-    found = images.by_kernel(elf.read(path), NEW, "x")
-    assert sites(found) == {"map_link": (3, 3)}
-    assert found.runs == (3,)
+    mapped = images.by_kernel(elf.read(path), NEW, "x")
+    assert sites(mapped) == {"map_link": (3, 3)}
+    assert mapped.runs == (3,)
 
 
 def test_text_relocations_change_whole_mappings_so_only_relro_splits(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_mappings_of_this_very_process() -> None:
         file = elf.read(Path(path))
         alone = file.interpreter is not None and not path.endswith("libc.so.6")
         by_kernel = alone or "/ld-" in path
-        found = (images.by_kernel if by_kernel else images.by_loader)(file, NEW, path)
-        compared[path] = (found.mappings, mappings)
+        mapped = (images.by_kernel if by_kernel else images.by_loader)(file, NEW, path)
+        compared[path] = (mapped.mappings, mappings)
     assert len(compared) >= 3
     assert {path: both for path, both in compared.items() if both[0] != both[1]} == {}

@@ -41,8 +41,8 @@ def library(root: Path, path: str, **options: object) -> None:
 
 def loaded(root: Path, path: str, *library_path: str) -> list[str]:
     """Return the paths of the libraries in the order of their loading."""
-    found = Resolver(Sysroot(root.resolve()), tuple(library_path)).program(path)
-    return [each.place.path for each in found.libraries]
+    resolved = Resolver(Sysroot(root.resolve()), tuple(library_path)).program(path)
+    return [each.place.path for each in resolved.libraries]
 
 
 def test_breadth_first_each_file_once_and_cycles_end(root: Path) -> None:
@@ -80,7 +80,7 @@ def test_rpath_and_runpath(root: Path, options: dict[str, str], where: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("program_has", "library_has", "found"),
+    ("program_has", "library_has", "inherited"),
     [
         ({"rpath": "/opt/a"}, {}, True),  # DT_RPATH is inherited
         ({"runpath": "/opt/a"}, {}, False),  # DT_RUNPATH is not
@@ -89,12 +89,12 @@ def test_rpath_and_runpath(root: Path, options: dict[str, str], where: str) -> N
     ],
 )
 def test_what_a_library_inherits(
-    root: Path, program_has: dict[str, str], library_has: dict[str, str], found: bool
+    root: Path, program_has: dict[str, str], library_has: dict[str, str], inherited: bool
 ) -> None:
     library(root, "/opt/a/libdeep.so")
     library(root, f"{LIBRARIES}/liba.so", needed=["libdeep.so"], **library_has)
     path = program(root, needed=["liba.so"], **program_has)
-    if found:
+    if inherited:
         assert loaded(root, path)[1] == "/opt/a/libdeep.so"
     else:
         with pytest.raises(FileError, match="library 'libdeep"):
@@ -292,6 +292,6 @@ def test_folders_without_end_are_refused(root: Path) -> None:
 def test_names_are_printable(root: Path) -> None:
     name = "lib\x1b[31m.so"
     library(root, f"{LIBRARIES}/{name}")
-    found = Resolver(Sysroot(root)).program(program(root, needed=[name]))
-    assert found.libraries[0].name == r"lib\x1b[31m.so"
-    assert os.path.basename(found.libraries[0].place.path) == name
+    resolved = Resolver(Sysroot(root)).program(program(root, needed=[name]))
+    assert resolved.libraries[0].name == r"lib\x1b[31m.so"
+    assert os.path.basename(resolved.libraries[0].place.path) == name

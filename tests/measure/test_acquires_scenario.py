@@ -123,5 +123,5 @@ def topology(root: Path, cpus: list[tuple[int, int]], nodes: int) -> Path:
 def test_this_machine(
     tmp_path: Path, cpus: list[tuple[int, int]], nodes: int, expected: tuple[float, ...]
 ) -> None:
-    found = local(topology(tmp_path, cpus, nodes), len(cpus) or 8)
-    assert (found.cpus, found.cores, found.sockets, found.nodes, found.smt_speedup) == expected
+    this = local(topology(tmp_path, cpus, nodes), len(cpus) or 8)
+    assert (this.cpus, this.cores, this.sockets, this.nodes, this.smt_speedup) == expected

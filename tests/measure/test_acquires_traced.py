@@ -19,13 +19,13 @@ Rows = dict[tuple[str, str], tuple[int, int]]
 
 
 def traced() -> dict[tuple[str, str, str], Rows]:
-    found: dict[tuple[str, str, str], Rows] = defaultdict(dict)
+    table: dict[tuple[str, str, str], Rows] = defaultdict(dict)
     lines = [line for line in TABLE.read_text().splitlines() if not line.startswith("#")]
     for row in csv.DictReader(lines):
         site = f"{row['phase']}.{row['site']}"
         both = int(row["acquires"]), int(row["tree_operations"])
-        found[row["kernel"], row["loop"], row["binary"]][row["file"], site] = both
-    return found
+        table[row["kernel"], row["loop"], row["binary"]][row["file"], site] = both
+    return table
 
 
 TRACED = traced()
@@ -52,8 +52,8 @@ def test_the_table_has_nine_loops_on_three_kernels() -> None:
 @pytest.mark.parametrize("case", TRACED, ids="-".join)
 def test_every_row_of_the_traced_table(resolver: Resolver, case: tuple[str, str, str]) -> None:
     kernel, loop, binary = case
-    found = count(resolver, f"/usr/bin/{binary}", kernel, loop, "/usr/bin/dynloop")
-    assert rows(found) == TRACED[case]
+    counts = count(resolver, f"/usr/bin/{binary}", kernel, loop, "/usr/bin/dynloop")
+    assert rows(counts) == TRACED[case]
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_every_row_of_the_traced_table(resolver: Resolver, case: tuple[str, str,
 def test_libc_totals_of_the_published_profiles(
     resolver: Resolver, kernel: str, loop: str, acquires: int, operations: int
 ) -> None:
-    found = count(resolver, "/usr/bin/dyntrue", kernel, loop)
-    libc = next(file for file in found.files if file.name == "libc.so.6")
+    counts = count(resolver, "/usr/bin/dyntrue", kernel, loop)
+    libc = next(file for file in counts.files if file.name == "libc.so.6")
     assert (libc.acquires, libc.operations) == (acquires, operations)
 
 

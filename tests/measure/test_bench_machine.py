@@ -170,22 +170,22 @@ def test_activity_is_the_difference_of_two_moments():
 
 
 def test_a_machine_below_another_root(root):
-    found = read_machine(root)
-    assert found.cpus == tuple(Cpu(i, i // 2, 0, 0) for i in range(4))
-    assert (found.sockets, found.cores, found.threads, found.nodes) == (1, 2, 2, 1)
-    assert found.model == "Laptop CPU"
-    assert found.kernel == "6.1.0-test"
-    assert found.governors == ("performance", "powersave")
-    assert found.turbo is True
-    assert found.quota == 1.5
-    assert found.processes_limit == 500
-    assert found.load == 1.5
-    assert found.swap_used == 1024 * 1024
-    assert found.hypervisor == "not named"
-    assert found.debug_options == ("KASAN", "LOCK_STAT")
-    assert found.tracing == ("bpftrace",)
+    host = read_machine(root)
+    assert host.cpus == tuple(Cpu(i, i // 2, 0, 0) for i in range(4))
+    assert (host.sockets, host.cores, host.threads, host.nodes) == (1, 2, 2, 1)
+    assert host.model == "Laptop CPU"
+    assert host.kernel == "6.1.0-test"
+    assert host.governors == ("performance", "powersave")
+    assert host.turbo is True
+    assert host.quota == 1.5
+    assert host.processes_limit == 500
+    assert host.load == 1.5
+    assert host.swap_used == 1024 * 1024
+    assert host.hypervisor == "not named"
+    assert host.debug_options == ("KASAN", "LOCK_STAT")
+    assert host.tracing == ("bpftrace",)
     assert counters(root).throttled == {"cgroup": 7, "heat": 8}
-    assert [r.key for r in reasons(found, 0.4, 0.02, "nfs")] == [
+    assert [r.key for r in reasons(host, 0.4, 0.02, "nfs")] == [
         "few-cpus",
         "quota",
         "virtual-machine",
@@ -222,16 +222,16 @@ def test_options_of_a_compressed_config(root):
 
 
 def test_a_machine_that_says_nothing(tmp_path):
-    found = read_machine(tmp_path)
-    assert (found.cpus, found.governors, found.turbo, found.quota) == ((), (), None, None)
+    host = read_machine(tmp_path)
+    assert (host.cpus, host.governors, host.turbo, host.quota) == ((), (), None, None)
 
 
 def test_this_machine():
-    found = read_machine()
-    assert set(found.allowed) <= {cpu.number for cpu in found.cpus}
-    assert sorted(found.fill_order()) == sorted(found.allowed)
-    assert found.kernel
-    assert "command_line" not in found.to_json()  # may hold what is nobody's business
+    host = read_machine()
+    assert set(host.allowed) <= {cpu.number for cpu in host.cpus}
+    assert sorted(host.fill_order()) == sorted(host.allowed)
+    assert host.kernel
+    assert "command_line" not in host.to_json()  # may hold what is nobody's business
 
 
 def test_cores_are_filled_before_second_threads_and_node_by_node():
@@ -240,8 +240,8 @@ def test_cores_are_filled_before_second_threads_and_node_by_node():
 
 
 def test_the_title_is_what_fit_reads_as_topology():
-    found = machine_of(big().title())
-    assert (found.sockets, found.cores, found.cpus) == (2, 4, 8)
+    machine = machine_of(big().title())
+    assert (machine.sockets, machine.cores, machine.cpus) == (2, 4, 8)
     assert machine_of(big(hypervisor="KVM").title()) is None
 
 
@@ -294,14 +294,14 @@ def test_default_populations_of_a_big_machine_are_few():
 
 
 def test_spread_over_repeats():
-    found = curve(run(2, 1, (100, 100)), run(1, 1, (60,)), run(2, 2, (110, 110))).levels()
-    assert [(level.n, level.repeats, level.mean) for level in found] == [(1, 1, 120), (2, 2, 420)]
-    assert found[0].sd is None
-    assert found[1].sd == pytest.approx(20 * 2**0.5)
+    levels = curve(run(2, 1, (100, 100)), run(1, 1, (60,)), run(2, 2, (110, 110))).levels()
+    assert [(level.n, level.repeats, level.mean) for level in levels] == [(1, 1, 120), (2, 2, 420)]
+    assert levels[0].sd is None
+    assert levels[1].sd == pytest.approx(20 * 2**0.5)
 
 
 def test_what_disturbed_the_runs_is_said():
-    found = curve(
+    notes = curve(
         run(1, 1, (500,), busy=0.4, throttled={"cgroup": 3}),
         run(2, 1, (400, 100), steal=0.03),
         run(16, 1, (200,) * 16),
@@ -319,7 +319,7 @@ def test_what_disturbed_the_runs_is_said():
         "uneven in 1 of 3 runs: the slowest process made as little as 25%",
         "more processes (16) than CPUs (8)",
     ):
-        assert any(part in note for note in found), part
+        assert any(part in note for note in notes), part
     assert curve(run(1, 1, (500,))).notes() == []
     assert "fewer than 100 iterations" in curve(run(1, 1, (5,))).notes()[0]
 

@@ -27,7 +27,7 @@ PATIENCE_S = 30.0
 
 def ours(parts: tuple[str, ...]) -> list[int]:
     """Return the living processes whose command line holds one of the parts."""
-    found = []
+    pids = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             line = (path / "cmdline").read_bytes().decode("utf-8", "replace")
@@ -35,8 +35,8 @@ def ours(parts: tuple[str, ...]) -> list[int]:
         except OSError:
             continue
         if any(part in line for part in parts) and state not in "ZX":
-            found.append(int(path.name))
-    return found
+            pids.append(int(path.name))
+    return pids
 
 
 def gone(*parts: str) -> bool:
@@ -56,19 +56,19 @@ def python_program(binary: str) -> LoopProgram:
 @pytest.mark.parametrize("loop", LOOPS)
 def test_every_loop_counts_iterations_of_every_process(loop, tmp_path):
     made = program.build(loop, None, tmp_path)
-    found = runner.measure(made, CPUS, 2, 1, 0.4)
-    assert len(found.counts) == 2
-    assert found.iterations > 0
-    assert found.seconds >= 0.4
-    assert found.throughput_per_s == pytest.approx(found.iterations / found.seconds)
-    assert 0 <= found.fairness <= 1
+    measured = runner.measure(made, CPUS, 2, 1, 0.4)
+    assert len(measured.counts) == 2
+    assert measured.iterations > 0
+    assert measured.seconds >= 0.4
+    assert measured.throughput_per_s == pytest.approx(measured.iterations / measured.seconds)
+    assert 0 <= measured.fairness <= 1
     assert gone(str(tmp_path))
 
 
 def test_the_python_loop_counts_as_well(tmp_path):
-    found = runner.measure(python_program("/bin/true"), CPUS, 2, 1, 0.4)
-    assert len(found.counts) == 2
-    assert found.iterations > 0
+    measured = runner.measure(python_program("/bin/true"), CPUS, 2, 1, 0.4)
+    assert len(measured.counts) == 2
+    assert measured.iterations > 0
     assert gone("python_loop.py")
 
 
@@ -90,8 +90,8 @@ def test_a_binary_that_never_ends_is_killed(tmp_path):
     script.write_text("#!/bin/sh\nexec sleep 4321.5\n")
     script.chmod(0o755)
     made = program.build("fork", str(script), tmp_path)
-    found = runner.measure(made, CPUS, 2, 1, 0.1)
-    assert found.iterations == 0
+    measured = runner.measure(made, CPUS, 2, 1, 0.1)
+    assert measured.iterations == 0
     assert gone("4321.5", str(tmp_path))
 
 

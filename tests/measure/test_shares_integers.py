@@ -46,12 +46,12 @@ def counts(samples) -> Profile:
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_published_profiles_give_the_counts_of_the_traces(name):
-    found = search(published()[name]).trusted()
-    assert (found.best.total, found.best.acquires) == PUBLISHED[name]
-    assert found.runner_up.odds > 100
-    assert found.odds_against_chance > 1000
-    assert found.probability > 0.99
-    assert max(abs(off) for off in found.off) < 0.05
+    answer = search(published()[name]).trusted()
+    assert (answer.best.total, answer.best.acquires) == PUBLISHED[name]
+    assert answer.runner_up.odds > 100
+    assert answer.odds_against_chance > 1000
+    assert answer.probability > 0.99
+    assert max(abs(off) for off in answer.off) < 0.05
 
 
 @pytest.mark.parametrize("name", TRACED)
@@ -90,8 +90,8 @@ def simulated(rng, samples, noise, largest) -> tuple[tuple[int, ...], Shares]:
 def test_simulated_profiles_are_answered_rightly_or_refused(samples, noise, least_answered):
     rng = np.random.default_rng(5)
     answers = [simulated(rng, samples, noise, 5) for _ in range(120)]
-    given_ = [(truth, found) for truth, found in answers if not found.doubts()]
-    right = sum(truth == found.best.acquires for truth, found in given_)
+    given_ = [(truth, answer) for truth, answer in answers if not answer.doubts()]
+    right = sum(truth == answer.best.acquires for truth, answer in given_)
     assert len(given_) >= least_answered * len(answers)
     assert right >= 0.97 * len(given_)
 
@@ -102,9 +102,9 @@ def test_probabilities_are_not_overclaimed():
     rng = np.random.default_rng(6)
     answers = [simulated(rng, 6_000, 0.01, 8) for _ in range(150)]
     medium = [(t, f) for t, f in answers if 0.4 < f.probability < 0.95]
-    right = np.mean([truth == found.best.acquires for truth, found in medium])
+    right = np.mean([truth == answer.best.acquires for truth, answer in medium])
     assert len(medium) > 15
-    assert right > np.mean([found.probability for _, found in medium]) - 0.05
+    assert right > np.mean([answer.probability for _, answer in medium]) - 0.05
 
 
 @pytest.mark.parametrize("sites", [2, 3, 4, 6, 8, 12])
@@ -143,12 +143,12 @@ def test_large_counts_under_noise_are_refused_for_the_runner_up():
 @given(st.lists(st.integers(1, 6), min_size=4, max_size=10), st.floats(0.01, 1e6))
 def test_exact_multiples_of_a_unit_give_the_integers_without_their_common_factor(truth, unit):
     values = [k * unit for k in truth]
-    found = search(make("p", [ProfileSite(f"s{i}", v) for i, v in enumerate(values)]))
+    answer = search(make("p", [ProfileSite(f"s{i}", v) for i, v in enumerate(values)]))
     divisor = math.gcd(*truth)
-    assert found.best.acquires == tuple(k // divisor for k in truth)
-    assert found.unit == pytest.approx(divisor * unit, rel=1e-6)
-    assert sum(found.ratios) == pytest.approx(found.best.total, rel=1e-6)
-    assert found.runner_up.odds >= 1
+    assert answer.best.acquires == tuple(k // divisor for k in truth)
+    assert answer.unit == pytest.approx(divisor * unit, rel=1e-6)
+    assert sum(answer.ratios) == pytest.approx(answer.best.total, rel=1e-6)
+    assert answer.runner_up.odds >= 1
 
 
 @REPEATABLE
@@ -197,12 +197,12 @@ def test_variances():
 
 
 def test_neighbours_are_one_acquire_away():
-    found = {tuple(row) for row in neighbours(np.array([[1, 2]]))}
-    assert found == {(2, 2), (1, 3), (1, 1)}
+    around = {tuple(row) for row in neighbours(np.array([[1, 2]]))}
+    assert around == {(2, 2), (1, 3), (1, 1)}
 
 
 def test_small_sites_are_left_out_and_said():
-    found = make(
+    profile = make(
         "p",
         [
             ProfileSite("a", 60),
@@ -211,9 +211,9 @@ def test_small_sites_are_left_out_and_said():
             ProfileSite("none", 0),
         ],
     )
-    assert [site.name for site in found.sites] == ["a", "b"]
-    assert "2 sites with less than 1%" in found.left_out[0]
-    assert "stray" in found.left_out[0]
+    assert [site.name for site in profile.sites] == ["a", "b"]
+    assert "2 sites with less than 1%" in profile.left_out[0]
+    assert "stray" in profile.left_out[0]
 
 
 @pytest.mark.parametrize(

@@ -148,10 +148,10 @@ def test_plain_function_names(frame, name):
 
 def test_folded_stacks_give_the_counts_of_the_traces():
     profile = profile_of(folded())
-    found = search(profile).trusted()
-    assert found.by_model_site == TRUTH
-    assert found.best.total == 29
-    assert found.unit == pytest.approx(1000, rel=1e-6)
+    answer = search(profile).trusted()
+    assert answer.by_model_site == TRUTH
+    assert answer.best.total == 29
+    assert answer.unit == pytest.approx(1000, rel=1e-6)
     assert "for other locks (most: get_page_from_freelist)" in profile.left_out[0]
     assert profile.counted == 1
 
@@ -160,8 +160,8 @@ def test_folded_stacks_give_the_counts_of_the_traces():
 @pytest.mark.parametrize("fractal", [False, True])
 def test_a_perf_report_gives_the_counts_of_the_traces(order, fractal):
     profile = profile_of(perf(order, fractal))
-    found = search(profile).trusted()
-    assert found.by_model_site == TRUTH
+    answer = search(profile).trusted()
+    assert answer.by_model_site == TRUTH
     assert profile.values.sum() == pytest.approx(87, abs=0.1)
     assert profile.counted == pytest.approx(500)
 
@@ -198,8 +198,8 @@ def test_a_perf_tree_by_columns():
         "            |                     deeper",
         "             --100.00%--other (inlined)",
     ]
-    found = dict(perf_tree.paths(perf_tree.parse(lines), 108.65))
-    assert found == {
+    shares = dict(perf_tree.paths(perf_tree.parse(lines), 108.65))
+    assert shares == {
         ("outer", "next", "inner", "deep"): 5.0,
         ("outer", "next", "last", "deeper"): pytest.approx(3.65),
         ("other",): 100.0,

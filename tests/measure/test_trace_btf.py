@@ -102,9 +102,9 @@ def test_bitfields_have_their_width_in_the_upper_byte() -> None:
     members = [("a", number, 0), ("b", number, 3), ("c", number, 8 * 24)]
     made.struct("with", members, widths=[3, 29, 0])
     made.struct("without", [("far", number, 8 * (1 << 22))])  # bit 25: no width here
-    found = types(made.bytes())
-    assert [found.offset("with", name) for name in "abc"] == [0, 0, 24]
-    assert found.offset("without", "far") == 1 << 22
+    structures = types(made.bytes())
+    assert [structures.offset("with", name) for name in "abc"] == [0, 0, 24]
+    assert structures.offset("without", "far") == 1 << 22
 
 
 def test_an_anonymous_structure_within_a_bitfield_structure() -> None:
@@ -126,8 +126,8 @@ def test_the_first_structure_of_a_name_counts_and_a_union_of_that_name_does_not(
 
 
 def test_offsets_of_the_probes() -> None:
-    found = of_types(types(kernel_btf(72, 144, 64)), "a test")
-    assert (found.tree, found.lock, found.inode, found.source) == (72, 144, 64, "a test")
+    offsets = of_types(types(kernel_btf(72, 144, 64)), "a test")
+    assert (offsets.tree, offsets.lock, offsets.inode, offsets.source) == (72, 144, 64, "a test")
 
 
 def test_cut_off_anywhere_it_is_refused() -> None:
@@ -190,10 +190,10 @@ def test_anonymous_structures_that_hold_themselves_take_no_time() -> None:
     made.struct("", [("", 1, 0)] * 3000)
     made.struct("s", [("", 1, 0), ("", 2, 0), ("x", 1, 800)])
     start = time.perf_counter()
-    found = types(made.bytes())
-    assert found.offset("s", "x") == 100
+    structures = types(made.bytes())
+    assert structures.offset("s", "x") == 100
     with pytest.raises(ScenarioError, match="has no member"):
-        found.offset("s", "y")
+        structures.offset("s", "y")
     assert time.perf_counter() - start < 1
 
 

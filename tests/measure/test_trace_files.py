@@ -15,13 +15,13 @@ def counted(*inodes: int) -> Counted:
 
 
 def test_files_have_their_base_names() -> None:
-    found = names(counted(1, 2, 3), {1: "/lib/libc.so.6", 2: "/usr/bin/true"})
-    assert found == {1: "libc.so.6", 2: "true", 3: "inode 3"}
+    named = names(counted(1, 2, 3), {1: "/lib/libc.so.6", 2: "/usr/bin/true"})
+    assert named == {1: "libc.so.6", 2: "true", 3: "inode 3"}
 
 
 def test_two_files_of_one_base_name_have_their_paths() -> None:
-    found = names(counted(1, 2, 3), {1: "/lib/libc.so.6", 2: "/opt/libc.so.6", 3: "/bin/true"})
-    assert found == {1: "/lib/libc.so.6", 2: "/opt/libc.so.6", 3: "true"}
+    named = names(counted(1, 2, 3), {1: "/lib/libc.so.6", 2: "/opt/libc.so.6", 3: "/bin/true"})
+    assert named == {1: "/lib/libc.so.6", 2: "/opt/libc.so.6", 3: "true"}
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,10 @@ def test_two_files_of_one_base_name_have_their_paths() -> None:
 )
 def test_no_file_hides_another(paths: dict[int, str]) -> None:
     """An updated library: the old file and the new one have the same path."""
-    found = names(counted(1, 2), paths)
-    assert len(set(found.values())) == 2
+    named = names(counted(1, 2), paths)
+    assert len(set(named.values())) == 2
     assert len(files(counted(1, 2), paths)) == 2
-    assert all(f"inode {inode}" in name for inode, name in found.items())
+    assert all(f"inode {inode}" in name for inode, name in named.items())
 
 
 def test_control_characters_are_escaped() -> None:
@@ -63,8 +63,8 @@ def test_files_are_in_the_order_of_their_acquires_and_sites_in_that_of_the_loop(
 
 
 def file(name: str, **sites: tuple[int, int]) -> FileCount:
-    found = {where.replace("_", ".", 1): SiteCount(*both) for where, both in sites.items()}
-    return FileCount(name, "library", 5, found)
+    counts = {where.replace("_", ".", 1): SiteCount(*both) for where, both in sites.items()}
+    return FileCount(name, "library", 5, counts)
 
 
 def test_where_traced_and_derived_counts_differ() -> None:
@@ -73,9 +73,9 @@ def test_where_traced_and_derived_counts_differ() -> None:
         file("b", exec_map_link=(1, 1)),
     ]
     derived = [file("a", exec_map_link=(4, 4), exit_teardown=(5, 5)), file("c", fork_dup=(2, 2))]
-    found = compare(traced, derived)
-    assert found.compared == 4
-    assert found.differences == (
+    comparison = compare(traced, derived)
+    assert comparison.compared == 4
+    assert comparison.differences == (
         Difference("a", "exit.teardown", (1, 5), (5, 5)),
         Difference("b", "exec.map_link", (1, 1), None),
         Difference("c", "fork.dup", None, (2, 2)),

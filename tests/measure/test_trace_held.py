@@ -73,10 +73,10 @@ def calibrated(around: int = 300) -> Costs:
 
 @pytest.mark.parametrize("around", [0, 300, 12_345])
 def test_the_cost_of_the_probes(around: int) -> None:
-    found = calibrated(around)
-    assert found.inside == Processor.AFTER + Processor.BEFORE
-    assert found.whole == 3 * (Processor.AFTER + Processor.BEFORE)
-    assert found.entering == Processor.AFTER + Processor.TAKING + Processor.BEFORE
+    cost = calibrated(around)
+    assert cost.inside == Processor.AFTER + Processor.BEFORE
+    assert cost.whole == 3 * (Processor.AFTER + Processor.BEFORE)
+    assert cost.entering == Processor.AFTER + Processor.TAKING + Processor.BEFORE
 
 
 def test_an_interrupt_in_the_calibration_changes_nothing() -> None:
@@ -84,8 +84,8 @@ def test_an_interrupt_in_the_calibration_changes_nothing() -> None:
     machine.calibrate(20, 300)
     machine.now += 100_000
     machine.calibrate(20, 300)
-    found = costs(machine.events, 40, 40 * (Processor.TAKING + EMPTY + 300))
-    assert found == calibrated()
+    cost = costs(machine.events, 40, 40 * (Processor.TAKING + EMPTY + 300))
+    assert cost == calibrated()
 
 
 @pytest.mark.parametrize("traced", [0, 1, 19])
@@ -106,10 +106,10 @@ def test_a_section_of_known_length(length: int) -> None:
     machine.take(SEM, *MAP_LINK)
     machine.now += length
     machine.leave(SEM)
-    (found,) = held(machine.events, [MAP_LINK], 5, calibrated())
-    assert (found.inode, found.site, found.mappers) == (11, "exec.map_link", 5)
-    assert (found.samples, found.median, found.low, found.high) == (1, length, length, length)
-    assert not found.nested
+    (site,) = held(machine.events, [MAP_LINK], 5, calibrated())
+    assert (site.inode, site.site, site.mappers) == (11, "exec.map_link", 5)
+    assert (site.samples, site.median, site.low, site.high) == (1, length, length, length)
+    assert not site.nested
 
 
 @given(st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 3000)), min_size=1, max_size=4))
@@ -125,9 +125,9 @@ def test_locks_inside_a_section(inner: list[tuple[int, int]]) -> None:
         machine.leave(OTHER + i)
         length += 100 + Processor.TAKING + body
     machine.leave(SEM)
-    (found,) = held(machine.events, [(11, "exec.mprotect_split")], 0, calibrated())
-    assert found.median == length
-    assert found.nested
+    (site,) = held(machine.events, [(11, "exec.mprotect_split")], 0, calibrated())
+    assert site.median == length
+    assert site.nested
 
 
 def test_sections_within_sections_and_of_other_threads() -> None:
@@ -151,8 +151,8 @@ def test_a_section_with_a_stack_recorded_inside_is_left_out() -> None:
             machine.take(OTHER, inner, "fork.dup")
             machine.leave(OTHER)
         machine.leave(SEM)
-    (found,) = held(machine.events, [MAP_LINK], 0, calibrated())
-    assert (found.samples, found.median) == (1, 70)
+    (site,) = held(machine.events, [MAP_LINK], 0, calibrated())
+    assert (site.samples, site.median) == (1, 70)
 
 
 def test_another_lock_that_seems_to_have_the_number_of_a_file_does_not_count() -> None:
@@ -162,8 +162,8 @@ def test_another_lock_that_seems_to_have_the_number_of_a_file_does_not_count() -
         machine.take(sem, *MAP_LINK)
         machine.now += length
         machine.leave(sem)
-    (found,) = held(machine.events, [MAP_LINK], 0, calibrated())
-    assert (found.samples, found.low, found.high) == (2, 450, 460)
+    (site,) = held(machine.events, [MAP_LINK], 0, calibrated())
+    assert (site.samples, site.low, site.high) == (2, 450, 460)
 
 
 def test_a_lock_that_was_let_go_of_otherwise_does_not_spoil_the_next_section() -> None:
@@ -174,8 +174,8 @@ def test_a_lock_that_was_let_go_of_otherwise_does_not_spoil_the_next_section() -
     machine.take(SEM, *MAP_LINK)
     machine.now += 70
     machine.leave(SEM)
-    (found,) = held(machine.events, [MAP_LINK], 0, calibrated())
-    assert (found.samples, found.median) == (1, 70)
+    (site,) = held(machine.events, [MAP_LINK], 0, calibrated())
+    assert (site.samples, site.median) == (1, 70)
 
 
 def test_what_has_no_beginning_or_no_end_is_left_out() -> None:
@@ -271,11 +271,11 @@ def test_mprotect_split_holds_longer_than_map_split(experiment: Experiment) -> N
 
 
 def test_the_recorded_console_counts_acquires_as_well(experiment: Experiment) -> None:
-    found = {
+    counts = {
         (experiment.names[inode].rpartition("/")[2], where): both
         for (inode, where), both in experiment.counted.counts.items()
     }
-    assert found == traces.table("6.12.107", "vfork", "dyntrue")
+    assert counts == traces.table("6.12.107", "vfork", "dyntrue")
     assert (experiment.counted.windows, experiment.ended) == (3, 0)
     again = reading.parse(experiment.text.splitlines(), "kept")
     assert (again.kernel, again.names) == ("6.12.107", experiment.names)

@@ -44,10 +44,10 @@ File = Callable[[bytes], str]
 @pytest.mark.parametrize("setup", [0, 3, 30])
 @pytest.mark.parametrize("packer", made.PACKERS)
 def test_the_btf_comes_out_of_every_packing(file: File, packer: str, setup: int) -> None:
-    found = read(file(made.bzimage(made.PACKERS[packer](VMLINUX), setup=setup)))
-    assert found.release == RELEASE
-    assert found.btf() == BTF
-    offsets = of_types(btf.types(found.btf() or b""), "t")
+    kernel = read(file(made.bzimage(made.PACKERS[packer](VMLINUX), setup=setup)))
+    assert kernel.release == RELEASE
+    assert kernel.btf() == BTF
+    offsets = of_types(btf.types(kernel.btf() or b""), "t")
     assert (offsets.tree, offsets.lock) == (72, 144)
 
 
@@ -67,17 +67,17 @@ def test_lz4_of_two_whole_blocks_of_8_mib(file: File) -> None:
 
 
 def test_a_kernel_without_btf(file: File) -> None:
-    found = read(file(made.bzimage(made.gzip_packed(made.elf(None)))))
-    assert found.btf() is None
-    assert offsets_of(found).lock == 144  # the stated one of 6.12
-    assert "the stated table" in offsets_of(found).source
+    kernel = read(file(made.bzimage(made.gzip_packed(made.elf(None)))))
+    assert kernel.btf() is None
+    assert offsets_of(kernel).lock == 144  # the stated one of 6.12
+    assert "the stated table" in offsets_of(kernel).source
 
 
 def test_its_own_btf_goes_before_the_stated_table(file: File) -> None:
     image = made.bzimage(made.gzip_packed(made.elf(made.kernel_btf(80, 160, 72))))
-    found = offsets_of(read(file(image)))
-    assert (found.tree, found.lock, found.inode) == (80, 160, 72)
-    assert found.source == f"the BTF of {RELEASE}"
+    offsets = offsets_of(read(file(image)))
+    assert (offsets.tree, offsets.lock, offsets.inode) == (80, 160, 72)
+    assert offsets.source == f"the BTF of {RELEASE}"
 
 
 TARS: dict[str, Callable[[bytes], bytes]] = {
@@ -100,9 +100,9 @@ def test_packages(file: File, name: str, prefix: str) -> None:
         },
         folders=[f"{prefix}boot", f"{prefix}lib"],
     )
-    found = read(file(made.package(TARS[name](content), name)))
-    assert (found.release, found.image) == (RELEASE, IMAGE)
-    assert found.btf() == BTF
+    kernel = read(file(made.package(TARS[name](content), name)))
+    assert (kernel.release, kernel.image) == (RELEASE, IMAGE)
+    assert kernel.btf() == BTF
 
 
 def test_the_boot_file_may_lie_with_the_modules(file: File) -> None:
@@ -254,8 +254,8 @@ def test_a_damaged_kernel_is_refused_or_read(file: File, packer: str) -> None:
     for at in range(0, len(packed), len(packed) // 60):
         changed = packed[:at] + bytes([packed[at] ^ 0x55]) + packed[at + 1 :]
         with contextlib.suppress(ScenarioError):
-            found = read(file(made.bzimage(changed))).btf()
-            assert found is None or len(found) > 0
+            types = read(file(made.bzimage(changed))).btf()
+            assert types is None or len(types) > 0
 
 
 @pytest.mark.parametrize("packer", made.PACKERS)

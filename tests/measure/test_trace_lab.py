@@ -26,7 +26,7 @@ from lockmodel.measure.trace.probes import held_probes, kprobes
 
 def unpacked(archive: bytes) -> list[tuple[str, int, bytes, tuple[int, int]]]:
     """Return name, mode, content and device of each entry: buffer-format.rst, "newc"."""
-    at, found = 0, []
+    at, entries = 0, []
     while True:
         assert archive[at : at + 6] == b"070701"
         text = archive[at + 6 : at + 110].decode()
@@ -42,8 +42,8 @@ def unpacked(archive: bytes) -> list[tuple[str, int, bytes, tuple[int, int]]]:
         at += size + -size % 4
         if name == b"TRAILER!!!\0":
             assert at == len(archive)
-            return found
-        found.append((os.fsdecode(name[:-1]), mode, content, (major, minor)))
+            return entries
+        entries.append((os.fsdecode(name[:-1]), mode, content, (major, minor)))
 
 
 FILES = {
@@ -325,8 +325,8 @@ def files(root: Path, binary: str, loop: str = "/usr/bin/dynloop") -> tuple[dict
 
 
 def test_the_guest_has_the_binary_and_all_libraries(root: Path) -> None:
-    found, folders = files(root, "/usr/bin/own")
-    names = {path.rpartition("/")[2]: path for path in found}
+    paths, folders = files(root, "/usr/bin/own")
+    names = {path.rpartition("/")[2]: path for path in paths}
     assert set(names) == {"own", "libown.so.1", "libc.so.6", "ld-linux-x86-64.so.2"}
     assert names["own"] == "/usr/bin/own"
     assert names["ld-linux-x86-64.so.2"] == elf_files.LOADER
@@ -339,12 +339,12 @@ def test_the_guest_has_the_binary_and_all_libraries(root: Path) -> None:
             if name == "own"
             else "lib/x86_64-linux-gnu"
         )
-        assert found[path] == (root / folder / name).read_bytes()
+        assert paths[path] == (root / folder / name).read_bytes()
 
 
 def test_a_static_binary_needs_what_the_loop_needs(root: Path) -> None:
-    found, folders = files(root, "/usr/bin/sttrue")
-    assert {path.rpartition("/")[2] for path in found} == {
+    paths, folders = files(root, "/usr/bin/sttrue")
+    assert {path.rpartition("/")[2] for path in paths} == {
         "sttrue",
         "libc.so.6",
         "ld-linux-x86-64.so.2",
@@ -353,8 +353,8 @@ def test_a_static_binary_needs_what_the_loop_needs(root: Path) -> None:
 
 
 def test_in_execl_the_loop_program_is_no_file_of_its_own(root: Path) -> None:
-    found, _ = files(root, "/usr/bin/dynloop")
-    assert "dynloop" not in {path.rpartition("/")[2] for path in found}
+    paths, _ = files(root, "/usr/bin/dynloop")
+    assert "dynloop" not in {path.rpartition("/")[2] for path in paths}
 
 
 def test_too_large_files_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

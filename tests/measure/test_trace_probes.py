@@ -48,10 +48,10 @@ def recipe(text: str, release: str) -> list[str]:
 @pytest.mark.parametrize("release", OFFSETS)
 def test_the_stated_offsets_are_those_of_the_recipe(release: str) -> None:
     for text in (release, *RELEASES[release]):
-        found = stated(text)
+        offsets = stated(text)
         tree, lock, _ = OFFSETS[release]
-        assert (found.tree, found.lock, found.inode) == (tree, lock, 64)
-        assert release.rpartition(".")[0] in found.source
+        assert (offsets.tree, offsets.lock, offsets.inode) == (tree, lock, 64)
+        assert release.rpartition(".")[0] in offsets.source
 
 
 @pytest.mark.parametrize("release", OFFSETS)

@@ -175,8 +175,8 @@ def test_junk_between_the_lines_changes_nothing(tmp_path: Path) -> None:
     events = [i for i, text in enumerate(lines) if ": dw:" in text]
     for at in events[::20][::-1]:
         lines.insert(at, junk.decode("latin-1"))
-    found = parse("\n".join(lines).replace("\x85", "").replace("\x1c", ""))
-    assert [(e.kind, e.pid, e.stack) for e in found.events] == [
+    trace = parse("\n".join(lines).replace("\x85", "").replace("\x1c", ""))
+    assert [(e.kind, e.pid, e.stack) for e in trace.events] == [
         (e.kind, e.pid, e.stack) for e in right.events
     ]
 

@@ -40,20 +40,20 @@ def rows(counted: Counted, named: dict[int, str]) -> Rows:
 
 def bash_rows() -> Rows:
     """Return the table's rows with bash and libtinfo for the loop: all have five mappings."""
-    found = traces.table("6.12.107", "fork", "dyntrue")
+    table = traces.table("6.12.107", "fork", "dyntrue")
     for name in ("bash", "libtinfo.so.6"):
-        found |= {(name, where): both for (file, where), both in found.items() if file == "loop"}
-    return {key: both for key, both in found.items() if key[0] != "loop"}
+        table |= {(name, where): both for (file, where), both in table.items() if file == "loop"}
+    return {key: both for key, both in table.items() if key[0] != "loop"}
 
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_every_recorded_trace_of_the_lab_agrees_with_the_table(name: str) -> None:
     kernel, loop, binary = RECORDED[name]
     trace = parse(traces.sample(name).splitlines(), name)
-    found = count(trace)
-    assert rows(found, trace.names) == traces.table(kernel, loop, binary)
-    assert (found.loop, found.windows, found.agreeing) == (loop, 3, 3)
-    assert found.distance == DISTANCES[name]
+    counted = count(trace)
+    assert rows(counted, trace.names) == traces.table(kernel, loop, binary)
+    assert (counted.loop, counted.windows, counted.agreeing) == (loop, 3, 3)
+    assert counted.distance == DISTANCES[name]
     assert trace.kernel is not None
     assert trace.kernel.startswith(kernel.removesuffix("187").removesuffix("107"))
 
@@ -62,10 +62,10 @@ def test_every_recorded_trace_of_the_lab_agrees_with_the_table(name: str) -> Non
     ("name", "windows"), [("trace_script_6.12", 4), ("trace_bpftrace_6.12", 6)]
 )
 def test_what_the_script_and_bpftrace_print_agrees_with_the_table(name: str, windows: int) -> None:
-    found = read(traces.sample(name))
-    assert rows(found, BASH) == bash_rows()
-    assert (found.loop, found.windows, found.agreeing) == ("fork", windows, windows)
-    assert found.distance == 0x48
+    counted = read(traces.sample(name))
+    assert rows(counted, BASH) == bash_rows()
+    assert (counted.loop, counted.windows, counted.agreeing) == ("fork", windows, windows)
+    assert counted.distance == 0x48
 
 
 def test_totals_of_libc_are_those_of_the_recipe() -> None:
@@ -87,13 +87,13 @@ def test_a_recorded_trace_cut_anywhere_gives_the_same_counts_or_none(name: str, 
     for at in range(0, len(lines), len(lines) // 24):
         part = lines[at:] if end == "start" else [*lines[:at], lines[at][:40]]
         try:
-            found = count(parse(part, name))
+            counted = count(parse(part, name))
         except LockmodelError:
             continue
-        if "bpftrace" in name and (49, "exec.map_link") in found.counts:
+        if "bpftrace" in name and (49, "exec.map_link") in counted.counts:
             continue  # the shell that started bash ran busybox before: a loop as well
         answered += 1
-        assert found.counts == right, at
+        assert counted.counts == right, at
     assert answered >= 4
 
 

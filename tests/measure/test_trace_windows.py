@@ -66,10 +66,11 @@ def joined(parts: list[list[str]]) -> str:
 
 
 def test_a_made_trace_gives_what_it_was_made_from() -> None:
-    found = read(joined(forks(3)))
-    assert found.counts == traces.expected(ITERATION, INODES)
-    assert found.counts[22, "exec.map_split"] == (1, 3)
-    assert (found.loop, found.windows, found.agreeing, found.distance) == ("fork", 3, 3, 0x48)
+    counted = read(joined(forks(3)))
+    assert counted.counts == traces.expected(ITERATION, INODES)
+    assert counted.counts[22, "exec.map_split"] == (1, 3)
+    assert (counted.loop, counted.distance) == ("fork", 0x48)
+    assert (counted.windows, counted.agreeing) == (3, 3)
 
 
 def test_iterations_in_any_order_give_the_same() -> None:
@@ -79,9 +80,9 @@ def test_iterations_in_any_order_give_the_same() -> None:
 
 
 def test_one_odd_iteration_is_told_and_does_not_count() -> None:
-    found = read(joined(forks(5, {2: Take(1, "exec.map_link")})))
-    assert found.counts == traces.expected(ITERATION, INODES)
-    assert (found.windows, found.agreeing) == (5, 4)
+    counted = read(joined(forks(5, {2: Take(1, "exec.map_link")})))
+    assert counted.counts == traces.expected(ITERATION, INODES)
+    assert (counted.windows, counted.agreeing) == (5, 4)
 
 
 def test_iterations_that_differ_half_and_half_are_refused() -> None:
@@ -92,9 +93,9 @@ def test_iterations_that_differ_half_and_half_are_refused() -> None:
 
 def test_two_of_three_are_more_than_half() -> None:
     odd = Take(1, "exec.map_link")
-    found = read(joined(forks(3, {0: odd, 2: odd})))
-    assert found.counts == traces.expected([*ITERATION, odd], INODES)
-    assert found.agreeing == 2
+    counted = read(joined(forks(3, {0: odd, 2: odd})))
+    assert counted.counts == traces.expected([*ITERATION, odd], INODES)
+    assert counted.agreeing == 2
 
 
 def test_an_unrelated_process_does_not_count() -> None:
@@ -110,9 +111,9 @@ def test_an_unrelated_process_does_not_count() -> None:
                 made.take(other, Take(1, "exec.map_split", ("rem", "ins", "ins")))
             made.lines.append(line)
     made.take(other, Take(0, "exec.map_link"))
-    found = read("\n".join(made.lines))
-    assert found.counts == traces.expected(ITERATION, INODES)
-    assert (found.windows, found.agreeing) == (4, 4)
+    counted = read("\n".join(made.lines))
+    assert counted.counts == traces.expected(ITERATION, INODES)
+    assert (counted.windows, counted.agreeing) == (4, 4)
 
 
 def test_a_process_that_is_new_in_one_iteration_spoils_at_most_that_one() -> None:
@@ -128,9 +129,9 @@ def test_a_process_that_is_new_in_one_iteration_spoils_at_most_that_one() -> Non
             made.mark("ext", 900)
         made.lines += rest
     made.mark("ext", PARENT)
-    found = read("\n".join(made.lines))
-    assert found.counts == traces.expected(ITERATION, INODES)
-    assert found.agreeing == 3
+    counted = read("\n".join(made.lines))
+    assert counted.counts == traces.expected(ITERATION, INODES)
+    assert counted.agreeing == 3
 
 
 def test_children_of_two_loops_at_once_are_not_mixed_up() -> None:
@@ -167,15 +168,15 @@ def test_a_child_that_forks_in_turn_counts(child: int) -> None:
         made.mark("ext", first)
         made.take(first, Take(1, "exit.teardown", ("rem",)))
     made.mark("ext", PARENT)
-    found = read("\n".join(made.lines))
+    counted = read("\n".join(made.lines))
     whole = [
         Take(0, "fork.dup", ("insa",)),
         Take(1, "exec.map_link"),
         Take(1, "exit.teardown", ("rem",)),
         *inner,
     ]
-    assert found.counts == traces.expected(whole, INODES)
-    assert (found.windows, found.agreeing) == (3, 3)
+    assert counted.counts == traces.expected(whole, INODES)
+    assert (counted.windows, counted.agreeing) == (3, 3)
 
 
 def test_a_last_iteration_that_may_be_cut_is_left_out() -> None:
@@ -196,9 +197,10 @@ def test_acquires_without_stacks_are_refused() -> None:
 @pytest.mark.parametrize("kind", ["ins", "rem", "insa"])
 def test_a_kind_of_operation_that_is_not_traced_changes_operations_only(kind: str) -> None:
     lines = [line for line in joined(forks(3)).splitlines() if f": {kind}:" not in line]
-    found = {key: a for key, (a, _) in read("\n".join(lines)).counts.items()}
+    acquires = {key: a for key, (a, _) in read("\n".join(lines)).counts.items()}
     assert (
-        found.items() <= {k: a for k, (a, _) in traces.expected(ITERATION, INODES).items()}.items()
+        acquires.items()
+        <= {k: a for k, (a, _) in traces.expected(ITERATION, INODES).items()}.items()
     )
 
 
@@ -323,11 +325,11 @@ def test_counts_in_are_counts_out(
         noise = Machine(distance, inodes, [])
         noise.take(other, Take(place % len(inodes), "exec.map_split", ("rem", "ins")))
         lines[place:place] = noise.lines
-    found = read("\n".join(lines))
-    assert found.counts == traces.expected(takes, inodes)
-    assert (found.windows, found.agreeing, found.distance) == (times, times, distance)
+    counted = read("\n".join(lines))
+    assert counted.counts == traces.expected(takes, inodes)
+    assert (counted.windows, counted.agreeing, counted.distance) == (times, times, distance)
     forked = any(take.site == "fork.dup" for take in takes)
-    assert found.loop == ("fork" if forked else "vfork")
+    assert counted.loop == ("fork" if forked else "vfork")
 
 
 OWN_SITES = st.sampled_from(sorted(s for s in traces.STACKS if s.startswith("exec")))
@@ -350,9 +352,9 @@ def test_counts_in_are_counts_out_of_execl(
         made.again(PARENT, takes)
     made.mark("exe", PARENT)
     made.mark("ext", PARENT)
-    found = read("\n".join(made.lines))
-    assert found.counts == traces.expected(takes, inodes)
-    assert (found.loop, found.windows, found.agreeing) == ("execl", times, times)
+    counted = read("\n".join(made.lines))
+    assert counted.counts == traces.expected(takes, inodes)
+    assert (counted.loop, counted.windows, counted.agreeing) == ("execl", times, times)
 
 
 @pytest.mark.parametrize("where", traces.STACKS)
