@@ -111,10 +111,10 @@ def test_unequal_shards_are_closed_networks_of_their_own():
 
 def test_few_users_and_one_alone():
     # 3 processes, 3 shards of 4 CPUs: CPUs 0 and 1 share a shard, CPU 2 has one to itself
-    prediction = predict(
-        sharded(Machine(name="m", cpus=4, cores=4), 3, 1.0, 1.0), [3], "product-form"
-    )
-    assert prediction.points[0].throughput_per_s == pytest.approx(0.8 + 0.5, rel=1e-12)
+    both = 20e-9  # think time and demand: what somebody may have measured, so nothing is warned of
+    scenario = sharded(Machine(name="m", cpus=4, cores=4), 3, both, both)
+    prediction = predict(scenario, [3], "product-form")
+    assert prediction.points[0].throughput_per_s == pytest.approx((0.8 + 0.5) / both, rel=1e-12)
     assert (prediction.exact, prediction.warnings) == (True, ())
 
 
