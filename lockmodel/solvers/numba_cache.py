@@ -131,12 +131,12 @@ def _is_private(source: Path) -> bool:
     folder = source / "__pycache__"
     try:
         folder.mkdir(0o755, exist_ok=True)
-        found, owners = folder.lstat(), {os.getuid(), 0, source.stat().st_uid}
+        status, owners = folder.lstat(), {os.getuid(), 0, source.stat().st_uid}
     except OSError:
         return False
-    strangers = stat.S_IWOTH | (0 if found.st_gid == os.getgid() else stat.S_IWGRP)
-    safe = found.st_uid in owners and not found.st_mode & strangers
-    return safe and stat.S_ISDIR(found.st_mode) and os.access(folder, os.W_OK | os.X_OK)
+    strangers = stat.S_IWOTH | (0 if status.st_gid == os.getgid() else stat.S_IWGRP)
+    safe = status.st_uid in owners and not status.st_mode & strangers
+    return safe and stat.S_ISDIR(status.st_mode) and os.access(folder, os.W_OK | os.X_OK)
 
 
 def _is_own(folder: Path) -> bool:
@@ -147,12 +147,12 @@ def _is_own(folder: Path) -> bool:
     try:
         with suppress(FileExistsError):
             folder.mkdir(OWN)
-        found, parent = folder.lstat(), folder.parent.stat()
+        status, parent = folder.lstat(), folder.parent.stat()
     except OSError:
         return False
     shared = parent.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not parent.st_mode & stat.S_ISVTX
-    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-    mode = stat.S_IMODE(found.st_mode)
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    mode = stat.S_IMODE(status.st_mode)
     return ours and mode == OWN and parent.st_uid in (0, os.getuid()) and not shared
 
 

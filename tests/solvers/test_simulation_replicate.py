@@ -240,9 +240,9 @@ def test_constant_times_have_a_steady_state(think_us, held_us, n):
         locks=(lock,),
         sites=(Site("a", "p", "s", acquires=1, held_instructions=1e3 * held_us),),
     )
-    found = simulate(scenario, n).throughput_per_s
+    rate = simulate(scenario, n).throughput_per_s
     exact = min(n / (think_us + held_us), 1 / held_us) * 1e6
-    assert found.value == pytest.approx(exact, rel=1e-4)
+    assert rate.value == pytest.approx(exact, rel=1e-4)
 
 
 def test_what_never_becomes_steady_is_refused(monkeypatch):
