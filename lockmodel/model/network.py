@@ -24,9 +24,10 @@ CPU = "cpu"
 """Name of the CPU station where a result has to name what binds."""
 
 VANISHING = 1e-6
-"""The least that a pass takes, as a share of the dearest hand-off: the limit of ever shorter holds.
-At exactly 0 nobody could ever be found at the lock, and no hand-off would be paid; at any real hold
-a convoy that has formed lasts."""
+CROWD = 64.0
+"""The least that a pass takes is this share of a hand-off with so many waiters: the limit of ever
+shorter holds. At exactly 0 nobody could ever be found at the lock, and no hand-off would be paid;
+at any real hold a convoy that has formed lasts."""
 
 IDLE_SHARD = 1e-30
 """Seconds that a pinned shard without any work is given, so that its users still count."""
@@ -223,7 +224,7 @@ def _pinned(scenario: Scenario, lock: Lock, population: int) -> bool:
 
 
 @dataclass(frozen=True)
-class _AtLock:
+class _LockStations:
     """The stations of one lock, and what `Network` says of it."""
 
     stations: tuple[Station, ...] = ()
@@ -232,10 +233,10 @@ class _AtLock:
     passing: float = 0.0
 
 
-def _at_lock(scenario: Scenario, lock: Lock, population: int, pinned: bool) -> _AtLock:
+def _at_lock(scenario: Scenario, lock: Lock, population: int, pinned: bool) -> _LockStations:
     m = scenario.acquires(lock.name)
     if m == 0:
-        return _AtLock()
+        return _LockStations()
     near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
     waiters = _levels(lock, population)
     stations, hold, executed, passing = [], 0.0, 0.0, 0.0
@@ -244,7 +245,8 @@ def _at_lock(scenario: Scenario, lock: Lock, population: int, pinned: bool) -> _
         instructions = scenario.held_instructions(lock.name, mappers)
         held = float((near + (far - near) * group.line) * instructions)
         handoff = lock.handoff.cost(waiters, group.handoff)
-        shortest = VANISHING * m * float(handoff.max())
+        crowd = lock.handoff.cost(np.array([CROWD]), group.handoff)
+        shortest = VANISHING * m * float(crowd[0])
         service = np.maximum(held + m * (lock.acquire_time + handoff), shortest)
         service = service / (1.0 - _blocked(lock, float(handoff[-1])))
         kept = lock.shard_by != "hash" and lock.shards > 1
@@ -274,7 +276,7 @@ def _at_lock(scenario: Scenario, lock: Lock, population: int, pinned: bool) -> _
             service = service[:1]
         if service[0] > 0:
             stations.append(Station(lock.name, service * group.share, group.count))
-    return _AtLock(tuple(stations), hold, executed, passing)
+    return _LockStations(tuple(stations), hold, executed, passing)
 
 
 def _paced(network: Network, kept: dict[str, tuple[np.ndarray, np.ndarray]]) -> Network:
@@ -331,7 +333,7 @@ def build(scenario: Scenario, population: int, stations_only: bool = True) -> Ne
     if think > 0:
         levels = np.arange(1, scenario.machine.cpus + 1)
         stations.append(Station(CPU, think / cpu_rate(scenario.machine, levels)))
-    locks: dict[str, _AtLock] = {}
+    locks: dict[str, _LockStations] = {}
     own = think  # what an iteration needs for itself
     kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for lock in scenario.locks:

@@ -21,7 +21,7 @@ FAR = 1e4
 
 
 @dataclass(frozen=True)
-class Range:
+class Plausible:
     """Values of one quantity that somebody may have measured.
 
     Attributes
@@ -36,29 +36,31 @@ class Range:
     source: str
 
 
-_INSTRUCTION = Range(
+_INSTRUCTION = Plausible(
     0.02e-9, 50e-9, "0.2 to 2.5 ns fitted; one that waits for a line of another socket 50 to 340 ns"
 )
-_PASS = Range(1e-10, 50e-6, "published hand-offs: 7 ns to 2 us, 3 to 20 us where a waiter sleeps")
+_PASS = Plausible(
+    1e-10, 50e-6, "published hand-offs: 7 ns to 2 us, 3 to 20 us where a waiter sleeps"
+)
 
 RANGES = {
-    "think": Range(10e-9, 100.0, "from one call to a request of a minute"),
-    "think_remote": Range(1e-9, 100.0, "as think time"),
+    "think": Plausible(10e-9, 100.0, "from one call to a request of a minute"),
+    "think_remote": Plausible(1e-9, 100.0, "as think time"),
     "time_per_instruction_local": _INSTRUCTION,
     "time_per_instruction_remote": _INSTRUCTION,
-    "acquire_time": Range(0.1e-9, 10e-6, "published: 7 to 52 ns"),
+    "acquire_time": Plausible(0.1e-9, 10e-6, "published: 7 to 52 ns"),
     "time": _PASS,
-    "per_waiter": Range(1e-12, 10e-6, "published: 1 to 200 ns"),
+    "per_waiter": Plausible(1e-12, 10e-6, "published: 1 to 200 ns"),
     "limit": _PASS,
     "local": _PASS,
     "remote": _PASS,
-    "wake_time": Range(10e-9, 10e-3, "published: 2 to 50 us"),
-    "read": Range(1e-9, 10.0, "a walk of a tree"),
-    "walks_per_s": Range(1e-4, 1e6, "published: 1 to 5,000 per s"),
-    "acquires": Range(1e-6, 1e4, "traced: 1 to 29 per iteration"),
-    "held_instructions": Range(1e-3, 1e6, "traced: 10 to 6,000 per acquire"),
-    "growth_per_doubling": Range(1e-6, 1e5, "traced: 1 to 400"),
-    "other_mappers": Range(1, 1e7, "processes of a machine"),
+    "wake_time": Plausible(10e-9, 10e-3, "published: 2 to 50 us"),
+    "read": Plausible(1e-9, 10.0, "a walk of a tree"),
+    "walks_per_s": Plausible(1e-4, 1e6, "published: 1 to 5,000 per s"),
+    "acquires": Plausible(1e-6, 1e4, "traced: 1 to 29 per iteration"),
+    "held_instructions": Plausible(1e-3, 1e6, "traced: 10 to 6,000 per acquire"),
+    "growth_per_doubling": Plausible(1e-6, 1e5, "traced: 1 to 400"),
+    "other_mappers": Plausible(1, 1e7, "processes of a machine"),
 }
 """Key of a scenario -> its range. Keys that are times are in s here, with a unit in a file."""
 

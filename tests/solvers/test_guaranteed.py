@@ -32,7 +32,7 @@ def classes(think: float, own: list[float], users: list[int], shared: float) -> 
     alone = [think + shared + d for d in own]
     stations = [Station("cpu", think / np.arange(1.0, n + 1)), Station("s", np.array([shared]))]
     stations += [
-        Station("a", np.array([d]), 1, u, g, u / n, d, u / r)
+        Station("a", np.array([d]), 1, u, g, u / n, held=d, pace=u / r)
         for g, (d, u, r) in enumerate(zip(own, users, alone, strict=True))
     ]
     return Network(n, tuple(stations), {})
