@@ -292,3 +292,22 @@ def test_a_constant_think_time_is_not_simulated_in_step():
     (exact,) = points(scenario, [3], "product-form")
     run = simulate(scenario, 3, 0.005).throughput_per_s
     assert run.value == pytest.approx(exact.throughput_per_s, abs=2 * run.half_width)
+
+
+@pytest.mark.parametrize(("think", "n"), [(0.0, 3), (11.7, 1), (37.13, 1)])
+def test_what_never_varies_is_known_to_one_iteration(think, n):
+    """Two acquires of 2 s each and constant think times: 1 / 4 or n / (think + 4) per s."""
+    still = Scenario(
+        name="t",
+        title="t",
+        iteration="i",
+        machine=EIGHT,
+        think=think,
+        think_distribution=Constant(),
+        locks=(lock("a", hold_distribution=Constant(), handoff_distribution=Constant()),),
+        sites=(Site(lock="a", phase="p", name="s", acquires=2, held_instructions=2),),
+    )
+    run = simulate(still, n, 0.005).throughput_per_s
+    exact = min(1 / 4, n / (think + 4))
+    assert run.value == pytest.approx(exact, abs=run.half_width)
+    assert 0 < run.half_width < 2e-3 * exact

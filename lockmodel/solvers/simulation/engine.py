@@ -125,7 +125,7 @@ def _start(w: World) -> None:
     """Let everybody be somewhere in a think time, or at its end, and the walkers set out."""
     w.clock[0].started = 1
     for i in range(w.numbers[0]):
-        _think(w, i, 0.0 if w.clock[0].crowded else uniform(w.random))
+        _think(w, i, 0.0 if w.clock[0].crowded else 1.0 - w.think[1] * uniform(w.random))
     for k in range(w.locks.size):
         if w.locks[k].walks > 0.0:
             time = exponential(w.random) / w.locks[k].walks

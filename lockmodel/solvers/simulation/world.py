@@ -299,7 +299,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
                 machine.cpus // machine.nodes,
             ]
         ),
-        think=np.array([think]),
+        think=np.array([think, float(any(d.scv > 0.0 for d in distributions))]),
         speed=np.append(1.0, cpu_rate(machine, levels) / levels),
         stages=stages,
         work=work,
