@@ -22,6 +22,7 @@ PLOT, PLOT_FILE = "--plot", "--plot-file"
 def main(args: list[str] | None = None) -> Any:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary files go
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # matrices are small: more would only spin
     _stand_in()
     code = run(args)
     cache = sys.modules.get("lockmodel.solvers.numba_cache")

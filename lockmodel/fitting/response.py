@@ -19,9 +19,10 @@ import numpy as np
 from lockmodel.errors import LockmodelError
 from lockmodel.fitting import parameters as ps
 from lockmodel.fitting.parameters import Parameter
-from lockmodel.model.network import Network, Station, build
+from lockmodel.model.network import CPU, Network, Station, build
 from lockmodel.model.scenario import Scenario
-from lockmodel.solvers.product_form import Solution, rate_elasticity, solve
+from lockmodel.solvers.product_form import SHORTEST, Solution, rate_elasticity, solve
+from lockmodel.solvers.side_by_side import log_throughputs
 
 STEP = 1e-5
 """Relative step of numerical derivatives of service times: error some 1e-10."""
@@ -31,6 +32,9 @@ THROUGHPUT_STEP = 1e-4
 
 AGREES = 1e-9
 """Relative difference up to which summed services count as the built ones."""
+
+MOST_TOGETHER = 4
+"""Stations beside the CPUs up to which all populations are solved side by side."""
 
 PROBE = 1.3
 """Factor on all free parameters at which linearity is checked."""
@@ -140,6 +144,65 @@ class _Linear:
         return tuple(amount @ per_unit for per_unit in self.per_unit)
 
 
+@dataclass(frozen=True)
+class _Together:
+    """Services of all populations as sums over units, for `side_by_side`.
+
+    Attributes
+    ----------
+    populations : ndarray of int, shape (B,)
+    shape : ndarray, shape (levels,)
+        Rate of the CPUs over that with one process.
+    think : ndarray, shape (units, B)
+    services : ndarray, shape (units, B, K, 2)
+    """
+
+    populations: np.ndarray
+    shape: np.ndarray
+    think: np.ndarray
+    services: np.ndarray
+
+    def __call__(
+        self, amount: np.ndarray, changes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return ln X and its derivatives; None where they must be solved one by one."""
+        think = amount @ self.think
+        services = np.tensordot(amount, self.services, 1)
+        if think.min() <= SHORTEST or services.min() <= SHORTEST:
+            return None
+        think_slopes = (changes @ self.think) / think
+        slopes = np.tensordot(changes, self.services, 1) / services
+        return log_throughputs(self.populations, self.shape, think, services, think_slopes, slopes)
+
+
+def _together(linear: dict[int, _Linear]) -> _Together | None:
+    """Return the services of all populations side by side; None where the networks differ."""
+    populations = np.array(list(linear))
+    first = next(iter(linear.values()))
+    kinds = {tuple((s.name, s.copies) for s in one.stations) for one in linear.values()}
+    if len(kinds) > 1 or first.stations[0].name != CPU or (np.diff(populations) <= 0).any():
+        return None
+    copies = [s.copies for s in first.stations[1:]]
+    levels = [per_unit.shape[1] for one in linear.values() for per_unit in one.per_unit[1:]]
+    if sum(copies) > MOST_TOGETHER or max(levels, default=0) > 2:
+        return None
+    service = first.stations[0].service
+    alone = [one.per_unit[0][:, :1] for one in linear.values()]
+    for one, unit in zip(linear.values(), alone, strict=True):
+        if not np.allclose(one.per_unit[0], unit * (service / service[0]), rtol=AGREES, atol=0.0):
+            return None
+    both = [
+        [np.repeat(s[:, [0, -1]][:, None], count, 1) for s, count in zip(rest, copies, strict=True)]
+        for rest in (one.per_unit[1:] for one in linear.values())
+    ]
+    services = [np.concatenate(one, 1) for one in both if one]
+    if not services:
+        return None
+    return _Together(
+        populations, service[0] / service, np.concatenate(alone, 1), np.stack(services, 1)
+    )
+
+
 class Response:
     """ln throughput of one scenario at some populations.
 
@@ -162,12 +225,16 @@ class Response:
             if self._start[p.name] == 0.0:  # so that it has a proportion to change in
                 self._start[p.name] = ps.SMALLEST[p.unit]
         self.scenario = self.at(self._start)
-        self._pinned = any(s.users for n in self.populations for s in build(scenario, n).stations)
+        kept = any(lock.shards > 1 and lock.shard_by != "hash" for lock in scenario.locks)
+        self._pinned = kept and any(
+            s.users for n in self.populations for s in build(scenario, n).stations
+        )
         every = _units(self.scenario)
         present = amounts(self.scenario, every) > 0
         self._units = [unit for unit, there in zip(every, present, strict=True) if there]
         self._linear = None if self._pinned else self._try_linear()
         self._powers = None if self._linear is None else self._constant_powers()
+        self._together = None if self._linear is None else _together(self._linear)
 
     def at(self, values: dict[str, float]) -> Scenario:
         """Return the scenario with the free parameters at `values`."""
@@ -224,6 +291,9 @@ class Response:
         if self._linear is not None:
             amount = self._amounts(here)
             changes = self._changes(values, amount)
+            together = None if self._together is None else self._together(amount, changes)
+            if together is not None:
+                return together
         for k, n in enumerate(self.populations):
             if self._linear is not None and amount is not None and changes is not None:
                 linear = self._linear[n]
