@@ -76,7 +76,7 @@ def weak_points(scenario: Scenario) -> tuple[str, ...]:
     if scenario.fit is None:
         return ()
     weak = [
-        f"not determined by the data: {p.name} (prior only)"
+        f"not determined by the data: {p.name} ({f'given {p.given}' if p.given else 'prior only'})"
         for p in scenario.fit.parameters
         if not p.determined
     ]

@@ -10,15 +10,11 @@ from typer import Argument, Option
 
 from lockmodel.cli import common, data_options, files, inputs, options
 from lockmodel.cli.files import Report
-from lockmodel.errors import ArgumentError, NotTrustworthyError
+from lockmodel.errors import ArgumentError
 
 if TYPE_CHECKING:
     from lockmodel.fitting.bootstrap import Resampling
     from lockmodel.fitting.datasets import Wanted
-
-
-FATAL = ("NOT CONVERGED", "POOR FIT: throughput")
-"""Beginnings of the flags with which a fit ends as not trustworthy (exit 1)."""
 
 
 def fit(
@@ -164,7 +160,7 @@ def _fit_model(
     chosen: dict[str, Any],
     into: data_options.Files,
 ) -> None:
-    from lockmodel.cli.fit_text import Refits, text
+    from lockmodel.cli.fit_text import Refits, text, unreliable
     from lockmodel.fitting.bootstrap import bootstrap as resample
     from lockmodel.fitting.datasets import load_sets
     from lockmodel.fitting.estimate import Settings
@@ -212,11 +208,11 @@ def _fit_model(
 
             name = fitted.scenarios[fitted.main].name
             into.draw(curves(fitted), f"{name}, fitted", picture)
-    from lockmodel.fitting.health import flags
+    from lockmodel.fitting.health import unusable
 
-    bad = [flag for flag in flags(fitted.estimate) if flag.startswith(FATAL)]
-    if bad:
-        raise NotTrustworthyError(f"the fit is not to be relied on: {bad[0]}")
+    fatal = unusable(fitted.estimate)
+    if fatal:
+        raise unreliable(fatal)
 
 
 def _wanted(data: Sequence[str], model: str | None, machine: str | None) -> list[Wanted]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lockmodel.cli import common, files, inputs
 from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
+from lockmodel.cli.fit_text import unreliable
 from lockmodel.cli.intervals import span
 from lockmodel.errors import ArgumentError, ScenarioError, nearest
 
@@ -38,6 +40,25 @@ class _Compared:
     file: str
     rate: bool
     comparison: FamilyComparison
+
+    @cached_property
+    def flags(self) -> tuple[str, ...]:
+        """What is not well with the fit, as for a fit with a model."""
+        from lockmodel.fitting.health import WRONG_UNIT
+        from lockmodel.model.plausible import rate
+
+        poor, curve = self.comparison.misfit, self.comparison.curve
+        said = rate(self.file, float((curve.x / curve.n).max())) if self.rate else ""
+        units = (f"{WRONG_UNIT} {said}",) if said else ()
+        if poor is None:
+            return units
+        rest = self.comparison.without
+        named = f"{self.file}{'' if curve.label == 'all rows' else ' ' + curve.label}"
+        without = "" if rest is None else _outlook(rest, "/s" if self.rate else "")
+        return (
+            *units,
+            poor.sentence(f"{named} at n = {curve.n[poor.point]}", without),
+        )
 
 
 def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
@@ -78,6 +99,20 @@ def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
         if into.drawn:
             drawn = [_drawn(one) for one in compared]
             into.draw(drawn, "average of the families, 90 % band", picture)
+    poor = [one for one in compared if one.comparison.misfit and one.comparison.misfit.gross]
+    if len(poor) == len(compared):
+        raise unreliable(poor[0].flags[-1])
+
+
+def _outlook(comparison: FamilyComparison, unit: str) -> str:
+    """Return peak and ceiling in words."""
+    peak, top = comparison.peak(), comparison.ceiling()
+    said = "peak not determined"
+    if peak.determined:
+        said = f"peak at {peak.median:.0f} processes ({peak.low:.0f} to {peak.high:.0f})"
+    if not top.determined:
+        return said if peak.determined else "peak and ceiling not determined"
+    return f"{said}, ceiling {tx.si(top.median, unit)} ({span((top.low, top.high), unit)})"
 
 
 def _chosen(name: str, reading: Reading, options: dict[str, Any]) -> list[Curve]:
@@ -134,7 +169,9 @@ def _drawn(one: _Compared) -> FittedCurve:
     from lockmodel.answers.band import FittedCurve, grid_to
 
     curve = one.comparison.curve
-    grid = sorted({*grid_to(AHEAD[0] * int(curve.n[-1])), *(int(n) for n in curve.n)})
+    grid = sorted(
+        {*grid_to(AHEAD[0] * int(curve.n[-1])), *(int(n) for n in one.comparison.average.curve.n)}
+    )
     median, low, high = one.comparison.predict(grid)
     sd = [0.0] * len(curve.n) if curve.sd is None else curve.sd.tolist()
     return FittedCurve(
@@ -161,7 +198,7 @@ def _populations(curve: Curve) -> list[int]:
 
 def _plain(one: _Compared) -> dict[str, Any]:
     comparison = one.comparison
-    n = _populations(comparison.curve)
+    n = _populations(comparison.average.curve)
     median, low, high = comparison.predict(n)
     peak, top = comparison.peak(), comparison.ceiling()
     return {
@@ -188,6 +225,7 @@ def _plain(one: _Compared) -> dict[str, Any]:
             "low": low.tolist(),
             "high": high.tolist(),
         },
+        "flags": list(one.flags),
         "peak": asdict(peak),
         "ceiling": asdict(top),
     }
@@ -231,19 +269,12 @@ def _brief(compared: Sequence[_Compared]) -> list[Any]:
     few = max(1, FEW_ROWS // max(1, min(len(compared), FEW_CURVES)))
     for one in compared[:FEW_CURVES]:
         unit = "/s" if one.rate else ""
-        peak, top = one.comparison.peak(), one.comparison.ceiling()
-        n = _populations(one.comparison.curve)
+        n = _populations(one.comparison.curve)[-1:]
         median, low, high = one.comparison.predict(n)
-        said = f"{one.file}{': ' + one.comparison.curve.label if len(compared) > 1 else ''}: peak "
-        if peak.determined:
-            said += f"at {peak.median:.0f} processes ({peak.low:.0f} to {peak.high:.0f})"
-        else:
-            said += "not determined"
-        if top.determined:
-            said += f", ceiling {tx.si(top.median, unit)} ({span((top.low, top.high), unit)})"
-        said += (
-            f"; at {n[-1]} processes {tx.si(float(median[-1]), unit)} "
-            f"({span((float(low[-1]), float(high[-1])), unit)})."
+        label = f": {one.comparison.curve.label}" if len(compared) > 1 else ""
+        said = (
+            f"{one.file}{label}: {_outlook(one.comparison, unit)}; at {n[-1]} processes "
+            f"{tx.si(float(median[-1]), unit)} ({span((float(low[-1]), float(high[-1])), unit)})."
         )
         rows = [
             [row.name, _percent(row.rms), _percent(row.extrapolation), tx.whole(row.weight)]
@@ -252,7 +283,8 @@ def _brief(compared: Sequence[_Compared]) -> list[Any]:
         ]
         rows.append(["average", "", _percent(one.comparison.average_extrapolation), ""])
         heads = ["family", "misfit", "error beyond half", "weight"]
-        parts += [said, "", tx.table(heads, rows, left=(0,)), ""]
+        flags = [f"! {flag}" for flag in one.flags]
+        parts += [*flags, said, "", tx.table(heads, rows, left=(0,)), ""]
     parts += tx.more(len(compared) - FEW_CURVES, "curve", "--only NAME, or --json")
     parts.append("points, all families, flags, what no curve can tell: --explain")
     return parts
@@ -283,13 +315,14 @@ def _curve(one: _Compared) -> list[Any]:
     rows.append(["average", "", "", "", _percent(comparison.average_extrapolation), ""])
     columns = ["family", "misfit", "AICc", "one out", "beyond half", "weight"]
     parts: list[Any] = [
+        *(f"! {flag}" for flag in one.flags),
         f"{one.file}: {curve.label}; {len(curve.n)} points from {curve.n[0]} to {curve.n[-1]}; "
         f"{where}",
         "",
         tx.table(columns, rows, left=(0,)),
         "",
     ]
-    n = _populations(curve)
+    n = _populations(comparison.average.curve)
     median, low, high = comparison.predict(n)
     measured = dict(zip(curve.n.tolist(), curve.x.tolist(), strict=True))
     cells = [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lockmodel.cli import text as tx
+from lockmodel.errors import NotTrustworthyError
 from lockmodel.fitting.sentences import Said, number, sentences, span
 
 UNKNOWN = "not determined"
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from lockmodel.fitting.fitting import Fitted
     from lockmodel.fitting.identify import Identified
     from lockmodel.fitting.profile import ParameterInterval
+
+GRAVE = ("WRONG UNIT", "NOT CONVERGED", "POOR FIT")
+"""Beginnings of the flags without which nothing else of a fit may be read."""
 
 LONGEST_NAME = 30
 """Longest parameter name before the value of its scope becomes a letter with a legend."""
@@ -63,11 +67,12 @@ def text(
     if not into.explain:
         return tx.render(_brief(fitted, said, refits, into), colour)
     parts: list[Any] = [
+        *(f"! {f}" for f in flags(estimate) if f.startswith(GRAVE)),
         f"fit of {stocks} to {tx.count(len(estimate.rows), 'observation')} in "
         f"{tx.count(len(sets), 'data set')}",
         _noise(fitted),
     ]
-    parts += [f"! {flag}" for flag in flags(estimate)]
+    parts += [f"! {f}" for f in flags(estimate) if not f.startswith(GRAVE)]
     parts += ["", _parameters(fitted, refits), *_legend(fitted), ""]
     parts += [_misfit(fitted), *_rest(fitted), ""]
     parts += _judged(said, judged)
@@ -97,12 +102,19 @@ def _brief(fitted: Fitted, said: Said, refits: Refits | None, into: Files) -> li
     ]
     worst, at = max(off)
     where = "" if at is None else f" at n = {at}"
-    parts: list[Any] = [f"{sentence}.", f"{_noise(fitted)}; farthest off {tx.whole(worst)}{where}"]
-    parts += [f"! {flag}" for flag in flags(fitted.estimate)]
+    said_first = [f"! {f}" for f in flags(fitted.estimate) if f.startswith(GRAVE)]
+    parts: list[Any] = [*said_first, f"{sentence}."]
+    parts.append(f"{_noise(fitted)}; farthest off {tx.whole(worst)}{where}")
+    parts += [f"! {f}" for f in flags(fitted.estimate) if not f.startswith(GRAVE)]
     parts += ["", _parameters(fitted, refits), *_legend(fitted)]
     saved = "" if into.output is None else f"written to {into.output}; "
     parts.append(f"{saved}misfits, what would settle it, priors, next steps: --explain")
     return parts
+
+
+def unreliable(flag: str) -> NotTrustworthyError:
+    """Return the error that a fit ends with whose numbers are not to be used."""
+    return NotTrustworthyError(f"the fit is not to be relied on: {flag.partition('. ')[0]}")
 
 
 def _name(what: str) -> str:
@@ -174,9 +186,9 @@ def _parameters(fitted: Fitted, refits: Refits | None) -> Any:
         best = number(float(np.exp(estimate.theta[i])), unknown.unit)
         row = [
             names[i],
-            best if estimate.determined[i] else f"({best})",
+            f"({best})" if estimate.bases[i] == "priors" else best,
             ends_text(fitted.intervals[i], unknown.unit),
-            given.get(i, "yes") if estimate.determined[i] else "NO",
+            "yes" if estimate.determined[i] else given.get(i, "NO"),
         ]
         if refits is not None:
             ends = resampled[i]
@@ -192,7 +204,7 @@ def _parameters(fitted: Fitted, refits: Refits | None) -> Any:
 def _legend(fitted: Fitted) -> list[str]:
     _, letters = _short_names(fitted)
     made = [f"({letter}: {scope})" for scope, letter in letters.items()]
-    if not all(fitted.estimate.determined):
+    if "priors" in fitted.estimate.bases:
         made.append("(in brackets: from the model and the priors, not from these data)")
     return made
 

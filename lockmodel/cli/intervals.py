@@ -102,9 +102,9 @@ def fit_parts(fit: Fit) -> list[Any]:
     rows = [
         [
             p.name,
-            number(p.value, p.unit) if p.determined else f"({number(p.value, p.unit)})",
+            number(p.value, p.unit) if p.determined or p.given else f"({number(p.value, p.unit)})",
             interval(p.low, p.high, p.unit),
-            "yes" if p.determined else "NO",
+            "yes" if p.determined else f"given {p.given.rpartition('.')[2]}" if p.given else "NO",
         ]
         for p in fit.parameters
     ]

@@ -91,7 +91,7 @@ def drawn(scenario: Scenario, count: int = DRAWS, seed: int = SEED, split: bool 
             continue  # was set to nothing since: any proportion of it is nothing
         low, high = limits(scenario, parameter)
         step = steps[:, column]
-        if not fitted.determined:
+        if not fitted.determined and not fitted.given:
             step = _clipped(step, fitted.low, fitted.high, fitted.value)
         moving.append((parameter, value * np.exp(_clipped(step, low, high, value))))
     bare = msgspec.structs.replace(scenario, fit=None)

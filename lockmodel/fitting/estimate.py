@@ -7,12 +7,16 @@ determine is judged without the priors.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
+from lockmodel.fitting import quantiles
 from lockmodel.fitting.least_squares import LOOSE, Minimum, higher, inverse, minimise, multi_start
+from lockmodel.fitting.misfit import Misfit, judge
 from lockmodel.fitting.noise import (
     USUAL_MISFIT,
     USUAL_NOISE,
@@ -31,6 +35,9 @@ from lockmodel.model.scenario import Scenario
 LEVEL = 0.9
 """Confidence of all intervals."""
 
+USUALLY = Noise(USUAL_NOISE, USUAL_MISFIT)
+"""Of throughput, before the residuals are seen."""
+
 SETTLED = 1e-3
 """Relative change of the noise that is no change."""
 
@@ -42,9 +49,18 @@ STARTS = 4
 
 SPREAD = 5.0
 
-DETERMINED_SD = math.log(3.0) / 1.645
-"""A parameter counts as determined by the data when they alone give it within a factor of 3
-either way (90 %), without any prior."""
+MOST_SEARCHED = 200
+"""Rows up to which the starts are searched on all of them; else on fewer, and the ends on all."""
+
+FACTOR = 3.0
+"""A number counts as determined when the data alone give it within this factor either way (90 %),
+without any prior, and more closely than the priors do without the data."""
+
+MOVED = 1e-6
+"""Derivatives of logarithms from which on an unknown moves a number: below it is rounding."""
+
+
+Basis = Literal["data", "priors", "model"]
 
 
 @dataclass(frozen=True)
@@ -176,25 +192,87 @@ class Estimate:
         return np.array(sd)
 
     @cached_property
+    def bases(self) -> tuple[Basis, ...]:
+        """What each unknown rests on (see `basis`)."""
+        unit = np.eye(self.theta.size)
+        keys = [unknown.key for unknown in self.study.unknowns]
+        return tuple(self.basis(unit[k], key == "demand") for k, key in enumerate(keys))
+
+    @property
     def determined(self) -> tuple[bool, ...]:
-        """Whether the data alone determine each unknown (see `DETERMINED_SD`)."""
-        sd = np.sqrt(np.diag(self.data_covariance))
-        for split in self.splits:  # a small part may still be all of it: no first-order verdict
-            kept = self.study.unknowns[split.hold].key == "demand"
-            sd[[split.handoff] if kept else [split.hold, split.handoff]] = LOOSE
-        pairs = zip(sd, self.minimum.at_limit, strict=True)
-        return tuple(bool(s < DETERMINED_SD and not limit) for s, limit in pairs)
+        """Whether the data determine each unknown."""
+        return tuple(basis == "data" for basis in self.bases)
+
+    def basis(self, gradient: np.ndarray, total: bool = False) -> Basis:
+        """Return what a number rests on: the only judgement of what is determined.
+
+        Parameters
+        ----------
+        gradient : ndarray, shape (p,)
+            Of its logarithm, by the logarithms of the unknowns.
+        total : bool
+            Whether it is a demand or what follows from one: measured, however it is divided.
+
+        Returns
+        -------
+        {'data', 'priors', 'model'}
+            'data': determined (see `FACTOR`). 'model': a number of the model that was not fitted.
+            'priors': these, and the limits of the unknowns.
+        """
+        size = np.abs(gradient)
+        moving = size > MOVED
+        if not moving.any() or (not total and any(moving[one.index] for one in self.given)):
+            return "model"
+        if not total and any(moving[i] for i in self.mixed):
+            return "priors"  # a small part may still be all of it: no first-order verdict
+        if float(size[self.minimum.at_limit].sum()) > 0.5 * float(size.sum()):
+            return "priors"
+        alone, before = (
+            math.sqrt(max(float(gradient @ covariance @ gradient), 0.0))
+            for covariance in (self.data_covariance, self._prior_covariance)
+        )
+        half = quantiles.student(LEVEL, self.degrees) * alone
+        return "data" if half < math.log(FACTOR) and alone < before else "priors"
+
+    @cached_property
+    def _prior_covariance(self) -> np.ndarray:
+        jacobian = self.minimum.jacobian[len(self.rows) :]
+        return inverse(jacobian.T @ jacobian)
 
     @cached_property
     def predicted(self) -> np.ndarray:
         """Expected values of the rows, in the observations' units (1 + gain for gains)."""
-        log_x = self.objective.predicted(self.theta)[0].copy()
-        weights = self.objective.spread(self.noise) ** -2.0
-        for group in self.objective.relative:  # known up to a factor: the one that fits best
-            off = log_x[group] - self.objective.observed[group]
-            log_x[group] -= np.average(off, weights=weights[group])
-        values: np.ndarray = np.exp(log_x)
+        off = self.objective.off(self.theta, self.noise)
+        values: np.ndarray = np.exp(self.objective.observed + off)
         return values
+
+    def without(self, row: int) -> np.ndarray:
+        """Return the unknowns fitted without one row, at the usual noise, shape (p,).
+
+        Not at the estimated one: what is left out may be what made it large.
+        """
+        times = np.ones(len(self.rows))
+        times[row] = 0.0
+        residuals = self.objective.resampled(times=times).residuals(USUALLY)
+        starts = [self.study.start, self.theta]
+        return multi_start(residuals, starts, *self.study.bounds, self.settings.loss)[0].x
+
+    @cached_property
+    def misfit(self) -> Misfit | None:
+        """What makes the fit of throughput poor, its point an index of `rows`; None: nothing."""
+        chosen = np.flatnonzero(self.objective.noisy)
+        if not chosen.size:
+            return None
+
+        def refit(k: int) -> np.ndarray:
+            off = self.objective.off(self.without(int(chosen[k])), USUALLY)
+            without: np.ndarray = off[chosen]
+            return without
+
+        off = self.objective.off(self.theta, self.noise)[chosen]
+        left = chosen.size - used_up(self.objective, self.minimum, self.objective.noisy)
+        poor = judge(off, self.objective.sd[chosen], left, refit)
+        return poor and replace(poor, point=int(chosen[poor.point]))
 
     def _stated(self, where: int | None) -> np.ndarray:
         """Return the stated spreads of single runs of a data set, or of all; empty without."""
@@ -226,6 +304,13 @@ class Estimate:
         chosen = self.objective.noisy & ~self.objective.stated
         return float(chosen.sum()) - used_up(self.objective, self.minimum, chosen)
 
+    @cached_property
+    def slower(self) -> float:
+        """How many times the measured throughput is below what the model's own values give."""
+        chosen = self.objective.noisy
+        off = self.objective.predicted(self.study.start)[0] - self.objective.observed
+        return float(np.exp(np.median(off[chosen])))
+
     def scenario(self, where: int = 0) -> Scenario:
         """Return the scenario of one data set with the estimates in it."""
         return self.study.scenario(where, self.theta)
@@ -252,10 +337,13 @@ def fit(study: Study, settings: Settings | None = None) -> Estimate:
     used, unused = rows(study)
     objective = Objective(study, used, published_priors(study) if settings.priors else ())
     lower, upper = study.bounds
-    noise = Noise(USUAL_NOISE, USUAL_MISFIT)
-    minimum, others = multi_start(
-        objective.residuals(noise), _starts(study, settings), lower, upper, settings.loss
-    )
+    noise = USUALLY
+    starts = _starts(study, settings)
+    if len(used) > MOST_SEARCHED:
+        few = Objective(study, _thinned(used), objective.priors)
+        nearly, far = multi_start(few.residuals(noise), starts, lower, upper, settings.loss)
+        starts = [nearly.x, *(one.x for one in far)]
+    minimum, others = multi_start(objective.residuals(noise), starts, lower, upper, settings.loss)
     for _ in range(NOISE_ROUNDS):
         before, noise = noise, estimated_noise(objective, minimum, noise)
         minimum = minimise(objective.residuals(noise), minimum.x, lower, upper, settings.loss)
@@ -265,6 +353,18 @@ def fit(study: Study, settings: Settings | None = None) -> Estimate:
     degrees = degrees_of_freedom(objective, minimum, noise)
     rivals = higher(others, objective.residuals(noise), minimum, lower, upper, settings.loss)
     return Estimate(study, objective, settings, unused, minimum, noise, degrees, rivals)
+
+
+def _thinned(rows: Sequence[Row]) -> list[Row]:
+    """Return every k-th throughput of each data set, and all else."""
+    step = math.ceil(len(rows) / MOST_SEARCHED)
+    own: dict[int, int] = {}
+    made = []
+    for row in rows:
+        own[row.where] = count = own.get(row.where, -1) + 1
+        if count % step == 0 or row.observation.kind != "throughput":
+            made.append(row)
+    return made
 
 
 def _starts(study: Study, settings: Settings) -> list[np.ndarray]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from lockmodel.fitting.datasets import Loaded
 from lockmodel.fitting.estimate import LEVEL, Estimate, Settings, fit
-from lockmodel.fitting.health import flags
+from lockmodel.fitting.health import flags, refuse_units
 from lockmodel.fitting.profile import ParameterInterval, interval_of
 from lockmodel.fitting.result import fitted_scenario
 from lockmodel.fitting.study import default_free, plan
@@ -73,7 +73,7 @@ class Fitted:
                     "high": ends.high,
                     "open_low": ends.open_low,
                     "open_high": ends.open_high,
-                    "determined": fine and index not in given,
+                    "determined": fine,
                     "given": given.get(index),
                 }
             )
@@ -141,10 +141,13 @@ def run(
     ------
     ArgumentError
         As `study.plan` and `estimate.fit`.
+    ScenarioError
+        Only a wrong unit explains the estimates.
     """
     chosen = tuple(free) or _default(loaded)
     study = plan(loaded.sets, chosen, share)
     estimate = fit(study, settings)
+    refuse_units(estimate)
     indices = range(len(study.unknowns))
     ends = tuple(interval_of(estimate, i) for i in progress(indices, len(indices), "intervals"))
     scenarios = tuple(

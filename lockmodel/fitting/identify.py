@@ -16,8 +16,8 @@ import numpy as np
 
 from lockmodel.fitting import quantiles
 from lockmodel.fitting.derivatives import central
-from lockmodel.fitting.estimate import DETERMINED_SD, LEVEL, Estimate
-from lockmodel.fitting.remedies import one_kernel_assumed, remedies
+from lockmodel.fitting.estimate import LEVEL, Basis, Estimate
+from lockmodel.fitting.remedies import remedies
 from lockmodel.model.network import build
 from lockmodel.model.scenario import Scenario
 
@@ -48,10 +48,9 @@ class Determination:
     ----------
     name, unit : str
     determined : bool
-        By the data alone, within a factor of 3 either way (90 %).
+        By the data: `basis` is 'data'.
     basis : {'data', 'priors', 'model'}
-        What it rests on. 'model': on a number of the model that was not fitted; its interval
-        does not have the error of that number.
+        See `Estimate.basis`. The interval of 'model' does not have that number's error.
     value : float or None
         None where it is not determined.
     low, high : float or None
@@ -63,7 +62,7 @@ class Determination:
     name: str
     unit: str
     determined: bool
-    basis: str
+    basis: Basis
     value: float | None
     low: float | None
     high: float | None
@@ -135,8 +134,8 @@ WHATS = {
 """What is derived per lock, and how it is defined."""
 
 
-SPLIT = ("held work", "hand-off", "hand-off share")
-"""Those that rest on how the demand is split."""
+TOTALS = ("demand", "ceiling")
+"""Those that do not rest on how the demand is divided."""
 
 
 def identify(estimate: Estimate, level: float = LEVEL) -> Identified:
@@ -154,13 +153,13 @@ def identify(estimate: Estimate, level: float = LEVEL) -> Identified:
         Intervals are first order in the logarithms, from the covariance of the estimate.
     """
     unknowns = tuple(_unknown(estimate, k, level) for k in range(estimate.theta.size))
-    values, vectors = np.linalg.eigh(estimate.data_covariance)
-    sd = np.sqrt(np.maximum(values, 0.0))
+    _, vectors = np.linalg.eigh(estimate.data_covariance)
+    known = [estimate.basis(vector, total=True) == "data" for vector in vectors.T]
     return Identified(
         unknowns=unknowns,
         combinations=_combinations(estimate, level),
-        directions=int(np.sum(sd < DETERMINED_SD)),
-        worst="" if sd[-1] < DETERMINED_SD else _words(estimate, vectors[:, -1]),
+        directions=sum(known),
+        worst="" if known[-1] else _words(estimate, vectors[:, -1]),
         quantities=tuple(
             quantity
             for where in range(len(estimate.study.sets))
@@ -181,9 +180,9 @@ def _unknown(estimate: Estimate, k: int, level: float) -> Determination:
     unknown = estimate.study.unknowns[k]
     gradient = np.zeros(estimate.theta.size)
     gradient[k] = 1.0
-    held = bool(estimate.minimum.at_limit[k])
     limits, middle = (unknown.lower, unknown.upper), float(estimate.theta[k])
-    return _verdict(estimate, unknown.name, unknown.unit, middle, gradient, level, held, limits)
+    basis = estimate.bases[k]
+    return _verdict(estimate, unknown.name, unknown.unit, middle, gradient, level, basis, limits)
 
 
 def _verdict(
@@ -193,23 +192,21 @@ def _verdict(
     middle: float,
     gradient: np.ndarray,
     level: float,
-    held: bool = False,
+    basis: Basis,
     limits: tuple[float, float] = (0.0, math.inf),
-    assumed: bool = False,
 ) -> Determination:
     """Return the verdict on exp(middle), whose logarithm has this gradient."""
     half = quantiles.student(level, estimate.degrees)
     alone = math.sqrt(max(float(gradient @ estimate.data_covariance @ gradient), 0.0))
     known = math.sqrt(max(float(gradient @ estimate.covariance @ gradient), 0.0))
-    assumed = assumed or not gradient.any()
-    fine = alone < DETERMINED_SD and not held and not assumed
+    fine = basis == "data"
     low, high = _ends(middle, alone, half)
     prior_low, prior_high = _ends(middle, known, half)
     return Determination(
         name=name,
         unit=unit,
         determined=fine,
-        basis="data" if fine else "model" if assumed else "priors",
+        basis=basis,
         value=math.exp(middle) if fine else None,
         low=max(low, limits[0]) if fine else None,
         high=min(high, limits[1]) if fine else None,
@@ -229,15 +226,16 @@ def _combinations(estimate: Estimate, level: float) -> tuple[Determination, ...]
         for sign in (1.0, -1.0):
             variance = covariance[i, i] + covariance[j, j] + 2.0 * sign * covariance[i, j]
             own = math.sqrt(max(float(variance), 0.0))
-            if own >= min(DETERMINED_SD, MUCH_SMALLER * float(min(sd[i], sd[j]))):
-                continue
             gradient = np.zeros(sd.size)
             gradient[[i, j]] = 1.0, sign
+            basis = estimate.basis(gradient)
+            if basis != "data" or own >= MUCH_SMALLER * float(min(sd[i], sd[j])):
+                continue
             one, other = (estimate.study.unknowns[k] for k in (i, j))
             name = f"{one.name} {'x' if sign > 0 else '/'} {other.name}"
             middle = float(estimate.theta[i] + sign * estimate.theta[j])
             unit = _unit(one.unit, other.unit, sign)
-            made.append(_verdict(estimate, name, unit, middle, gradient, level))
+            made.append(_verdict(estimate, name, unit, middle, gradient, level, basis))
     return tuple(made)
 
 
@@ -270,7 +268,6 @@ def _quantities(estimate: Estimate, where: int, level: float) -> list[DerivedQua
     measured = [r.observation.n or 0 for r in estimate.rows if r.where == where]
     n = max(measured, default=0) or data.scenario.machine.cpus
     own = [index for index, _ in estimate.study.of(where)]
-    assumed = one_kernel_assumed(estimate)
     made = []
     taken = [lock.name for lock in data.scenario.taken]
     here = estimate.scenario(where)
@@ -286,8 +283,8 @@ def _quantities(estimate: Estimate, where: int, level: float) -> list[DerivedQua
             if not math.log(SMALL) < middle[k] < math.inf:  # none: nothing to determine
                 continue
             unit = {"hand-off share": "1", "ceiling": "1/s"}.get(what, "s")
-            guess = assumed and what in SPLIT
-            verdict = _verdict(estimate, what, unit, middle[k], slopes[k], level, assumed=guess)
+            basis = estimate.basis(slopes[k], what in TOTALS)
+            verdict = _verdict(estimate, what, unit, middle[k], slopes[k], level, basis)
             if what == "hand-off share":
                 verdict = _share(verdict)
             made.append(DerivedQuantity(data.label, lock, what, n, lock == binding, verdict))

@@ -223,6 +223,15 @@ class Objective:
         self._kept[where, n] = theta.copy(), slopes
         return at(theta), slopes
 
+    def off(self, theta: np.ndarray, noise: Noise) -> np.ndarray:
+        """Return ln(fitted / measured) of the rows; of a file known up to a factor by its best."""
+        off: np.ndarray = self.predicted(theta)[0] - self.observed
+        weights = self.spread(noise) ** -2.0
+        for group in self._relative:
+            if weights[group].any():
+                off[group] -= np.average(off[group], weights=weights[group])
+        return off
+
     @property
     def relative(self) -> list[np.ndarray]:
         """Rows of each file whose throughput is known up to a factor only."""

@@ -35,7 +35,7 @@ def remedies(estimate: Estimate) -> tuple[str, ...]:
     if curve and "acquires" not in kinds and _locks(estimate):
         made.append(ACQUIRES if made else ACQUIRES.replace("... nor", "these data never separate"))
     for k, unknown in enumerate(estimate.study.unknowns):
-        if estimate.determined[k] or k in estimate.mixed or unknown.key == "acquires":
+        if estimate.bases[k] != "priors" or k in estimate.mixed or unknown.key == "acquires":
             continue
         made.append(REMEDIES.get(unknown.key) or MEASURED_AT.format(name=unknown.name))
     rates = [row for row in estimate.rows if row.noisy]

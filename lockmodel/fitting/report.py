@@ -53,6 +53,7 @@ def markdown(result: Fitted, judged: Identified) -> str:
     out += bullets("Flags", flags(estimate))
     out += ["## Estimates", ""]
     rows = []
+    given = {one.index: f"given {one.fixed}" for one in estimate.given}
     for i, unknown in enumerate(estimate.study.unknowns):
         ends = result.intervals[i]
         low = "open" if ends.open_low else number(ends.low, unknown.unit)
@@ -61,7 +62,7 @@ def markdown(result: Fitted, judged: Identified) -> str:
             f"{low} to {high}" if "open" in (low, high) else span(ends.low, ends.high, unknown.unit)
         )
         estimate_text = number(float(np.exp(estimate.theta[i])), unknown.unit)
-        fine = "yes" if estimate.determined[i] else "no"
+        fine = "yes" if estimate.determined[i] else given.get(i, "no")
         rows.append([unknown.name, estimate_text, shown, fine])
     out += table(["parameter", "estimate", "90 % interval", "determined by the data"], rows)
     said = sentences(estimate, judged, result.main, result.intervals)

@@ -16,7 +16,7 @@ from lockmodel import __version__
 from lockmodel.fitting import parameters as ps
 from lockmodel.fitting import quantiles
 from lockmodel.fitting.derivatives import central
-from lockmodel.fitting.estimate import DETERMINED_SD, LEVEL, Estimate
+from lockmodel.fitting.estimate import LEVEL, Estimate
 from lockmodel.fitting.health import flags
 from lockmodel.fitting.parameters import Parameter
 from lockmodel.fitting.profile import ParameterInterval
@@ -101,21 +101,19 @@ def fit_table(
     covariance = covariance_of(estimate, where, saved)
     values = _values(estimate, where, estimate.theta, saved)
     turned = _turned(estimate, where, saved)
-    data_sd = np.sqrt(np.diag(turned @ estimate.data_covariance @ turned.T))
     direct = {p.name: index for index, p in estimate.study.of(where)}
     loose = max((estimate.split_sd.get(index, 0.0) for index in direct.values()), default=0.0)
     uncounted = "acquires" in {estimate.study.unknowns[i].key for i in estimate.split_sd}
     passing = ("handoff", "acquires") if uncounted else ("handoff",)
     extra = np.array([loose if p.key.startswith(passing) else 0.0 for p in saved])
     half = quantiles.student(LEVEL, estimate.degrees) * np.sqrt(np.diag(covariance) + extra**2)
+    given = {one.index: one.fixed for one in estimate.given}
     made = []
     for k, parameter in enumerate(saved):
         low, high = values[k] * np.exp(-half[k]), values[k] * np.exp(min(half[k], 600.0))
-        determined = bool(data_sd[k] < DETERMINED_SD)
         if parameter.name in direct:
             index = direct[parameter.name]
             low, high = ends[index].low, ends[index].high
-            determined = estimate.determined[index]
         made.append(
             FittedParameter(
                 name=parameter.name,
@@ -123,7 +121,8 @@ def fit_table(
                 value=float(values[k]),
                 low=min(float(low), float(values[k])),
                 high=min(max(float(high), float(values[k])), max(LARGEST, float(values[k]))),
-                determined=determined,
+                determined=estimate.basis(turned[k], parameter.key == "demand") == "data",
+                given=given.get(direct.get(parameter.name, -1), ""),
                 covariance=tuple(float(c) for c in covariance[k]),
                 split=float(extra[k]),
             )

@@ -111,9 +111,16 @@ def sentences(
         if v.value is not None and v.low is not None and v.high is not None
     ]
     determined.append(f"{judged.directions} of {count} independent combinations of the unknowns")
+    if estimate.given:
+        determined[-1] += f", given {', '.join(dict.fromkeys(one.fixed for one in estimate.given))}"
+    given = {estimate.study.unknowns[one.index].name: one.fixed for one in estimate.given}
     undetermined = [
-        f"{v.name}: the data alone leave it open; with all that is assumed "
-        f"{span(ends.low, ends.high, v.unit)}"
+        (
+            f"{v.name}: only with {given[v.name]} as the model has it; then "
+            if v.name in given
+            else f"{v.name}: the data alone leave it open; with all that is assumed "
+        )
+        + span(ends.low, ends.high, v.unit)
         for v, ends in zip(judged.unknowns, intervals, strict=True)
         if not v.determined
     ]

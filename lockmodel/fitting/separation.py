@@ -119,9 +119,9 @@ def given(study: Study, rows: Sequence[Row]) -> tuple[Given, ...]:
     """
     assumed = []
     for index, unknown in enumerate(study.unknowns):
-        holds, passes = unknown.key in HOLDS, unknown.key.startswith("handoff")
+        holds, passes = unknown.key in HOLDS[:2], unknown.key.startswith("handoff")
         if not (holds or passes or unknown.key == "acquires"):
-            continue
+            continue  # a demand is what it is, whatever its parts
         where, parameter = unknown.members[0]
         keys = {p.key for w, _ in unknown.members for _, p in study.of(w)}
         if holds:

@@ -58,6 +58,9 @@ class FittedParameter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         Standard deviation of the logarithm that comes on top wherever the demand is not all that
         counts: of a hand-off that nothing separates from held work. Throughput as it was measured
         does not depend on it, what a lever changes does.
+    given : str
+        What it takes from the model, unfitted: with another value there it is another one. Empty
+        where it takes nothing. Its interval is that of the data all the same.
     """
 
     name: str
@@ -68,6 +71,7 @@ class FittedParameter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     determined: bool
     covariance: tuple[float, ...]
     split: float = 0.0
+    given: str = ""
 
     def __post_init__(self) -> None:
         owner = f"fit parameter {self.name!r}"

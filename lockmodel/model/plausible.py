@@ -6,13 +6,14 @@ hold every value published for any lock (data/published) with room on both sides
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
 
 from lockmodel.errors import ScenarioError
-from lockmodel.model.scenario import Scenario
+from lockmodel.model.scenario import Lock, Scenario
 from lockmodel.model.tables import TIME_KEYS, UNIT_EXPONENT
 from lockmodel.units import si
 
@@ -64,15 +65,64 @@ RANGES = {
 }
 """Key of a scenario -> its range. Keys that are times are in s here, with a unit in a file."""
 
+ITERATION = RANGES["think"]
+"""Time of an iteration: the inverse of the throughput of one process."""
+
+SAID = {3: "thousands per s", 6: "millions per s", 9: "billions per s"}
+"""Power of ten by which a throughput is too small -> what it probably counts."""
+
 
 def implausible(scenario: Scenario) -> tuple[str, ...]:
     """Return a sentence per number of a scenario that is outside its range, the farthest first."""
     outside = [
-        (far, f"{_shown(path, value)} is {far:,.3g} times {_side(value, key)}; a wrong unit?")
+        (far, f"{_shown(path, value)} is {far:,.3g} times {_side(value, key)}")
         for path, key, value in _numbers(scenario)
-        if (far := _beyond(key, value)) > 1.0
+        if (far := _beyond(RANGES[key], value)) > 1.0
     ]
-    return tuple(text for _, text in sorted(outside, key=lambda pair: (-pair[0], pair[1])))
+    ordered = sorted(outside, key=lambda pair: (-pair[0], pair[1]))
+    return tuple(f"{text}; a wrong unit?" for _, text in ordered)
+
+
+def far_outside(scenario: Scenario) -> bool:
+    """Return whether a number is so far above its range that `check` refuses the scenario."""
+    return any(value > FAR * RANGES[key].high for _, key, value in _numbers(scenario))
+
+
+def rate(owner: str, per_s: float) -> str:
+    """Return a sentence on a throughput of one process that is implausible; empty if it is not.
+
+    Parameters
+    ----------
+    owner : str
+        Where it is from.
+    per_s : float
+
+    Raises
+    ------
+    ScenarioError
+        It is far outside, on either side.
+    """
+    far = _beyond(ITERATION, 1.0 / per_s)
+    if far <= 1.0:
+        return ""
+    side = "above" if per_s > 1.0 / ITERATION.low else "below"
+    end = 1.0 / (ITERATION.low if side == "above" else ITERATION.high)
+    said = (
+        f"{owner}: throughput of one process = {per_s:.3g} /s is {far:,.3g} times {side} "
+        f"what is plausible ({end:.3g} /s; {ITERATION.source}); "
+        f"{'is it in thousands or millions per s?' if side == 'below' else likely(0.0)}"
+    )
+    if far >= FAR:
+        raise ScenarioError(said)
+    return said
+
+
+def likely(times: float) -> str:
+    """Return which unit a throughput probably has that is so many times too small."""
+    if times < 1.0:
+        return "is it a time, or the total of a run, and not a rate per second?"
+    power = min(SAID, key=lambda exponent: abs(math.log10(times) - exponent))
+    return f"is it in {SAID[power]}? It looks {10**power:,} times too small"
 
 
 def check(scenario: Scenario) -> None:
@@ -95,14 +145,23 @@ def _numbers(scenario: Scenario) -> Iterator[tuple[str, str, float]]:
         owners += [(f"lock {lock.name}: walkers.", lock.walkers)] if lock.walkers else []
     owners += [(f"site {s.lock}/{s.phase}.{s.name}: ", s) for s in scenario.sites]
     for path, owner in owners:
+        whole = isinstance(owner, Lock) and _whole_holds(scenario, owner.name)
         for key in owner.__struct_fields__:
+            if whole and RANGES.get(key) is _INSTRUCTION:
+                continue
             if key in RANGES and getattr(owner, key):
                 yield f"{path}{key}", key, float(getattr(owner, key))
 
 
-def _beyond(key: str, value: float) -> float:
+def _whole_holds(scenario: Scenario, lock: str) -> bool:
+    """Return whether a lock's sites hold one instruction at most: it stands for the whole hold."""
+    sites = scenario.sites_of(lock)
+    return all(s.held_instructions <= 1.0 and s.growth_per_doubling == 0.0 for s in sites)
+
+
+def _beyond(known: Range, value: float) -> float:
     """Return how many times a value is above its range, or below; at most 1 inside."""
-    return max(value / RANGES[key].high, RANGES[key].low / value)
+    return max(value / known.high, known.low / value)
 
 
 def _side(value: float, key: str) -> str:

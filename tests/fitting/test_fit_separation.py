@@ -120,11 +120,11 @@ def test_acquires_that_nobody_counted_are_like_a_handoff():
     assert fitted(counted, ("think", "hold", "acquires")).determined == (True, True, True)
 
 
-def test_a_part_alone_is_determined():
+def test_a_part_alone_rests_on_the_model_s_other_part():
     for key in ("hold", "handoff", "acquires"):
         found = fitted([OLD], ("think", key))
         assert found.splits == ()
-        assert found.determined == (True, True)
+        assert found.bases == ("data", "model")
 
 
 def test_two_kernels_with_a_hold_time_each_show_three_things_in_two_sums():

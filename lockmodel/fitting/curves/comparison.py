@@ -9,9 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from lockmodel.fitting.curves.average import Average, average
-from lockmodel.fitting.curves.curve import MOST_PROCESSES, Curve
+from lockmodel.fitting.curves.curve import MOST_PROCESSES, Curve, merged
 from lockmodel.fitting.curves.families import candidates
 from lockmodel.fitting.curves.fitting import FamilyFit, extrapolation, fit, halves, leave_one_out
+from lockmodel.fitting.misfit import Misfit, judge
 
 REACH = 4
 """The peak is looked for up to this multiple of the largest population measured."""
@@ -87,12 +88,31 @@ class FamilyComparison:
         The default predictor.
     average_extrapolation : float or None
         Error of the average in the same test as the families'.
+    misfit : Misfit or None
+        What makes the fit of the best family with a weight poor. Where it is gross, or the point
+        is the highest, peak and ceiling are not determined: the average follows its points.
     """
 
     curve: Curve
     families: tuple[FamilyRow, ...]
     average: Average
     average_extrapolation: float | None
+    misfit: Misfit | None = None
+
+    @property
+    def _sound(self) -> bool:
+        poor = self.misfit
+        if poor is None:
+            return True
+        return not poor.gross and (poor.rest is None or poor.point != int(self.curve.x.argmax()))
+
+    @cached_property
+    def without(self) -> FamilyComparison | None:
+        """The average without the point that alone makes the fit poor; None if none does."""
+        if self.misfit is None or self.misfit.rest is None:
+            return None
+        rest = _without(self.curve, self.misfit.point)
+        return FamilyComparison(rest, (), average(merged(rest)), None)
 
     def predict(
         self, populations: Iterable[int] | np.ndarray, level: float = LEVEL
@@ -103,9 +123,10 @@ class FamilyComparison:
     @cached_property
     def _outlook(self) -> tuple[np.ndarray, np.ndarray]:
         """Population of the peak and ceiling (ln) of curves drawn from the average."""
-        n = _grid(self.curve)
+        n = _grid(self.average.curve)
         drawn, limits = self.average.draws(n, DRAWS, np.random.default_rng(SEED))
-        sure = np.isin(n, self.curve.n) | (n > self.curve.n[-1])  # not what may lie in between
+        curve = self.average.curve
+        sure = np.isin(n, curve.n) | (n > curve.n[-1])  # not what may lie in between
         return n[drawn.argmax(axis=1)].astype(float), np.maximum(drawn[:, sure].max(1), limits)
 
     def peak(self) -> Outlook:
@@ -114,8 +135,8 @@ class FamilyComparison:
         `determined` says whether 95 % of the average lie below that reach.
         """
         where, _ = self._outlook
-        inside = float(np.mean(where < _grid(self.curve)[-1])) > 0.5 * (1 + LEVEL)
-        return _interval(where, inside)
+        inside = float(np.mean(where < _grid(self.average.curve)[-1])) > 0.5 * (1 + LEVEL)
+        return _interval(where, bool(inside and self._sound))
 
     def ceiling(self) -> Outlook:
         """Return the throughput that no population exceeds, in the unit of the curve.
@@ -123,7 +144,8 @@ class FamilyComparison:
         Between two measured populations nothing higher than the two is assumed.
         """
         outlook = _interval(np.exp(self._outlook[1]), True)
-        return replace(outlook, determined=outlook.high < DETERMINED * outlook.low)
+        known = outlook.high < DETERMINED * outlook.low and self._sound
+        return replace(outlook, determined=known)
 
 
 def _grid(curve: Curve) -> np.ndarray:
@@ -153,24 +175,48 @@ def compare(curve: Curve) -> FamilyComparison:
     -------
     FamilyComparison
     """
-    averaged = average(curve)
+    few = merged(curve)
+    averaged = average(few)
     weights = averaged.weights
-    rows = [
-        _row(fit(family, curve), curve, weights.get(family.name, 0.0))
+    fits = [
+        fit(family, few)
         for family in candidates(curve.machine)
-        if len(curve.n) > len(family.parameters)
+        if len(few.n) > len(family.parameters)
     ]
-    return FamilyComparison(curve, tuple(rows), averaged, _average_extrapolation(curve))
+    rows = tuple(_row(one, curve, few, weights.get(one.family.name, 0.0)) for one in fits)
+    averaged_too = [one for one, row in zip(fits, rows, strict=True) if row.weight > 0]
+    best = min(averaged_too, key=lambda one: one.rms, default=None)
+    poor = None if best is None else _misfit(best, curve)
+    return FamilyComparison(curve, rows, averaged, _average_extrapolation(few), poor)
 
 
-def _row(fitted: FamilyFit, curve: Curve, weight: float) -> FamilyRow:
+def _misfit(fitted: FamilyFit, curve: Curve) -> Misfit | None:
+    """Return what makes the fit of a family poor."""
+    y = np.log(curve.x)
+
+    def refit(k: int) -> np.ndarray:
+        rest = fit(fitted.family, merged(_without(curve, k)))
+        again: np.ndarray = rest.log_predict(curve.n, curve) - y
+        return again
+
+    left = len(y) - len(fitted.theta)
+    return judge(fitted.log_predict(curve.n, curve) - y, curve.spread, left, refit)
+
+
+def _without(curve: Curve, k: int) -> Curve:
+    return curve.part(np.arange(len(curve.n)) != k)
+
+
+def _row(fitted: FamilyFit, curve: Curve, few: Curve, weight: float) -> FamilyRow:
+    off = fitted.log_predict(curve.n, curve) - np.log(curve.x)
+    rms = fitted.rms if few is curve else float(np.sqrt(np.mean(off**2)))
     return FamilyRow(
         fitted.family.name,
         fitted.parameters,
-        fitted.rms,
+        rms,
         fitted.aicc,
-        leave_one_out(fitted, curve),
-        extrapolation(fitted.family, curve),
+        leave_one_out(fitted, few),
+        extrapolation(fitted.family, few),
         weight,
         fitted.flags,
     )

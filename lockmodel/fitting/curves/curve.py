@@ -16,6 +16,9 @@ from lockmodel.observe.summary import summarise
 FEWEST = 3
 """Points without which no family has anything to be fitted to."""
 
+MOST_POINTS = 64
+"""Populations up to which each is a point of its own: see `merged`."""
+
 MOST_PROCESSES = 4096
 """Largest population: the kernel's sums are safe and fast up to here."""
 
@@ -81,6 +84,35 @@ class Curve:
         """Return the curve of the chosen points (a mask or indices)."""
         sd = None if self.sd is None else self.sd[chosen]
         return Curve(self.n[chosen], self.x[chosen], sd, self.label, self.machine)
+
+
+def merged(curve: Curve) -> Curve:
+    """Return a curve with neighbouring populations put together; itself up to `MOST_POINTS`.
+
+    Bins are even in ln n. Each becomes its population nearest to the mean of ln n, with the mean of
+    ln x carried there along the slope in the bin: what the curve does within a bin (10 % of n at
+    1,000 populations) is nearly straight, so little but noise is averaged.
+    """
+    if len(curve.n) <= MOST_POINTS:
+        return curve
+    u, y = np.log(curve.n), np.log(curve.x)
+    edges = np.linspace(u[0], u[-1], MOST_POINTS + 1)[1:-1]
+    groups = np.split(np.arange(len(u)), np.searchsorted(u, edges))
+    n, x, sd = [], [], []
+    for own in groups:
+        if not own.size:
+            continue
+        middle = u[own].mean()
+        at = own[np.argmin(np.abs(u[own] - middle))]
+        apart = u[own] - middle
+        slope = apart @ y[own] / (apart @ apart) if own.size > 2 else 0.0
+        if own.size == 2:
+            slope = (y[own[1]] - y[own[0]]) / (u[own[1]] - u[own[0]])
+        n.append(int(curve.n[at]))
+        x.append(math.exp(y[own].mean() + slope * (u[at] - middle)))
+        sd.append(x[-1] * math.sqrt(float(np.mean(curve.spread[own] ** 2)) / own.size))
+    spread = None if curve.sd is None else np.array(sd)
+    return Curve(np.array(n), np.array(x), spread, curve.label, curve.machine)
 
 
 def _check_populations(label: str, n: np.ndarray) -> None:
