@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lockmodel.errors import ScenarioError
-from lockmodel.fitting.curves.curve import Curve, curves_of
+from lockmodel.fitting.curves.curve import Curve, curves_of, merged
 from lockmodel.fitting.curves.topology import machine_of
 from lockmodel.model.machine import Machine
 from lockmodel.model.shipped import shipped_dir
@@ -114,3 +114,18 @@ def test_all_shipped_throughput_files_with_stated_sockets_are_understood() -> No
     assert found["rwsem_generic_vs_asm_4socket"] == (4, 14, 2)
     assert found["cna_v3_open1_paravirt_guest"] is None
     assert found["wis_page_fault1_vm16"] is None
+
+
+def test_many_populations_are_merged_to_points_of_the_same_curve():
+    """1,000 points of 2 % noise: 64 at most remain, those of many with the noise of their means."""
+    n = np.arange(1, 1001)
+    truth = 1.0 / np.maximum(120.0 / n, 8.0 + 0.002 * n)
+    noisy = Curve(n, truth * np.exp(np.random.default_rng(3).normal(0.0, 0.02, n.size)))
+    few = merged(noisy)
+    assert 30 < len(few.n) <= 64
+    assert (few.n[0], few.n[-1] > 900) == (1, True)
+    off = np.log(few.x / truth[few.n - 1])
+    assert np.sqrt(np.mean(off**2)) < 0.025
+    assert np.sqrt(np.mean(off[few.n > 100] ** 2)) < 0.008
+    small = Curve(n[:64], truth[:64])
+    assert merged(small) is small
