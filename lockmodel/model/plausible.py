@@ -159,7 +159,7 @@ def _whole_holds(scenario: Scenario, lock: str) -> bool:
     return all(s.held_instructions <= 1.0 and s.growth_per_doubling == 0.0 for s in sites)
 
 
-def _beyond(known: Range, value: float) -> float:
+def _beyond(known: Plausible, value: float) -> float:
     """Return how many times a value is above its range, or below; at most 1 inside."""
     return max(value / known.high, known.low / value)
 
