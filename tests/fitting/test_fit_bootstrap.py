@@ -47,21 +47,21 @@ def test_the_first_draws_do_not_depend_on_how_many_follow() -> None:
 
 
 def test_parametric_draws_spread_like_the_covariance_with_the_tails_of_student() -> None:
-    found = plain()
-    draws = bootstrap(found, count=600).draws
-    degrees = found.degrees
-    wanted = found.covariance * degrees / (degrees - 2.0)  # variance of Student's t
+    estimate = plain()
+    draws = bootstrap(estimate, count=600).draws
+    degrees = estimate.degrees
+    wanted = estimate.covariance * degrees / (degrees - 2.0)  # variance of Student's t
     assert np.cov(draws.T)[0, 0] == pytest.approx(wanted[0, 0], rel=0.25)
     assert np.corrcoef(draws.T)[0, 1] == pytest.approx(
         wanted[0, 1] / np.sqrt(wanted[0, 0] * wanted[1, 1]), abs=0.1
     )
-    assert np.median(draws, axis=0) == pytest.approx(found.theta, abs=0.01)
+    assert np.median(draws, axis=0) == pytest.approx(estimate.theta, abs=0.01)
 
 
 def test_parametric_intervals_are_those_of_the_profile_for_a_nearly_linear_fit() -> None:
-    found = plain()
-    for k, (low, high) in enumerate(bootstrap(found, count=600).interval()):
-        ends = interval_of(found, k)
+    estimate = plain()
+    for k, (low, high) in enumerate(bootstrap(estimate, count=600).interval()):
+        ends = interval_of(estimate, k)
         width = np.log(ends.high / ends.low)
         assert np.log(low / ends.low) == pytest.approx(0.0, abs=0.12 * width)
         assert np.log(high / ends.high) == pytest.approx(0.0, abs=0.12 * width)
@@ -97,10 +97,10 @@ def test_cases_keep_as_many_populations_as_parameters() -> None:
 
 
 def test_case_draws_spread_like_the_curvature() -> None:
-    found = plain()
-    made = bootstrap(found, "case", 400)
+    estimate = plain()
+    made = bootstrap(estimate, "case", 400)
     assert made.failed == 0
-    ratio = made.draws.std(axis=0) / np.sqrt(np.diag(found.covariance))
+    ratio = made.draws.std(axis=0) / np.sqrt(np.diag(estimate.covariance))
     assert np.all((ratio > 0.4) & (ratio < 1.8)), ratio
 
 
@@ -112,19 +112,19 @@ def test_cases_of_different_kinds_and_sets_are_not_exchanged() -> None:
     both: DataSet = replace(
         data, observations=(*data.observations, hold), repeats=(*data.repeats, 1)
     )
-    found = fit(plan([both], ("think", "hold", "handoff")), Settings(starts=1))
-    strata = module._strata(found)
+    estimate = fit(plan([both], ("think", "hold", "handoff")), Settings(starts=1))
+    strata = module._strata(estimate)
     assert [rows.tolist() for rows, _, _ in strata] == [list(range(8)), [8]]
-    assert found.mixed == frozenset()
+    assert estimate.mixed == frozenset()
 
 
 def test_splits_are_flagged_and_get_the_interval_of_the_covariance() -> None:
-    found = split()
-    made = bootstrap(found, count=50, workers=1)
-    assert found.mixed == {1, 2}
+    estimate = split()
+    made = bootstrap(estimate, count=50, workers=1)
+    assert estimate.mixed == {1, 2}
     ends = made.interval()
     for k in (1, 2):
-        exact = interval_of(found, k)
+        exact = interval_of(estimate, k)
         assert ends[k] == pytest.approx((exact.low, exact.high), rel=1e-6)
     narrow = np.quantile(made.draws[:, 2], [0.05, 0.95])
     assert narrow[1] - narrow[0] < 0.9 * np.log(ends[2][1] / ends[2][0])
@@ -134,9 +134,9 @@ def test_priors_move_so_that_what_only_they_know_spreads() -> None:
     """A hand-off that a curve up to two tasks hardly sees keeps the width of its prior."""
     data = PLAIN.sets(0)[0]
     few = replace(data, observations=data.observations[:2], repeats=(1, 1))
-    found = fit(plan([few], default_free(few.scenario)), Settings(starts=1))
-    sd = bootstrap(found, count=300).draws.std(axis=0)[2]
-    assert sd == pytest.approx(found.priors[0].range.sd, rel=0.2)
+    estimate = fit(plan([few], default_free(few.scenario)), Settings(starts=1))
+    sd = bootstrap(estimate, count=300).draws.std(axis=0)[2]
+    assert sd == pytest.approx(estimate.priors[0].range.sd, rel=0.2)
 
 
 def test_progress_sees_every_chunk() -> None:

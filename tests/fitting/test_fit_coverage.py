@@ -55,23 +55,24 @@ EXPERIMENTS = {
 }
 
 
-def distance(found: Estimate, index: int, truth: float) -> float:
+def distance(estimate: Estimate, index: int, truth: float) -> float:
     """Return how far the truth of an unknown is, in the units that `profile` compares with t."""
-    lower, upper = (ends.copy() for ends in found.study.bounds)
-    slope = found.covariance[:, index] / found.covariance[index, index]
-    start = found.theta + slope * (math.log(truth) - found.theta[index])
+    lower, upper = (ends.copy() for ends in estimate.study.bounds)
+    slope = estimate.covariance[:, index] / estimate.covariance[index, index]
+    start = estimate.theta + slope * (math.log(truth) - estimate.theta[index])
     start[index] = lower[index] = upper[index] = math.log(truth)
-    held = minimise(found.objective.residuals(found.noise), start, lower, upper, max_steps=6)
-    return math.sqrt(max(held.cost - found.minimum.cost, 0.0))
+    held = minimise(estimate.objective.residuals(estimate.noise), start, lower, upper, max_steps=6)
+    return math.sqrt(max(held.cost - estimate.minimum.cost, 0.0))
 
 
-def predicted(experiment: Experiment, found: Estimate, level: float, seed: int) -> list[bool]:
+def predicted(experiment: Experiment, estimate: Estimate, level: float, seed: int) -> list[bool]:
     """Return whether intervals of a throughput beyond the data and of a gain hold the truth."""
-    half = quantiles.student(LEVEL, found.degrees) * np.sqrt(np.diag(found.covariance))
+    half = quantiles.student(LEVEL, estimate.degrees) * np.sqrt(np.diag(estimate.covariance))
     ends = [
-        ParameterInterval(*np.exp([t - h, t + h])) for t, h in zip(found.theta, half, strict=True)
+        ParameterInterval(*np.exp([t - h, t + h]))
+        for t, h in zip(estimate.theta, half, strict=True)
     ]
-    fitted = fitted_scenario(found, 0, ends, {"f": "00" * 32})
+    fitted = fitted_scenario(estimate, 0, ends, {"f": "00" * 32})
     draws = drawn(fitted, DRAWS, seed).scenarios
     covered = []
     for of in (lambda s: _beyond(s), lambda s: _gain(experiment.lever, s)):
@@ -91,14 +92,14 @@ def _gain(lever: Callable[[Scenario], Scenario], one: Scenario) -> float:
 def judged(task: tuple[str, int]) -> list[list[bool]]:
     """Return what is covered in one experiment at `LEVEL` and at `HALF`."""
     experiment = EXPERIMENTS[task[0]]
-    found = experiment.fit(task[1])
-    assert "priors" not in found.bases, flags(found)
+    estimate = experiment.fit(task[1])
+    assert "priors" not in estimate.bases, flags(estimate)
     rows = []
-    far = [distance(found, i, truth) for i, truth in enumerate(experiment.truths)]
+    far = [distance(estimate, i, truth) for i, truth in enumerate(experiment.truths)]
     for level in (LEVEL, HALF):
-        limit = quantiles.student(level, found.degrees)
+        limit = quantiles.student(level, estimate.degrees)
         rows.append([z <= limit for z in far])
-    rows[0] += predicted(experiment, found, LEVEL, task[1])
+    rows[0] += predicted(experiment, estimate, LEVEL, task[1])
     return rows
 
 
@@ -143,12 +144,12 @@ def test_bootstrap_intervals_cover_the_truth() -> None:
 
 def test_profile_ends_are_where_coverage_is_decided() -> None:
     for name, experiment in EXPERIMENTS.items():
-        found = experiment.fit(0)
-        limit = quantiles.student(LEVEL, found.degrees)
+        estimate = experiment.fit(0)
+        limit = quantiles.student(LEVEL, estimate.degrees)
         for index in range(len(experiment.free)):
-            ends = profile(found, index)
+            ends = profile(estimate, index)
             for end in (ends.low, ends.high):
-                far = distance(found, index, end)
+                far = distance(estimate, index, end)
                 assert far == pytest.approx(limit, rel=0.03), (name, index)
 
 
@@ -160,7 +161,7 @@ def test_a_noise_unlike_the_usual_one_costs_little_coverage(
     experiment = Experiment(CONSTANT, ("think", "hold"), THINK_HOLD, noise=noise, seed=14)
     hits = []
     for number in range(30):
-        found = experiment.fit(number)
-        limit = quantiles.student(LEVEL, found.degrees)
-        hits += [distance(found, i, t) <= limit for i, t in enumerate(experiment.truths)]
+        estimate = experiment.fit(number)
+        limit = quantiles.student(LEVEL, estimate.degrees)
+        hits += [distance(estimate, i, t) <= limit for i, t in enumerate(experiment.truths)]
     assert least <= np.mean(hits) <= most

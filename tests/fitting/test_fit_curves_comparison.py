@@ -25,8 +25,8 @@ def shipped(name: str, variant: str) -> FamilyComparison:
 def test_the_family_that_made_the_data_has_the_best_score() -> None:
     rng = np.random.default_rng(3)
     y = shapes(BY_NAME["none"], np.log([[12.0]]), NS)[0] + 0.01 * rng.normal(size=len(NS))
-    found = compare(Curve(NS, 1000.0 * np.exp(y)))
-    rows = {row.name: row for row in found.families}
+    comparison = compare(Curve(NS, 1000.0 * np.exp(y)))
+    rows = {row.name: row for row in comparison.families}
     scored = {name: row.aicc for name, row in rows.items() if row.aicc is not None}
     assert min(scored, key=lambda name: scored[name]) == "none"
     assert rows["none"].parameters["hold"] == pytest.approx(1e-3, rel=0.05)
@@ -35,14 +35,14 @@ def test_the_family_that_made_the_data_has_the_best_score() -> None:
     assert rows["none"].extrapolation is not None
     assert rows["amdahl"].extrapolation is not None
     assert rows["none"].extrapolation < rows["amdahl"].extrapolation
-    assert sum(row.weight for row in found.families) == pytest.approx(1.0)
+    assert sum(row.weight for row in comparison.families) == pytest.approx(1.0)
     assert rows["usl"].weight == rows["linear"].weight == rows["last"].weight == 0
 
 
 def test_ceiling_of_a_saturated_lock_is_one_over_its_hold() -> None:
     y = shapes(BY_NAME["none"], np.log([[12.0]]), NS)[0]
-    found = compare(Curve(NS, 1000.0 * np.exp(y)))
-    ceiling = found.ceiling()
+    comparison = compare(Curve(NS, 1000.0 * np.exp(y)))
+    ceiling = comparison.ceiling()
     assert ceiling.determined
     assert ceiling.low < 1000.0 < ceiling.high < 1500.0
     assert ceiling.median == pytest.approx(1000.0, rel=0.05)
@@ -50,47 +50,55 @@ def test_ceiling_of_a_saturated_lock_is_one_over_its_hold() -> None:
 
 def test_a_curve_that_still_grows_has_no_determined_peak() -> None:
     n = np.array([1, 2, 3, 4, 6, 8])
-    found = compare(Curve(n, 10.0 * n))
-    peak = found.peak()
+    comparison = compare(Curve(n, 10.0 * n))
+    peak = comparison.peak()
     assert not peak.determined
     assert peak.high == 32.0  # the end of the search: 4 x 8
-    assert found.ceiling().high > 1000.0
+    assert comparison.ceiling().high > 1000.0
 
 
 def test_peak_of_a_retrograde_curve_is_where_it_was_measured() -> None:
-    found = shipped("unixbench_execl_xeon8369b", "all rows")
-    peak = found.peak()
+    comparison = shipped("unixbench_execl_xeon8369b", "all rows")
+    peak = comparison.peak()
     assert peak.determined
     assert 8 < peak.low <= 16 <= peak.high < 32  # between its neighbours
-    assert 0.8 * found.curve.x.max() < found.ceiling().low < 1.1 * found.curve.x.max()
+    assert (
+        0.8 * comparison.curve.x.max() < comparison.ceiling().low < 1.1 * comparison.curve.x.max()
+    )
 
 
 def test_sockets_explain_the_drop_on_a_machine_with_four() -> None:
-    found = shipped("cna_v3_lock2_threads", "stock")
-    rows = {row.name: row for row in found.families}
+    comparison = shipped("cna_v3_lock2_threads", "stock")
+    rows = {row.name: row for row in comparison.families}
     scored = {name: row.aicc for name, row in rows.items() if row.aicc is not None}
     assert min(scored, key=lambda name: scored[name]) == "topology"
-    assert rows["topology"].weight == max(row.weight for row in found.families)
+    assert rows["topology"].weight == max(row.weight for row in comparison.families)
     assert 1.0 < rows["topology"].parameters["remote_excess"] < 4.0
 
 
 def test_average_extrapolates_better_than_the_laws_here() -> None:
-    found = shipped("cna_v3_open1_threads", "stock")
-    rows = {row.name: row for row in found.families}
-    assert found.average_extrapolation is not None
+    comparison = shipped("cna_v3_open1_threads", "stock")
+    rows = {row.name: row for row in comparison.families}
+    assert comparison.average_extrapolation is not None
     for law in ("usl", "amdahl", "last"):
         error = rows[law].extrapolation
         assert error is not None
-        assert found.average_extrapolation < error
+        assert comparison.average_extrapolation < error
 
 
 def test_three_points_are_compared_with_what_they_allow() -> None:
-    found = compare(Curve(np.array([1, 2, 4]), np.array([1.0, 1.8, 3.0])))
-    assert [row.name for row in found.families] == ["last", "amdahl", "usl", "none", "constant"]
-    assert all(row.aicc is None for row in found.families if row.name != "last")
-    assert all(row.extrapolation is None for row in found.families)
-    assert found.average_extrapolation is None
-    median, low, high = found.predict([8])
+    comparison = compare(Curve(np.array([1, 2, 4]), np.array([1.0, 1.8, 3.0])))
+    assert [row.name for row in comparison.families] == [
+        "last",
+        "amdahl",
+        "usl",
+        "none",
+        "constant",
+    ]
+    assert all(row.aicc is None for row in comparison.families if row.name != "last")
+    assert all(row.extrapolation is None for row in comparison.families)
+    assert comparison.average_extrapolation is None
+    median, low, high = comparison.predict([8])
     assert low[0] < median[0] < high[0]
     assert 2.5 < median[0] < 7.0
 
@@ -116,12 +124,12 @@ def test_intervals_of_peak_and_ceiling_cover_85_to_95_percent() -> None:
         truth = truth + path
         y = truth[at] + 0.01 * rng.normal(size=len(at))
         curve = Curve(known, np.exp(y))
-        found = FamilyComparison(curve, (), average(curve), None)
+        comparison = FamilyComparison(curve, (), average(curve), None)
         sure = np.isin(everywhere, known) | (everywhere > known[-1])
         ceiling = math.exp(max(truth[sure].max(), truth[-1] + end))
-        ceilings.append(found.ceiling().low <= ceiling <= found.ceiling().high)
+        ceilings.append(comparison.ceiling().low <= ceiling <= comparison.ceiling().high)
         place = everywhere[truth.argmax()]
         if place < everywhere[-1]:  # the end holds what would peak later: always covered
-            peaks.append(found.peak().low <= place <= found.peak().high)
+            peaks.append(comparison.peak().low <= place <= comparison.peak().high)
     assert 0.85 <= np.mean(ceilings) <= 0.95
     assert 0.85 <= np.mean(peaks) <= 0.97  # a population is a whole number: ends overlap

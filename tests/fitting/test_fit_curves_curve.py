@@ -102,18 +102,18 @@ def test_machines_are_read_only_where_they_are_stated(
 
 
 def test_all_shipped_throughput_files_with_stated_sockets_are_understood() -> None:
-    found = {}
+    groups = {}
     for path in sorted((shipped_dir("data") / "published").glob("*.csv")):
         lines = path.read_text(encoding="utf-8").splitlines()
         machine = [line for line in lines if line.startswith("# machine:")]
         made = machine_of(machine[0])
-        found[path.stem] = made and grouped(made)
-    assert found["cna_v3_lock2_threads"] == (4, 18, 2)
-    assert found["rqspin_x86_lock1_threads"] == (2, 48, 2)
-    assert found["unixbench_execl_xeon8369b"] == (2, 32, 2)
-    assert found["rwsem_generic_vs_asm_4socket"] == (4, 14, 2)
-    assert found["cna_v3_open1_paravirt_guest"] is None
-    assert found["wis_page_fault1_vm16"] is None
+        groups[path.stem] = made and grouped(made)
+    assert groups["cna_v3_lock2_threads"] == (4, 18, 2)
+    assert groups["rqspin_x86_lock1_threads"] == (2, 48, 2)
+    assert groups["unixbench_execl_xeon8369b"] == (2, 32, 2)
+    assert groups["rwsem_generic_vs_asm_4socket"] == (4, 14, 2)
+    assert groups["cna_v3_open1_paravirt_guest"] is None
+    assert groups["wis_page_fault1_vm16"] is None
 
 
 def test_many_populations_are_merged_to_points_of_the_same_curve():

@@ -36,11 +36,11 @@ def exact(name: str, level: float, *values: float) -> Curve:
 )
 def test_exact_data_give_their_parameters_back(name: str, values: tuple[float, ...]) -> None:
     curve = exact(name, 3.0, *values)
-    found = fit(BY_NAME[name], curve)
-    assert found.rms < 2e-5
-    assert np.exp(found.theta[1:]) == pytest.approx(values, rel=0.02)
-    assert "NOT CONVERGED" not in found.flags
-    assert found.log_predict(np.array([100]), curve)[0] == pytest.approx(
+    law = fit(BY_NAME[name], curve)
+    assert law.rms < 2e-5
+    assert np.exp(law.theta[1:]) == pytest.approx(values, rel=0.02)
+    assert "NOT CONVERGED" not in law.flags
+    assert law.log_predict(np.array([100]), curve)[0] == pytest.approx(
         3.0 + shape(BY_NAME[name], np.log(values), np.array([100]), MACHINE)[0][0], abs=1e-3
     )
 
@@ -53,18 +53,18 @@ def test_parameters_are_times_in_the_unit_of_the_throughput() -> None:
 
 def test_last_is_the_last_value() -> None:
     curve = exact("none", 0.0, 11.0)
-    found = fit(BY_NAME["last"], curve)
-    assert math.exp(found.theta[0]) == pytest.approx(curve.x[-1])
-    assert found.flags == ()
+    law = fit(BY_NAME["last"], curve)
+    assert math.exp(law.theta[0]) == pytest.approx(curve.x[-1])
+    assert law.flags == ()
 
 
 def test_aicc_is_the_formula() -> None:
     rng = np.random.default_rng(5)
     curve = Curve(NS, exact("amdahl", 0.0, 0.05).x * np.exp(0.05 * rng.normal(size=len(NS))))
-    found = fit(BY_NAME["amdahl"], curve)
-    squares = float(((found.log_predict(NS, curve) - np.log(curve.x)) ** 2).sum())
+    law = fit(BY_NAME["amdahl"], curve)
+    squares = float(((law.log_predict(NS, curve) - np.log(curve.x)) ** 2).sum())
     # rate, serial share and the size of the errors: 3 parameters, 10 points
-    assert found.aicc == pytest.approx(10 * math.log(squares / 10) + 6 + 24 / 6)
+    assert law.aicc == pytest.approx(10 * math.log(squares / 10) + 6 + 24 / 6)
     assert fit(BY_NAME["usl"], curve.part(np.arange(5))).aicc is None
 
 
@@ -84,8 +84,8 @@ def test_fewer_points_than_parameters_are_refused() -> None:
 
 def test_leave_one_out_and_extrapolation_vanish_for_exact_data() -> None:
     curve = exact("constant", 1.0, 20.0, 0.8)
-    found = fit(BY_NAME["constant"], curve)
-    assert leave_one_out(found, curve) == pytest.approx(0.0, abs=1e-3)
+    law = fit(BY_NAME["constant"], curve)
+    assert leave_one_out(law, curve) == pytest.approx(0.0, abs=1e-3)
     assert extrapolation(BY_NAME["constant"], curve) == pytest.approx(0.0, abs=1e-3)
 
 
@@ -103,6 +103,6 @@ def test_extrapolation_is_scored_on_the_upper_half_only() -> None:
 
 def test_leave_one_out_of_the_last_value_is_by_hand() -> None:
     curve = Curve(np.array([1, 2, 4, 8]), np.array([1.0, 2.0, 4.0, 4.0]))
-    found = fit(BY_NAME["last"], curve)
+    law = fit(BY_NAME["last"], curve)
     # each of the first three from the last (4), the last from the third (4)
-    assert leave_one_out(found, curve) == pytest.approx((math.log(4) + math.log(2)) / 4)
+    assert leave_one_out(law, curve) == pytest.approx((math.log(4) + math.log(2)) / 4)

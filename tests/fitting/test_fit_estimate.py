@@ -48,14 +48,14 @@ def moved(scenario, values):
     )
 
 
-def value(found, name):
-    return {u.name: math.exp(t) for u, t in zip(found.study.unknowns, found.theta, strict=True)}[
-        name
-    ]
+def value(estimate, name):
+    return {
+        u.name: math.exp(t) for u, t in zip(estimate.study.unknowns, estimate.theta, strict=True)
+    }[name]
 
 
-def flag(found, start):
-    chosen = [text for text in flags(found) if text.startswith(start)]
+def flag(estimate, start):
+    chosen = [text for text in flags(estimate) if text.startswith(start)]
     assert len(chosen) <= 1
     return chosen[0] if chosen else ""
 
@@ -76,12 +76,14 @@ def flag(found, start):
     ],
 )  # fmt: skip
 def test_known_values_come_back_from_a_curve_without_noise(scenario, truth):
-    found = fitted([data(scenario, curve(moved(scenario, truth)))], tuple(truth))
-    assert found.minimum.converged
-    assert found.predicted == pytest.approx([o.value for o in curve(moved(scenario, truth))], 1e-6)
+    estimate = fitted([data(scenario, curve(moved(scenario, truth)))], tuple(truth))
+    assert estimate.minimum.converged
+    assert estimate.predicted == pytest.approx(
+        [o.value for o in curve(moved(scenario, truth))], 1e-6
+    )
     for text, wanted in truth.items():
         name = ps.parse(text, scenario).name
-        assert value(found, name) == pytest.approx(wanted, rel=1e-6)
+        assert value(estimate, name) == pytest.approx(wanted, rel=1e-6)
 
 
 def test_known_values_come_back_from_any_mix():
@@ -94,38 +96,38 @@ def test_known_values_come_back_from_any_mix():
         data(STOCK, (*curve(stock), *others), "old"),
         data(PATCHED, curve(patched, (64,)), "new", stock=STOCK),
     ]
-    found = fitted(sets, FREE)
-    assert [math.exp(t) for t in found.theta] == pytest.approx(list(truth.values()), rel=1e-6)
-    assert flags(found) == ()
+    estimate = fitted(sets, FREE)
+    assert [math.exp(t) for t in estimate.theta] == pytest.approx(list(truth.values()), rel=1e-6)
+    assert flags(estimate) == ()
 
 
 def test_what_the_model_has_at_nothing_is_found():
     """A hand-off of 300 ns where the model had none, and think time where it had none."""
     none = model(ConstantHandOff(time=0.0))
-    found = fitted([data(none, curve(STOCK))], ("think", "handoff"))
-    assert value(found, "all.handoff") == pytest.approx(300e-9, rel=0.02)
-    found = fitted([data(replace(STOCK, think=0.0), curve(STOCK))], ("think", "hold"))
-    assert value(found, "think") == pytest.approx(100e-6, rel=1e-4)
+    estimate = fitted([data(none, curve(STOCK))], ("think", "handoff"))
+    assert value(estimate, "all.handoff") == pytest.approx(300e-9, rel=0.02)
+    estimate = fitted([data(replace(STOCK, think=0.0), curve(STOCK))], ("think", "hold"))
+    assert value(estimate, "think") == pytest.approx(100e-6, rel=1e-4)
 
 
 def test_other_starts_lead_to_the_same_values():
     far = moved(STOCK, {"think": 3e-6, "hold": 60e-9})
-    found = fitted([data(far, curve(STOCK))], ("think", "hold"))
-    assert [math.exp(t) for t in found.theta] == pytest.approx([100e-6, 2e-9], rel=1e-5)
+    estimate = fitted([data(far, curve(STOCK))], ("think", "hold"))
+    assert [math.exp(t) for t in estimate.theta] == pytest.approx([100e-6, 2e-9], rel=1e-5)
 
 
 @pytest.mark.parametrize("noise", [USUAL_NOISE, 0.08])
 def test_the_noise_is_that_of_the_data(noise):
     """64 points, 2 unknowns: the mean variance of 12 data sets within 3 of its standard errors.
     The pseudo-residuals of the usual size are among the 64."""
-    found = [
+    noises = [
         fitted([data(STOCK, curve(STOCK, DENSE, noise=noise, seed=seed))], ("think", "hold"),
                settings=Settings(priors=False, starts=1)).noise.unstated
         for seed in range(12)
     ]  # fmt: skip
     shrunk = (62 * noise**2 + PSEUDO * USUAL_NOISE**2) / (62 + PSEUDO)
     error = math.sqrt(2 / (62 * 12))
-    assert np.mean(np.square(found)) == pytest.approx(shrunk, rel=3 * error)
+    assert np.mean(np.square(noises)) == pytest.approx(shrunk, rel=3 * error)
 
 
 def test_the_noise_of_relative_throughputs_counts_their_factor():
@@ -159,24 +161,24 @@ def test_degrees_of_freedom():
 
 def test_a_known_spread_leaves_little_unknown():
     """Of 5 % stated and 1 % or less beyond it hardly any of the variance is estimated."""
-    found = fitted([data(STOCK, curve(STOCK, noise=0.05, sd=0.05, seed=4))], ("think", "hold"))
-    assert found.noise.stated < 0.03
-    assert found.degrees > 30
+    estimate = fitted([data(STOCK, curve(STOCK, noise=0.05, sd=0.05, seed=4))], ("think", "hold"))
+    assert estimate.noise.stated < 0.03
+    assert estimate.degrees > 30
 
 
 def test_the_covariance_of_a_curve_without_hidden_parts():
     """Against the exact solution of the linear problem with the estimated noise."""
-    found = fitted([data(STOCK, curve(STOCK, noise=0.03))], ("think", "hold"))
-    _, slopes = found.objective.predicted(found.theta)
-    wanted = np.linalg.inv(slopes.T @ slopes) * found.noise.unstated**2
-    assert found.covariance == pytest.approx(wanted, rel=1e-3)
-    assert found.data_covariance == pytest.approx(wanted, rel=1e-3)
+    estimate = fitted([data(STOCK, curve(STOCK, noise=0.03))], ("think", "hold"))
+    _, slopes = estimate.objective.predicted(estimate.theta)
+    wanted = np.linalg.inv(slopes.T @ slopes) * estimate.noise.unstated**2
+    assert estimate.covariance == pytest.approx(wanted, rel=1e-3)
+    assert estimate.data_covariance == pytest.approx(wanted, rel=1e-3)
 
 
 def test_an_unseen_unknown_has_the_loosest_width():
-    found = fitted([data(STOCK, curve(STOCK, (1,)))], ("think", "handoff"))
-    assert math.sqrt(found.covariance[1, 1]) == pytest.approx(LOOSE, rel=1e-6)
-    assert found.determined == (True, False)
+    estimate = fitted([data(STOCK, curve(STOCK, (1,)))], ("think", "handoff"))
+    assert math.sqrt(estimate.covariance[1, 1]) == pytest.approx(LOOSE, rel=1e-6)
+    assert estimate.determined == (True, False)
 
 
 @pytest.mark.parametrize("noise", [1e-9, 1e-3, 0.1])
@@ -187,25 +189,25 @@ def test_a_curve_alone_never_determines_hold_and_handoff(noise, handoff):
     scenario = model(handoff)
     for sd in (None, noise):
         sets = [data(scenario, curve(scenario, noise=noise, sd=sd))]
-        found = fitted(sets, FREE)
-        assert found.determined[1:] == (False, False)
+        estimate = fitted(sets, FREE)
+        assert estimate.determined[1:] == (False, False)
         named = "all.time_per_instruction_remote, all.handoff"
-        assert flag(found, "NOT DETERMINED") == f"NOT DETERMINED: {named}: these data do not say"
+        assert flag(estimate, "NOT DETERMINED") == f"NOT DETERMINED: {named}: these data do not say"
 
 
 def test_a_curve_alone_does_not_determine_them_wherever_its_fit_ends():
     """Where the fit put all into the hold, its width to first order is small: no verdict."""
     small = model(acquires=0.1, held=40000.0)
-    found = fitted([data(small, curve(small))], FREE)
-    assert math.sqrt(found.data_covariance[1, 1]) < math.log(FACTOR) / 1.645
-    assert found.determined[1:] == (False, False)
+    estimate = fitted([data(small, curve(small))], FREE)
+    assert math.sqrt(estimate.data_covariance[1, 1]) < math.log(FACTOR) / 1.645
+    assert estimate.determined[1:] == (False, False)
 
 
 def test_priors_do_not_make_anything_determined():
-    found = fitted([data(STOCK, curve(STOCK))], FREE, settings=Settings())
-    assert len(found.priors) == 1
-    assert found.determined[1:] == (False, False)
-    assert found.covariance[2, 2] < 2.0 < found.data_covariance[2, 2]
+    estimate = fitted([data(STOCK, curve(STOCK))], FREE, settings=Settings())
+    assert len(estimate.priors) == 1
+    assert estimate.determined[1:] == (False, False)
+    assert estimate.covariance[2, 2] < 2.0 < estimate.data_covariance[2, 2]
 
 
 def test_a_hold_time_or_a_second_kernel_does():
@@ -213,10 +215,10 @@ def test_a_hold_time_or_a_second_kernel_does():
     timed = [data(STOCK, (*curve(STOCK), seen("hold_time", hold, 64)))]
     pair = [data(STOCK, curve(STOCK), "old"), data(PATCHED, curve(PATCHED), "new", stock=STOCK)]
     for sets in (timed, pair):
-        found = fitted(sets, FREE)
-        assert found.determined == (True, True, True)
-        assert flags(found) == ()
-        assert math.exp(found.theta[2]) == pytest.approx(300e-9, rel=1e-5)
+        estimate = fitted(sets, FREE)
+        assert estimate.determined == (True, True, True)
+        assert flags(estimate) == ()
+        assert math.exp(estimate.theta[2]) == pytest.approx(300e-9, rel=1e-5)
 
 
 def test_flag_not_converged(monkeypatch):
@@ -227,20 +229,20 @@ def test_flag_not_converged(monkeypatch):
     search = estimate.multi_start
     monkeypatch.setattr(estimate, "multi_start", lambda *a: search(*a, max_steps=1))
     far = moved(STOCK, {"think": 3e-6})
-    found = fitted([data(far, curve(STOCK))], ("think", "hold"))
-    assert flag(found, "NOT CONVERGED") == "NOT CONVERGED after 1 steps: do not use the estimates"
-    assert flags(found)[0].startswith("NOT CONVERGED")
+    stopped = fitted([data(far, curve(STOCK))], ("think", "hold"))
+    assert flag(stopped, "NOT CONVERGED") == "NOT CONVERGED after 1 steps: do not use the estimates"
+    assert flags(stopped)[0].startswith("NOT CONVERGED")
 
 
 def test_flag_at_a_limit():
     """More throughput than instructions of local speed allow: the hold ends at its lower limit."""
     quick = curve(model(held=50.0), factor=1.0)
-    found = fitted([data(STOCK, quick)], ("think", "hold"))
-    assert value(found, "all.time_per_instruction_remote") == pytest.approx(0.3e-9)
+    estimate = fitted([data(STOCK, quick)], ("think", "hold"))
+    assert value(estimate, "all.time_per_instruction_remote") == pytest.approx(0.3e-9)
     text = "AT A LIMIT: all.time_per_instruction_remote: the model wants a value it must not have"
-    assert flag(found, "AT A LIMIT") == text
-    assert found.determined[1] is False
-    assert not flag(found, "NOT DETERMINED")  # said once
+    assert flag(estimate, "AT A LIMIT") == text
+    assert estimate.determined[1] is False
+    assert not flag(estimate, "NOT DETERMINED")  # said once
 
 
 def test_flag_poor_fit_by_size():
@@ -249,9 +251,9 @@ def test_flag_poor_fit_by_size():
         seen("throughput", o.value * (1.5 if i % 2 else 0.7), o.n)
         for i, o in enumerate(curve(STOCK))
     )
-    found = fitted([data(STOCK, bent)], ("think", "hold"))
-    text = flag(found, "POOR FIT")
-    difference = np.log(found.predicted) - found.objective.observed
+    estimate = fitted([data(STOCK, bent)], ("think", "hold"))
+    text = flag(estimate, "POOR FIT")
+    difference = np.log(estimate.predicted) - estimate.objective.observed
     typical = math.sqrt(float(np.mean(difference**2)))
     assert typical > 0.3
     assert text.startswith(
@@ -263,8 +265,8 @@ def test_flag_poor_fit_by_size():
 def test_flag_poor_fit_by_chi_squared():
     """2 % of misfit where 0.2 % are stated."""
     sets = [data(STOCK, curve(STOCK, DENSE[::4], noise=0.02, sd=0.002, seed=5))]
-    found = fitted(sets, ("think", "hold"))
-    text = flag(found, "POOR FIT")
+    estimate = fitted(sets, ("think", "hold"))
+    text = flag(estimate, "POOR FIT")
     assert text.startswith("POOR FIT: chi squared ")
     assert "for 14 degrees of freedom" in text
     assert "the stated spread does not explain the misfit" in text
@@ -278,30 +280,30 @@ def test_flag_poor_fit_by_runs():
         seen("throughput", o.value * math.exp(0.05 * math.sin(2 * math.pi * i / 16)), o.n)
         for i, o in enumerate(curve(STOCK, DENSE[::4]))
     )
-    found = fitted([data(STOCK, wave)], ("think",))
-    text = flag(found, "POOR FIT")
+    estimate = fitted([data(STOCK, wave)], ("think",))
+    text = flag(estimate, "POOR FIT")
     assert text.startswith("POOR FIT: the misfit of x.csv has a pattern (runs test p = ")
     shuffled = fitted([data(STOCK, (*wave[::2], *wave[1::2]))], ("think",))
     assert flag(shuffled, "POOR FIT") == text  # in the order of populations, not of the file
 
 
 def test_flag_second_minimum():
-    found = fitted([data(STOCK, curve(STOCK, noise=0.02))], ("think", "hold"))
-    assert found.others == ()
-    cost = found.minimum.cost
-    near = dataclasses.replace(found, others=(cost + 1.25, cost + 9.0))
+    estimate = fitted([data(STOCK, curve(STOCK, noise=0.02))], ("think", "hold"))
+    assert estimate.others == ()
+    cost = estimate.minimum.cost
+    near = dataclasses.replace(estimate, others=(cost + 1.25, cost + 9.0))
     assert flag(near, "SECOND MINIMUM") == (
         "SECOND MINIMUM: another set of values fits almost as well (cost higher by 1.2)"
     )
-    assert flags(dataclasses.replace(found, others=(cost + 9.0,))) == flags(found)
+    assert flags(dataclasses.replace(estimate, others=(cost + 9.0,))) == flags(estimate)
 
 
 def test_a_good_fit_has_no_flags():
     for seed in range(4):
-        found = fitted(
+        estimate = fitted(
             [data(STOCK, curve(STOCK, DENSE[::4], noise=0.02, seed=seed))], ("think", "hold")
         )
-        (given,) = flags(found)
+        (given,) = flags(estimate)
         assert given.startswith("GIVEN all.handoff = 300 ns, as the model has it: all.time_per")
 
 
@@ -318,8 +320,8 @@ def test_one_bad_point_pulls_with_bounded_force():
 
 def test_what_is_said_of_relative_data_is_in_their_unit():
     sets = [data(STOCK, curve(STOCK, factor=1e-5, unit="relative"))]
-    found = fitted(sets, ("think", "hold"))
-    assert found.predicted == pytest.approx(np.exp(found.objective.observed), rel=1e-6)
+    estimate = fitted(sets, ("think", "hold"))
+    assert estimate.predicted == pytest.approx(np.exp(estimate.objective.observed), rel=1e-6)
 
 
 def test_noise_and_misfit_are_told_apart_by_what_is_stated():
@@ -337,9 +339,9 @@ def test_each_data_set_has_the_noise_of_its_own_kind():
         data(STOCK, curve(STOCK, DENSE, noise=0.04, seed=3)),
         data(STOCK, curve(STOCK, DENSE, noise=0.01, sd=0.01, seed=4), file="y.csv"),
     ]
-    found = fitted(sets, ("think", "hold"))
+    estimate = fitted(sets, ("think", "hold"))
     for where, wanted in ((0, 0.04), (1, 0.01)):
-        both = math.hypot(found.run_noise(where), found.model_error(where))
+        both = math.hypot(estimate.run_noise(where), estimate.model_error(where))
         assert both == pytest.approx(wanted, rel=0.25)
 
 
@@ -347,13 +349,13 @@ def test_each_data_set_has_the_noise_of_its_own_kind():
 def test_what_is_fitted_alone_is_given_the_rest(free):
     """Another fixed value gives another estimate, each with a small error: both say so."""
     sets = [data(STOCK, curve(STOCK, DENSE[::4], noise=0.005))]
-    found = fitted(sets, ("think", free))
-    (one,) = found.given
+    estimate = fitted(sets, ("think", free))
+    (one,) = estimate.given
     assert one.index == 1
     fixed = "all.handoff" if free == "hold" else "all.hold"
     assert one.fixed == fixed
     assert one.value == pytest.approx(300e-9 if free == "hold" else 2e-9)
-    assert flag(found, "GIVEN").startswith(f"GIVEN {fixed} = ")
+    assert flag(estimate, "GIVEN").startswith(f"GIVEN {fixed} = ")
     both = fitted(sets, ("think", "hold", "handoff"))
     assert both.given == ()
 
@@ -372,9 +374,9 @@ def test_a_kernel_that_was_not_measured_tests_nothing():
 def test_repeats_sharpen_the_mean_and_not_the_next_run():
     """20 repeats of 5 %: the mean carries 1.1 %, a prediction of one run 5 %."""
     made = curve(STOCK, noise=0.01, sd=0.05)
-    found = fitted([data(STOCK, made, repeats=20)], ("think", "hold"))
-    assert found.run_noise(0) == pytest.approx(0.05, rel=1e-6)
-    assert found.objective.sd == pytest.approx(0.05 / math.sqrt(20), rel=1e-6)
+    estimate = fitted([data(STOCK, made, repeats=20)], ("think", "hold"))
+    assert estimate.run_noise(0) == pytest.approx(0.05, rel=1e-6)
+    assert estimate.objective.sd == pytest.approx(0.05 / math.sqrt(20), rel=1e-6)
 
 
 def test_one_wild_spread_does_not_speak_for_the_others():
@@ -382,8 +384,8 @@ def test_one_wild_spread_does_not_speak_for_the_others():
     made[3] = seen(
         "throughput", made[3].value, made[3].n, sd=5.0 * made[3].value, uncertainty="given"
     )
-    found = fitted([data(STOCK, tuple(made))], ("think", "hold"))
-    others = np.delete(found.objective.sd, 3)
+    estimate = fitted([data(STOCK, tuple(made))], ("think", "hold"))
+    others = np.delete(estimate.objective.sd, 3)
     assert others == pytest.approx(0.01, rel=0.01)
 
 
@@ -413,8 +415,8 @@ def test_flag_poor_fit_of_wait_shares():
             seen("wait_share", shares * factor, 64, per="CPU time", site=f"p.{name}")
             for name, factor in zip("xy", factors, strict=True)
         )
-        found = fitted([data(two, (*curve(two), *more))], ("think", "hold"))
-        text = flag(found, "POOR FIT: chi squared")
+        estimate = fitted([data(two, (*curve(two), *more))], ("think", "hold"))
+        text = flag(estimate, "POOR FIT: chi squared")
         assert ("wait share" in text) == poor
         if poor:
             assert "farthest off: wait share p.y, +10" in text  # (1 / 0.5 - 1 = +100 %, or so)

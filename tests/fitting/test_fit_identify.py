@@ -31,35 +31,35 @@ def with_hold(data: DataSet) -> DataSet:
     return replace(data, observations=(*data.observations, one), repeats=(*data.repeats, 1))
 
 
-def of(found: Identified, what: str) -> Determination:
-    (verdict,) = [q.verdict for q in found.quantities if q.what == what and q.data == "f"]
+def of(identified: Identified, what: str) -> Determination:
+    (verdict,) = [q.verdict for q in identified.quantities if q.what == what and q.data == "f"]
     return verdict
 
 
 def test_a_curve_alone_determines_the_demand_and_not_its_parts() -> None:
-    found = identify(CURVE.fit(0))
-    assert [v.determined for v in found.unknowns] == [True, False, False]
-    assert {what: of(found, what).determined for what in WHATS} == {
+    identified = identify(CURVE.fit(0))
+    assert [v.determined for v in identified.unknowns] == [True, False, False]
+    assert {what: of(identified, what).determined for what in WHATS} == {
         "demand": True,
         "held work": False,
         "hand-off": False,
         "hand-off share": False,
         "ceiling": True,
     }
-    assert found.remedies[0] == CURVE_ALONE
-    assert ACQUIRES in found.remedies
-    assert found.directions == 2
-    assert found.worst.startswith("all.handoff times 2 and at once all.time_per_instruction")
+    assert identified.remedies[0] == CURVE_ALONE
+    assert ACQUIRES in identified.remedies
+    assert identified.directions == 2
+    assert identified.worst.startswith("all.handoff times 2 and at once all.time_per_instruction")
 
 
 def test_what_is_not_determined_has_no_value_and_no_interval_of_the_data() -> None:
-    found = identify(CURVE.fit(0))
-    loose = [v for v in (*found.unknowns, of(found, "hand-off")) if not v.determined]
+    identified = identify(CURVE.fit(0))
+    loose = [v for v in (*identified.unknowns, of(identified, "hand-off")) if not v.determined]
     assert len(loose) == 3
     for verdict in loose:
         assert (verdict.value, verdict.low, verdict.high) == (None, None, None)
         assert verdict.prior_high / verdict.prior_low > 2.0
-    assert [q.binding for q in found.quantities] == [True] * 5
+    assert [q.binding for q in identified.quantities] == [True] * 5
 
 
 def test_intervals_of_the_demand_hold_the_truth() -> None:
@@ -85,8 +85,8 @@ def test_parts_are_the_formula() -> None:
 @pytest.mark.parametrize("how", ["hold time", "pair of kernels"])
 def test_a_hold_time_or_two_kernels_determine_the_parts(how: str) -> None:
     free = CURVE.free
-    found = PAIR.fit(0) if "pair" in how else estimate(with_hold(CURVE.sets(0)[0]), free)
-    judged = identify(found)
+    fitted = PAIR.fit(0) if "pair" in how else estimate(with_hold(CURVE.sets(0)[0]), free)
+    judged = identify(fitted)
     assert all(v.determined for v in judged.unknowns)
     assert judged.directions == 3
     assert judged.worst == ""
@@ -105,16 +105,16 @@ def test_a_product_is_known_where_its_factors_are_not() -> None:
     base = scenario(NoHandOff())
     lock = replace_lock(base, time_per_instruction_local=0.0)
     data = measure(lock, 0.02, False, np.random.default_rng(5))
-    found = identify(estimate(data, ("think", "hold", "held_instructions")))
-    assert [v.determined for v in found.unknowns] == [True, False, False]
-    (product,) = found.combinations
+    identified = identify(estimate(data, ("think", "hold", "held_instructions")))
+    assert [v.determined for v in identified.unknowns] == [True, False, False]
+    (product,) = identified.combinations
     assert product.name == "all.time_per_instruction_remote x all.held_instructions"
     assert product.unit == "s"
     assert product.low is not None
     assert product.high is not None
     assert product.low < 1e-9 < product.high
     assert product.high / product.low < 1.2
-    assert any("held instructions: trace them" in text for text in found.remedies)
+    assert any("held instructions: trace them" in text for text in identified.remedies)
 
 
 def replace_lock(base, **changes):  # type: ignore[no-untyped-def]
@@ -127,28 +127,28 @@ def replace_lock(base, **changes):  # type: ignore[no-untyped-def]
 def test_a_hand_off_that_was_never_fitted_rests_on_the_model() -> None:
     """Its derivative is 0: an interval of no width would be a lie."""
     data = CURVE.sets(0)[0]
-    found = identify(estimate(data, ("think", "hold")))
+    identified = identify(estimate(data, ("think", "hold")))
     for what in ("held work", "hand-off", "hand-off share"):
-        verdict = of(found, what)
+        verdict = of(identified, what)
         assert not verdict.determined
         assert verdict.basis == "model"
         assert verdict.value is None
-    assert of(found, "demand").determined
-    assert found.remedies[0] == CURVE_ALONE
+    assert of(identified, "demand").determined
+    assert identified.remedies[0] == CURVE_ALONE
 
 
 def test_no_hand_off_at_all_is_not_listed() -> None:
     data = measure(scenario(NoHandOff()), 0.02, False, np.random.default_rng(6))
-    found = identify(estimate(data, ("think", "hold")))
-    assert [q.what for q in found.quantities] == ["demand", "held work", "ceiling"]
+    identified = identify(estimate(data, ("think", "hold")))
+    assert [q.what for q in identified.quantities] == ["demand", "held work", "ceiling"]
 
 
 def test_a_wider_level_gives_wider_intervals() -> None:
-    found = CURVE.fit(0)
-    narrow, wide = (identify(found, level).unknowns[0] for level in (0.5, 0.99))
+    fitted = CURVE.fit(0)
+    narrow, wide = (identify(fitted, level).unknowns[0] for level in (0.5, 0.99))
     assert narrow.low is not None
     assert wide.low is not None
-    assert wide.low < narrow.low < math.exp(found.theta[0])
+    assert wide.low < narrow.low < math.exp(fitted.theta[0])
 
 
 def test_json_has_null_for_what_is_not_determined() -> None:

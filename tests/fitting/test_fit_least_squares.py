@@ -50,20 +50,22 @@ def noisy_line(seed, outliers=0):
 
 
 def test_rosenbrock_from_the_classical_start():
-    found = minimise(rosenbrock, np.array([-1.2, 1.0]), *WIDE)
-    assert found.converged
-    assert found.x == pytest.approx([1.0, 1.0], abs=1e-8)
-    assert found.cost < 1e-16
-    assert not found.at_limit.any()
+    minimum = minimise(rosenbrock, np.array([-1.2, 1.0]), *WIDE)
+    assert minimum.converged
+    assert minimum.x == pytest.approx([1.0, 1.0], abs=1e-8)
+    assert minimum.cost < 1e-16
+    assert not minimum.at_limit.any()
 
 
 @pytest.mark.parametrize("start", [(500.0, 1e-4), (250.0, 5e-4)])
 def test_nist_misra1a(start):
-    found = minimise(misra, np.log(start), *WIDE, max_steps=200)
-    assert found.converged
-    assert np.exp(found.x) == pytest.approx([2.3894212918e02, 5.5015643181e-04], rel=1e-6)
-    assert found.cost == pytest.approx(1.2455138894e-01, rel=1e-9)
-    sd = np.sqrt(np.diag(np.linalg.inv(found.normal)) * found.cost / (14 - 2)) * np.exp(found.x)
+    minimum = minimise(misra, np.log(start), *WIDE, max_steps=200)
+    assert minimum.converged
+    assert np.exp(minimum.x) == pytest.approx([2.3894212918e02, 5.5015643181e-04], rel=1e-6)
+    assert minimum.cost == pytest.approx(1.2455138894e-01, rel=1e-9)
+    sd = np.sqrt(np.diag(np.linalg.inv(minimum.normal)) * minimum.cost / (14 - 2)) * np.exp(
+        minimum.x
+    )
     assert sd == pytest.approx([2.7070075241, 7.2668688436e-06], rel=1e-4)
 
 
@@ -74,27 +76,28 @@ def test_nist_misra1a(start):
 @REPEATABLE
 def test_active_bounds_as_a_general_minimiser_finds_them(start, upper):
     lower, top = np.array([-2.0, -2.0]), np.array(upper)
-    found = minimise(rosenbrock, np.array(start), lower, top, max_steps=400)
+    minimum = minimise(rosenbrock, np.array(start), lower, top, max_steps=400)
     inside = np.clip(start, lower + 1e-3, top - 1e-3)
     other = optimize.minimize(
         lambda x: rosenbrock(x)[0] @ rosenbrock(x)[0], inside, method="L-BFGS-B",
         jac=lambda x: 2.0 * rosenbrock(x)[0] @ rosenbrock(x)[1],
         bounds=list(zip(lower, top, strict=True)), options={"ftol": 1e-15, "gtol": 1e-10},
     )  # fmt: skip
-    assert found.converged
-    assert found.cost <= other.fun * (1 + 1e-6) + 1e-12
-    assert found.at_limit.any()
-    gradient = found.jacobian.T @ found.residuals
-    assert np.all(np.abs(gradient[~found.at_limit]) <= 1e-5)
+    assert minimum.converged
+    assert minimum.cost <= other.fun * (1 + 1e-6) + 1e-12
+    assert minimum.at_limit.any()
+    gradient = minimum.jacobian.T @ minimum.residuals
+    assert np.all(np.abs(gradient[~minimum.at_limit]) <= 1e-5)
     assert np.all(
-        gradient[found.at_limit] * np.where(np.isclose(found.x, top), 1, -1)[found.at_limit] <= 0
+        gradient[minimum.at_limit] * np.where(np.isclose(minimum.x, top), 1, -1)[minimum.at_limit]
+        <= 0
     )
 
 
 @pytest.mark.parametrize("outliers", [0, 1, 3])
 def test_a_robust_loss_as_a_general_minimiser_has_it(outliers):
     residuals, design, y = noisy_line(3, outliers)
-    found = minimise(residuals, np.zeros(2), *WIDE, "soft_l1")
+    minimum = minimise(residuals, np.zeros(2), *WIDE, "soft_l1")
 
     def slope(x):
         r = design @ x - y
@@ -105,9 +108,9 @@ def test_a_robust_loss_as_a_general_minimiser_has_it(outliers):
         np.zeros(2), jac=slope, method="BFGS", options={"gtol": 1e-7},
     )  # fmt: skip
     assert other.success
-    assert found.converged
-    assert found.x == pytest.approx(other.x, abs=1e-6)
-    assert found.cost == pytest.approx(other.fun, rel=1e-9)
+    assert minimum.converged
+    assert minimum.x == pytest.approx(other.x, abs=1e-6)
+    assert minimum.cost == pytest.approx(other.fun, rel=1e-9)
 
 
 def test_the_loss_is_quadratic_near_zero_and_linear_far_out():
@@ -122,9 +125,9 @@ def test_the_loss_is_quadratic_near_zero_and_linear_far_out():
 
 def test_a_linear_problem_is_solved_as_by_the_normal_equations():
     residuals, design, y = noisy_line(1)
-    found = minimise(residuals, np.array([5.0, 5.0]), *WIDE)
-    assert found.x == pytest.approx(np.linalg.lstsq(design, y, rcond=None)[0], abs=1e-9)
-    assert found.normal == pytest.approx(design.T @ design)
+    minimum = minimise(residuals, np.array([5.0, 5.0]), *WIDE)
+    assert minimum.x == pytest.approx(np.linalg.lstsq(design, y, rcond=None)[0], abs=1e-9)
+    assert minimum.normal == pytest.approx(design.T @ design)
 
 
 def test_a_direction_that_nothing_sees_stays_where_it_was():
@@ -132,11 +135,11 @@ def test_a_direction_that_nothing_sees_stays_where_it_was():
         return np.array([x[0] + x[1] - 3.0, 0.5]), np.array([[1.0, 1.0], [0.0, 0.0]])
 
     free = np.full(2, np.inf)
-    found = minimise(residuals, np.array([0.0, 1.0]), -free, free)
-    assert found.converged
-    assert found.x.sum() == pytest.approx(3.0)
-    assert found.x[1] - found.x[0] == pytest.approx(1.0)
-    assert np.linalg.matrix_rank(found.normal) == 1
+    minimum = minimise(residuals, np.array([0.0, 1.0]), -free, free)
+    assert minimum.converged
+    assert minimum.x.sum() == pytest.approx(3.0)
+    assert minimum.x[1] - minimum.x[0] == pytest.approx(1.0)
+    assert np.linalg.matrix_rank(minimum.normal) == 1
 
     # bounds scale the steps by their distance, here 50 and 49: less than a tenth of the way
     bounded = minimise(residuals, np.array([0.0, 1.0]), *WIDE)
@@ -155,27 +158,29 @@ def test_a_bound_on_one_parameter_changes_the_others():
     def residuals(x):
         return np.array([x[0] + x[1] - 3.0, x[0] - x[1]]), np.array([[1.0, 1.0], [1.0, -1.0]])
 
-    found = minimise(residuals, np.zeros(2), np.full(2, -9.0), np.array([1.0, 9.0]))
-    assert found.x == pytest.approx([1.0, 1.5])
-    assert found.at_limit.tolist() == [True, False]
+    minimum = minimise(residuals, np.zeros(2), np.full(2, -9.0), np.array([1.0, 9.0]))
+    assert minimum.x == pytest.approx([1.0, 1.5])
+    assert minimum.at_limit.tolist() == [True, False]
 
 
 def test_equal_bounds_hold_a_parameter():
-    found = minimise(rosenbrock, np.array([0.5, 3.0]), np.array([0.5, -9.0]), np.array([0.5, 9.0]))
-    assert found.converged
-    assert found.x == pytest.approx([0.5, 0.25])
-    assert found.cost == pytest.approx(0.25)
+    minimum = minimise(
+        rosenbrock, np.array([0.5, 3.0]), np.array([0.5, -9.0]), np.array([0.5, 9.0])
+    )
+    assert minimum.converged
+    assert minimum.x == pytest.approx([0.5, 0.25])
+    assert minimum.cost == pytest.approx(0.25)
 
 
 def test_a_hair_from_a_bound_is_at_the_bound():
     """A step onto it was too short to be made, and the bound then not seen as active."""
     start = np.array([1.0, 1.0 - 1e-12])
-    found = minimise(
+    minimum = minimise(
         lambda x: (x - [1.0, 3.0], np.eye(2)), start, np.zeros(2), np.array([9.0, 1.0])
     )
-    assert found.converged
-    assert found.x == pytest.approx([1.0, 1.0])
-    assert found.at_limit[1]
+    assert minimum.converged
+    assert minimum.x == pytest.approx([1.0, 1.0])
+    assert minimum.at_limit[1]
 
 
 def test_every_evaluation_counts_and_is_inside_the_bounds():
@@ -188,11 +193,11 @@ def test_every_evaluation_counts_and_is_inside_the_bounds():
 
     for most in (1, 3, 8, 80):
         seen.clear()
-        found = minimise(watched, np.array([-1.2, 0.1]), lower, upper, max_steps=most)
-        assert found.steps == len(seen) <= most
+        minimum = minimise(watched, np.array([-1.2, 0.1]), lower, upper, max_steps=most)
+        assert minimum.steps == len(seen) <= most
         assert all(np.all((x >= lower) & (x <= upper)) for x in seen)
-        assert found.converged == (most == 80)
-    assert found.at_limit.tolist() == [False, True]
+        assert minimum.converged == (most == 80)
+    assert minimum.at_limit.tolist() == [False, True]
 
 
 def test_it_goes_around_a_region_without_numbers():
@@ -201,9 +206,9 @@ def test_it_goes_around_a_region_without_numbers():
             return np.full(2, np.nan), np.zeros((2, 1))
         return np.array([x[0] - 1.9, 0.1]), np.array([[1.0], [0.0]])
 
-    found = minimise(residuals, np.array([0.5]), *(bound[:1] for bound in WIDE))
-    assert found.converged
-    assert found.x == pytest.approx([1.9])
+    minimum = minimise(residuals, np.array([0.5]), *(bound[:1] for bound in WIDE))
+    assert minimum.converged
+    assert minimum.x == pytest.approx([1.9])
 
 
 def test_the_edge_of_a_region_without_numbers_is_no_minimum():
@@ -225,9 +230,9 @@ def test_a_derivative_of_the_wrong_sign_is_not_called_converged():
 
 
 def test_too_few_steps_are_not_called_converged():
-    found = minimise(rosenbrock, np.array([-1.2, 1.0]), *WIDE, max_steps=5)
-    assert not found.converged
-    assert found.steps == 5
+    minimum = minimise(rosenbrock, np.array([-1.2, 1.0]), *WIDE, max_steps=5)
+    assert not minimum.converged
+    assert minimum.steps == 5
 
 
 def test_derivatives_that_are_slightly_old_still_converge():
@@ -240,10 +245,10 @@ def test_derivatives_that_are_slightly_old_still_converge():
             calls.append(x.copy())
         return r / 0.1, misra(calls[-1])[1] / 0.1
 
-    found = minimise(stale, np.log([300.0, 4e-4]), *WIDE)
-    assert found.converged
-    sd = np.sqrt(np.diag(np.linalg.inv(found.normal)))
-    assert np.all(np.abs(found.x - np.log([238.94212918, 5.5015643181e-4])) < 0.05 * sd)
+    minimum = minimise(stale, np.log([300.0, 4e-4]), *WIDE)
+    assert minimum.converged
+    sd = np.sqrt(np.diag(np.linalg.inv(minimum.normal)))
+    assert np.all(np.abs(minimum.x - np.log([238.94212918, 5.5015643181e-4])) < 0.05 * sd)
 
 
 def test_an_unknown_loss_and_a_start_without_numbers_are_refused():

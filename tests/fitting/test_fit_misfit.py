@@ -76,12 +76,12 @@ def test_a_stated_spread_is_the_noise():
 def test_the_point_is_found_wherever_it_is_and_the_others_estimates_are_said(bad):
     points = list(curve(STOCK, MANY, noise=0.01))
     points[bad] = seen("throughput", points[bad].value * 3.0, points[bad].n)
-    found = fitted([data(STOCK, tuple(points))], ("think", "hold"))
-    assert found.misfit is not None
-    assert found.misfit.point == bad
-    assert found.misfit.times == pytest.approx(3.0, rel=0.05)
-    assert found.without(bad) == pytest.approx(np.log([100e-6, 2e-9]), abs=0.02)
-    text = next(flag for flag in flags(found) if flag.startswith("POOR FIT"))
+    estimate = fitted([data(STOCK, tuple(points))], ("think", "hold"))
+    assert estimate.misfit is not None
+    assert estimate.misfit.point == bad
+    assert estimate.misfit.times == pytest.approx(3.0, rel=0.05)
+    assert estimate.without(bad) == pytest.approx(np.log([100e-6, 2e-9]), abs=0.02)
+    text = next(flag for flag in flags(estimate) if flag.startswith("POOR FIT"))
     assert f"x.csv at n = {points[bad].n} " in text
     assert re.search(r"Without it think \d+(\.\d)? us, all.time_per_instruction_remote", text)
 

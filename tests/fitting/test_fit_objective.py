@@ -106,7 +106,7 @@ def test_candidates_do_not_see_each_others_derivatives():
     """Two extensions have a data set of the same number: its kept derivatives were shared."""
     base = objective([data(STOCK, curve(STOCK))])
     theta = base.study.start
-    found = []
+    slopes = []
     for observation in (seen("mean_wait", 1e-6, 64), seen("hold_time", 1e-6, 64)):
         more = data(STOCK, (observation,), file="y.csv")
         unknowns = tuple(
@@ -115,10 +115,10 @@ def test_candidates_do_not_see_each_others_derivatives():
         )
         study = Study((*base.study.sets, more), unknowns)
         new = [row for row in rows(study)[0] if row.where == 1]
-        found.append(base.extended(study, new).predicted(theta)[1][-1])
-    assert found[1][0] == 0.0  # think time moves no hold time
-    assert abs(found[0][0]) > 0.1
-    assert found[1][2] == 0.0
+        slopes.append(base.extended(study, new).predicted(theta)[1][-1])
+    assert slopes[1][0] == 0.0  # think time moves no hold time
+    assert abs(slopes[0][0]) > 0.1
+    assert slopes[1][2] == 0.0
 
 
 def test_a_residual_by_hand():

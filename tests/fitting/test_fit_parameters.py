@@ -54,7 +54,7 @@ def moved(scenario, text, value):
 
 def texts(scenario):
     """Every parameter of a scenario that is above 0 and has room to move."""
-    found = [*ps.SCENARIO_KEYS, *ps.MACHINE_KEYS]
+    names = [*ps.SCENARIO_KEYS, *ps.MACHINE_KEYS]
     for owner in ("all", *(one.name for one in scenario.locks)):
         parts = ps.handoff_keys(scenario.locks[0])
         keys = (*ps.TIME_KEYS, *ps.FACTOR_KEYS, *ps.WHOLE_KEYS, *(f"handoff.{k}" for k in parts))
@@ -63,8 +63,8 @@ def texts(scenario):
                 named(f"{owner}.{key}", scenario)
             except ArgumentError:
                 continue
-            found.append(f"{owner}.{key}")
-    return [t for t in found if ps.read(scenario, named(t, scenario)) > 0]
+            names.append(f"{owner}.{key}")
+    return [t for t in names if ps.read(scenario, named(t, scenario)) > 0]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -235,9 +235,9 @@ def test_what_the_model_has_at_nothing_may_become_a_millisecond(key):
 )
 def test_limits_are_those_of_the_scenario(text, low, high):
     scenario = model(FAMILIES[2], machine=SMT)
-    found = ps.limits(scenario, named(text, scenario))
-    assert found == pytest.approx((low, high), rel=1e-12)
-    for value in found:
+    limits = ps.limits(scenario, named(text, scenario))
+    assert limits == pytest.approx((low, high), rel=1e-12)
+    for value in limits:
         assert ps.read(moved(scenario, text, value), named(text, scenario)) == pytest.approx(value)
 
 

@@ -72,13 +72,13 @@ def test_a_handoff_has_the_range_of_its_kind(kind):
     "key", ["handoff", "handoff.time", "handoff.limit", "handoff_instructions"]
 )
 def test_any_part_of_a_handoff_is_about_the_whole(key):
-    found = about([data(model(SATURATING))], ["think", "hold", key])
-    assert found == [(0, "all.handoff", HANDOFFS["fifo"])]
+    applied = about([data(model(SATURATING))], ["think", "hold", key])
+    assert applied == [(0, "all.handoff", HANDOFFS["fifo"])]
 
 
 def test_parts_of_one_handoff_share_one_prior():
-    found = about([data(model(SATURATING))], ["handoff.time", "handoff.limit"])
-    assert found == [(0, "all.handoff", HANDOFFS["fifo"])]
+    applied = about([data(model(SATURATING))], ["handoff.time", "handoff.limit"])
+    assert applied == [(0, "all.handoff", HANDOFFS["fifo"])]
 
 
 def test_other_times_have_their_own():
@@ -105,15 +105,15 @@ def test_data_sets_that_share_an_unknown_share_its_prior():
 def test_a_ratio_carried_over_has_a_prior_on_every_machine():
     """The range is of times, and the time is the ratio times each machine's own."""
     sets = [data(STOCK), data(elsewhere(STOCK, "n"), file="y.csv")]
-    found = about(sets, ["hold", "handoff_instructions"])
-    assert [where for where, _, _ in found] == [0, 1]
+    applied = about(sets, ["hold", "handoff_instructions"])
+    assert [where for where, _, _ in applied] == [0, 1]
 
 
 def test_locks_by_name_have_a_prior_each():
     two = model(locks=("a", "b"))
     two = replace(two, locks=(lock("a", kind="rwsem"), lock("b", kind="ticket")))
-    found = about([data(two)], ["a.handoff", "b.handoff"])
-    assert [(name, bound) for _, name, bound in found] == [
+    applied = about([data(two)], ["a.handoff", "b.handoff"])
+    assert [(name, bound) for _, name, bound in applied] == [
         ("a.handoff", HANDOFFS["rwsem"]),
         ("b.handoff", HANDOFFS["ticket"]),
     ]

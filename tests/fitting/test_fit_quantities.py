@@ -70,16 +70,16 @@ def test_one_lock_is_the_machine_repairman(n):
         seen("acquires", 4, n),
         seen("acquires", 4, n, unit="1/s"),
     ]
-    found = expected(scenario, n, asked)
+    predicted = expected(scenario, n, asked)
     assert points(scenario, [n])[0].throughput_per_s == pytest.approx(x, rel=1e-12)
-    assert found[4:] == pytest.approx((HOLD / ACQUIRES, ACQUIRES, ACQUIRES * x), rel=1e-12)
+    assert predicted[4:] == pytest.approx((HOLD / ACQUIRES, ACQUIRES, ACQUIRES * x), rel=1e-12)
     if n == 1:
-        assert max(found[:3]) < 1e-9
+        assert max(predicted[:3]) < 1e-9
         return
-    assert found[0] == pytest.approx(wait * x / n, rel=1e-9)
-    assert found[1] == pytest.approx(busy, rel=1e-9)
-    assert found[2] == pytest.approx(wait / ACQUIRES, rel=1e-9)
-    assert found[3] == pytest.approx(wait / (ACQUIRES * busy), rel=1e-9)
+    assert predicted[0] == pytest.approx(wait * x / n, rel=1e-9)
+    assert predicted[1] == pytest.approx(busy, rel=1e-9)
+    assert predicted[2] == pytest.approx(wait / ACQUIRES, rel=1e-9)
+    assert predicted[3] == pytest.approx(wait / (ACQUIRES * busy), rel=1e-9)
 
 
 def test_two_processes_by_hand():
@@ -93,8 +93,8 @@ def test_two_processes_by_hand():
     x = p[1] / alone + p[2] / passing
     wait = (p[1] + 2 * p[2]) / x - alone
     busy = alone / (alone + 100e-6)  # the other one alone
-    found = expected(scenario, 2, [seen("mean_wait", 1, 2), seen("contended_fraction", 0.1, 2)])
-    assert found == pytest.approx((wait / 5, busy), rel=1e-9)
+    predicted = expected(scenario, 2, [seen("mean_wait", 1, 2), seen("contended_fraction", 0.1, 2)])
+    assert predicted == pytest.approx((wait / 5, busy), rel=1e-9)
 
 
 @given(scenarios(shard_by=("hash",), walkers=False, min_locks=1), st.integers(2, 40))
@@ -193,10 +193,10 @@ def test_listed_shares_are_shares_of_what_is_listed():
     asked = [
         seen("wait_share", v, 64, site=s, per=LISTED) for s, v in zip(labels, stated, strict=True)
     ]
-    found = expected(scenario, 64, [*asked, seen("wait_share", 0.2, 64, per="CPU time")])
-    assert found[:3] == pytest.approx((0.45, 0.15, 0.3), rel=1e-9)
-    assert sum(found[:3]) == pytest.approx(0.9)
-    assert found[3] == expected(scenario, 64, [seen("wait_share", 0.2, 64, per="CPU time")])[0]
+    shares = expected(scenario, 64, [*asked, seen("wait_share", 0.2, 64, per="CPU time")])
+    assert shares[:3] == pytest.approx((0.45, 0.15, 0.3), rel=1e-9)
+    assert sum(shares[:3]) == pytest.approx(0.9)
+    assert shares[3] == expected(scenario, 64, [seen("wait_share", 0.2, 64, per="CPU time")])[0]
 
 
 def test_time_is_shared_by_the_processes_that_have_a_cpu():
@@ -229,8 +229,8 @@ def test_a_shard_is_found_busy_as_often_as_it_is_chosen(skew):
     p = np.arange(1, 4) ** -skew / np.sum(np.arange(1, 4) ** -skew)
     line = 1 - (4 - 0.5 * (4 - 2)) / 4
     alone = (0.3e-9 + 1.7e-9 * line) * 4000 + 5 * 20e-9
-    found = expected(sharded, 2, [seen("contended_fraction", 0.1, 2)])[0]
-    assert found == pytest.approx(float(p @ p) * alone / (alone + 100e-6), rel=1e-9)
+    contended = expected(sharded, 2, [seen("contended_fraction", 0.1, 2)])[0]
+    assert contended == pytest.approx(float(p @ p) * alone / (alone + 100e-6), rel=1e-9)
 
 
 TWO = model(locks=("a", "b"))

@@ -61,9 +61,9 @@ def checked(scenario, free, populations, rel=2e-5, low=1e-6):
     parameters = [ps.parse(text, scenario) for text in free]
     response = Response(scenario, parameters, populations)
     values = {p.name: ps.read(scenario, p) for p in parameters}
-    found, slopes = response(values)
+    logs, slopes = response(values)
     at = ps.apply(scenario, parameters, values)
-    assert found == pytest.approx(log_x(at, populations), rel=1e-12, abs=1e-9)
+    assert logs == pytest.approx(log_x(at, populations), rel=1e-12, abs=1e-9)
     for j, parameter in enumerate(response.parameters):
         sides = [
             log_x(
@@ -176,9 +176,9 @@ def test_what_the_model_has_at_nothing_moves(text):
     response = Response(none, [parameter], [2, 64])
     value = {"s": 1e-6, "1": 300.0}[parameter.unit]
     at = ps.apply(none, [parameter], {parameter.name: value})
-    found, slopes = response({parameter.name: value})
-    assert found == pytest.approx(log_x(at, [2, 64]), rel=1e-10)
-    assert found[0] < log_x(none, [2])[0]
+    logs, slopes = response({parameter.name: value})
+    assert logs == pytest.approx(log_x(at, [2, 64]), rel=1e-10)
+    assert logs[0] < log_x(none, [2])[0]
     assert slopes[0, 0] < -1e-4
 
 

@@ -30,18 +30,18 @@ def timed(noise=0.02):
     return fitted([data(STOCK, (*curve(STOCK, noise=noise), HOLD))], FREE)
 
 
-def intervals(found):
-    return tuple(interval_of(found, k) for k in range(len(found.theta)))
+def intervals(estimate):
+    return tuple(interval_of(estimate, k) for k in range(len(estimate.theta)))
 
 
-def named(found, where=0):
-    table = fit_table(found, where, intervals(found), FILES)
+def named(estimate, where=0):
+    table = fit_table(estimate, where, intervals(estimate), FILES)
     return {p.name: p for p in table.parameters}
 
 
-def values(found, theta, saved, where=0):
-    scenario = found.study.scenario(where, theta)
-    own = found.study.values(where, theta)
+def values(estimate, theta, saved, where=0):
+    scenario = estimate.study.scenario(where, theta)
+    own = estimate.study.values(where, theta)
     return [own[p.name] if p.key in ps.FACTOR_KEYS else ps.read(scenario, p) for p in saved]
 
 
@@ -57,8 +57,8 @@ def values(found, theta, saved, where=0):
     ],
 )
 def test_hold_is_saved_as_demand_where_something_trades_against_it(free, saved):
-    found = fitted([data(STOCK, curve(STOCK))], free)
-    assert [p.name for p in saved_parameters(found, 0)] == saved
+    estimate = fitted([data(STOCK, curve(STOCK))], free)
+    assert [p.name for p in saved_parameters(estimate, 0)] == saved
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_the_covariance_is_that_of_the_saved_numbers(free):
         data(STOCK, (*curve(STOCK, noise=1e-3, sd=1e-3), HOLD), "old"),
         data(PATCHED, curve(PATCHED, noise=1e-3, sd=1e-3), "new", stock=STOCK),
     ]
-    found = fitted(pair, free)
-    saved = saved_parameters(found, 0)
-    covariance = covariance_of(found, 0, saved)
+    estimate = fitted(pair, free)
+    saved = saved_parameters(estimate, 0)
+    covariance = covariance_of(estimate, 0, saved)
     rng = np.random.default_rng(0)
-    draws = rng.multivariate_normal(found.theta, found.measured_covariance, size=4000)
-    logs = np.log([values(found, theta, saved) for theta in draws])
+    draws = rng.multivariate_normal(estimate.theta, estimate.measured_covariance, size=4000)
+    logs = np.log([values(estimate, theta, saved) for theta in draws])
     measured = np.cov(logs.T)
     sd = np.sqrt(np.diag(covariance))
     assert np.sqrt(np.diag(measured)) == pytest.approx(sd, rel=0.06)
@@ -84,33 +84,33 @@ def test_the_covariance_is_that_of_the_saved_numbers(free):
 
 def test_the_demand_by_hand():
     """d ln D = (tau I d ln tau + m c d ln c) / D, tau moving by its remote part only."""
-    found = timed()
-    hold, handoff = math.exp(found.theta[1]), math.exp(found.theta[2])
+    estimate = timed()
+    hold, handoff = math.exp(estimate.theta[1]), math.exp(estimate.theta[2])
     line = (ps.crowded_instruction(STOCK, STOCK.locks[0]) - 0.3e-9) / 1.7e-9
     demand = 4000 * (0.3e-9 + (hold - 0.3e-9) * line) + 5 * (20e-9 + handoff)
     to = np.array([0.0, 4000 * hold * line, 5 * handoff]) / demand
-    saved = saved_parameters(found, 0)
-    covariance = covariance_of(found, 0, saved)
-    assert values(found, found.theta, saved)[1] == pytest.approx(demand, rel=1e-12)
-    assert covariance[1, 1] == pytest.approx(to @ found.measured_covariance @ to, rel=1e-6)
+    saved = saved_parameters(estimate, 0)
+    covariance = covariance_of(estimate, 0, saved)
+    assert values(estimate, estimate.theta, saved)[1] == pytest.approx(demand, rel=1e-12)
+    assert covariance[1, 1] == pytest.approx(to @ estimate.measured_covariance @ to, rel=1e-6)
 
 
 def test_a_table_survives_saving():
     for free, settings in ((FREE, Settings()), (("think", "hold"), Settings(priors=False))):
-        found = fitted([data(STOCK, curve(STOCK, noise=0.03))], free, settings=settings)
-        made = fitted_scenario(found, 0, intervals(found), FILES)
+        estimate = fitted([data(STOCK, curve(STOCK, noise=0.03))], free, settings=settings)
+        made = fitted_scenario(estimate, 0, intervals(estimate), FILES)
         assert loads(dumps(made)) == made
         assert made.fit.data[0].sha256 == FILES["x.csv"]
         assert made.fit.data[0].observations == 8
-        assert made.fit.flags == flags(found)
-        assert made.fit.degrees == found.degrees
+        assert made.fit.flags == flags(estimate)
+        assert made.fit.degrees == estimate.degrees
 
 
 def test_a_table_says_what_the_fit_found():
-    found = timed()
-    table = named(found)
-    ends = intervals(found)
-    scenario = found.scenario(0)
+    estimate = timed()
+    table = named(estimate)
+    ends = intervals(estimate)
+    scenario = estimate.scenario(0)
     assert table["think"].value == pytest.approx(scenario.think)
     assert (table["think"].low, table["think"].high) == (ends[0].low, ends[0].high)
     assert (table["all.handoff"].low, table["all.handoff"].high) == (ends[2].low, ends[2].high)
@@ -135,10 +135,10 @@ def test_a_demand_that_nothing_shows_is_not_determined():
 
 
 def test_ends_that_nothing_bounds_are_finite_numbers():
-    found = fitted([data(STOCK, curve(STOCK, (1,)))], ("think", "hold", "handoff"))
-    for p in fit_table(found, 0, intervals(found), FILES).parameters:
+    estimate = fitted([data(STOCK, curve(STOCK, (1,)))], ("think", "hold", "handoff"))
+    for p in fit_table(estimate, 0, intervals(estimate), FILES).parameters:
         assert 0 <= p.low <= p.value <= p.high < math.inf
-    made = fitted_scenario(found, 0, intervals(found), FILES)
+    made = fitted_scenario(estimate, 0, intervals(estimate), FILES)
     assert loads(dumps(made)) == made
 
 
@@ -147,9 +147,9 @@ def test_each_data_set_has_its_own_scenario():
         data(STOCK, (*curve(STOCK), HOLD), "old"),
         data(PATCHED, curve(PATCHED, (2, 32)), "new", stock=STOCK),
     ]
-    found = fitted(sets, FREE)
-    ends = intervals(found)
-    old, new = (fitted_scenario(found, where, ends, FILES) for where in (0, 1))
+    estimate = fitted(sets, FREE)
+    ends = intervals(estimate)
+    old, new = (fitted_scenario(estimate, where, ends, FILES) for where in (0, 1))
     assert (old.acquires("a"), new.acquires("a")) == (5.0, 1.0)
     assert (new.calibrated.low, new.calibrated.high) == (2, 32)
     demand = {p.name: p.value for p in new.fit.parameters}["all.demand"]
@@ -157,23 +157,23 @@ def test_each_data_set_has_its_own_scenario():
 
 
 def test_the_calibrated_range_is_that_of_the_data():
-    found = fitted([data(STOCK, curve(STOCK))], ("think",))
-    made = fitted_scenario(found, 0, intervals(found), FILES)
+    estimate = fitted([data(STOCK, curve(STOCK))], ("think",))
+    made = fitted_scenario(estimate, 0, intervals(estimate), FILES)
     best = max(o.value for o in curve(STOCK))
     assert made.calibrated == Calibrated(low=1, high=64, throughput_per_s=best)
 
 
 def test_a_relative_throughput_is_no_number_of_iterations():
     """The largest ratio was once saved as the largest throughput per second."""
-    found = fitted([data(STOCK, curve(STOCK, factor=1e-5, unit="relative"))], ("hold",))
-    made = fitted_scenario(found, 0, intervals(found), FILES)
+    estimate = fitted([data(STOCK, curve(STOCK, factor=1e-5, unit="relative"))], ("hold",))
+    made = fitted_scenario(estimate, 0, intervals(estimate), FILES)
     assert made.calibrated == Calibrated(low=1, high=64)
 
 
 def test_without_throughput_the_calibration_stays():
     before = replace(STOCK, calibrated=Calibrated(low=3, high=9))
-    found = fitted([data(before, (HOLD,))], ("hold",))
-    assert fitted_scenario(found, 0, intervals(found), FILES).calibrated == before.calibrated
+    estimate = fitted([data(before, (HOLD,))], ("hold",))
+    assert fitted_scenario(estimate, 0, intervals(estimate), FILES).calibrated == before.calibrated
 
 
 def test_the_origin_of_what_was_fitted_anew_is_replaced():
@@ -183,16 +183,16 @@ def test_the_origin_of_what_was_fitted_anew_is_replaced():
         Provenance(value="smt_speedup", origin="fitted", note="another fit"),
     )
     scenario = replace(STOCK, provenance=entries)
-    found = fitted([data(scenario, curve(scenario))], ("think", "hold"))
-    made = fitted_scenario(found, 0, intervals(found), FILES).provenance
+    estimate = fitted([data(scenario, curve(scenario))], ("think", "hold"))
+    made = fitted_scenario(estimate, 0, intervals(estimate), FILES).provenance
     assert made[:2] == entries[1:]
     assert made[2].value == "all.time_per_instruction_remote, think"
     assert made[2].note.startswith("lockmodel fit to x.csv: 8 observations, 2 unknowns")
 
 
 def test_a_fit_of_a_fitted_scenario_has_one_table():
-    found = timed()
-    once = fitted_scenario(found, 0, intervals(found), FILES)
+    estimate = timed()
+    once = fitted_scenario(estimate, 0, intervals(estimate), FILES)
     again = fitted([data(once, (*curve(STOCK, noise=0.02), HOLD))], FREE)
     twice = fitted_scenario(again, 0, intervals(again), FILES)
     assert [p.name for p in twice.fit.parameters] == [p.name for p in once.fit.parameters]
@@ -202,11 +202,11 @@ def test_a_fit_of_a_fitted_scenario_has_one_table():
 
 def test_factors_are_saved_as_factors_of_what_the_scenario_now_has():
     counted = (*curve(STOCK), HOLD, seen("acquires", 10.0, None))
-    found = fitted([data(STOCK, counted)], ("think", "acquires"))
-    made = fitted_scenario(found, 0, intervals(found), FILES)
-    factor = math.exp(found.theta[1])
+    estimate = fitted([data(STOCK, counted)], ("think", "acquires"))
+    made = fitted_scenario(estimate, 0, intervals(estimate), FILES)
+    factor = math.exp(estimate.theta[1])
     assert made.acquires("a") == pytest.approx(5.0 * factor)
-    assert named(found)["all.acquires"].value == pytest.approx(factor)
+    assert named(estimate)["all.acquires"].value == pytest.approx(factor)
 
 
 def test_one_call_from_data_sets_to_scenarios():

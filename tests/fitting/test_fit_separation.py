@@ -79,17 +79,17 @@ UNSEPARATED = {
 
 @pytest.mark.parametrize("case", SEPARATED)
 def test_what_separates(case):
-    found = fitted(SEPARATED[case], FREE)
-    assert found.splits == ()
-    assert found.determined == (True, True, True)
+    estimate = fitted(SEPARATED[case], FREE)
+    assert estimate.splits == ()
+    assert estimate.determined == (True, True, True)
 
 
 @pytest.mark.parametrize("case", UNSEPARATED)
 def test_what_does_not(case):
-    found = fitted(UNSEPARATED[case], FREE)
-    named = {found.study.unknowns[i].key for s in found.splits for i in (s.hold, s.handoff)}
+    estimate = fitted(UNSEPARATED[case], FREE)
+    named = {estimate.study.unknowns[i].key for s in estimate.splits for i in (s.hold, s.handoff)}
     assert named == {"time_per_instruction_remote", "handoff"}
-    fine = dict(zip((u.key for u in found.study.unknowns), found.determined, strict=True))
+    fine = dict(zip((u.key for u in estimate.study.unknowns), estimate.determined, strict=True))
     assert not fine["time_per_instruction_remote"]
     assert not fine["handoff"]
     assert fine["think"]
@@ -107,47 +107,47 @@ def test_whatever_the_parts_are_called(key, held):
 
 def test_the_growth_alone_is_no_part():
     scenario = model(SaturatingHandOff(time=200e-9, limit=400e-9, half_waiters=9.0))
-    found = fitted([data(scenario, curve(scenario))], ("think", "hold", "handoff.half_waiters"))
-    assert found.splits == ()
+    estimate = fitted([data(scenario, curve(scenario))], ("think", "hold", "handoff.half_waiters"))
+    assert estimate.splits == ()
 
 
 def test_acquires_that_nobody_counted_are_like_a_handoff():
     """D = tau I + m c: with c given and m free the curve still shows the sum only."""
-    found = fitted([OLD], ("think", "hold", "acquires"))
-    assert [(s.hold, s.handoff) for s in found.splits] == [(1, 2)]
-    assert found.determined == (True, False, False)
+    estimate = fitted([OLD], ("think", "hold", "acquires"))
+    assert [(s.hold, s.handoff) for s in estimate.splits] == [(1, 2)]
+    assert estimate.determined == (True, False, False)
     counted = [data(STOCK, (*curve(STOCK), told(STOCK, "acquires", None)))]
     assert fitted(counted, ("think", "hold", "acquires")).determined == (True, True, True)
 
 
 def test_a_part_alone_rests_on_the_model_s_other_part():
     for key in ("hold", "handoff", "acquires"):
-        found = fitted([OLD], ("think", key))
-        assert found.splits == ()
-        assert found.bases == ("data", "model")
+        estimate = fitted([OLD], ("think", key))
+        assert estimate.splits == ()
+        assert estimate.bases == ("data", "model")
 
 
 def test_two_kernels_with_a_hold_time_each_show_three_things_in_two_sums():
-    found = fitted([OLD, NEW], FREE, {"hold": "variant"})
-    assert [(s.hold, s.handoff) for s in found.splits] == [(1, 3), (2, 3)]
-    assert not found.determined[1]
-    assert not found.determined[3]
+    estimate = fitted([OLD, NEW], FREE, {"hold": "variant"})
+    assert [(s.hold, s.handoff) for s in estimate.splits] == [(1, 3), (2, 3)]
+    assert not estimate.determined[1]
+    assert not estimate.determined[3]
 
 
 def test_what_is_known_of_one_kernel_tells_of_the_other():
     """hold (old) is measured, so the shared hand-off is known, so hold (new) is."""
     measured = data(STOCK, (*curve(STOCK), HOLD))
-    found = fitted([measured, NEW], FREE, {"hold": "variant"})
-    assert found.splits == ()
-    assert all(found.determined)
+    estimate = fitted([measured, NEW], FREE, {"hold": "variant"})
+    assert estimate.splits == ()
+    assert all(estimate.determined)
 
 
 def test_a_hold_time_of_another_lock_does_not_count():
     two = model(locks=("a", "b"))
     for name, known in (("a", True), ("b", False)):
         sets = [data(two, (*curve(two), told(two, "hold_time", 64, lock=name)))]
-        found = fitted(sets, ("think", "a.hold", "a.handoff"))
-        assert (found.splits == ()) == known, name
+        estimate = fitted(sets, ("think", "a.hold", "a.handoff"))
+        assert (estimate.splits == ()) == known, name
 
 
 def test_acquires_of_another_lock_do_not_count():

@@ -41,16 +41,16 @@ def test_each_network_is_solved_as_by_itself(shape, think, locks):
     slopes = np.zeros((free, POPULATIONS.size, locks, 2))
     for k in range(locks):
         slopes[1 + 2 * k, :, k, 0] = slopes[2 + 2 * k, :, k, 1] = 1.0
-    found = log_throughputs(POPULATIONS, shape, thinks, services, think_slopes, slopes)
-    assert found is not None
+    solution = log_throughputs(POPULATIONS, shape, thinks, services, think_slopes, slopes)
+    assert solution is not None
     for b, network in enumerate(made):
         (alone,) = solve(network)
-        assert found[0][b] == pytest.approx(np.log(alone.throughput), abs=1e-12)
+        assert solution[0][b] == pytest.approx(np.log(alone.throughput), abs=1e-12)
         wanted = [-rate_elasticity(alone, 0).sum()]
         for k in range(locks):
             exact = rate_elasticity(alone, 1 + k)
             wanted += [-exact[0], -exact[1:].sum()]
-        assert found[1][b] == pytest.approx(wanted, abs=1e-9)
+        assert solution[1][b] == pytest.approx(wanted, abs=1e-9)
 
 
 def test_a_number_out_of_range_is_left_to_the_other_way():
