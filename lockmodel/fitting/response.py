@@ -168,7 +168,7 @@ class _Together:
         """Return ln X and its derivatives; None where they must be solved one by one."""
         think = amount @ self.think
         services = np.tensordot(amount, self.services, 1)
-        if think.min() <= SHORTEST or services.min() <= SHORTEST:
+        if min(think.min(), services.min()) <= SHORTEST or services.max() >= 1.0 / SHORTEST:
             return None
         think_slopes = (changes @ self.think) / think
         slopes = np.tensordot(changes, self.services, 1) / services
@@ -225,6 +225,7 @@ class Response:
             if self._start[p.name] == 0.0:  # so that it has a proportion to change in
                 self._start[p.name] = ps.SMALLEST[p.unit]
         self.scenario = self.at(self._start)
+        build(scenario, max(self.populations))  # refuses a discipline that has no station
         kept = any(lock.shards > 1 and lock.shard_by != "hash" for lock in scenario.locks)
         self._pinned = kept and any(
             s.users for n in self.populations for s in build(scenario, n).stations

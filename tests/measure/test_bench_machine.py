@@ -316,7 +316,7 @@ def test_what_disturbed_the_runs_is_said():
         "up to 40 % of the CPUs that had no process of ours (1 of 3 runs)",
         "took up to 3.0 %",
         "throttled 3 times by cgroup",
-        "uneven in 1 of 3 runs: the slowest process made as little as 25%",
+        "uneven in 1 of 3 runs: the slowest process made as little as 25 %",
         "more processes (16) than CPUs (8)",
     ):
         assert any(part in note for note in notes), part
