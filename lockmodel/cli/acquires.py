@@ -44,7 +44,7 @@ def acquires(
             show_default=False,
         ),
     ] = None,
-    sysroot: options.Sysroot = None,
+    sysroot: options.SysrootFolder = None,
     library_path: options.LibraryPath = None,
     toml: Annotated[
         str | None,

@@ -132,7 +132,7 @@ What = Annotated[
     ),
 ]
 Priors = Annotated[bool, Option("--priors/--no-priors", help="Whether published ranges take part.")]
-Sysroot = Annotated[
+SysrootFolder = Annotated[
     str | None,
     Option(
         "--sysroot",

@@ -213,7 +213,7 @@ def lab(
         str | None,
         Option(metavar="PATH", help="What is started [default: /bin/true].", show_default=False),
     ] = None,
-    sysroot: options.Sysroot = None,
+    sysroot: options.SysrootFolder = None,
     library_path: options.LibraryPath = None,
     mappers: Annotated[
         str,
