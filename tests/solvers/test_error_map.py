@@ -294,7 +294,7 @@ def test_a_lock_with_two_lasting_states_is_not_precise():
     )
     (exact,) = predict(scenario, [40]).points
     assert exact.throughput_per_s == pytest.approx(91_177, rel=1e-3)  # a reviewer's dense chain
-    looks = iter(range(20))
+    looks = iter(range(40))
     sample = replicate(scenario, 40, 0.005, stop=lambda: next(looks, None) is None)
     low, high = sample.throughput().interval()
     assert sample.throughput().relative > 0.005  # it was stopped
