@@ -66,27 +66,20 @@ SAME = 1e-9
 """Rates that differ by less are one: which of two equal locks binds must not hang on rounding."""
 
 
-def _rates(network: Network, service: Callable[[Station], float]) -> dict[str, float]:
-    """Return the largest rate of every lock and of the CPUs, in iterations per second.
+def _slowest(network: Network, rate: Callable[[Station], float]) -> tuple[float, str]:
+    """Return the smallest rate of a network and whose it is; of equal ones the first by name.
 
-    `service` gives a station's seconds per iteration at the level that counts.
+    `rate` gives the iterations per second that one copy of a station can make.
     """
     rates: dict[str, float] = {}
     for station in network.stations:
-        rate = station.copies / service(station)
+        one = rate(station)
         if station.users:  # every shard has users of its own, so their rates add up
-            rates[station.name] = rates.get(station.name, 0.0) + rate
-        else:
-            rate /= station.copies  # drawn at random: the most popular shard
-            rates[station.name] = min(rates.get(station.name, rate), rate)
-    return rates
-
-
-def _slowest(network: Network, service: Callable[[Station], float]) -> tuple[float, str]:
-    """Return the smallest rate of a network and whose it is; of equal ones the first by name."""
-    rates = _rates(network, service)
-    rate = min(rates.values())
-    return rate, min(name for name, one in rates.items() if one <= rate * (1.0 + SAME))
+            rates[station.name] = rates.get(station.name, 0.0) + station.copies * one
+        else:  # drawn at random: the most popular shard
+            rates[station.name] = min(rates.get(station.name, one), one)
+    least = min(rates.values())
+    return least, min(name for name, one in rates.items() if one <= least * (1.0 + SAME))
 
 
 def network_ceiling(network: Network) -> tuple[float, str]:
@@ -94,7 +87,22 @@ def network_ceiling(network: Network) -> tuple[float, str]:
 
     The smallest station rate: of a lock with its first waiter, of the CPUs at full capacity.
     """
-    return _slowest(network, lambda s: s.contended)
+    return _slowest(network, lambda s: 1.0 / s.contended)
+
+
+def fastest(station: Station) -> float:
+    """Return the rate of one copy at its fastest level, in iterations per second."""
+    return 1.0 / float(station.service.min())
+
+
+def paced(station: Station) -> float:
+    """Return the same, but of a shard no more than its users make if nobody ever waits."""
+    return min(fastest(station), station.pace) if station.users else fastest(station)
+
+
+def capacity(network: Network, rate: Callable[[Station], float] = paced) -> float:
+    """Return the smallest rate of a network, by default the largest that nothing can exceed."""
+    return _slowest(network, rate)[0]
 
 
 def point_of(
@@ -181,10 +189,7 @@ def bounds(network: Network) -> Bounds:
     crowded += sum(max(float(s.service.max()) * s.users for s in shards) for shards in own)
     fast = [(float(s.service.min()), s.copies) for s in locks if not s.users]
     slow = [(float(s.service.max()), s.copies) for s in locks if not s.users]
-    rates = [1.0 / float(s.service.min()) for s in network.stations if not s.users] + [
-        sum(s.copies * min(1.0 / float(s.service.min()), s.pace) for s in shards) for shards in own
-    ]
-    upper = min(light, _balanced(n, alone, fast, upper=True), *rates)
+    upper = min(light, _balanced(n, alone, fast, upper=True), capacity(network))
     lower = _balanced(n, crowded, slow, upper=False)
     return Bounds(lower, upper, light, ceiling, binding)
 
@@ -317,7 +322,7 @@ def strict_ceiling(scenario: Scenario, populations: Sequence[int]) -> Ceiling:
     best: Ceiling | None = None
     for n in populations:
         network = build(scenario, n)
-        rate, binding = _slowest(network, lambda s: float(s.service.min()))
+        rate, binding = _slowest(network, fastest)
         if best is None or rate > best.throughput_per_s:
             best = Ceiling(rate, binding, rate * n / network.light_load)
     assert best is not None  # populations are checked not to be empty

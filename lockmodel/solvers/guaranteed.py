@@ -15,7 +15,7 @@ from lockmodel.model.handoff import HandOff, TopologyHandOff
 from lockmodel.model.network import CPU, Network, build
 from lockmodel.model.placement import distances
 from lockmodel.model.scenario import Lock, Scenario
-from lockmodel.solvers.bounds import Bounds, bounds, network_ceiling
+from lockmodel.solvers.bounds import Bounds, bounds, capacity, fastest, network_ceiling
 from lockmodel.solvers.validity import approximations
 
 
@@ -35,9 +35,10 @@ def guaranteed(scenario: Scenario, population: int) -> Bounds:
     network = build(scenario, population)
     if not approximations(scenario, population):
         return bounds(network)
-    fastest = build(_at_distance(scenario, 0.0, 0.0), population)
+    near = _at_distance(scenario, 0.0, 0.0)
+    nearest = build(near, population)
     ceiling, binding = network_ceiling(network)
-    upper = min(fastest.light_load, _capacity(scenario, population))
+    upper = min(nearest.light_load, _capacity(near, nearest))
     walked = any(k.walkers is not None and scenario.sites_of(k.name) for k in scenario.locks)
     lower = 0.0 if walked else _everybody_waits(scenario, population)
     return Bounds(lower, upper, network.light_load, ceiling, binding)
@@ -68,24 +69,17 @@ def _passed(handoff: HandOff, distance: float) -> HandOff:
     return replace(handoff, local=time, remote=time)
 
 
-def _capacity(scenario: Scenario, population: int) -> float:
-    """Return the smallest rate of what one process at a time can have.
+def _capacity(scenario: Scenario, network: Network) -> float:
+    """Return the smallest rate of what one process at a time can have; `network` is its network.
 
     Readers share a lock, so only what writers hold counts.
     """
     writers = replace(scenario, sites=tuple(s for s in scenario.sites if s.mode != "read"))
+    if writers.sites == scenario.sites:
+        return capacity(network)
     if writers.think + writers.think_remote == 0 and not writers.sites:
         return float("inf")
-    network = build(_at_distance(writers, 0.0, 0.0), population)
-    rates: dict[str, float] = {}
-    for station in network.stations:
-        rate = 1.0 / float(station.service.min())
-        if station.users:
-            alone = station.pace if writers.sites == scenario.sites else float("inf")
-            rates[station.name] = rates.get(station.name, 0.0) + station.copies * min(rate, alone)
-        else:
-            rates[station.name] = min(rates.get(station.name, rate), rate)
-    return min(rates.values())
+    return capacity(build(writers, network.population), fastest)
 
 
 def _everybody_waits(scenario: Scenario, population: int) -> float:
