@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from typing import Any, get_args
 
 from lockmodel.answers.sides import BEFORE, Worst, larger, sided, worst
@@ -130,24 +129,21 @@ class Ranking:
 class _Base:
     """The scenario that levers are tried on, at one population.
 
-    `last` is the ceiling of the last modelled lock.
+    `last` is the ceiling of the last modelled lock, `known` the throughput by the solvers so far.
     """
 
     scenario: Scenario
     n: int
     method: str
     last: float
-
-    @cached_property
-    def _rates(self) -> dict[str, float]:
-        return {}
+    known: dict[str, float]
 
     def rate(self, solver: str) -> float:
         """Return its throughput by a solver: a gain has one solver on both sides."""
-        if solver not in self._rates:
+        if solver not in self.known:
             (now,) = points(self.scenario, [self.n], solver)
-            self._rates[solver] = now.throughput_per_s
-        return self._rates[solver]
+            self.known[solver] = now.throughput_per_s
+        return self.known[solver]
 
 
 def _ranked(base: _Base, tried: Lever) -> Ranked:
@@ -253,7 +249,8 @@ def rank(
     solver = solver_name(method, [scenario], n)
     now = solve(scenario, [n], solver)
     (before,) = now.points
-    base = _Base(scenario, n, method, _last_lock(scenario, n))
+    last = _last_lock(scenario, n)
+    base = _Base(scenario, n, method, last, {solver: before.throughput_per_s})
     single = candidates(scenario)
     rows = [_ranked(base, each) for each in progress(single, len(single), "levers") if not stop()]
     untried = len(single) - len(rows)
