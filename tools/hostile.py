@@ -246,15 +246,8 @@ def _zeroed(scenario: Scenario) -> Iterator[tuple[str, Changed]]:
     for key in ("think", "think_remote"):
         yield key, partial(whole, key)
     for k, lock in enumerate(scenario.locks):
-        for key in ("acquire_time", "wake_time", "time_per_instruction"):
-            yield (
-                f"{lock.name}.{key}",
-                partial(
-                    in_lock,
-                    k,
-                    key.replace("tion", "tion_local") if key.startswith("time_per") else key,
-                ),
-            )
+        for key in ("acquire_time", "wake_time", "time_per_instruction_local"):
+            yield f"{lock.name}.{key}", partial(in_lock, k, key)
         for key in ("time", "per_waiter", "local"):
             if hasattr(lock.handoff, key):
                 yield f"{lock.name}.handoff.{key}", partial(in_handoff, k, key)

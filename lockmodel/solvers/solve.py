@@ -14,10 +14,7 @@ from lockmodel.progress import Progress, Stop, never, quietly, until
 from lockmodel.solvers.closed_form import bounds_point, product_form_points
 from lockmodel.solvers.validity import approximations
 
-CLOSED_FORM = ("auto", "bounds", "product-form")
-"""Methods whose gaps `validity.approximations` lists, where scenarios are compared."""
-
-METHODS = (*CLOSED_FORM, "markov", "simulation")
+METHODS = ("auto", "bounds", "product-form", "markov", "simulation")
 
 MAX_ERROR = 0.2
 """Relative error that 'auto' accepts of product form before it takes a dearer solver."""
