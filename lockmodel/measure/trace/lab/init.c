@@ -5,29 +5,38 @@
  *   say TEXT               inode FILE            run FILE ARGUMENT..
  *   sleepers COUNT FILE    calibrate COUNT       libraries LD_LIBRARY_PATH=FOLDERS
  *   trigger FILE TEXT      (puts "TEXT if ino >= LOW && ino <= HIGH", of the files of `inode`)
+ *   pin CPU                mark CODE VALUE      map FILE
+ *   parallel COUNT FILE ARGUMENT..   (at once, one on each of the CPUs 0 .. COUNT - 1)
  *
  * Fields are separated by tabs. What it has to say goes to the console, each line after "LAB ";
  * `show` prints a file as it is. Programs run with /dev/null as input and output.
  *
  * calibrate takes a lock COUNT times with next to nothing under it: prctl(PR_SET_THP_DISABLE)
  * holds mmap_lock while it changes one bit. It says how many ticks of the clock that took.
+ *
+ * mark tells a plugin of QEMU a code of marks.h and a value; map maps a page of a file and unmaps it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "plugin/marks.h"
 
 #define MOST_FIELDS 16
 #define LINE 8192
+#define PAGE 4096
+#define GATHER_US 50000 /* for all of `parallel` to come to the gate */
 
 static int null = -1;
 static char *libraries; /* LD_LIBRARY_PATH=.. of what is run, or NULL */
@@ -64,31 +73,107 @@ static void show(const char *path)
 	close(fd);
 }
 
-static pid_t start(char **argv, int output)
+static void become(char **argv, int output)
 {
 	char *environment[] = { "PATH=/usr/bin:/bin", "LC_ALL=C", libraries, NULL };
+	dup2(null, 0);
+	dup2(output, 1);
+	dup2(null, 2);
+	execve(argv[0], argv, environment);
+	_exit(127);
+}
+
+static pid_t start(char **argv, int output)
+{
 	pid_t child = fork();
-	if (child == 0) {
-		dup2(null, 0);
-		dup2(output, 1);
-		dup2(null, 2);
-		execve(argv[0], argv, environment);
-		_exit(127);
-	}
+	if (child == 0)
+		become(argv, output);
+	return child;
+}
+
+/* Waits for one child; says how it ended unless that is well. */
+static pid_t ended(const char *name)
+{
+	int status;
+	pid_t child = wait(&status);
+	if (child > 0 && status != 0)
+		printf("LAB ended: %s %s %d\n", name, WIFSIGNALED(status) ? "signal" : "exit",
+		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	return child;
 }
 
 static void run(char **argv)
 {
-	int status;
 	pid_t child = start(argv, null);
 	if (child < 0)
 		fail("fork", argv[0]);
-	while (waitpid(child, &status, 0) != child)
+	while (ended(argv[0]) != child)
 		;
-	if (status != 0)
-		printf("LAB ended: %s %s %d\n", argv[0], WIFSIGNALED(status) ? "signal" : "exit",
-		       WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) != 0)
+		fail("pin", "");
+}
+
+/* Each waits at the gate until all are there. */
+static void parallel(int count, char **argv)
+{
+	int gate[2];
+	if (pipe(gate) != 0)
+		fail("pipe", argv[0]);
+	for (int cpu = 0; cpu < count; cpu++) {
+		pid_t child = fork();
+		if (child < 0)
+			fail("fork", argv[0]);
+		if (child == 0) {
+			char byte;
+			pin(cpu);
+			close(gate[1]);
+			if (read(gate[0], &byte, 1) != 0)
+				_exit(126);
+			close(gate[0]);
+			become(argv, null);
+		}
+	}
+	close(gate[0]);
+	usleep(GATHER_US);
+	close(gate[1]);
+	for (int left = count; left > 0; left--)
+		ended(argv[0]);
+}
+
+static void mark(int code, int value)
+{
+	mark_value((unsigned)value);
+	switch (code) {
+	case MARK_ARM:
+		MARK(MARK_ARM);
+		break;
+	case MARK_FILE:
+		MARK(MARK_FILE);
+		break;
+	case MARK_PHASE:
+		MARK(MARK_PHASE);
+		break;
+	default:
+		errno = EINVAL;
+		fail("mark", "");
+	}
+}
+
+static void map(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	void *page = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (fd < 0 || page == MAP_FAILED)
+		fail("map", path);
+	munmap(page, PAGE);
+	close(fd);
 }
 
 /* Each writes one byte when it has started, then sleeps for good. */
@@ -156,6 +241,14 @@ static void step(char **field, int fields)
 		sleepers(atoi(field[1]), field[2]);
 	} else if (!strcmp(what, "libraries") && fields == 2) {
 		libraries = strdup(field[1]);
+	} else if (!strcmp(what, "pin") && fields == 2) {
+		pin(atoi(field[1]));
+	} else if (!strcmp(what, "mark") && fields == 3) {
+		mark(atoi(field[1]), atoi(field[2]));
+	} else if (!strcmp(what, "map") && fields == 2) {
+		map(field[1]);
+	} else if (!strcmp(what, "parallel") && fields > 2) {
+		parallel(atoi(field[1]), field + 2);
 	} else if (!strcmp(what, "calibrate") && fields == 2) {
 		calibrate(atoi(field[1]));
 	} else {

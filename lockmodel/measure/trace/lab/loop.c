@@ -6,13 +6,15 @@
  *   loop execl XXX            execs itself, once for each X
  *   loop sleep                 writes a byte to its output, then sleeps for good
  *
- * It must be dynamic and need only libc; it allocates nothing.
+ * It must be dynamic and need only libc; it allocates nothing. A plugin of QEMU is told of each
+ * iteration (marks.h).
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "plugin/marks.h"
 
 extern char **environ;
 
@@ -23,6 +25,7 @@ static int iterate(int shares, int count, char *binary)
 	int ended = 0;
 	while (count-- > 0) {
 		int status;
+		MARK(MARK_ITERATION);
 		pid_t child = shares ? vfork() : fork();
 		if (child == 0) {
 			execve(binary, argv, environ);
@@ -37,6 +40,7 @@ static int iterate(int shares, int count, char *binary)
 		if (ended > 125)
 			break;
 	}
+	MARK(MARK_LOOPED);
 	return ended;
 }
 
@@ -49,7 +53,10 @@ int main(int argc, char **argv)
 		return iterate(argv[1][0] == 'v', atoi(argv[2]), argv[3]);
 	if (argc != 3)
 		return 125;
-	if (argv[2][0] != 0)
+	if (argv[2][0] != 0) {
+		MARK(MARK_ITERATION);
 		execl(argv[0], argv[0], "execl", argv[2] + 1, (char *)NULL);
+	}
+	MARK(MARK_LOOPED);
 	return 0;
 }

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
@@ -25,6 +26,44 @@ TAIL = 400
 BASE_MB = 1000
 MB_PER_PROCESS = 1.5
 """Memory of the guest: the kernel with its trace buffer, and the processes that only map."""
+MB_PER_CPU = 150
+"""With less, its CPUs contend for the pages that are free."""
+
+TRANSLATED_MB = 2000
+"""Translated code: QEMU 7.2 aborts when it has to drop it under a plugin."""
+UNDER_PLUGIN = "no5lvl norandmaps nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
+"""Page tables of 4 levels, so that the plugins know where memory lies in the kernel's addresses;
+programs always at the same addresses, or each start would be translated anew; and no complaints
+about CPUs that the plugin stops."""
+
+
+@dataclass(frozen=True)
+class Plugged:
+    """A guest of several CPUs under a plugin.
+
+    Attributes
+    ----------
+    cpus : int
+    plugin : Path
+        A shared object, see `plugin.build`.
+    arguments : dict of str to str
+        For the plugin; no commas.
+    """
+
+    cpus: int
+    plugin: Path
+    arguments: dict[str, str]
+
+    def options(self) -> tuple[str, ...]:
+        """Return what QEMU is told of it."""
+        given = [str(self.plugin), *(f"{key}={text}" for key, text in self.arguments.items())]
+        return (
+            *("-accel", f"tcg,thread=multi,tb-size={TRANSLATED_MB}"),
+            *("-smp", str(self.cpus), "-cpu", "max,la57=off", "-plugin", ",".join(given)),
+        )
+
+
+ALONE = ("-accel", "tcg", "-smp", "1", "-cpu", "max")
 
 
 def program() -> str:
@@ -44,6 +83,7 @@ def boot(
     counting: bool,
     limit_s: float,
     watch: Callable[[bytes], None],
+    plugged: Plugged | None = None,
 ) -> bytes:
     """Boot once, until the guest restarts; return what it wrote to its console.
 
@@ -58,6 +98,8 @@ def boot(
         Longest time.
     watch : callable
         Gets every line as it comes.
+    plugged : Plugged, optional
+        Without it the guest has one CPU and no plugin.
 
     Raises
     ------
@@ -66,22 +108,17 @@ def boot(
     NotTrustworthyError
         The guest did not end by itself.
     """
+    memory = BASE_MB + MB_PER_PROCESS * processes
+    words = COMMAND_LINE
+    if plugged is not None:
+        memory += MB_PER_CPU * plugged.cpus
+        words = f"{COMMAND_LINE} {UNDER_PLUGIN}"
     command = [
-        *(
-            program(),
-            "-accel",
-            "tcg",
-            "-smp",
-            "1",
-            "-cpu",
-            "max",
-            "-nodefaults",
-            "-display",
-            "none",
-        ),
+        *(program(), *(ALONE if plugged is None else plugged.options())),
+        *("-nodefaults", "-display", "none"),
         *("-serial", "stdio", "-monitor", "none", "-no-reboot", "-net", "none"),
-        *("-m", str(int(BASE_MB + MB_PER_PROCESS * processes))),
-        *("-kernel", str(kernel), "-initrd", str(initrd), "-append", COMMAND_LINE),
+        *("-m", str(int(memory))),
+        *("-kernel", str(kernel), "-initrd", str(initrd), "-append", words),
     ]
     if counting:
         command += ["-icount", "shift=0,sleep=off"]
