@@ -18,7 +18,7 @@ from lockmodel.errors import ArgumentError, NotTrustworthyError, ScenarioError
 from lockmodel.measure.acquires.resolve import Resolver
 from lockmodel.measure.acquires.sysroot import Sysroot
 from lockmodel.measure.trace.kernel_image import KernelImage
-from lockmodel.measure.trace.lab import experiment, initramfs, qemu
+from lockmodel.measure.trace.lab import experiment, guest, initramfs, qemu
 from lockmodel.measure.trace.lab.plan import plan
 from lockmodel.measure.trace.offsets import stated
 from lockmodel.measure.trace.probes import held_probes, kprobes
@@ -321,7 +321,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def files(root: Path, binary: str, loop: str = "/usr/bin/dynloop") -> tuple[dict[str, bytes], str]:
     resolver = Resolver(Sysroot(root))
-    return experiment._files(resolver.program(binary), resolver.program(loop))
+    return guest._files(resolver.program(binary), resolver.program(loop))
 
 
 def test_the_guest_has_the_binary_and_all_libraries(root: Path) -> None:
@@ -358,7 +358,7 @@ def test_in_execl_the_loop_program_is_no_file_of_its_own(root: Path) -> None:
 
 
 def test_too_large_files_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiment, "LARGEST_FILES", 1000)
+    monkeypatch.setattr(guest, "LARGEST_FILES", 1000)
     with pytest.raises(ScenarioError, match="own: it and its libraries have more than"):
         files(root, "/usr/bin/own")
 

@@ -6,41 +6,30 @@ exact and repeat; nothing depends on speed.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockmodel.errors import ArgumentError, NotTrustworthyError, ScenarioError
-from lockmodel.measure.acquires.resolve import LoadedFile, Resolver, StartedProgram
-from lockmodel.measure.acquires.sysroot import printable
+from lockmodel.errors import ArgumentError, NotTrustworthyError
+from lockmodel.measure.acquires.resolve import Resolver
 from lockmodel.measure.bench.program import COMPILERS, compiler, run_compiler
 from lockmodel.measure.trace import btf, reading, windows
 from lockmodel.measure.trace.events import Trace
 from lockmodel.measure.trace.held import HeldSite, costs, held
 from lockmodel.measure.trace.kernel_image import KernelImage
-from lockmodel.measure.trace.lab import initramfs, qemu
-from lockmodel.measure.trace.lab.plan import CALIBRATIONS, LOOP, SLEEPER, plan
+from lockmodel.measure.trace.lab import qemu
+from lockmodel.measure.trace.lab.guest import contents
+from lockmodel.measure.trace.lab.plan import CALIBRATIONS, FUNCTIONS, plan
 from lockmodel.measure.trace.offsets import Offsets, of_types, stated
 
 HERE = Path(__file__).resolve().parent
-
-LARGEST_FILES = 1 << 29
-"""Bytes of the binary and its libraries, which the guest holds in memory."""
 
 MOST_EXIT_CODE = 125
 """Above: what loop.c returns for a program that did not run."""
 KILLED = 128
 """loop.c adds the signal to this."""
-
-DEFAULT_FOLDERS = tuple(
-    f"{prefix}/{name}"
-    for prefix in ("", "/usr")
-    for name in ("lib", "lib64", "lib/x86_64-linux-gnu")
-)
-"""Where ld.so looks without being told; it differs by distribution, so these are Debian's."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +50,8 @@ class Experiment:
         Exit code of the binary.
     text : str
         The trace of the counted iterations, as `trace read` takes it.
+    functions : tuple of str
+        "START END NAME" of the functions that were asked for.
     """
 
     kernel: str
@@ -70,6 +61,7 @@ class Experiment:
     held: tuple[HeldSite, ...]
     ended: int
     text: str
+    functions: tuple[str, ...] = ()
 
 
 def offsets_of(kernel: KernelImage) -> Offsets:
@@ -128,6 +120,7 @@ def run(
     mappers: Sequence[int] | None,
     limit_s: float,
     watch: Callable[[str], None],
+    functions: Sequence[str] | None = None,
 ) -> Experiment:
     """Run the experiment.
 
@@ -148,43 +141,23 @@ def run(
         Longest time of the boot, s.
     watch : callable
         Gets the name of each phase that is done.
+    functions : sequence of str, optional
+        Starts of the names of kernel functions whose addresses are wanted; empty for all.
 
     Raises
     ------
     ArgumentError, FileError, ScenarioError
-        See `offsets_of`, `Resolver.program`, `qemu.boot`.
+        See `offsets_of`, `guest.contents`, `qemu.boot`.
     NotTrustworthyError
         The guest failed, the binary did, or the iterations differ.
     """
     offsets = offsets_of(kernel)
-    init, loop_program = built
-    program = resolver.program(str(loop_program) if binary is None else binary)
-    files, libraries = _files(program, resolver.program(str(loop_program)))
-    own = ("/init", "/plan", "/dev/console", LOOP, SLEEPER)
-    for path in files:
-        if path in own or not path.isprintable():
-            raise ArgumentError(
-                f"{printable(path)}: the guest has no place for a file of this name "
-                f"({', '.join(own)} are its own, and control characters end a line of its plan); "
-                f"copy it to another name"
-            )
-    content = loop_program.read_bytes()
-    start = LOOP if binary is None else program.main.place.path
-    shown = sorted({*files, LOOP})
-    text = plan(offsets, loop, start, shown, mappers, libraries)
-    packed = initramfs.archive(
-        {
-            "/init": init.read_bytes(),
-            "/plan": os.fsencode(text),
-            LOOP: content,
-            SLEEPER: content,
-            **files,
-        }
-    )
+    inside = contents(built, binary, resolver)
+    text = plan(offsets, loop, inside.started, inside.mapped, mappers, inside.libraries, functions)
     with tempfile.TemporaryDirectory(prefix="lockmodel-lab-") as name:
         folder = Path(name)
         (folder / "vmlinuz").write_bytes(kernel.image)
-        (folder / "initrd").write_bytes(packed)
+        (folder / "initrd").write_bytes(inside.archive(text))
         console = qemu.boot(
             folder / "vmlinuz",
             folder / "initrd",
@@ -193,7 +166,8 @@ def run(
             limit_s,
             lambda line: _report(line, watch),
         )
-    return _evaluated(console.decode("utf-8", "replace"), kernel.release, offsets, mappers)
+    text = console.decode("utf-8", "replace")
+    return _evaluated(text, kernel.release, offsets, mappers, functions is not None)
 
 
 def _report(line: bytes, watch: Callable[[str], None]) -> None:
@@ -201,34 +175,12 @@ def _report(line: bytes, watch: Callable[[str], None]) -> None:
         watch(line[8:].strip().decode("ascii", "replace"))
 
 
-def _files(program: StartedProgram, loop: StartedProgram) -> tuple[dict[str, bytes], str]:
-    """Return guest path -> content of all files but the loop program, and LD_LIBRARY_PATH."""
-    needed: list[LoadedFile] = []
-    for each in (program, loop):
-        needed += [file for file in (each.interpreter, *each.libraries) if file is not None]
-    if program.main.place.real != loop.main.place.real:
-        needed.insert(0, program.main)
-    size = 0
-    files: dict[str, bytes] = {}
-    for file in needed:
-        path = file.place.path
-        if path in files:
-            continue
-        size += file.place.real.stat().st_size
-        if size > LARGEST_FILES:
-            raise ScenarioError(
-                f"{program.main.name}: it and its libraries have more than "
-                f"{LARGEST_FILES >> 20} MiB, too much for the guest"
-            )
-        files[path] = file.place.real.read_bytes()
-    folders = {
-        file.place.path.rpartition("/")[0] for each in (program, loop) for file in each.libraries
-    }
-    return files, ":".join(sorted(folders - set(DEFAULT_FOLDERS)))
-
-
 def _evaluated(
-    console: str, release: str, offsets: Offsets, mappers: Sequence[int] | None
+    console: str,
+    release: str,
+    offsets: Offsets,
+    mappers: Sequence[int] | None,
+    addresses: bool = False,
 ) -> Experiment:
     lines = console.replace("\r", "").split("\n")
     said = [line.removeprefix("LAB ") for line in lines if line.startswith("LAB ")]
@@ -239,7 +191,7 @@ def _evaluated(
             number, path = line.removeprefix("inode ").split(" ", 1)
             names[int(number)] = path
     phases = _phases(lines)
-    wanted = ["count"]
+    wanted = ["count", *([FUNCTIONS] if addresses else [])]
     if mappers is not None:
         wanted += ["calibrate", *(f"held {others}" for others in mappers)]
     plain = [line.split()[-1] for line in said if line.startswith("calibrated: ")]
@@ -263,7 +215,8 @@ def _evaluated(
         for others in mappers:
             events = _trace(phases[f"held {others}"]).events
             sites += held(events, counted.counts, others, cost)
-    return Experiment(release, offsets, counted, names, tuple(sites), ended, text)
+    known = tuple(phases.get(FUNCTIONS, ()))
+    return Experiment(release, offsets, counted, names, tuple(sites), ended, text, known)
 
 
 def _ended(said: Sequence[str]) -> int:

@@ -5,7 +5,7 @@
  *   say TEXT               inode FILE            run FILE ARGUMENT..
  *   sleepers COUNT FILE    calibrate COUNT       libraries LD_LIBRARY_PATH=FOLDERS
  *   trigger FILE TEXT      (puts "TEXT if ino >= LOW && ino <= HIGH", of the files of `inode`)
- *   pin CPU                mark CODE VALUE      map FILE
+ *   pin CPU                mark CODE VALUE      map FILE             functions [START..]
  *   parallel COUNT FILE ARGUMENT..   (at once, one on each of the CPUs 0 .. COUNT - 1)
  *
  * Fields are separated by tabs. What it has to say goes to the console, each line after "LAB ";
@@ -15,6 +15,8 @@
  * holds mmap_lock while it changes one bit. It says how many ticks of the clock that took.
  *
  * mark tells a plugin of QEMU a code of marks.h and a value; map maps a page of a file and unmaps it.
+ * functions says the addresses of the kernel's functions whose names begin with a START, or of all:
+ * a console takes half a minute for all of /proc/kallsyms.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,9 +35,11 @@
 #include <unistd.h>
 #include "plugin/marks.h"
 
-#define MOST_FIELDS 16
+#define MOST_FIELDS 64
 #define LINE 8192
 #define PAGE 4096
+#define NAME 256
+#define MOST_NAMES 64 /* of one address */
 #define GATHER_US 50000 /* for all of `parallel` to come to the gate */
 
 static int null = -1;
@@ -207,6 +211,45 @@ static void calibrate(int count)
 	printf("LAB calibrated: %d %llu\n", count, (unsigned long long)(ticks() - before));
 }
 
+static int wanted(const char *name, char **starts)
+{
+	if (*starts == NULL)
+		return strncmp(name, "__pfx_", 6) != 0; /* the padding before a function */
+	for (; *starts != NULL; starts++)
+		if (!strncmp(name, *starts, strlen(*starts)))
+			return 1;
+	return 0;
+}
+
+/* Each line: first address, address of what comes next, name; a few names share both. */
+static void functions(char **starts)
+{
+	static char line[LINE];
+	static struct { unsigned long start; char name[NAME]; } open[MOST_NAMES];
+	int opened = 0;
+	FILE *file = fopen("/proc/kallsyms", "r");
+	if (file == NULL)
+		fail("open", "/proc/kallsyms");
+	while (fgets(line, sizeof(line), file) != NULL) {
+		char *rest, *name;
+		unsigned long start = strtoul(line, &rest, 16);
+		if (rest[0] != ' ' || rest[1] == 0 || rest[2] != ' ')
+			continue;
+		if (opened > 0 && start > open[0].start) {
+			for (int i = 0; i < opened; i++)
+				printf("%lx %lx %s\n", open[i].start, start, open[i].name);
+			opened = 0;
+		}
+		name = rest + 3;
+		name[strcspn(name, "\n\t ")] = 0;
+		if (strchr("tTwW", rest[1]) && opened < MOST_NAMES && wanted(name, starts)) {
+			open[opened].start = start;
+			snprintf(open[opened++].name, NAME, "%s", name);
+		}
+	}
+	fclose(file);
+}
+
 static void step(char **field, int fields)
 {
 	struct stat status;
@@ -245,6 +288,8 @@ static void step(char **field, int fields)
 		pin(atoi(field[1]));
 	} else if (!strcmp(what, "mark") && fields == 3) {
 		mark(atoi(field[1]), atoi(field[2]));
+	} else if (!strcmp(what, "functions")) {
+		functions(field + 1);
 	} else if (!strcmp(what, "map") && fields == 2) {
 		map(field[1]);
 	} else if (!strcmp(what, "parallel") && fields > 2) {

@@ -7,6 +7,7 @@ count          acquires and tree operations of a few iterations
 plain          the calibration loop without probes
 calibrate      the same loop with the probes that time sections
 held M         a few iterations while M other processes map libc.so.6 and ld.so
+functions      addresses of the kernel's functions
 =============  ===================================================================
 """
 
@@ -22,6 +23,8 @@ LOOP = "/lab/loop"
 SLEEPER = "/lab/sleeper"
 """The loop program once more as another file, so that its mappings are nobody else's."""
 
+FUNCTIONS = "functions"
+
 ITERATIONS = 3
 HELD_ITERATIONS = 5
 CALIBRATIONS = 40
@@ -34,6 +37,7 @@ def plan(
     files: Sequence[str],
     mappers: Sequence[int] | None,
     libraries: str,
+    functions: Sequence[str] | None = None,
 ) -> str:
     """Return the plan.
 
@@ -50,6 +54,9 @@ def plan(
         Other mapping processes, increasing; None leaves held instructions out.
     libraries : str
         LD_LIBRARY_PATH, or empty.
+    functions : sequence of str or None
+        Starts of the names of kernel functions whose addresses are printed; empty for all, None
+        for no function.
     """
     lines = [f"mount\ttracefs\t{TRACING}", *(f"inode\t{path}" for path in files)]
     if libraries:
@@ -63,6 +70,9 @@ def plan(
         lines += _held_probes(offsets) if number == (mappers or (0,))[0] else []
         lines += [f"sleepers\t{number}\t{SLEEPER}"] if number else []
         lines += _traced(f"held {number}", _run(loop, binary, HELD_ITERATIONS))
+    if functions is not None:
+        said = "\t".join(["functions", *functions])
+        lines += ["mount\tproc\t/proc", *_said(FUNCTIONS, said)]
     return "\n".join([*lines, ""])
 
 
@@ -84,10 +94,12 @@ def _traced(name: str, what: str) -> list[str]:
         _set("events/kprobes/enable", "1"),
         what,
         _set("events/kprobes/enable", "0"),
-        f"say\tbegin {name}",
-        f"show\t{TRACING}/trace",
-        f"say\tend {name}",
+        *_said(name, f"show\t{TRACING}/trace"),
     ]
+
+
+def _said(name: str, step: str) -> list[str]:
+    return [f"say\tbegin {name}", step, f"say\tend {name}"]
 
 
 def _run(loop: str, binary: str, times: int) -> str:
