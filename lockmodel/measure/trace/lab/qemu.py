@@ -37,6 +37,10 @@ programs always at the same addresses, or each start would be translated anew; a
 about CPUs that the plugin stops."""
 
 
+class PanicError(NotTrustworthyError):
+    """The guest's kernel gave up."""
+
+
 @dataclass(frozen=True)
 class Plugged:
     """A guest of several CPUs under a plugin.
@@ -169,7 +173,7 @@ def _collect(process: subprocess.Popen[bytes], end: float, watch: Callable[[byte
                 watch(line)
             seen = len(console) - (len(lines[-1]) if len(lines[-1]) < BLOCK else 0)
             if PANIC in console[-BLOCK:]:
-                raise NotTrustworthyError(f"lab: the guest panicked: {_tail(bytes(console))}")
+                raise PanicError(f"lab: the guest panicked: {_tail(bytes(console))}")
 
 
 def _why(console: bytes) -> str:

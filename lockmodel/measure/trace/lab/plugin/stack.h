@@ -9,6 +9,7 @@
 #define LAB_STACK_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 #define KERNEL_STACK (16ull << 10)
 #define DEEPEST 256
 #define TASK_BUCKETS 4096
+#define ENTRY_AREA 0xfffffe0000000000ull /* where each CPU has its stacks to enter the kernel on */
+#define ENTRY_AREA_SIZE (512ull << 30)
 
 struct frame {
 	uint64_t slot; /* where the return address lies */
@@ -37,6 +40,12 @@ static pthread_mutex_t task_lock = PTHREAD_MUTEX_INITIALIZER;
 static inline uint64_t stack_base(uint64_t address)
 {
 	return address & ~(KERNEL_STACK - 1);
+}
+
+/* Whether an address is on a stack that a CPU leaves at once for that of the task it interrupted. */
+static inline bool stack_is_entry(uint64_t address)
+{
+	return address - ENTRY_AREA < ENTRY_AREA_SIZE;
 }
 
 static inline struct task *task_in(struct task *first, uint64_t base)
