@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
 RUNNING_BTF = Path("/sys/kernel/btf/vmlinux")
 LARGEST_BTF = 64 << 20
-MAPPERS = "0,100"
+MAPPERS, LINES_MAPPERS = "0,100", "0"
 MOST_MAPPERS = 8000
-LIMIT_S = 300.0
+LOOPS = "16"
+LIMIT_S, LINES_LIMIT_S = 300.0, 1800.0
 LONGEST_NUMBER = 9
-"""Digits of --mappers that are read at all."""
+"""Digits of --mappers and --loops that are read at all."""
 
 
 app = typer.Typer(
@@ -216,22 +218,43 @@ def lab(
     sysroot: options.SysrootFolder = None,
     library_path: options.LibraryPath = None,
     mappers: Annotated[
-        str,
+        str | None,
         Option(
             metavar="M,M",
-            help="Held instructions with that many other processes that map libc.so.6.",
+            help="Held instructions with that many other processes that map libc.so.6  [default: "
+            f"{MAPPERS}; with --lines {LINES_MAPPERS}].",
+            show_default=False,
         ),
-    ] = MAPPERS,
+    ] = None,
     no_held: Annotated[
         bool, Option("--no-held", help="Count acquires only: 6 s instead of 20.")
     ] = False,
+    lines: Annotated[
+        bool,
+        Option("--lines", help="Count cache lines that come from another CPU: 1 to 4 min."),
+    ] = False,
+    loops: Annotated[
+        str | None,
+        Option(
+            metavar="N,N",
+            help=f"With --lines: loops at once, each on its CPU  [default: {LOOPS}].",
+            show_default=False,
+        ),
+    ] = None,
     keep: Annotated[
         str | None,
         Option(
             metavar="FILE", help="Write the trace as well, for `trace read`.", show_default=False
         ),
     ] = None,
-    time_limit: Annotated[float, Option(metavar="S", help="Give up after S seconds.")] = LIMIT_S,
+    time_limit: Annotated[
+        float | None,
+        Option(
+            metavar="S",
+            help=f"Longest boot, s  [default: {LIMIT_S:g}; with --lines {LINES_LIMIT_S:g}].",
+            show_default=False,
+        ),
+    ] = None,
     every: options.All = False,
     explain: options.Explain = False,
     as_json: options.Json = False,
@@ -249,6 +272,12 @@ def lab(
 
     With --loop execl the loop program executes itself; leave --binary out.
 
+    With --lines the kernel boots again with a CPU for each loop, under a plugin of
+    QEMU that follows who wrote which cache line: what costs time under a contended
+    lock. The locks of libc.so.6, ld.so and the program are saturated in turn, and
+    acquires and ops must be those of the kprobes. ^C keeps finished settings;
+    -o FILE.csv has a row per site.
+
     \b
     Printed numbers, per iteration:
       acquires, ops, like, 5/15   as in `trace read`
@@ -256,16 +285,28 @@ def lab(
                    processes map libc.so.6 and ld.so (not the program itself)
       growth       more per doubling of the mapping processes
       ~            another lock was taken inside: good to 100, others to 20
+      transferred  lines read after another CPU wrote them, or written while
+                   another CPU had them; touched, written: all lines
+      before       instructions since the last of the locks was let go
+      per op       lines transferred per tree operation
     \b
-    Example, once there is a package:
+    Examples, once there is a package:
       `lockmodel trace lab --kernel-deb linux-image-6.12.deb --loop fork
        --binary /bin/true`
+      `lockmodel trace lab --kernel-deb linux-image-6.12.deb --loop execl
+       --lines --loops 8,16`
     """
     from lockmodel.cli import trace_text
     from lockmodel.cli.trace_lab import experiment, report
 
+    if time_limit is None:
+        time_limit = LINES_LIMIT_S if lines else LIMIT_S
     if not 0 < time_limit < math.inf:
         raise ArgumentError(f"--time-limit {time_limit:g} must be a number of seconds above 0")
+    if loops is not None and not lines:
+        raise ArgumentError(f"--loops {shown(loops)} belongs to --lines; add it")
+    if lines and no_held:
+        raise ArgumentError("--no-held and --lines: lines come with instructions; leave one out")
     if loop == "execl" and binary is not None:
         raise ArgumentError(
             "--binary and --loop execl: in execl the loop program executes itself; leave --binary "
@@ -275,15 +316,12 @@ def lab(
         files.output(output, as_json, force) as write,
         files.optional_file(keep, force) as target,
     ):
-        result = experiment(
-            kernel_deb,
-            loop,
-            binary or "/bin/true",
-            sysroot,
-            library_path,
-            None if no_held else _mappers(mappers),
-            time_limit,
-        )
+        program = binary or "/bin/true"
+        where = (kernel_deb, loop, program, sysroot, library_path)
+        if lines:
+            _lines(where, loops, mappers, time_limit, (explain, every), write, target)
+            return
+        result = experiment(*where, None if no_held else _mappers(mappers or MAPPERS), time_limit)
         if target is not None:
             target.stream.write(result.experiment.text.encode())
         write(
@@ -291,14 +329,58 @@ def lab(
         )
 
 
+def _lines(
+    where: tuple[str, str, str, str | None, str | None],
+    loops: str | None,
+    mappers: str | None,
+    limit_s: float,
+    shows: tuple[bool, bool],
+    write: Callable[[Report], None],
+    target: files.Target | None,
+) -> None:
+    """Count cache lines and write the report."""
+    from lockmodel.cli import lines_text, trace_lines
+
+    result = trace_lines.experiment(
+        *where, _loops(loops or LOOPS), _mappers(mappers or LINES_MAPPERS), limit_s
+    )
+    if target is not None:
+        target.stream.write(result.experiment.traced.text.encode())
+    write(
+        Report(
+            lambda: trace_lines.report(result),
+            lambda colour: lines_text.lines_text(result, *shows, colour),
+            lambda: trace_lines.csv(result),
+        )
+    )
+
+
 def _mappers(text: str) -> list[int]:
     """Return the numbers of --mappers, increasing and without repeats."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(p.isascii() and p.isdigit() and len(p) <= LONGEST_NUMBER for p in parts):
-        raise ArgumentError(f"--mappers {shown(text)}: write whole numbers with commas: 0,100")
-    numbers = sorted({int(part) for part in parts})
+    numbers = _numbers("--mappers", text, MAPPERS)
     if numbers[-1] > MOST_MAPPERS:
         raise ArgumentError(
             f"--mappers {numbers[-1]}: at most {MOST_MAPPERS} processes fit into the guest"
         )
     return numbers
+
+
+def _loops(text: str) -> list[int]:
+    """Return the numbers of --loops, increasing and without repeats."""
+    from lockmodel.measure.trace.lab.lines.experiment import MOST_LOOPS
+
+    numbers = _numbers("--loops", text, "8,16")
+    if numbers[0] < 1 or numbers[-1] > MOST_LOOPS:
+        wrong = numbers[0] if numbers[0] < 1 else numbers[-1]
+        raise ArgumentError(
+            f"--loops {wrong}: 1 to {MOST_LOOPS} loops, each needs a CPU of the guest"
+        )
+    return numbers
+
+
+def _numbers(option: str, text: str, example: str) -> list[int]:
+    """Return the numbers of a list, increasing and without repeats."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(p.isascii() and p.isdigit() and len(p) <= LONGEST_NUMBER for p in parts):
+        raise ArgumentError(f"{option} {shown(text)}: write whole numbers with commas: {example}")
+    return sorted({int(part) for part in parts})

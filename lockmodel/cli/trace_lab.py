@@ -70,7 +70,7 @@ def experiment(
         built = lab.build(Path(name))
         own = str(built[1])
         wanted = None if loop == "execl" else binary
-        with _telling(kernel.release) as tell:
+        with telling(kernel.release) as tell:
             traced = lab.run(kernel, loop, wanted, built, system, mappers, limit_s, tell)
         counts = files(traced.counted, traced.names)
         try:
@@ -82,7 +82,7 @@ def experiment(
 
 
 @contextmanager
-def _telling(release: str) -> Iterator[Callable[[str], None]]:
+def telling(release: str) -> Iterator[Callable[[str], None]]:
     """Yield a function that shows a phase; nothing where nobody watches."""
     if not sys.stderr.isatty():
         yield lambda phase: None

@@ -80,6 +80,15 @@ def program() -> str:
     return path
 
 
+def version() -> str:
+    """Return what QEMU says of its version."""
+    done = subprocess.run(
+        [program(), "--version"], capture_output=True, text=True, errors="replace", check=False
+    )
+    words = done.stdout.split("\n")[0].split()
+    return next((word for word in words if word[:1].isdigit()), "unknown")
+
+
 def boot(
     kernel: Path,
     initrd: Path,

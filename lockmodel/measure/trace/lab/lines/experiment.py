@@ -60,10 +60,10 @@ class LinesExperiment:
     ----------
     traced : Experiment
         Acquires and operations by kprobes.
-    files : tuple of str
-        Names of the files, by the numbers that `Counts` has.
-    started : int
-        Number of what the loop starts.
+    names : dict of str to str
+        Path in the guest -> name, in the order of the numbers that `Counts` has.
+    started : str
+        Name of what the loop starts.
     planned : int
         Settings that were asked for.
     measured : tuple of Measured
@@ -73,11 +73,16 @@ class LinesExperiment:
     """
 
     traced: Experiment
-    files: tuple[str, ...]
-    started: int
+    names: dict[str, str]
+    started: str
     planned: int
     measured: tuple[Measured, ...]
     stopped: str
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files, by their numbers."""
+        return tuple(self.names.values())
 
 
 def run(
@@ -127,9 +132,9 @@ def run(
         stopped = _boot(folder, shared_object, every, limit_s, watch)
         with (folder / "out").open() as lines:
             known, phases = records.read(lines, records.Functions(traced.functions))
-    named = {traced.names[i]: shown for i, shown in names(traced.counted, traced.names).items()}
-    shown = tuple(named.get(path, base(path)) for path in inside.mapped)
-    unknown = [shown[number] for number in range(len(shown)) if number not in known]
+    counted = {traced.names[i]: name for i, name in names(traced.counted, traced.names).items()}
+    named = {path: counted.get(path, base(path)) for path in inside.mapped}
+    unknown = [path for number, path in enumerate(inside.mapped) if number not in known]
     if phases and unknown:
         raise NotTrustworthyError(f"lab: the plugin did not find the lock of {unknown[0]}")
     measured = []
@@ -137,13 +142,13 @@ def run(
         setting = every[phase.number - 1]
         number = None if setting.saturated is None else inside.mapped.index(setting.saturated)
         measured.append(Measured(setting, counts(phase, number)))
-        _compare(measured[-1], files(traced.counted, traced.names), shown)
+        _compare(measured[-1], files(traced.counted, traced.names), [*named.values()])
     if not measured and stopped == INTERRUPTED:
         raise KeyboardInterrupt
     if not measured:
         raise NotTrustworthyError(stopped)
-    started = inside.mapped.index(inside.started)
-    return LinesExperiment(traced, shown, started, len(every), tuple(measured), stopped)
+    started = named[inside.started]
+    return LinesExperiment(traced, named, started, len(every), tuple(measured), stopped)
 
 
 def _saturated(guest: Guest) -> list[str]:

@@ -40,7 +40,7 @@
 #define MOST_FILES 64
 #define MOST_TRAPS 256
 
-enum { PLAIN, CALLS, RETURNS, TAKES, LEAVES }; /* kinds of instructions */
+enum { PLAIN, CALLS, RETURNS, RESUMES, TAKES, LEAVES }; /* kinds of instructions */
 #define KIND_SHIFT 60 /* of a kernel address, whose upper bits are all set */
 
 struct access {
@@ -224,9 +224,9 @@ static void on_access(unsigned number, uint32_t info, uint64_t address, void *da
 	struct holder *holder;
 	if (!armed || address >> 63 == 0)
 		return;
-	if (kind == CALLS || kind == RETURNS)
+	if (kind == CALLS || kind == RETURNS || kind == RESUMES)
 		kind = stack_is_entry(address) ? PLAIN : kind;
-	if ((kind == CALLS && store) || (kind == RETURNS && !store))
+	if ((kind == CALLS && store) || ((kind == RETURNS || kind == RESUMES) && !store))
 		cpu->task = task_at(cpu->task, address);
 	holder = holder_of(cpu);
 	if (kind == CALLS && store) {
@@ -239,6 +239,8 @@ static void on_access(unsigned number, uint32_t info, uint64_t address, void *da
 		}
 		if (holder->enter_slot != 0 && address >= holder->enter_slot)
 			entered(cpu, holder, address);
+	} else if (kind == RESUMES && !store) { /* IRET: a frame of the entry code has no RET */
+		task_return(cpu->task, address);
 	} else if (kind == TAKES && holder != NULL && holder->enter_slot != 0) {
 		for (int i = 0; i < NESTED; i++) {
 			struct section *s = holder->section[i];
@@ -455,6 +457,8 @@ static uint64_t kind_of(const uint8_t *bytes, uint64_t address)
 		return CALLS;
 	if (bytes[0] == 0xc3 || bytes[0] == 0xc2)
 		return RETURNS;
+	if (bytes[0] == 0xcf)
+		return RESUMES;
 	if (bytes[0] == 0x0f && bytes[1] == 0xb1 && inside(&taking, address))
 		return TAKES; /* CMPXCHG */
 	if (bytes[0] == 0x0f && bytes[1] == 0xc1 && inside(&leaving, address))
@@ -468,11 +472,6 @@ static bool is_repeated(const uint8_t *bytes)
 	for (; *bytes == 0xf2 || *bytes == 0xf3 || *bytes == 0x66 || (*bytes & 0xf0) == 0x40; bytes++)
 		repeated |= *bytes == 0xf2 || *bytes == 0xf3;
 	return repeated && ((*bytes >= 0xa4 && *bytes <= 0xa7) || (*bytes >= 0xaa && *bytes <= 0xaf));
-}
-
-static bool is_interrupt_return(const uint8_t *bytes)
-{
-	return bytes[0] == 0x48 && bytes[1] == 0xcf;
 }
 
 static void on_program_translation(struct qemu_plugin_tb *block, size_t number)
@@ -509,7 +508,7 @@ static void on_block(uint64_t id, struct qemu_plugin_tb *block)
 			if (traps[t].address == address)
 				qemu_plugin_register_vcpu_insn_exec_cb(
 					in, traps[t].call, NO_REGISTERS, (void *)(number - i));
-		if (is_interrupt_return(bytes))
+		if (kind == RESUMES)
 			qemu_plugin_register_vcpu_insn_exec_cb(in, on_interrupt_return,
 							       NO_REGISTERS, NULL);
 		qemu_plugin_register_vcpu_mem_cb(
