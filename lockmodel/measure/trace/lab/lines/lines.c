@@ -316,8 +316,11 @@ static void on_interrupt(unsigned number, void *block)
 {
 	struct holder *holder = holder_of(&cpus[number]);
 	on_fault(number, block);
-	if (armed && holder != NULL)
-		holder->interrupts++;
+	if (!armed || holder == NULL)
+		return;
+	if (holder->program && holder->interrupts == 0) /* its first block has been counted */
+		cpus[number].executed -= (uint64_t)block;
+	holder->interrupts++;
 }
 
 static void on_interrupt_return(unsigned number, void *block)
