@@ -81,7 +81,7 @@ def saturated(experiment: LinesExperiment, measured: Measured) -> str | None:
 
 
 def rows(experiment: LinesExperiment, loop: str, binary: str) -> list[dict[str, Any]]:
-    """Return a row per setting, file and site, with the columns of data/traced/lines_held.csv."""
+    """Return a row per setting, file and site, with the columns of data/traced/lines_held.csv first."""
     made = []
     for measured in experiment.measured:
         for site in measured.counts.sites:
@@ -94,10 +94,11 @@ def rows(experiment: LinesExperiment, loop: str, binary: str) -> list[dict[str, 
                     "file": experiment.files[site.file],
                     "phase": phase,
                     "site": name,
+                    "active_loops": measured.setting.loops,
                     "other_mappers": measured.setting.mappers,
                     "same_binary_mappers": 0,
-                    "active_loops": measured.setting.loops,
                     "saturated_lock": saturated(experiment, measured) or "",
+                    "runs": 1,
                     "samples": site.samples,
                     "acquires": site.acquires,
                     "tree_operations": site.operations,
