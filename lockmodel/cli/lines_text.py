@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockmodel.cli import text as tx
 from lockmodel.measure.acquires.count import LIBC
-from lockmodel.measure.trace.lab.lines.table import FileLines, own_turns
+from lockmodel.measure.trace.lab.lines.table import FileLines, own_turns, saturated
 
 if TYPE_CHECKING:
     from lockmodel.cli.trace_lines import LinesResult
@@ -89,7 +89,7 @@ def _files(last: Sequence[FileLines], started: str) -> Any:
     """Return the table of files, per iteration, with the ratio of libc.so.6 to the executable."""
     rows = [
         [
-            each.file,
+            tx.short(each.file),
             *(f"{getattr(each, name):,.0f}" for _, name in COLUMNS),
             f"{each.transferred / each.operations:.1f}" if each.operations else "-",
         ]
@@ -129,15 +129,15 @@ def _sites(files: Sequence[FileLines], few: int | None) -> list[Any]:
     """Return the sites of files, per acquire, most transferred per iteration first."""
     rows = [
         [
-            *(each.file, site.site, f"{site.acquires}/{site.operations}"),
-            *(f"{value:,.0f}" for value in (site.before, site.held, site.touched, site.written)),
+            *(tx.short(each.file), site.site, f"{site.acquires}/{site.operations}"),
+            *(f"{value:,.0f}" for value in (site.before, site.held, site.touched)),
             f"{site.transferred:.1f}",
         ]
         for each in files
         for site in sorted(each.sites, key=lambda s: -s.acquires * max(s.transferred, s.touched))
     ]
-    heads = ["per acquire", "site", "n", "before", "instr", "touched", "written", "transferred"]
-    table = tx.table(heads, rows[:few], left=(0, 1), fold=(0, 1))
+    heads = ["per acquire", "site", "n", "before", "instr", "touched", "transferred"]
+    table = tx.table(heads, rows[:few], left=(0, 1), fold=(0,))
     return [table, *tx.more(len(rows) - len(rows[:few]), "site", "--all")]
 
 
@@ -153,7 +153,9 @@ def _explained(found: LinesExperiment) -> list[Any]:
     """Return what the numbers mean, and how the settings went."""
     rows = [
         [
-            each.setting.described,
+            str(each.setting.loops),
+            str(each.setting.mappers),
+            tx.short(saturated(found, each) or "-"),
             "-" if each.counts.others_served is None else f"{each.counts.others_served:.1f}",
             f"{each.counts.agreeing}/{each.counts.iterations}",
             str(sum(site.samples for site in each.counts.sites)),
@@ -161,9 +163,7 @@ def _explained(found: LinesExperiment) -> list[Any]:
         ]
         for each in found.measured
     ]
-    table = tx.table(
-        ["setting", "others served", "iterations", "sections", "left out"], rows, left=(0,)
-    )
+    heads = ["loops", "mappers", "saturated", "others served", "equal", "sections", "left out"]
     said = [
         "transferred: lines of 64 bytes read after another CPU wrote them, or written while "
         "another CPU had them, caches being infinite; without the task's own stack and the lines "
@@ -172,6 +172,7 @@ def _explained(found: LinesExperiment) -> list[Any]:
         "interrupts",
         "others served: other CPUs that had the lock between two sections of one; loops - 1 if all "
         "take turns",
+        "equal: iterations with just the acquires and operations of the kprobes, of all whole ones",
         "left out: sections in which an interrupt, a page fault or another task touched lines too",
     ]
-    return [table, "", *said]
+    return [tx.table(heads, rows, left=(2,), fold=(2,)), "", *said]

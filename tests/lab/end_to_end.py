@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,6 +101,84 @@ def test_held_instructions_are_those_of_the_table_and_grow_with_mappers():
     for site in ("exec.map_split", "exec.map_link", "exec.map_unlink", "exec.mprotect_split"):
         assert held[site, 100] > held[site, 0] + 50, site
     assert held["exec.mprotect_split", 0] > held["exec.map_split", 0]
+
+
+def total(kernel: str, loop: str, file: str, loops: int) -> dict[str, str]:
+    """Return the row of the shipped table of cache lines, with nobody else mapping the files."""
+    lines = (TRACED / "lines_totals.csv").read_text().splitlines()
+    (row,) = [
+        row
+        for row in csv.DictReader(line for line in lines if not line.startswith("#"))
+        if (row["kernel"], row["loop"], row["file"]) == (kernel, loop, file)
+        and (row["active_loops"], row["other_mappers"], row["same_binary_mappers"])
+        == (str(loops), "0", "0")
+    ]
+    return row
+
+
+RENAMED = {"loop": "dynloop", "true": "dyntrue"}
+ALONE_CLOSE, LINES_CLOSE = 0.1, 0.35
+"""Lines against the table: touched by one loop alone; transferred between few, where runs differ
+most (139 to 173 for libc.so.6 at 4 loops)."""
+
+
+@pytest.mark.parametrize(
+    ("series_of", "loop", "loops"), [("6.12.", "execl", 4), ("6.1.", "fork", 2)]
+)
+def test_cache_lines_are_those_of_the_table(series_of, loop, loops):
+    """That acquires and operations are those of the kprobes is what it fails without."""
+    package = next(path for path in PACKAGES if f"_{series_of}" in path.name)
+    report = lab(package, "--lines", "--loop", loop, "--loops", str(loops))
+    kernel, fork, execl, operations = series(report)
+    assert report["complete"]
+    alone, *others = report["settings"]
+    assert (alone["loops"], alone["saturated"]) == (1, None)
+    for file, lines in alone["files"].items():
+        assert lines["lines_transferred"] == 0
+        touched = float(total(kernel, loop, RENAMED.get(file, file), 1)["lines_touched"])
+        assert lines["lines_touched"] == pytest.approx(touched, rel=ALONE_CLOSE), file
+    libc = alone["files"]["libc.so.6"]
+    wanted = (fork, operations) if loop == "fork" else (execl, 32)
+    assert (libc["acquires"], libc["operations"]) == wanted
+    before = sum(
+        site["acquires"] * (site["instructions_before"] + site["instructions_locking"])
+        for lines in alone["files"].values()
+        for site in lines["sites"].values()
+    )
+    held = sum(lines["instructions"] for lines in alone["files"].values())
+    assert before + held == pytest.approx(alone["instructions"], rel=0.02)
+    own = {each["saturated"]: each for each in others}
+    assert set(own) == {"libc.so.6", "ld-linux-x86-64.so.2", "true" if loop == "fork" else "loop"}
+    for each in others:
+        assert each["agreeing"] > 0.9 * each["iterations"]
+        assert each["others_served"] > 0.8 * (loops - 1)
+    compared = {"libc.so.6"} if loop == "fork" else {"libc.so.6", "loop"}  # what the table has
+    for file in compared:
+        expected = float(total(kernel, loop, RENAMED.get(file, file), loops)["lines_transferred"])
+        moved = own[file]["files"][file]["lines_transferred"]
+        assert moved == pytest.approx(expected, rel=LINES_CLOSE), file
+
+
+def test_an_interrupt_keeps_the_settings_that_are_finished(tmp_path):
+    package = PACKAGES[-1]
+    target = tmp_path / "lines.json"
+    ours, theirs = pty.openpty()  # progress is for a terminal
+    options = ("--lines", "--loop", "execl", "--loops", "2", "-o", str(target))
+    with subprocess.Popen([*LAB, "--kernel-deb", str(package), *options], stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        while b"2 loops on" not in said:
+            said += os.read(ours, 1000)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(TIMEOUT_S) == 0
+    os.close(ours)
+    data = json.loads(target.read_text())
+    assert not data["complete"]
+    assert [(each["loops"], each["saturated"]) for each in data["settings"]][:2] == [
+        (1, None),
+        (2, "loop"),
+    ]
+    assert len(data["settings"]) < 4
 
 
 def test_the_kept_trace_reads_as_the_same_counts(tmp_path):

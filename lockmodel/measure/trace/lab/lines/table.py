@@ -81,7 +81,7 @@ def saturated(experiment: LinesExperiment, measured: Measured) -> str | None:
 
 
 def rows(experiment: LinesExperiment, loop: str, binary: str) -> list[dict[str, Any]]:
-    """Return a row per setting, file and site, with the columns of data/traced/lines_held.csv first."""
+    """Return a row per setting, file and site, columns as in data/traced/lines_held.csv first."""
     made = []
     for measured in experiment.measured:
         for site in measured.counts.sites:
