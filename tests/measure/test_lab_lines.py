@@ -328,9 +328,11 @@ def test_what_fails_otherwise_is_not_tried_again(tmp_path: Path, boots: list[obj
 
 
 def test_the_plugin_is_built_and_loaded_by_this_qemu(tmp_path: Path) -> None:
-    made = build.build(experiment.SOURCE, tmp_path)
+    folder = tmp_path / "a,b"  # a comma ends a value, unless there are two
+    folder.mkdir()
+    made = build.build(experiment.SOURCE, folder)
     assert made.suffix == ".so"
-    assert made.parent == tmp_path
+    assert made.parent == folder
 
 
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -376,12 +378,12 @@ def test_without_plugins_or_a_compiler_the_remedy_is_named(
 def test_what_qemu_is_told_under_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert compiler() is not None
     fake(tmp_path, monkeypatch, 'echo "$@"; echo LAB done')
-    plugged = qemu.Plugged(17, Path("/x/lines.so"), {"functions": "/f", "out": "/o"})
+    plugged = qemu.Plugged(17, Path("/x/lines.so"), {"functions": "/f", "out": "/a,b"})
     said = qemu.boot(
         tmp_path / "k", tmp_path / "i", 1000, False, 20.0, lambda line: None, plugged
     ).decode()
     assert "-accel tcg,thread=multi,tb-size=2000 -smp 17 -cpu max,la57=off" in said
-    assert "-plugin /x/lines.so,functions=/f,out=/o" in said
+    assert "-plugin /x/lines.so,functions=/f,out=/a,,b" in said
     assert "-m 5050 " in said  # 1000 + 1.5 x 1000 + 150 x 17
     assert "norandmaps" in said
     assert "no5lvl" in said

@@ -51,7 +51,7 @@ class Plugged:
     plugin : Path
         A shared object, see `plugin.build`.
     arguments : dict of str to str
-        For the plugin; no commas.
+        For the plugin.
     """
 
     cpus: int
@@ -63,8 +63,14 @@ class Plugged:
         given = [str(self.plugin), *(f"{key}={text}" for key, text in self.arguments.items())]
         return (
             *("-accel", f"tcg,thread=multi,tb-size={TRANSLATED_MB}"),
-            *("-smp", str(self.cpus), "-cpu", "max,la57=off", "-plugin", ",".join(given)),
+            *("-smp", str(self.cpus), "-cpu", "max,la57=off"),
+            *("-plugin", ",".join(map(in_option, given))),
         )
+
+
+def in_option(text: str) -> str:
+    """Return a text as QEMU reads it between the commas of an option."""
+    return text.replace(",", ",,")
 
 
 ALONE = ("-accel", "tcg", "-smp", "1", "-cpu", "max")

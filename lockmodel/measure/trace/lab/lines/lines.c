@@ -4,62 +4,30 @@
  *
  * Arguments: functions=FILE (functions.h), out=FILE. Without arguments it does nothing.
  *
- * No probe is set in the guest. A section begins when down_write returns and ends when up_write is
- * entered; the compare-exchange and the exchange-add in the two say of which semaphore. It is a
- * file's if init has named it: MARK_FILE, then a mapping of that file, whose tree operation happens
- * under it. Sections may be nested; what is touched counts for all that are held.
+ * No probe is set in the guest. A section (holder.h) lasts from down_write to up_write; its semaphore
+ * is a file's if init has named it: MARK_FILE, then a mapping of that file, whose tree operation
+ * happens under it. Sections may be nested; what is touched counts for all that are held.
  *
  * Instructions are those of the programs and of the kernel for them, without interrupts and kernel
  * threads. They are counted by blocks, so a fault in the middle of one counts its start twice. The
  * rounds of a repeated string instruction are blocks of their own that begin with it; they count as
  * one instruction.
  *
- * A phase (MARK_PHASE) is a number + 256 x (1 + file whose lock is served by turns), or 0. Output:
- *
- *   file NUMBER                        its semaphore is known
- *   phase NUMBER TURNS                 begins
- *   iteration CPU NUMBER EXECUTED      begins, after so many instructions
- *   over CPU NUMBER EXECUTED           the loop of a CPU ends
- *   section CPU FILE ITERATION OPERATIONS BEFORE LOCKING HELD HAPPENED TOUCHED WRITTEN FOREIGN
- *           FETCHED TAKEN STACK LOCK LOCK_MOVED CALL..
- *   done NUMBER WAITS LATE             a phase is over
- *
- * BEFORE, LOCKING and HELD are instructions: since the CPU let go of a file's lock, in down_write,
- * and under the lock. The rest is in section.h; CALL.. are the callers, innermost first.
+ * A phase (MARK_PHASE) is a number + 256 x (1 + file whose lock is served by turns, see turns.h), or 0
+ * for nothing. What is written is in records.h.
  */
 #include "interface.h"
 #include "directory.h"
 #include "functions.h"
 #include "marks.h"
-#include "stack.h"
-#include "section.h"
+#include "holder.h"
+#include "instructions.h"
+#include "records.h"
 #include "turns.h"
 
-#define NESTED 4    /* sections of a task at once */
-#define EARLY 32    /* accesses in up_write before it is known whose */
 #define MOST_FILES 64
 #define MOST_TRAPS 256
-
-enum { PLAIN, CALLS, RETURNS, RESUMES, TAKES, LEAVES }; /* kinds of instructions */
 #define KIND_SHIFT 60 /* of a kernel address, whose upper bits are all set */
-
-struct access {
-	uint64_t address;
-	unsigned flags;
-	bool store;
-};
-
-struct holder { /* what a task holds */
-	struct section *section[NESTED];
-	int open;        /* sections that are not closed */
-	int interrupts;  /* it is in so many */
-	bool program;    /* it has run a program, so it is no thread of the kernel */
-	bool leaving;    /* it is in up_write, before the exchange-add */
-	bool turn;       /* it has to wait for its next turn when it returns by turn_slot */
-	uint64_t enter_slot, leave_slot, turn_slot, left;
-	int early;
-	struct access first[EARLY];
-};
 
 struct cpu {
 	struct task *task;
@@ -87,9 +55,7 @@ static volatile unsigned phase, served_by_turns;
 static uint64_t semaphores[MOST_FILES];
 static struct trap traps[MOST_TRAPS];
 static unsigned trapped;
-static struct function taking, leaving;
-static FILE *out;
-static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+static struct function down_write, up_write;
 
 static struct holder *holder_of(const struct cpu *cpu)
 {
@@ -104,35 +70,6 @@ static int file_of(uint64_t semaphore)
 	return -1;
 }
 
-static void recount(struct holder *holder)
-{
-	holder->open = 0;
-	for (int i = 0; i < NESTED; i++)
-		holder->open += holder->section[i] != NULL && holder->section[i]->state != CLOSED;
-}
-
-static void say_section(unsigned number, const struct section *s, uint64_t left)
-{
-	struct cpu *cpu = &cpus[number];
-	struct counts c = section_counts(s);
-	pthread_mutex_lock(&writing);
-	fprintf(out, "section %u %d %u %u %lu %lu %lu %u %u %u %u %u %u %u %u %u", number, s->file,
-		cpu->iteration, s->operations, s->entered - cpu->released, s->acquired - s->entered,
-		left - s->acquired, s->happened, c.touched, c.written, c.foreign, c.fetched, c.taken,
-		c.stack, c.lock, c.lock_moved);
-	for (unsigned i = 0; i < s->calls; i++)
-		fprintf(out, " %lx", s->call[i]);
-	fputc('\n', out);
-	pthread_mutex_unlock(&writing);
-}
-
-static void say(const char *what, unsigned number, unsigned iteration, uint64_t executed)
-{
-	pthread_mutex_lock(&writing);
-	fprintf(out, "%s %u %u %lu\n", what, number, iteration, executed);
-	pthread_mutex_unlock(&writing);
-}
-
 /* ---- accesses ---- */
 
 static unsigned looked_up(const struct task *task, unsigned cpu, uint64_t address, bool store)
@@ -143,76 +80,43 @@ static unsigned looked_up(const struct task *task, unsigned cpu, uint64_t addres
 	return task != NULL && stack_base(address) == task->base ? OWN_STACK : 0;
 }
 
-/* `released` is the section whose up_write the access is in, or NULL. */
-static void add(struct holder *holder, const struct access *access, const struct section *released)
-{
-	for (int i = 0; i < NESTED; i++) {
-		struct section *s = holder->section[i];
-		if (s != NULL && s->state != CLOSED)
-			section_touch(s, access->address >> LINE_SHIFT, access->flags, access->store,
-				      s == released || s->state == ENTERING);
-	}
-}
-
 static void touch(unsigned number, uint64_t address, bool store)
 {
-	struct task *task = cpus[number].task;
 	struct holder *holder = holder_of(&cpus[number]);
-	struct access access = { address, looked_up(task, number, address, store), store };
-	if (holder == NULL || holder->open == 0)
-		return;
-	if (holder->leaving && holder->early < EARLY)
-		holder->first[holder->early++] = access;
-	else
-		add(holder, &access, NULL);
+	unsigned flags = looked_up(cpus[number].task, number, address, store);
+	if (holder != NULL)
+		holder_touch(holder, &(struct access){ address, flags, store });
 }
 
-/* down_write has returned by `slot`, or its caller has. */
-static void entered(struct cpu *cpu, struct holder *holder, uint64_t slot)
-{
-	for (int i = 0; i < NESTED; i++) {
-		struct section *s = holder->section[i];
-		if (s == NULL || s->state != ENTERING)
-			continue;
-		if (s->slot != slot || s->semaphore == 0) {
-			section_close(s);
-			continue;
-		}
-		s->state = HELD;
-		s->acquired = cpu->executed;
-		s->file = file_of(s->semaphore);
-	}
-	holder->enter_slot = 0;
-	recount(holder);
-}
-
-/* The exchange-add of up_write goes to `semaphore`: what was touched in up_write is the lock's. */
-static void left(unsigned number, struct holder *holder, uint64_t semaphore)
+/* The exchange-add of up_write: a section is over, unless another semaphore is meant. */
+static void leaves(unsigned number, struct holder *holder, uint64_t semaphore)
 {
 	struct cpu *cpu = &cpus[number];
-	struct section *released = NULL;
-	struct access last = { semaphore, looked_up(cpu->task, number, semaphore, true), true };
-	for (int i = 0; i < NESTED; i++) {
-		struct section *s = holder->section[i];
-		if (s != NULL && s->state == HELD && s->semaphore == semaphore)
-			released = s;
-	}
-	holder->leaving = false;
-	for (int i = 0; i < holder->early; i++)
-		add(holder, &holder->first[i], released);
-	add(holder, &last, released);
-	if (released == NULL)
+	unsigned flags = looked_up(cpu->task, number, semaphore, true);
+	struct section *s = holder_leaves(holder, &(struct access){ semaphore, flags, true });
+	if (s == NULL)
 		return;
-	if (released->file >= 0 && phase != 0 && cpu->loops) {
-		say_section(number, released, holder->left);
+	if (s->file >= 0 && phase != 0 && cpu->loops) {
+		record_section(number, cpu->iteration, cpu->released, holder->left, s);
 		cpu->released = holder->left;
-		if (served_by_turns == (unsigned)released->file + 1) {
+		if (served_by_turns == (unsigned)s->file + 1) {
 			holder->turn = true;
 			holder->turn_slot = holder->leave_slot;
 		}
 	}
-	section_close(released);
-	recount(holder);
+	section_close(s);
+	holder_recount(holder);
+}
+
+static void returns(struct cpu *cpu, struct holder *holder, uint64_t slot)
+{
+	task_return(cpu->task, slot);
+	if (holder->turn && slot >= holder->turn_slot) { /* up_write is over: nobody sleeps */
+		holder->turn = false;
+		turns_wait(&turns, cpu->iteration, &cpu->random);
+	}
+	if (holder->enter_slot != 0 && slot >= holder->enter_slot)
+		holder_entered(holder, slot, cpu->executed, file_of);
 }
 
 static void on_access(unsigned number, uint32_t info, uint64_t address, void *data)
@@ -221,34 +125,24 @@ static void on_access(unsigned number, uint32_t info, uint64_t address, void *da
 	unsigned kind = (uint64_t)data >> KIND_SHIFT;
 	uint64_t last = address + (1u << qemu_plugin_mem_size_shift(info)) - 1;
 	bool store = qemu_plugin_mem_is_store(info);
+	bool calls = kind == CALLS && store, back = (kind == RETURNS || kind == RESUMES) && !store;
 	struct holder *holder;
 	if (!armed || address >> 63 == 0)
 		return;
-	if (kind == CALLS || kind == RETURNS || kind == RESUMES)
-		kind = stack_is_entry(address) ? PLAIN : kind;
-	if ((kind == CALLS && store) || ((kind == RETURNS || kind == RESUMES) && !store))
+	if ((calls || back) && !stack_is_entry(address)) {
 		cpu->task = task_at(cpu->task, address);
+		if (calls)
+			task_call(cpu->task, address, (uint64_t)data | 0xfull << KIND_SHIFT);
+		else if (kind == RESUMES) /* a frame of the entry code has no RET */
+			task_return(cpu->task, address);
+		else
+			returns(cpu, cpu->task->own, address);
+	}
 	holder = holder_of(cpu);
-	if (kind == CALLS && store) {
-		task_call(cpu->task, address, (uint64_t)data | 0xfull << KIND_SHIFT);
-	} else if (kind == RETURNS && !store) {
-		task_return(cpu->task, address);
-		if (holder->turn && address >= holder->turn_slot) { /* up_write is over: nobody sleeps */
-			holder->turn = false;
-			turns_wait(&turns, cpu->iteration, &cpu->random);
-		}
-		if (holder->enter_slot != 0 && address >= holder->enter_slot)
-			entered(cpu, holder, address);
-	} else if (kind == RESUMES && !store) { /* IRET: a frame of the entry code has no RET */
-		task_return(cpu->task, address);
-	} else if (kind == TAKES && holder != NULL && holder->enter_slot != 0) {
-		for (int i = 0; i < NESTED; i++) {
-			struct section *s = holder->section[i];
-			if (s != NULL && s->state == ENTERING && s->semaphore == 0)
-				s->semaphore = address;
-		}
-	} else if (kind == LEAVES && holder != NULL && holder->leaving) {
-		left(number, holder, address);
+	if (kind == EXCHANGES && holder != NULL) {
+		holder_takes(holder, address);
+	} else if (kind == ADDS && holder != NULL && holder->leaving) {
+		leaves(number, holder, address);
 		return;
 	}
 	touch(number, address, store);
@@ -262,48 +156,23 @@ static void on_down_write(unsigned number, void *block)
 {
 	struct cpu *cpu = &cpus[number];
 	struct holder *holder = holder_of(cpu);
-	struct section *s = NULL;
-	if (!armed || !(cpu->loops || cpu->expected) || holder == NULL || cpu->task->depth == 0)
-		return;
-	for (int i = 0; i < NESTED && s == NULL; i++) {
-		if (holder->section[i] == NULL &&
-		    (holder->section[i] = calloc(1, sizeof(struct section))) == NULL)
-			abort();
-		if (holder->section[i]->state == CLOSED)
-			s = holder->section[i];
-	}
-	if (s == NULL)
-		return;
-	s->state = ENTERING;
-	s->file = -1;
-	s->semaphore = 0;
-	s->slot = holder->enter_slot = task_slot(cpu->task);
-	s->entered = cpu->executed - (uint64_t)block;
-	s->operations = s->happened = 0;
-	s->calls = task_chain(cpu->task, s->call, CALLS_KEPT);
-	recount(holder);
+	if (armed && (cpu->loops || cpu->expected) && holder != NULL && cpu->task->depth > 0)
+		holder_enter(holder, cpu->task, cpu->executed - (uint64_t)block);
 }
 
 static void on_up_write(unsigned number, void *block)
 {
 	struct cpu *cpu = &cpus[number];
 	struct holder *holder = holder_of(cpu);
-	if (!armed || holder == NULL || holder->open == 0)
-		return;
-	holder->leaving = true;
-	holder->leave_slot = task_slot(cpu->task);
-	holder->left = cpu->executed - (uint64_t)block;
-	holder->early = 0;
+	if (armed && holder != NULL && holder->open > 0)
+		holder_leave(holder, cpu->task, cpu->executed - (uint64_t)block);
 }
 
 static void happened(unsigned number, unsigned what, int state)
 {
 	struct holder *holder = holder_of(&cpus[number]);
-	if (!armed || holder == NULL || holder->open == 0)
-		return;
-	for (int i = 0; i < NESTED; i++)
-		if (holder->section[i] != NULL && holder->section[i]->state == state)
-			holder->section[i]->happened |= what;
+	if (armed && holder != NULL)
+		holder_happened(holder, what, state);
 }
 
 static void on_fault(unsigned number, void *block)
@@ -357,9 +226,7 @@ static void on_tree_operation(unsigned number, void *block)
 		s->operations++;
 		if (cpu->expected != 0 && holder->open == 1) {
 			semaphores[cpu->expected - 1] = s->semaphore;
-			pthread_mutex_lock(&writing);
-			fprintf(out, "file %u\n", cpu->expected - 1);
-			pthread_mutex_unlock(&writing);
+			record("file %u\n", cpu->expected - 1);
 			cpu->expected = 0;
 		}
 	}
@@ -370,10 +237,8 @@ static void on_tree_operation(unsigned number, void *block)
 static void begin_phase(unsigned value)
 {
 	if (phase != 0) {
-		pthread_mutex_lock(&writing);
-		fprintf(out, "done %u %lu %lu\n", phase, turns.waits, turns.late);
-		fflush(out);
-		pthread_mutex_unlock(&writing);
+		record("done %u %lu %lu\n", phase, turns.waits, turns.late);
+		fflush(records);
 	}
 	for (unsigned i = 0; i < MOST_CPUS; i++) {
 		cpus[i].iteration = 0;
@@ -382,11 +247,8 @@ static void begin_phase(unsigned value)
 	turns = (struct turns){ 0 };
 	phase = value & 0xff;
 	served_by_turns = value >> 8;
-	if (phase != 0) {
-		pthread_mutex_lock(&writing);
-		fprintf(out, "phase %u %u\n", phase, served_by_turns);
-		pthread_mutex_unlock(&writing);
-	}
+	if (phase != 0)
+		record("phase %u %u\n", phase, served_by_turns);
 }
 
 static void on_mark(unsigned number, void *data)
@@ -410,12 +272,12 @@ static void on_mark(unsigned number, void *data)
 			cpu->random = number + 1;
 			__atomic_add_fetch(&turns.running, 1, __ATOMIC_RELAXED);
 		}
-		say("iteration", number, ++cpu->iteration, cpu->executed);
+		record("iteration %u %u %lu\n", number, ++cpu->iteration, cpu->executed);
 		break;
 	case MARK_LOOPED:
 		if (!cpu->loops)
 			break;
-		say("over", number, cpu->iteration, cpu->executed);
+		record("over %u %u %lu\n", number, cpu->iteration, cpu->executed);
 		__atomic_sub_fetch(&turns.running, 1, __ATOMIC_RELAXED);
 		cpu->loops = false;
 		break;
@@ -450,31 +312,14 @@ static bool inside(const struct function *function, uint64_t address)
 	return address >= function->start && address < function->end;
 }
 
-static uint64_t kind_of(const uint8_t *bytes, uint64_t address)
+/* Only those in the two functions are of a semaphore. */
+static uint64_t kind_at(const uint8_t *bytes, uint64_t address)
 {
-	while (*bytes == 0x66 || *bytes == 0xf2 || *bytes == 0xf3 || *bytes == 0x2e || *bytes == 0x3e ||
-	       *bytes == 0x36 || *bytes == 0x64 || *bytes == 0x65 || *bytes == 0xf0 ||
-	       (*bytes & 0xf0) == 0x40)
-		bytes++; /* prefixes; LOCK is gone where the kernel runs on one CPU */
-	if (bytes[0] == 0xe8 || (bytes[0] == 0xff && (bytes[1] >> 3 & 7) == 2))
-		return CALLS;
-	if (bytes[0] == 0xc3 || bytes[0] == 0xc2)
-		return RETURNS;
-	if (bytes[0] == 0xcf)
-		return RESUMES;
-	if (bytes[0] == 0x0f && bytes[1] == 0xb1 && inside(&taking, address))
-		return TAKES; /* CMPXCHG */
-	if (bytes[0] == 0x0f && bytes[1] == 0xc1 && inside(&leaving, address))
-		return LEAVES; /* XADD */
-	return PLAIN;
-}
-
-static bool is_repeated(const uint8_t *bytes)
-{
-	bool repeated = false;
-	for (; *bytes == 0xf2 || *bytes == 0xf3 || *bytes == 0x66 || (*bytes & 0xf0) == 0x40; bytes++)
-		repeated |= *bytes == 0xf2 || *bytes == 0xf3;
-	return repeated && ((*bytes >= 0xa4 && *bytes <= 0xa7) || (*bytes >= 0xaa && *bytes <= 0xaf));
+	unsigned kind = kind_of(bytes);
+	if ((kind == EXCHANGES && !inside(&down_write, address)) ||
+	    (kind == ADDS && !inside(&up_write, address)))
+		return PLAIN;
+	return kind;
 }
 
 static void on_program_translation(struct qemu_plugin_tb *block, size_t number)
@@ -506,7 +351,7 @@ static void on_block(uint64_t id, struct qemu_plugin_tb *block)
 		struct qemu_plugin_insn *in = qemu_plugin_tb_get_insn(block, i);
 		uint64_t address = qemu_plugin_insn_vaddr(in), kind;
 		instruction(in, bytes);
-		kind = kind_of(bytes, address);
+		kind = kind_at(bytes, address);
 		for (unsigned t = 0; t < trapped; t++)
 			if (traps[t].address == address)
 				qemu_plugin_register_vcpu_insn_exec_cb(
@@ -529,10 +374,10 @@ static void trap(uint64_t address, on_cpu call)
 static void found(const struct function *f)
 {
 	if (name_is(f, "down_write")) {
-		taking = *f;
+		down_write = *f;
 		trap(f->start, on_down_write);
 	} else if (name_is(f, "up_write")) {
-		leaving = *f;
+		up_write = *f;
 		trap(f->start, on_up_write);
 	} else if (name_starts(f, "rwsem_down_write_slowpath")) {
 		trap(f->start, on_slow_path);
@@ -552,7 +397,7 @@ static void on_end(uint64_t id, void *data)
 {
 	(void)id;
 	(void)data;
-	fflush(out);
+	fflush(records);
 }
 
 EXPORTED int qemu_plugin_install(uint64_t id, const struct qemu_info *info, int given, char **words)
@@ -569,11 +414,9 @@ EXPORTED int qemu_plugin_install(uint64_t id, const struct qemu_info *info, int 
 	if (names == NULL || path == NULL || info->cpus.started > MOST_CPUS)
 		return -1;
 	task_own_size = sizeof(struct holder);
-	out = fopen(path, "w");
-	if (out == NULL || functions_read(names, found) == 0 || taking.start == 0 ||
-	    leaving.start == 0 || !directory_open(regions))
+	if (!records_open(path) || functions_read(names, found) == 0 || down_write.start == 0 ||
+	    up_write.start == 0 || !directory_open(regions))
 		return -1;
-	setvbuf(out, NULL, _IOFBF, 1 << 20);
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_block);
 	qemu_plugin_register_atexit_cb(id, on_end, NULL);
 	return 0;

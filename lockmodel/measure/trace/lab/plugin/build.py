@@ -77,7 +77,7 @@ def _refusal(emulator: str, plugin: Path) -> str:
         done = subprocess.run(
             [
                 *(emulator, "-machine", "none", "-accel", "tcg", "-nodefaults"),
-                *("-display", "none", "-monitor", "stdio", "-plugin", str(plugin)),
+                *("-display", "none", "-monitor", "stdio", "-plugin", qemu.in_option(str(plugin))),
             ],
             input="quit\n",
             capture_output=True,
