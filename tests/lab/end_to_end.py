@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = sorted(Path(os.environ["LOCKMODEL_LAB"]).glob("*.deb"))
 TRACED = ROOT / "data" / "traced"
 LAB = (sys.executable, "-m", "lockmodel", "trace", "lab")
-TIMEOUT_S = 240
+TIMEOUT_S = 400
 
 CLOSE, OFFSET = 0.05, 60
 """Held instructions against the table: relative, and instructions. Its calibration took the
@@ -146,12 +146,12 @@ def test_cache_lines_are_those_of_the_table(series_of, loop, loops):
         for site in lines["sites"].values()
     )
     held = sum(lines["instructions"] for lines in alone["files"].values())
-    assert before + held == pytest.approx(alone["instructions"], rel=0.02)
+    assert before + held == pytest.approx(alone["instructions"], rel=0.005)
     own = {each["saturated"]: each for each in others}
     assert set(own) == {"libc.so.6", "ld-linux-x86-64.so.2", "true" if loop == "fork" else "loop"}
     for each in others:
         assert each["agreeing"] > 0.9 * each["iterations"]
-        assert each["others_served"] > 0.8 * (loops - 1)
+        assert each["others_served"] > 0.7 * (loops - 1)
     compared = {"libc.so.6"} if loop == "fork" else {"libc.so.6", "loop"}  # what the table has
     for file in compared:
         expected = float(total(kernel, loop, RENAMED.get(file, file), loops)["lines_transferred"])

@@ -105,10 +105,11 @@ def test_the_plan_speaks_as_init_and_the_plugin_do() -> None:
 
 
 def section(cpu: int, iteration: int, *numbers: int, file: int = 0, call: str = SPLIT) -> str:
-    """A section with OPERATIONS, HELD, HAPPENED, TOUCHED, WRITTEN, FETCHED and TAKEN."""
-    operations, held, happened, touched, written, fetched, taken = numbers
+    """A section with OPERATIONS, HELD, HAPPENED, TOUCHED, WRITTEN, FETCHED, TAKEN and BEFORE."""
+    operations, held, happened, touched, written, fetched, taken, *before = numbers
+    entered = f"{(before or [50])[0]} 20"
     return (
-        f"section {cpu} {file} {iteration} {operations} 50 20 {held} {happened} {touched} "
+        f"section {cpu} {file} {iteration} {operations} {entered} {held} {happened} {touched} "
         f"{written} 0 {fetched} {taken} 1 1 1 {OTHER} {call}\n"
     )
 
@@ -203,10 +204,11 @@ def test_sections_before_and_after_the_window_are_no_samples() -> None:
 def test_disturbed_sections_are_counted_but_no_samples() -> None:
     lines = loops(2, 6)
     at = [i for i, line in enumerate(lines) if line.startswith("section 0 0 4")]
-    lines[at[0]] = section(0, 4, 3, 900, 1, 500, 5, 2, 1)
+    lines[at[0]] = section(0, 4, 3, 900, 1, 500, 5, 2, 1, 110)
     (site,) = counts(phase(lines), 0).sites
     assert (site.acquires, site.samples, site.left_out) == (1, 5, 1)
     assert (site.held, site.touched) == (100, 10)
+    assert site.before == 60  # of all six sections: nothing of what disturbs is counted in it
 
 
 def test_where_every_section_is_disturbed_they_are_all_there_is() -> None:

@@ -39,7 +39,8 @@ class SiteLines:
     samples, left_out : int
         Sections that the means are of, and those in which something else happened.
     before, locking, held : float
-        Instructions, as in `Section`.
+        Instructions, as in `Section`; the first two are means of all sections, so that they and the
+        held ones add up to all instructions of an iteration.
     touched, written, foreign, transferred, fetched, lock, lock_transferred : float
         Lines, as in `Section`.
     """
@@ -177,15 +178,15 @@ def _iterations(
 def _site(where: Where, both: tuple[int, int], sections: Sequence[Section]) -> SiteLines:
     used = [each for each in sections if each.undisturbed] or sections
 
-    def mean(name: str) -> float:
-        return fmean(getattr(each, name) for each in used)
+    def mean(name: str, over: Sequence[Section] = used) -> float:
+        return fmean(getattr(each, name) for each in over)
 
     return SiteLines(
         *(*where, *both),
         samples=len(used),
         left_out=len(sections) - len(used),
-        before=mean("before"),
-        locking=mean("locking"),
+        before=mean("before", sections),
+        locking=mean("locking", sections),
         held=mean("held"),
         touched=mean("touched"),
         written=mean("written"),
