@@ -75,7 +75,7 @@ def _answer(last: Sequence[FileLines], started: str) -> str:
             f"loop alone transfers none."
         )
     than = (
-        f", {both[0].transferred / both[1].transferred:.1f} x {started}'s"
+        f", {both[0].transferred / both[1].transferred:.1f} x the executable's"
         if both and both[1].transferred
         else ""
     )
