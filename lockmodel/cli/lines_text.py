@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lockmodel.cli.trace_lines import LinesResult
     from lockmodel.measure.trace.lab.lines.experiment import LinesExperiment
 
-FEW_SITES, FEW_SETTINGS = 6, 4
+FEW_SITES, FEW_SETTINGS = 5, 4
 """Rows of the short report."""
 
 COLUMNS = (
@@ -35,9 +35,8 @@ def lines_text(result: LinesResult, explain: bool, every: bool, colour: bool) ->
     last = _last(own)
     parts: list[Any] = [
         _answer(last, found.started),
-        f"Linux {found.traced.kernel} in QEMU {result.emulator}: {result.loop} loops of "
-        f"{result.binary}, each lock saturated in its own run. Acquires and operations equal those "
-        f"of the kprobes.",
+        f"Linux {found.traced.kernel} in QEMU {result.emulator}: {result.loop} of {result.binary}, "
+        f"each lock saturated in its own run; acquires and operations are the kprobes'.",
         "",
         _files(last, found.started),
         "",
