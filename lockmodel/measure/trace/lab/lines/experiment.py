@@ -39,8 +39,8 @@ MOST_LOOPS = 48
 
 INTERRUPTED = "interrupted"
 
-BOOTS = 3
-"""Now and then the guest panics in its first seconds, where it patches its own code on several
+BOOTS = 5
+"""About one in six guests panics in its first seconds, where it patches its own code on several
 CPUs, which QEMU 7.2 does not always get right."""
 
 
