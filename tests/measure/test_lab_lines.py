@@ -11,7 +11,10 @@ import pytest
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.measure.acquires.count import FileCount, SiteCount
+from lockmodel.measure.acquires.resolve import Resolver
+from lockmodel.measure.acquires.sysroot import Sysroot
 from lockmodel.measure.bench.program import compiler
+from lockmodel.measure.trace.kernel_image import KernelImage
 from lockmodel.measure.trace.lab import qemu
 from lockmodel.measure.trace.lab.guest import Guest
 from lockmodel.measure.trace.lab.lines import experiment, settings
@@ -324,6 +327,34 @@ def test_what_fails_otherwise_is_not_tried_again(tmp_path: Path, boots: list[obj
     assert booted(tmp_path) == "did not end in time"
     boots[:] = [KeyboardInterrupt(), None]
     assert booted(tmp_path) == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("loops", "libraries", "message"),
+    [
+        (range(1, 49), 1, "--lines: 95 settings and 3 files"),
+        (range(1, 49), 63, "--lines: 95 settings and 65 files; at most 255 and 64 are possible"),
+        (range(1, 44), 1, "the console lacks"),
+    ],
+)
+def test_more_than_the_plugin_can_number_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loops: range, libraries: int, message: str
+) -> None:
+    files = {f"/lib/lib{number}.so": b"" for number in range(libraries)} | {LIBC: b""}
+    guest = replace(GUEST, files=files)
+    monkeypatch.setattr(experiment, "contents", lambda *_: guest)
+    monkeypatch.setattr(experiment, "MOST_SETTINGS", 90 if libraries == 1 else 255)
+
+    def traced(*arguments: object) -> None:
+        raise NotTrustworthyError("the console lacks a part")
+
+    monkeypatch.setattr(experiment.experiment, "run", traced)
+    kernel, nowhere = KernelImage("6.12.107", b""), (tmp_path, tmp_path)
+    with pytest.raises((ArgumentError, NotTrustworthyError), match=message):
+        experiment.run(
+            *(kernel, "execl", None, nowhere, tmp_path, Resolver(Sysroot(tmp_path))),
+            *(loops, [0], 1.0, lambda name: None),
+        )
 
 
 # ---- the plugin ----

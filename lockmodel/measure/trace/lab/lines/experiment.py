@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockmodel.errors import NotTrustworthyError
+from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.measure.acquires.count import LIBC, LOADER, FileCount
 from lockmodel.measure.acquires.resolve import Resolver, base
 from lockmodel.measure.trace.files import files, names
@@ -36,6 +36,9 @@ NAMED = (TEARDOWN, *IN_EXECVE, *(start for starts, _ in RULES for start in start
 
 MOST_LOOPS = 48
 """A CPU for each, one for the processes that sleep, and a few to spare below directory.h's 55."""
+
+MOST_SETTINGS, MOST_FILES = 255, 64
+"""A phase's number has 8 bits; lines.c has room for so many files."""
 
 INTERRUPTED = "interrupted"
 
@@ -121,6 +124,12 @@ def run(
     """
     inside = contents(built, binary, resolver)
     every = settings(loops, mappers, _saturated(inside))
+    if len(every) > MOST_SETTINGS or len(inside.mapped) > MOST_FILES:
+        raise ArgumentError(
+            f"--lines: {len(every)} settings and {len(inside.mapped)} files; at most "
+            f"{MOST_SETTINGS} and {MOST_FILES} are possible: fewer --loops and --mappers, or a "
+            f"binary with fewer libraries"
+        )
     traced = experiment.run(
         kernel, loop, binary, built, resolver, None, limit_s, watch, [*HOOKED, *NAMED]
     )
@@ -128,6 +137,7 @@ def run(
         folder = Path(name)
         (folder / "vmlinuz").write_bytes(kernel.image)
         (folder / "initrd").write_bytes(inside.archive(plan(inside, loop, every)))
+        (folder / "out").touch()
         (folder / "functions").write_text("\n".join([*traced.functions, ""]))
         stopped = _boot(folder, shared_object, every, limit_s, watch)
         with (folder / "out").open() as lines:
