@@ -339,7 +339,7 @@ def _lines(
     target: files.Target | None,
 ) -> None:
     """Count cache lines and write the report."""
-    from lockmodel.cli import lines_text, trace_lines
+    from lockmodel.cli import trace_lines, trace_lines_text
 
     result = trace_lines.experiment(
         *where, _loops(loops or LOOPS), _mappers(mappers or LINES_MAPPERS), limit_s
@@ -349,7 +349,7 @@ def _lines(
     write(
         Report(
             lambda: trace_lines.report(result),
-            lambda colour: lines_text.lines_text(result, *shows, colour),
+            lambda colour: trace_lines_text.lines_text(result, *shows, colour),
             lambda: trace_lines.csv(result),
         )
     )
