@@ -14,7 +14,7 @@ from typer import Argument, Option
 from lockmodel.cli import files, options
 from lockmodel.cli.app import SETTINGS
 from lockmodel.cli.files import Report
-from lockmodel.errors import ArgumentError, shown
+from lockmodel.errors import ArgumentError, NotTrustworthyError, shown
 
 if TYPE_CHECKING:
     from lockmodel.measure.trace.offsets import Offsets
@@ -275,8 +275,8 @@ def lab(
     With --lines the kernel boots again with a CPU for each loop, under a plugin of
     QEMU that follows who wrote which cache line: what costs time under a contended
     lock. The locks of libc.so.6, ld.so and the program are saturated in turn, and
-    acquires and ops must be those of the kprobes. ^C keeps finished settings;
-    -o FILE.csv has a row per site.
+    acquires and ops must be those of the kprobes. ^C keeps finished settings
+    (exit 1); -o FILE.csv has a row per site.
 
     \b
     Printed numbers, per iteration:
@@ -319,14 +319,21 @@ def lab(
         program = binary or "/bin/true"
         where = (kernel_deb, loop, program, sysroot, library_path)
         if lines:
-            _lines(where, loops, mappers, time_limit, (explain, every), write, target)
-            return
-        result = experiment(*where, None if no_held else _mappers(mappers or MAPPERS), time_limit)
-        if target is not None:
-            target.stream.write(result.experiment.text.encode())
-        write(
-            Report(lambda: report(result), lambda c: trace_text.lab_text(result, explain, every, c))
-        )
+            left_out = _lines(where, loops, mappers, time_limit, (explain, every), write, target)
+        else:
+            left_out = ""
+            asked = None if no_held else _mappers(mappers or MAPPERS)
+            result = experiment(*where, asked, time_limit)
+            if target is not None:
+                target.stream.write(result.experiment.text.encode())
+            write(
+                Report(
+                    lambda: report(result),
+                    lambda c: trace_text.lab_text(result, explain, every, c),
+                )
+            )
+    if left_out:
+        raise NotTrustworthyError(left_out)
 
 
 def _lines(
@@ -337,8 +344,8 @@ def _lines(
     shows: tuple[bool, bool],
     write: Callable[[Report], None],
     target: files.Target | None,
-) -> None:
-    """Count cache lines and write the report."""
+) -> str:
+    """Count cache lines and write the report; return why it lacks settings, or nothing."""
     from lockmodel.cli import trace_lines, trace_lines_text
 
     result = trace_lines.experiment(
@@ -353,6 +360,9 @@ def _lines(
             lambda: trace_lines.csv(result),
         )
     )
+    found = result.experiment
+    done = f"{len(found.measured)} of {found.planned} settings were finished and kept"
+    return found.stopped and f"{found.stopped}: {done}"
 
 
 def _mappers(text: str) -> list[int]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 if TYPE_CHECKING:
     from lockmodel.measure.trace.lab.lines.experiment import LinesExperiment, Measured
     from lockmodel.measure.trace.lab.lines.table import FileLines
@@ -65,9 +63,6 @@ def experiment(
                 *(kernel, loop, wanted, built, shared_object, system),
                 *(loops, mappers, limit_s, tell),
             )
-    if found.stopped:
-        done = f"{len(found.measured)} of {found.planned} settings are finished and kept"
-        typer.echo(f"lockmodel: {found.stopped}; {done}", err=True)
     return LinesResult(loop, wanted or "the loop program", found, qemu.version())
 
 

@@ -211,8 +211,8 @@ def test_what_was_finished_before_an_interrupt_is_kept(
 ) -> None:
     ran(made_up(WHOLE[:3], 7, "interrupted"))
     done = command(*LINES, "-o", "x.json")
-    assert done.returncode == 0
-    assert "interrupted; 3 of 7 settings are finished and kept" in done.stderr
+    assert done.returncode == 1
+    assert "interrupted: 3 of 7 settings were finished and kept" in done.stderr
     data = json.loads((tmp_path / "x.json").read_text())
     assert (len(data["settings"]), data["complete"]) == (3, False)
     text = command(*LINES).stdout
