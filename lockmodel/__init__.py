@@ -9,7 +9,7 @@ reaches:
 >>> execl = find_scenario("execl-xeon8369b")
 >>> before, after = (predict(s, [128]).points[0] for s in (execl, shard(execl, "libc.so.6", 8)))
 >>> f"{before.throughput_per_s:,.0f} -> {after.throughput_per_s:,.0f} per s, then {after.binding}"
-'33,918 -> 92,167 per s, then ld-linux-x86-64.so.2'
+'33,892 -> 84,456 per s, then ld-linux-x86-64.so.2'
 
 The rooms, from the ground up: `model`, `changes`, `solvers`, `observe`, `measure`, `fitting`,
 `answers`, `evaluate` and `statements`, `figures`, `cli`; each imports from those before it only.
