@@ -23,6 +23,7 @@ MODEL = "execl-xeon8369b"
 
 BARE = {
     "models": "name ",
+    "machines": "A cache line takes ",
     "theory": "17 statements;",
     "figure": "figure ",
     "trace": "Usage: lockmodel trace ",
