@@ -31,6 +31,8 @@
 
 #define PAGE 4096
 #define MAX_SAMPLES 100000
+#define PATIENCE 5000 /* tries: some tenths of a millisecond */
+#define NAP_S 50e-6
 
 static long trips, samples;
 
@@ -74,12 +76,18 @@ static void sleep_until(double when)
 		;
 }
 
+/* The other one runs no more if it lets us wait that long: on a CPU that somebody else wants, a
+ * waiter that has slept comes first, one that has spun comes last, and the two would miss each other
+ * for seconds. */
 static inline void change(int *word, int from, int to)
 {
 	int expected = from;
-	while (!__atomic_compare_exchange_n(word, &expected, to, 0, __ATOMIC_ACQ_REL,
-					    __ATOMIC_RELAXED))
+	for (long tries = 1; !__atomic_compare_exchange_n(word, &expected, to, 0, __ATOMIC_ACQ_REL,
+							  __ATOMIC_RELAXED); tries++) {
 		expected = from;
+		if (tries % PATIENCE == 0)
+			sleep_until(now() + NAP_S);
+	}
 }
 
 static void *answer(void *of)

@@ -40,6 +40,9 @@ MOST_VISITS = 1_000_000
 ANSWER_S = 10.0
 """A visit that takes longer does not run: one of its CPUs is not ours."""
 
+END_S = 0.5
+"""What a program that has closed its output may take to end."""
+
 
 @dataclass(frozen=True)
 class Places:
