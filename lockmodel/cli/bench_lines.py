@@ -70,7 +70,7 @@ def run(
         if not matrix.pairs:
             raise NotTrustworthyError(
                 "no pair of CPUs was measured: "
-                + (matrix.failed or ("interrupted" if matrix.interrupted else "time was up"))
+                + (matrix.failed or ("interrupted" if matrix.interrupted else _too_late(matrix)))
             )
         if target is not None:
             from lockmodel.figures.line_matrix import draw
@@ -89,6 +89,13 @@ def run(
             f"{'interrupted' if matrix.interrupted else matrix.failed}: "
             f"{len(matrix.pairs)} of {matrix.planned} pairs were measured and kept"
         )
+
+
+def _too_late(matrix: LineMatrix) -> str:
+    """Return why nothing was measured in time, and what to do: two CPUs must run at once."""
+    busy = [reason.text for reason in matrix.reasons if reason.key == "load"]
+    why = f" ({busy[0]}; stop them)" if busy else ""
+    return f"none in {matrix.seconds:g} s{why}; raise --seconds"
 
 
 def _measure(seconds: float, repeats: int, seed: int, folder: Path) -> LineMatrix:

@@ -30,7 +30,7 @@ def test_the_answer_is_the_mean_or_the_only_distance():
 def test_published_times_of_the_kind_stand_beside():
     rows = [line.split() for line in report(matrix(ALL), False, False).splitlines()]
     row = next(row for row in rows if row[:2] == ["same", "core"])
-    assert row == "same core 10.0 10.0 10.0 1 of 4 9.00 to 10.2 ns".split()
+    assert " ".join(row[2:]) == "10.0 10.0 10.0 1 of 4 9.00 to 10.2 ns"
     assert "published: Zen 3" in flat(ALL)
     assert "19.8 to 24.9 ns" in flat(ALL)
     assert "47.8 to 51.1 ns" in flat({(0, 1): [50]}, kind="icelake")  # one cache per socket

@@ -35,7 +35,7 @@ CALLS = {
     "acquires": "acquires /bin/true --kernel 6.12 --loop fork",
     "trace": "trace --print-probes --kernel 6.12 --as script",
     "bench": "bench -n 1 --seconds 0.1 --repeats 2",
-    "bench --lines": "bench --lines --seconds 1",
+    "bench --lines": "bench --lines --seconds 20 --repeats 2",
     "import": f"import {CURVE}",
     "fit": f"fit {CURVE} --model {EXECL}",
     "design": f"design {EXECL} --data {CURVE} -n 128",

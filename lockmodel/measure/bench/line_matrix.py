@@ -222,6 +222,10 @@ class LineMatrix:
             "times": {d: made.to_json() for d, made in self.times().items()},
             "mean_s": self.mean(),
             "missing": self.missing(),
+            "unlike": [
+                {"distance": u.distance, "other": u.other, "visits": u.like, "of": u.visits}
+                for u in self.unlike()
+            ],
             "published": {
                 "kind": self.alike.title,
                 "machines": [machine.name for machine in self.alike.machines],

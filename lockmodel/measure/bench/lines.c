@@ -31,8 +31,8 @@
 
 #define PAGE 4096
 #define MAX_SAMPLES 100000
-#define PATIENCE 5000 /* tries: some tenths of a millisecond */
-#define NAP_S 50e-6
+#define PATIENCE 100000 /* tries: about a millisecond */
+#define NAP_S 20e-6
 
 static long trips, samples;
 
@@ -76,9 +76,9 @@ static void sleep_until(double when)
 		;
 }
 
-/* The other one runs no more if it lets us wait that long: on a CPU that somebody else wants, a
- * waiter that has slept comes first, one that has spun comes last, and the two would miss each other
- * for seconds. */
+/* Who is let wait that long waits for one that does not run. On a CPU that others want, a waiter that
+ * has slept comes first again, and one that has spun comes last: the two would miss each other. The
+ * nap is the shorter part, so that two nappers do not miss each other either. */
 static inline void change(int *word, int from, int to)
 {
 	int expected = from;
@@ -133,6 +133,7 @@ int main(int argc, char **argv)
 	int first, second;
 	double start = now(), after;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_TIMERSLACK, 1UL);
 	if (argc != 4) {
 		fprintf(stderr, "usage: lines TRIPS SAMPLES FILE\n");
 		return 2;

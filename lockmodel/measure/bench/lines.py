@@ -40,9 +40,6 @@ MOST_VISITS = 1_000_000
 ANSWER_S = 10.0
 """A visit that takes longer does not run: one of its CPUs is not ours."""
 
-END_S = 0.5
-"""What a program that has closed its output may take to end."""
-
 
 @dataclass(frozen=True)
 class Places:
@@ -198,9 +195,11 @@ def measure(
             line = next(lines, None)
             if line is None:
                 return
-            first, second, *times = line.split() or ["", ""]
+            first, second, *times = line.split() if line.count(" ") > 1 else ["", ""]
             if (first, second, len(times)) != (str(one), str(other), SAMPLES):
-                raise NotTrustworthyError(f"CPUs {one} and {other}: {_said(process)}")
+                why = f"no answer within {ANSWER_S:g} s; leave a CPU that is taken out with taskset"
+                why = _last_words(process) if line == "" else why
+                raise NotTrustworthyError(f"CPUs {one} and {other}: {why}")
             yield (one, other), statistics.median(map(float, times)) * 1e-9
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -212,7 +211,10 @@ def measure(
 
 
 def _lines(process: subprocess.Popen[bytes], end: float) -> Iterator[str]:
-    """Yield what a process prints, line by line, until the end; "" if it says nothing more."""
+    """Yield what a process prints, line by line, until the end.
+
+    "" if it says nothing more, "?" if it does not answer in time.
+    """
     assert process.stdout is not None
     handle, rest = process.stdout.fileno(), b""
     while True:
@@ -225,20 +227,19 @@ def _lines(process: subprocess.Popen[bytes], end: float) -> Iterator[str]:
         if left <= 0:
             return
         ready, _, _ = select.select([handle], [], [], min(left, ANSWER_S))
-        if not ready and left <= ANSWER_S:
+        if not ready:
+            if left > ANSWER_S:
+                yield "?"
             return
-        more = os.read(handle, 65536) if ready else b""
+        more = os.read(handle, 65536)
         if not more:
             yield ""
+            return
         rest += more
 
 
-def _said(process: subprocess.Popen[bytes]) -> str:
-    """Return why a program ended, from its last words."""
-    if process.poll() is None:
-        return (
-            f"no answer within {ANSWER_S:g} s: a CPU of it may be taken; leave it out with taskset"
-        )
+def _last_words(process: subprocess.Popen[bytes]) -> str:
+    """Return why a program ended."""
     assert process.stderr is not None
     text = process.stderr.read(2000).decode("utf-8", "replace").strip()
-    return re.sub(r"\s*\n\s*", "; ", text) or f"the program ended ({process.returncode})"
+    return re.sub(r"\s*\n\s*", "; ", text) or "the program ended without a word"
