@@ -22,6 +22,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from lockmodel.model import handoff as ho
 from lockmodel.model import scenario as sc
+from lockmodel.model.machine import DISTANCES, LineTimes
 
 REPEATABLE = settings(
     derandomize=True, deadline=None, max_examples=60, phases=[Phase.explicit, Phase.generate]
@@ -54,22 +55,36 @@ def seconds(low: float, high: float) -> SearchStrategy[float]:
 
 @st.composite
 def machines(
-    draw: DrawFn, max_cpus: int = 64, smt: bool = True, distance: bool = True
+    draw: DrawFn, max_cpus: int = 64, smt: bool = True, distance: bool = True, timed: bool = False
 ) -> sc.Machine:
-    """Machines of at most `max_cpus` CPUs; without `distance`, lines cost the same everywhere."""
+    """Machines of at most `max_cpus` CPUs; without `distance`, lines cost the same everywhere.
+
+    With `timed` they may have caches and line times.
+    """
     threads = draw(st.sampled_from([1, 2])) if smt and max_cpus >= 2 else 1
     nodes = draw(st.sampled_from([n for n in (1, 2, 3, 4) if n * threads <= max_cpus]))
     cores = nodes * draw(st.integers(1, max_cpus // (nodes * threads)))
+    sockets = draw(st.sampled_from([1, nodes]))
+    even = [n for n in range(sockets, cores + 1, sockets) if cores % n == 0]
     return sc.Machine(
         name="machine",
         cpus=cores * threads,
         cores=cores,
-        sockets=draw(st.sampled_from([1, nodes])),
+        sockets=sockets,
         nodes=nodes,
         smt_speedup=draw(st.floats(1.0, float(threads))),
         same_node_cost=draw(st.floats(0.0, 1.0)) if distance else 1.0,
         placement=draw(st.sampled_from(["fill", "spread"])),
+        caches=draw(st.none() | st.sampled_from(even)) if timed else None,
+        line=draw(st.none() | lines()) if timed else None,
     )
+
+
+@st.composite
+def lines(draw: DrawFn) -> LineTimes:
+    """Times of a cache line at every distance: 1 ns to 1 us, not slower from nearer."""
+    times = sorted(draw(st.lists(seconds(1e-9, 1e-6), min_size=4, max_size=4)))
+    return LineTimes(**dict(zip(DISTANCES, times, strict=True)))
 
 
 @st.composite

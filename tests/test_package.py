@@ -16,7 +16,7 @@ PUBLIC += ("theory", "figure")
 
 
 def test_the_example_of_the_package_is_true():
-    assert doctest.testmod(lockmodel) == (0, 6)
+    assert doctest.testmod(lockmodel) == (0, 7)
 
 
 def test_the_top_of_the_package_stays_small():

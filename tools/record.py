@@ -36,6 +36,7 @@ SMALL = "-n 2 --lever shard:libc.so.6=2"
 
 COMMANDS = {
     "models": "models",
+    "machines": "machines",
     "show": f"show {EXECL} -n 64",
     "show_sysexec": f"show {SPR}",
     "predict": f"predict {EXECL} -n 1,16,64,128",

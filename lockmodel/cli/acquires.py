@@ -95,7 +95,7 @@ def acquires(
                        or remove a mapping
       held             instructions under the lock if one process maps the file;
                        from traces of such files (data/traced), not of this one
-      demand           time the lock is busy when saturated: held x 3.5 ns and
+      demand           time the lock is busy when saturated: held x 3.2 ns and
                        0.96 us per acquire. Assumed times: compare files, no more
       5/15             5 acquires for 15 operations at this site
       like             which column of the second table is the file's

@@ -41,6 +41,7 @@ HEADINGS = {
     },
     "Show": {
         "models": "List the shipped scenarios, one line each.",
+        "machines": "List known machines, and what a line takes between their CPUs.",
         "show": "Show a scenario as the tool understands it.",
         "theory": "The argument in closed form: statements and their numbers.",
         "figure": "Draw a figure of the paper, for its scenario or for yours.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer import Option
 
-from lockmodel.cli import common, files, options
+from lockmodel.cli import bench_lines, common, files, options
 from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
@@ -57,12 +57,43 @@ def bench(
             show_default=False,
         ),
     ] = None,
-    seconds: Annotated[float, Option(metavar="S", help="Window of one run.")] = SECONDS,
-    repeats: Annotated[int, Option(metavar="N", help="Runs of each population.")] = REPEATS,
+    seconds: Annotated[
+        float | None,
+        Option(
+            metavar="S",
+            help=f"Window of one run; with --lines: for all pairs  [default: {SECONDS:g}; "
+            f"{bench_lines.SECONDS:g}].",
+            show_default=False,
+        ),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            help=f"Runs of each population; with --lines: visits of each pair  [default: "
+            f"{REPEATS}; {bench_lines.REPEATS}].",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, Option(metavar="N", help="Of the random order of runs.")] = 1,
     check: Annotated[
         bool, Option("--check", help="Only say why a measurement here would mislead.")
     ] = False,
+    lines: Annotated[
+        bool, Option("--lines", help="Measure what a cache line takes between CPUs instead.")
+    ] = False,
+    toml: Annotated[
+        bool, Option("--toml", help="With --lines: print the keys of a scenario's machine only.")
+    ] = False,
+    plot_file: Annotated[
+        str | None,
+        Option(
+            "--plot-file",
+            metavar="FILE",
+            help="With --lines: draw the matrix to FILE (.svg, .pdf, .png).",
+            show_default=False,
+        ),
+    ] = None,
     explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
@@ -90,17 +121,33 @@ def bench(
       slowest          iterations of the slowest process over those of the
                        fastest, mean over the repeats
       doubtful         repeats that spread by more than 5 %, or other load
+    With --lines, between every two CPUs, or a random sample of them as far as
+    --seconds goes: two pinned threads pass a line to and fro by compare-and-swap,
+    its memory near the first; a visit is the median of 3 x 1,000 round trips; one
+    way, in ns:
+      median, 5, 95 %  over the pairs at a distance, each at the median of its
+                       visits; over the visits where there is one pair
+      published        medians of machines of this kind (lockmodel machines)
     Examples:
       lockmodel bench --check
       lockmodel bench -n 1,2 --seconds 0.2 --repeats 2
       lockmodel bench -n 1,2 --seconds 0.2 --repeats 2 -o curve.csv
+      lockmodel bench --lines --seconds 2
     """
     import tempfile
 
     from lockmodel.cli import bench_text
     from lockmodel.measure.bench.machine import read_machine
 
+    loop_only = {"--binary": binary, "--loop": loop, "-n": population, "--check": check}
+    bench_lines.check_alone(lines, {**loop_only, "--toml": toml, "--plot-file": plot_file})
+    by_lines = (bench_lines.SECONDS, bench_lines.REPEATS) if lines else (SECONDS, REPEATS)
+    seconds = by_lines[0] if seconds is None else seconds
+    repeats = by_lines[1] if repeats is None else repeats
     _check_arguments(seconds, repeats, check, population)
+    if lines:
+        bench_lines.run(seconds, repeats, seed, plot_file, toml, explain, as_json, output, force)
+        return
     with files.output(output, as_json, force) as write:
         machine = read_machine()
         if check:

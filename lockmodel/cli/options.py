@@ -67,7 +67,7 @@ Machine = Annotated[
         "--machine",
         metavar="SxCxT|NAME",
         help="Another machine: sockets x cores per socket x threads per core, e.g. 2x20x2, or one "
-        "that `lockmodel models` lists.",
+        "that `lockmodel machines` lists.",
         show_default=False,
     ),
 ]

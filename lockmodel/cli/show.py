@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lockmodel.model.distribution import Distribution
+    from lockmodel.model.machine import Machine
     from lockmodel.model.scenario import Scenario
 
 FEW_LOCKS = 8
@@ -46,6 +47,8 @@ def show(
       shards           independent copies of the lock and its data
       growth           instructions per acquire that each doubling of the
                        mapping processes adds, per site
+      a line takes     mean time of a cache line from another of the CPUs that
+                       N processes run on, where the machine has line times
     Example:
       lockmodel show execl-xeon8369b -n 64
     """
@@ -87,9 +90,12 @@ def _demands(scenario: Scenario, n: int) -> Demands:
 def _data(scenario: Scenario, n: int) -> dict[str, Any]:
     import msgspec
 
+    from lockmodel.model.lines import mean_time
+
     return {
         "schema": "lockmodel.show/1",
         "n": n,
+        "line_time_s": mean_time(scenario.machine, n) if scenario.machine.line else None,
         "scenario": msgspec.to_builtins(scenario),
         "demands": {
             name: {
@@ -184,8 +190,8 @@ def _table(scenario: Scenario, demands: Demands, names: Sequence[str]) -> Any:
     return tx.table(columns, rows, left=(0, 1), fold=(0,))
 
 
-def _described(scenario: Scenario) -> list[str]:
-    """Return what an iteration is and where it runs."""
+def _described(scenario: Scenario, n: int) -> list[str]:
+    """Return what an iteration is, where it runs, and what a line takes there."""
     from lockmodel.cli import text as tx
 
     machine = scenario.machine
@@ -198,6 +204,24 @@ def _described(scenario: Scenario) -> list[str]:
         f"{tx.count(machine.cores, 'core')}, {tx.count(machine.sockets, 'socket')}, "
         f"{tx.count(machine.nodes, 'node')}; SMT x{machine.smt_speedup:g}; "
         f"placement {machine.placement}",
+        *_lines(machine, n),
+    ]
+
+
+def _lines(machine: Machine, n: int) -> list[str]:
+    """Return what a line takes by distance, and on average; nothing where it is not known."""
+    from lockmodel.cli import lines_text
+    from lockmodel.cli import text as tx
+    from lockmodel.model.lines import mean_time
+
+    if machine.line is None:
+        return []
+    times = [(lines_text.WORDS[d], machine.line_time(d)) for d in machine.distances]
+    by_distance = ", ".join(f"{word} {lines_text.ns(time)}" for word, time in times if time)
+    return [
+        f"a line takes {lines_text.ns(mean_time(machine, n))} ns on average at "
+        f"{tx.count(n, 'process')} ({by_distance}; "
+        f"{tx.count(machine.last_level, 'last-level cache')})"
     ]
 
 
@@ -217,7 +241,7 @@ def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
         _table(scenario, demands, names),
         *tx.more(len(demands) - len(names), "lock", "--explain"),
         "",
-        *_described(scenario),
+        *_described(scenario, n),
     ]
     if not explain:
         origins = len(scenario.provenance)

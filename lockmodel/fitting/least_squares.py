@@ -124,6 +124,7 @@ def minimise(
     upper: np.ndarray,
     loss: str = "linear",
     max_steps: int = 80,
+    gain: float = LEAST_GAIN,
 ) -> Minimum:
     """Return the nearest minimum of the sum of squared residuals inside the bounds.
 
@@ -137,6 +138,8 @@ def minimise(
         See `loss_of`.
     max_steps : int
         Evaluations.
+    gain : float
+        The search ends with a step that gains less than this share of the cost.
 
     Returns
     -------
@@ -158,7 +161,7 @@ def minimise(
         raise ArgumentError(f"loss = {loss!r} must be one of {', '.join(LOSSES)}")
     moving = lower < upper
     start = np.clip(start, lower, upper)
-    minimum = _search(residuals, start, lower, upper, moving, loss, max_steps)
+    minimum = _search(residuals, start, lower, upper, moving, loss, max_steps, gain)
     low = (minimum.gradient > 0) & (minimum.x > lower) & (minimum.x <= lower + BESIDE)
     high = (minimum.gradient < 0) & (minimum.x < upper) & (minimum.x >= upper - BESIDE)
     driven = low | high
@@ -167,7 +170,7 @@ def minimise(
     onto = np.where(low, lower, np.where(high, upper, minimum.x))
     left = max_steps - minimum.steps
     try:
-        there = _search(residuals, onto, lower, upper, moving & ~driven, loss, left)
+        there = _search(residuals, onto, lower, upper, moving & ~driven, loss, left, gain)
     except ArgumentError:  # no numbers at the bound
         return minimum
     no_more = minimum.cost + FLAT**2 * (minimum.cost + PERFECT)
@@ -183,6 +186,7 @@ def _search(
     moving: np.ndarray,
     loss: str,
     max_steps: int,
+    gain: float,
 ) -> Minimum:
     """Return where scipy gets with the parameters that are `moving`, judged by all of them."""
     from scipy.optimize import least_squares
@@ -220,7 +224,7 @@ def _search(
             start[moving],
             slopes,
             (lower[moving], upper[moving]),
-            ftol=LEAST_GAIN,
+            ftol=gain,
             xtol=SMALL_STEP,
             gtol=SMALL_STEP,
             loss=loss,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import msgspec
@@ -27,6 +28,35 @@ def at_least_one(owner: str, **values: int) -> None:
             )
 
 
+DISTANCES = ("smt", "cache", "socket", "remote")
+"""Where the other CPU is, from near to far: a thread of the same core, another core of the same
+last-level cache, another cache of the same socket, another socket."""
+
+
+class LineTimes(Frozen, frozen=True):
+    """Time of a cache line from one CPU to another, one way, by distance (see `DISTANCES`).
+
+    Parameters
+    ----------
+    smt, cache, socket, remote : float or None
+        Seconds, above 0; None where no pair of CPUs is at the distance.
+    """
+
+    smt: float | None = None
+    cache: float | None = None
+    socket: float | None = None
+    remote: float | None = None
+
+    def __post_init__(self) -> None:
+        for key in DISTANCES:
+            value = getattr(self, key)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ScenarioError(
+                    f"line times: {key} = {value} must be a finite number above 0; leave it out "
+                    f"where no two CPUs are at that distance"
+                )
+
+
 class Machine(Frozen, frozen=True):
     """The computer the iterations run on.
 
@@ -48,6 +78,12 @@ class Machine(Frozen, frozen=True):
         over the nodes. Both use one hardware thread of every core before the second.
     times_of : str
         Name of the machine that the scenario's times belong to, where it is another.
+    caches : int or None
+        Last-level caches of all sockets: divides `cores`, a multiple of `sockets`. None is one
+        per socket.
+    line : LineTimes or None
+        What a line takes from another CPU, at every distance there is. With one cache per socket
+        `cache` or `socket` is that of its cores; `cache` where both are given.
     """
 
     name: str
@@ -59,6 +95,8 @@ class Machine(Frozen, frozen=True):
     same_node_cost: float = 1.0
     placement: Placement = "fill"
     times_of: str = ""
+    caches: int | None = None
+    line: LineTimes | None = None
 
     def __post_init__(self) -> None:
         at_least_one(
@@ -92,3 +130,48 @@ class Machine(Frozen, frozen=True):
                 f"machine: same_node_cost = {self.same_node_cost} must lie between 0 and 1: it is "
                 f"a share of the cost between nodes"
             )
+        self._check_caches()
+        self._check_line()
+
+    def _check_caches(self) -> None:
+        if self.caches is None:
+            return
+        at_least_one("machine", caches=self.caches)
+        if self.cores % self.caches or self.caches % self.sockets:
+            raise ScenarioError(
+                f"machine: caches = {self.caches} must divide cores = {self.cores} and be a "
+                f"multiple of sockets = {self.sockets}: it counts the last-level caches of all "
+                f"sockets; leave it out for one per socket"
+            )
+
+    def _check_line(self) -> None:
+        if self.line is None:
+            return
+        lacking = [distance for distance in self.distances if self.line_time(distance) is None]
+        if lacking:
+            raise ScenarioError(
+                f"machine: line times lack {', '.join(lacking)}: {self.cpus} CPUs on {self.cores} "
+                f"cores of {self.last_level} last-level caches in {self.sockets} sockets are at "
+                f"{', '.join(self.distances)}; add {'it' if len(lacking) == 1 else 'them'}, or "
+                f"leave line_ns out"
+            )
+
+    @property
+    def last_level(self) -> int:
+        """Last-level caches of all sockets."""
+        return self.sockets if self.caches is None else self.caches
+
+    @property
+    def distances(self) -> tuple[str, ...]:
+        """Those of `DISTANCES` at which the machine has two CPUs."""
+        parts = (self.cpus, self.cores, self.last_level, self.sockets, 1)
+        return tuple(d for i, d in enumerate(DISTANCES) if parts[i] > parts[i + 1])
+
+    def line_time(self, distance: str) -> float | None:
+        """Return the time of a line from a distance, s; None where it is not known."""
+        if self.line is None:
+            return None
+        if distance == "cache" and self.line.cache is None and self.last_level == self.sockets:
+            return self.line.socket
+        time: float | None = getattr(self.line, distance)
+        return time

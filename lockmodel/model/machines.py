@@ -1,13 +1,16 @@
-"""Machines as people write them: `2x20x2`, or the name of a shipped scenario's machine."""
+"""Machines as people write them: `2x20x2`, or the name of one that is known (`known`)."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 
 from lockmodel.errors import ArgumentError, nearest, shown
 from lockmodel.model.machine import MAX_CPUS, Machine
+from lockmodel.model.published import PublishedMachine, published_machines
 from lockmodel.model.scenario import Provenance, Scenario
 from lockmodel.model.shipped import find_scenario
 
@@ -33,13 +36,70 @@ _GRAMMAR = (
 )
 
 
+@dataclass(frozen=True)
+class KnownMachine:
+    """A machine that has a name.
+
+    Attributes
+    ----------
+    name : str
+    scenario : str or None
+        The shipped scenario that describes it.
+    published : PublishedMachine or None
+        Where times of its cache lines were published.
+    """
+
+    name: str
+    scenario: str | None = None
+    published: PublishedMachine | None = None
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        if self.published is not None:
+            return self.published.title
+        made = self.machine()
+        return self.name if made is None else made.name
+
+    def machine(self) -> Machine | None:
+        """Return the machine; None where its topology is not known."""
+        if self.scenario is not None:
+            return find_scenario(self.scenario).machine
+        found = self.published
+        if found is None or found.counts is None:
+            return None
+        cores, sockets, threads, caches = found.counts
+        made = _evenly(found.title, sockets, cores // sockets, threads)
+        return msgspec.structs.replace(made, caches=caches, line=found.line())
+
+
+@lru_cache(maxsize=1)
+def known() -> dict[str, KnownMachine]:
+    """Return every machine that has a name, by name: of shipped scenarios, then published ones."""
+    listed = [KnownMachine(name, scenario=model) for name, model in MODELS.items()]
+    listed += [KnownMachine(found.name, published=found) for found in published_machines()]
+    return {one.name: one for one in listed}
+
+
+def find(name: str, argument: str, otherwise: str = "") -> KnownMachine:
+    """Return the machine of a name; raises ArgumentError with the nearest name."""
+    if name in known():
+        return known()[name]
+    near = nearest(name, list(known()))
+    hint = f"{near} " if near.startswith("did you mean") else ""
+    raise ArgumentError(
+        f"{argument} {shown(name)}: no such machine; {hint}`lockmodel machines` lists them"
+        f"{otherwise}"
+    )
+
+
 def parse(text: str, argument: str = "--machine") -> Machine:
     """Return the machine that a text describes or names.
 
     Parameters
     ----------
     text : str
-        Sockets x cores per socket x threads per core, or a name of `MODELS`.
+        Sockets x cores per socket x threads per core, or a name of `known`.
     argument : str
         Its name, for error messages.
 
@@ -47,26 +107,33 @@ def parse(text: str, argument: str = "--machine") -> Machine:
     -------
     Machine
         One NUMA node per socket; `SMT_SPEEDUP` where a core has two threads or more;
-        `SAME_NODE_COST` where there are several nodes. A named one is the scenario's.
+        `SAME_NODE_COST` where there are several nodes. A named one is that of its scenario, or has
+        the caches and line times that were published.
 
     Raises
     ------
     ArgumentError
-        Neither the grammar nor a name, a count of 0, or too many CPUs.
+        Neither the grammar nor a name, one whose topology is not known, a count of 0, or too many
+        CPUs.
     """
-    if text in MODELS:
-        return find_scenario(MODELS[text]).machine
     match = _COUNTS.fullmatch(text)
     if match is None and not text[:1].isdigit():
-        hints = dict.fromkeys([nearest(text, list(MODELS)), f"known: {', '.join(MODELS)}"])
-        raise ArgumentError(
-            f"{argument} {shown(text)}: no such machine; {' '.join(hints)}; or write {_GRAMMAR}"
-        )
+        one = find(text, argument, f"; or write {_GRAMMAR}")
+        machine = one.machine()
+        if machine is None:
+            note = one.published.note if one.published else ""
+            raise ArgumentError(f"{argument} {text}: {note}; write {_GRAMMAR}")
+        return machine
     sockets, each, threads = map(int, match.groups()) if match else (0, 0, 0)
     if not 1 <= sockets * each * threads <= MAX_CPUS:
         raise ArgumentError(f"{argument} {shown(text)}: write {_GRAMMAR}")
+    return _evenly(f"{sockets}x{each}x{threads}", sockets, each, threads)
+
+
+def _evenly(name: str, sockets: int, each: int, threads: int) -> Machine:
+    """Return a machine with one node per socket, and `each` cores in each."""
     return Machine(
-        name=f"{sockets}x{each}x{threads}",
+        name=name,
         cpus=sockets * each * threads,
         cores=sockets * each,
         sockets=sockets,
@@ -82,9 +149,10 @@ def name_of(machine: Machine) -> str:
 
 
 def move(scenario: Scenario, text: str, measured: bool = False) -> Scenario:
-    """Return a scenario on another machine: its counts and SMT, nothing that costs time.
+    """Return a scenario on another machine: its counts, SMT and line times, nothing else.
 
-    Placement and the cost of near lines stay the scenario's, as all its times do. What was
+    Placement and the cost of near lines stay the scenario's, as all times of its locks do. Line
+    times are those of the new machine; where these are not known, there are none. What was
     measured no longer bounds the rates, only the populations.
 
     Parameters

@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import msgspec
 
 from lockmodel.errors import ScenarioError
+from lockmodel.model.machine import DISTANCES
 from lockmodel.model.scenario import Lock, Scenario
 from lockmodel.model.tables import TIME_KEYS, UNIT_EXPONENT
 from lockmodel.units import si
@@ -62,6 +64,7 @@ RANGES = {
     "held_instructions": Plausible(1e-3, 1e6, "traced: 10 to 6,000 per acquire"),
     "growth_per_doubling": Plausible(1e-6, 1e5, "traced: 1 to 400"),
     "other_mappers": Plausible(1, 1e7, "processes of a machine"),
+    "line": Plausible(1e-9, 2e-6, "published: 7 to 520 ns"),
 }
 """Key of a scenario -> its range. Keys that are times are in s here, with a unit in a file."""
 
@@ -75,12 +78,24 @@ SAID = {3: "thousands per s", 6: "millions per s", 9: "billions per s"}
 def implausible(scenario: Scenario) -> tuple[str, ...]:
     """Return a sentence per number of a scenario that is outside its range, the farthest first."""
     outside = [
-        (far, f"{_shown(path, value)} is {far:,.3g} times {_side(value, key)}")
+        (far, f"{_shown(path, key, value)} is {far:,.3g} times {_side(value, key)}")
         for path, key, value in _numbers(scenario)
         if (far := _beyond(RANGES[key], value)) > 1.0
     ]
     ordered = sorted(outside, key=lambda pair: (-pair[0], pair[1]))
-    return tuple(f"{text}; a wrong unit?" for _, text in ordered)
+    return (*(f"{text}; a wrong unit?" for _, text in ordered), *_nearer_but_slower(scenario))
+
+
+def _nearer_but_slower(scenario: Scenario) -> Iterator[str]:
+    """Yield a sentence per distance from which a line comes sooner than from a nearer one."""
+    machine = scenario.machine
+    times = [(d, time) for d in DISTANCES if (time := machine.line_time(d)) is not None]
+    for (near, sooner), (far, later) in pairwise(times):
+        if later < sooner:
+            yield (
+                f"machine: line.{far} = {si(later, 's')} is less than line.{near} = "
+                f"{si(sooner, 's')}, which is nearer; swapped?"
+            )
 
 
 def far_outside(scenario: Scenario) -> bool:
@@ -132,7 +147,7 @@ def check(scenario: Scenario) -> None:
     """
     for path, key, value in _far(scenario):
         far = value / RANGES[key].high
-        wrong = f"{_shown(path, value)} is {far:.1g} times {_side(value, key)}"
+        wrong = f"{_shown(path, key, value)} is {far:.1g} times {_side(value, key)}"
         raise ScenarioError(f"{wrong}; {_remedy(key, value)}")
 
 
@@ -143,6 +158,9 @@ def _far(scenario: Scenario) -> Iterator[tuple[str, str, float]]:
 
 def _numbers(scenario: Scenario) -> Iterator[tuple[str, str, float]]:
     """Yield (path, key, value) of every number that has a range."""
+    for distance in DISTANCES:
+        if time := getattr(scenario.machine.line, distance, None):
+            yield f"machine: line.{distance}", "line", float(time)
     owners: list[tuple[str, msgspec.Struct]] = [("", scenario)]
     for lock in scenario.locks:
         owners += [(f"lock {lock.name}: ", lock), (f"lock {lock.name}: handoff.", lock.handoff)]
@@ -175,8 +193,8 @@ def _side(value: float, key: str) -> str:
     return f"{'above' if high else 'below'} what is plausible ({end}; {known.source})"
 
 
-def _shown(path: str, value: float) -> str:
-    return f"{path} = {_value(path.rpartition('.')[2].rpartition(' ')[2], value)}"
+def _shown(path: str, key: str, value: float) -> str:
+    return f"{path} = {_value(key, value)}"
 
 
 def _value(key: str, value: float) -> str:

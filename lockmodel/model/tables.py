@@ -35,8 +35,9 @@ TIME_KEYS = {
     "read": "us",
     "wake_time": "us",
     "handoff_timeout": "ms",
+    "line": "ns",
 }
-"""Every key that is a time, with the unit it is saved in."""
+"""Every key that is a time, or a table of times, with the unit it is saved in."""
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "hand-off": HANDOFF_FAMILIES,
@@ -89,7 +90,12 @@ def from_table(table: Any, struct: type[msgspec.Struct], path: str = "") -> Any:
                 raise ScenarioError(
                     f"{here} = {shown(value)}: {base} is given twice, in two units; keep one"
                 )
-            plain[base] = _seconds(value, unit, here)
+            struct_of = _struct_of(hints[base])
+            plain[base] = (
+                _seconds(value, unit, here)
+                if struct_of is None
+                else _times(value, struct_of, unit, here)
+            )
         elif key in hints and key in TIME_KEYS:
             raise ScenarioError(
                 f"{here} = {shown(value)}: a time needs its unit; write {key}_{TIME_KEYS[key]} "
@@ -144,6 +150,9 @@ def _struct_of(annotation: Any) -> type[msgspec.Struct] | None:
 
 def _value(value: Any, annotation: Any, path: str) -> Any:
     """Return a value of the annotated type, or raise naming what it must be."""
+    inside = [inner for inner in typing.get_args(annotation) if inner is not type(None)]
+    if type(None) in typing.get_args(annotation) and len(inside) == 1:
+        annotation = inside[0]
     struct = _struct_of(annotation)
     if struct is not None and typing.get_origin(annotation) is tuple:
         if not isinstance(value, list):
@@ -176,6 +185,26 @@ def _value(value: Any, annotation: Any, path: str) -> Any:
         return value
     kinds = {float: "a number", int: "a whole number", str: "text in quotes", bool: "true or false"}
     raise ScenarioError(f"{path} = {shown(value)} must be {kinds[annotation]}")
+
+
+def _times(table: Any, struct: type[msgspec.Struct], unit: str, path: str) -> msgspec.Struct:
+    """Return a struct of times, all in the unit that the name of their table ends in."""
+    keys = [field.name for field in msgspec.structs.fields(struct)]
+    if not isinstance(table, dict):
+        raise ScenarioError(
+            f"{path} = {shown(table)} must be a table: "
+            f"{path.rpartition('.')[2]} = {{ {', '.join(f'{key} = ..' for key in keys)} }}"
+        )
+    for key, value in table.items():
+        if key not in keys:
+            raise ScenarioError(
+                f"{shortened(f'{path}.{key}')} = {shown(value)}: unknown key; {nearest(key, keys)}"
+            )
+    try:
+        return struct(**{k: _seconds(v, unit, f"{path}.{k}") for k, v in table.items()})
+    except ScenarioError as error:
+        message = str(error)
+        raise ScenarioError(message if message.startswith(path) else f"{path}: {message}") from None
 
 
 def _number(value: int | Decimal, path: str) -> float:

@@ -120,8 +120,15 @@ def _table(struct: msgspec.Struct) -> Table:
             continue
         if field.name in TIME_KEYS:
             unit = TIME_KEYS[field.name]
-            scaled = Decimal(repr(float(value))).scaleb(-UNIT_EXPONENT[unit])
-            table[f"{field.name}_{unit}"] = _tidy(scaled)
+            table[f"{field.name}_{unit}"] = (
+                {
+                    key: _scaled(time, unit)
+                    for key, time in msgspec.structs.asdict(value).items()
+                    if time is not None
+                }
+                if isinstance(value, msgspec.Struct)
+                else _scaled(value, unit)
+            )
         elif isinstance(value, msgspec.Struct):
             table[field.name] = _table(value)
         elif isinstance(value, tuple):
@@ -131,6 +138,11 @@ def _table(struct: msgspec.Struct) -> Table:
         else:
             table[field.name] = _plain(value)
     return table
+
+
+def _scaled(seconds: float, unit: str) -> int | Decimal:
+    """Return a time in a unit."""
+    return _tidy(Decimal(repr(float(seconds))).scaleb(-UNIT_EXPONENT[unit]))
 
 
 def _plain(value: object) -> object:

@@ -139,8 +139,8 @@ def test_the_lock_meant_is_the_one_that_binds_at_the_start():
 
 
 def test_throughput_falls_with_acquires_and_hold_and_rises_with_shards():
-    def rates(text):
-        return [row["throughput_per_s"] for row in sweep(SCENARIO, axes(text), [128]).rows]
+    def rates(text, scenario=SCENARIO):
+        return [row["throughput_per_s"] for row in sweep(scenario, axes(text), [128]).rows]
 
     for text in ("acquires=1..30", "hold=0..1:11"):
         across = rates(text)
@@ -148,6 +148,10 @@ def test_throughput_falls_with_acquires_and_hold_and_rises_with_shards():
         assert all(after <= before * 1.001 for before, after in itertools.pairwise(across))
         assert across[0] > 1.2 * across[-1]
     one, two, four = rates("shards=1,2,4")
+    assert 2 * one < two  # lines and trees of a shard are those of one node
+    assert four == pytest.approx(two, rel=0.002)  # the loader's lock binds from two on
+    alone = levers.exclude(levers.exclude(SCENARIO, "ld-linux-x86-64.so.2"), "executable")
+    one, two, four = rates("shards=1,2,4", alone)
     assert one < two < four
 
 

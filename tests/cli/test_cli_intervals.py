@@ -92,7 +92,7 @@ def test_predict_prints_intervals_and_what_they_rest_on(report):
     assert "intervals: 90 %, from the fit of 4 parameters to 8 observations; flags: none" in flat
     assert "- not determined by the data: all.handoff (prior only)" in flat
     assert re.search(r"^128 +33\.9 k/s  \d\d\.\d to \d\d\.\d k/s ", out, re.MULTILINE)
-    top = r"^peak ceiling 53\.4 k/s \(\d\d\.\d to \d\d\.\d k/s\) set by libc"
+    top = r"^peak ceiling 53\.6 k/s \(\d\d\.\d to \d\d\.\d k/s\) set by libc"
     assert re.search(top, out, re.MULTILINE)
     assert "--json has them: iteration" in out
     assert "WARNING" not in out

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import benches
 import elf_files
+import matrices
 import pytest
 import traces
 from places import TESTS
 
-from lockmodel.cli import bench_text
+from lockmodel.cli import bench_text, lines_text
 from lockmodel.model.shipped import model_names, shipped_dir
 
 GOLDEN = TESTS / "golden"
@@ -23,6 +24,8 @@ CURVE = "unixbench_execl_xeon8369b.csv"
 
 REPORTS = {
     "models": "models",
+    "machines": "machines",
+    "machines_name": "machines epyc7302",
     "show": f"show {MODEL}",
     "show_explain": f"show {MODEL} --explain",
     "predict": f"predict {MODEL}",
@@ -71,6 +74,20 @@ RECORDED = benches.curve(
 """A curve as `lockmodel bench` measures one; the rates are invented."""
 
 
+LINES = matrices.matrix(
+    {
+        (0, 4): (10.1, 10.2, 10.4),
+        (1, 5): (9.9, 10.1, 10.1),
+        (0, 1): (24.6, 25.3, 110.2, 25.1, 24.8),
+        (4, 5): (25.2, 25.2, 26.0),
+        (0, 2): (301.5, 304.9, 303.1),
+        (5, 7): (296.2, 298.8, 297.7),
+        (1, 6): (309.3, 310.5, 309.0),
+    }
+)
+"""Times as `lockmodel bench --lines` measures them; invented."""
+
+
 def _traced(command, *options):
     Path("trace.txt").write_text(traces.sample("trace_script_6.12"))
     return command("trace", "read", "trace.txt", *options).stdout
@@ -86,6 +103,8 @@ def _counted(command):
 MEASURED = {
     "acquires": _counted,
     "bench": lambda command: bench_text.text(RECORDED, False, False),
+    "bench_lines": lambda command: lines_text.report(LINES, False, False),
+    "bench_lines_explain": lambda command: lines_text.report(LINES, True, False),
     "trace_read": _traced,
     "trace_read_explain": lambda command: _traced(command, "--explain"),
 }

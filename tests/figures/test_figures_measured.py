@@ -75,9 +75,9 @@ def test_held_medians_are_those_of_the_table():
     sites = {one.site: one for one in held.data().sites}
     split = sites["exec.map_split"]
     assert split.mappers == (1, 101, 1001, 4001)
-    assert split.instructions == (1071, 1514, 1826, 1971)
+    assert split.instructions == (1093, 1553, 1841, 2033)
     link, unlink = sites["exec.map_link"].instructions, sites["exec.map_unlink"].instructions
-    assert (link[0], link[-1], unlink[0], unlink[-1]) == (141, 286, 81, 316)
+    assert (link[0], link[-1], unlink[0], unlink[-1]) == (152, 309, 92, 321)
     assert [kernel for kernel, _ in split.by_kernel] == ["6.1.187", "6.12.107", "7.2.13"]
     assert "exit.teardown" not in sites  # execl never exits
 

@@ -109,6 +109,16 @@ def test_weights_and_means_agree_with_densities_computed_directly(
         assert mean == pytest.approx(means[cell.family.name], abs=1e-6)
 
 
+def test_shapes_that_are_kept_are_those_that_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for piece by piece, in any order, twice, and with room for three populations only."""
+    monkeypatch.setattr(module, "MOST_COLUMNS", 3)
+    family = BY_NAME["saturating"]
+    columns = module._Columns(family, None)
+    for asked in ([4, 2], [2, 9, 4, 4], [1], [7, 9, 1, 2, 4], [9]):
+        made = shapes(family, sample(family), np.array(asked), None)
+        assert np.array_equal(columns.at(asked), made), asked
+
+
 def test_quantiles_of_one_normal_are_its_own() -> None:
     mixture = Mixture(np.array([0.3, 0.7]), np.full((2, 1), 5.0), np.full((2, 1), 2.0))
     assert mixture.quantile(0.95)[0] == pytest.approx(5.0 + 2.0 * 1.6448536269514722, rel=1e-9)

@@ -9,8 +9,8 @@ import pytest
 
 from lockmodel.errors import ArgumentError
 from lockmodel.fitting.curves.curve import Curve
-from lockmodel.fitting.curves.families import BY_NAME, shape
-from lockmodel.fitting.curves.fitting import extrapolation, fit, halves, leave_one_out
+from lockmodel.fitting.curves.families import BY_NAME, shape, shapes
+from lockmodel.fitting.curves.fitting import extrapolation, fit, halves, leave_one_out, search
 from lockmodel.model.machine import Machine
 
 NS = np.array([1, 2, 4, 8, 12, 16, 24, 32, 48, 64])
@@ -43,6 +43,20 @@ def test_exact_data_give_their_parameters_back(name: str, values: tuple[float, .
     assert law.log_predict(np.array([100]), curve)[0] == pytest.approx(
         3.0 + shape(BY_NAME[name], np.log(values), np.array([100]), MACHINE)[0][0], abs=1e-3
     )
+
+
+@pytest.mark.parametrize("name", ["usl", "constant", "linear", "saturating", "topology"])
+def test_a_search_finds_what_no_point_of_a_grid_beats(name: str) -> None:
+    """Noisy data of another law; every parameter at 9 values over its range, the level its best."""
+    noise = np.random.default_rng(4).normal(0.0, 0.05, len(NS))
+    law = exact("usl", 3.0, 0.03, 0.0006)
+    curve = Curve(NS, law.x * np.exp(noise), machine=MACHINE)
+    family = BY_NAME[name]
+    ranges = [np.linspace(math.log(p.low), math.log(p.high), 9) for p in family.parameters]
+    grid = np.stack(np.meshgrid(*ranges), axis=-1).reshape(-1, len(ranges))
+    off = np.log(curve.x) - shapes(family, grid, NS, MACHINE)
+    least = float(off.var(axis=1).min()) * len(NS)
+    assert search(family, curve).cost <= least * (1 + 1e-6)
 
 
 def test_parameters_are_times_in_the_unit_of_the_throughput() -> None:

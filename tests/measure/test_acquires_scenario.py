@@ -44,7 +44,7 @@ def test_the_sites_are_those_of_the_shipped_scenario(resolver: Resolver) -> None
     for key, site in theirs.items():
         assert ours[key].held_instructions == pytest.approx(site.held_instructions, abs=1), key
         assert ours[key].growth_per_doubling == pytest.approx(site.growth_per_doubling, abs=0.06)
-    assert ours["libc.so.6", "exec.map_split"].held_instructions == 1140
+    assert ours["libc.so.6", "exec.map_split"].held_instructions == 1143
 
 
 @pytest.mark.parametrize("loop", ["fork", "vfork", "execl"])
@@ -78,15 +78,17 @@ def test_a_smaller_batch_holds_in_proportion(resolver: Resolver) -> None:
         for n in (1, 5)
     }
     assert batches[5] == pytest.approx(5 * batches[1])
-    assert batches[5] == pytest.approx(424, abs=1)  # libc.so.6, models/sysexec-spr224-v6.12
+    assert batches[5] == pytest.approx((493 + 3 * 359) / 4)  # libc.so.6 at four numbers of mappers
 
 
 def test_the_demand_is_tau_i_plus_m_c(resolver: Resolver) -> None:
     counts = counted(resolver, "dyntrue")
     libc = next(f for f in counts.files if f.name == "libc.so.6")
     instructions, seconds = demand(libc, counts)
-    assert instructions == pytest.approx(9140, abs=1)
-    assert seconds == pytest.approx(instructions * 3.5e-9 + 21 * 0.958e-6)
+    # models/sysexec-spr224-v6.12: fork, teardowns, then what maps, each line at one mapper
+    by_hand = 5 * 68 + 360 + 392 + 1105 + 3 * 87 + 5 * 1143 + 4 * 68 + 1260
+    assert instructions == pytest.approx(by_hand, abs=7)  # there they are rounded
+    assert seconds == pytest.approx(instructions * 3.2e-9 + 21 * 0.958e-6)
 
 
 def test_names_that_a_lever_could_not_spell(resolver: Resolver) -> None:

@@ -229,11 +229,10 @@ SPLIT = "exec.mprotect_split"
 
 
 def test_the_recorded_console_agrees_with_the_table(experiment: Experiment) -> None:
-    """Others calibrated in another way: 20 instructions or 3 %. All sites but one, see below."""
+    """The table was counted without probes, by a plugin of the emulator: 20 instructions or 3 %."""
     ours, theirs = measured(experiment), expected()
-    compared = [key for key in ours if key[1] != SPLIT]
-    assert len(compared) == 13
-    for key in compared:
+    assert len(ours) == 16
+    for key in ours:
         assert ours[key][0] == pytest.approx(theirs[key], abs=ACCURACY, rel=0.03), key
 
 
@@ -246,15 +245,10 @@ def test_every_acquire_is_a_sample(experiment: Experiment) -> None:
 
 
 def test_mprotect_split_holds_longer_than_map_split(experiment: Experiment) -> None:
-    """Where this project and the table disagree.
-
-    The table says 700 for libc: less than map_split. But mprotect_split does the same and takes
-    the anon_vma's lock inside, and that inner section alone lasts longer than 700.
-    """
+    """It does the same and takes the anon_vma's lock inside, whose section is part of its own."""
     ours = measured(experiment)
     for name in (LIBC, "ld-linux-x86-64.so.2", "true"):
         assert ours[name, SPLIT][0] > ours[name, "exec.map_split"][0]
-    assert expected()[LIBC, SPLIT] == 700
     events = reading.parse(_phases(console().split("\n"))["held 0"], "lab").events
     inner = []
     for each in sections(events):

@@ -7,10 +7,11 @@ import pytest
 
 from lockmodel.errors import ArgumentError
 from lockmodel.model.handoff import TopologyHandOff
-from lockmodel.model.machine import Machine
-from lockmodel.model.machines import MODELS, move, name_of, parse
+from lockmodel.model.machine import LineTimes, Machine
+from lockmodel.model.machines import MODELS, find, known, move, name_of, parse
 from lockmodel.model.network import build
 from lockmodel.model.placement import cpu_order
+from lockmodel.model.published import published_machines
 from lockmodel.model.scenario import Calibrated, Lock, Provenance, Scenario, Site
 from lockmodel.model.shipped import find_scenario, model_names
 from lockmodel.solvers.solve import points
@@ -73,17 +74,47 @@ def test_what_is_no_machine_is_refused_with_the_rule(text):
     )
 
 
-def test_an_unknown_name_gets_the_nearest_and_the_list():
-    with pytest.raises(ArgumentError) as near:
-        parse("spr22")
-    known = "known: xeon8369b, emr112, icl64, spr224, vm20; or write SOCKETSxCORESxTHREADS"
-    assert str(near.value).startswith(
-        f"--machine 'spr22': no such machine; did you mean 'spr224'? {known}"
-    )
+def test_an_unknown_name_gets_the_nearest_and_where_the_list_is():
+    listed = "`lockmodel machines` lists them; or write SOCKETSxCORESxTHREADS"
+    for text, near in (("spr22", "spr224"), ("epyc776", "epyc7763")):
+        with pytest.raises(ArgumentError) as raised:
+            parse(text)
+        assert str(raised.value).startswith(
+            f"--machine {text!r}: no such machine; did you mean {near!r}? {listed}"
+        )
     for text in ("", "-2x2x2", "qqq"):
         with pytest.raises(ArgumentError) as far:
             parse(text)
-        assert str(far.value).startswith(f"--machine {text!r}: no such machine; {known}")
+        assert str(far.value).startswith(f"--machine {text!r}: no such machine; {listed}")
+
+
+def test_a_published_machine_has_its_caches_and_line_times():
+    machine = parse("epyc7302")
+    assert (machine.cpus, machine.cores, machine.sockets, machine.caches) == (64, 32, 2, 16)
+    assert machine.line == LineTimes(smt=8.4e-9, cache=25.4e-9, socket=134.7e-9, remote=230.3e-9)
+    assert (machine.nodes, machine.smt_speedup, machine.same_node_cost) == (2, 1.25, 0.4)
+    assert parse("epyc7601").line is None  # socket and remote were not told apart
+
+
+@pytest.mark.parametrize(("name", "why"), [("xeon8360y", "144 CPUs"), ("xeone5-4650v2", "80 CPUs")])
+def test_a_machine_whose_topology_its_numbers_contradict_is_refused(name, why):
+    with pytest.raises(ArgumentError, match=f"--machine {name}: topology not known: .*{why}"):
+        parse(name)
+
+
+def test_one_list_has_every_name():
+    assert list(known())[:5] == list(MODELS)
+    assert list(known())[5:] == [found.name for found in published_machines()]
+    assert find("epyc7763", "NAME").title == "2 x EPYC 7763 (Zen 3 Milan)"
+    with pytest.raises(ArgumentError, match="NAME 'epyc7762': no such machine; did you mean"):
+        find("epyc7762", "NAME")
+
+
+def test_line_times_come_with_the_machine_and_go_with_it():
+    there = move(passed_on(OWN), "epyc7302").machine
+    assert (there.caches, there.line) == (16, parse("epyc7302").line)
+    back = move(move(passed_on(OWN), "epyc7302"), "2x20x2").machine
+    assert (back.caches, back.line) == (None, None)
 
 
 @pytest.mark.parametrize("model", model_names())

@@ -66,6 +66,33 @@ def test_zero_is_always_fine_and_the_limit_is_far():
         loads(changed("held_instructions", f"{2 * edge:.0f}"))
 
 
+def timed(smt: float, cache: float, remote: float) -> str:
+    times = f"{{ smt = {smt}, cache = {cache}, remote = {remote} }}"
+    counts = "cpus = 64\ncores = 64\n"
+    assert counts in TEXT
+    return TEXT.replace(counts, f"cpus = 64\ncores = 32\nsockets = 2\nline_ns = {times}\n")
+
+
+def test_line_times_are_plausible_as_published_and_not_in_another_unit():
+    assert implausible(loads(timed(7.4, 48, 141.4))) == ()
+    (said,) = implausible(loads(timed(7.4, 48, 14140)))
+    assert said == (
+        "machine: line.remote = 14.1 us is 7.07 times above what is plausible (2.00 us; "
+        "published: 7 to 520 ns); a wrong unit?"
+    )
+    (said,) = implausible(loads(timed(0.5, 48, 141.4)))
+    assert said.startswith(
+        "machine: line.smt = 0.50 ns is 2 times below what is plausible (1.00 ns"
+    )
+
+
+def test_a_line_that_comes_sooner_from_farther_away_is_said():
+    assert implausible(loads(timed(48, 48, 48))) == ()
+    assert implausible(loads(timed(48, 7.4, 141.4))) == (
+        "machine: line.cache = 7.40 ns is less than line.smt = 48.0 ns, which is nearer; swapped?",
+    )
+
+
 def test_it_stands_on_top_of_the_answer(command, tmp_path):
     (tmp_path / "slow.toml").write_text(changed("held_instructions", "5e7"), encoding="utf-8")
     lines = command("predict", "slow.toml", "-n", "8").stdout.splitlines()

@@ -94,14 +94,17 @@ def test_held_instructions_lie_on_the_traced_medians_of_libc(name):
         site = next(s for s in scenario.sites_of(LIBC) if s.label == label)
         doublings = math.log2(1 + int(r["other_mappers"]))
         line = site.held_instructions + site.growth_per_doubling * doublings
-        assert line == pytest.approx(float(r["instructions_median"]), abs=110), label
+        within = 110 if site.growth_per_doubling else 140  # fewer with mappers: the mean
+        assert line == pytest.approx(float(r["instructions_median"]), abs=within), label
 
 
 def test_hand_checked_sums_of_an_execl():
     scenario = find_scenario("execl-xeon8369b")
     assert [scenario.acquires(lock.name) for lock in scenario.locks] == [15, 8, 8]
-    assert scenario.held_instructions(LIBC, 1) == pytest.approx(8000, rel=0.03)
-    assert scenario.held_instructions("executable", 1) == pytest.approx(2700, rel=0.12)
+    # 1027 + 3 x 152 + 5 x 1093 + 4 x 92 + 1358 + 380 (teardown, the mean over mappers)
+    assert scenario.held_instructions(LIBC, 1) == pytest.approx(9054, rel=0.03)
+    # 4 x 88 + 893 + 77 + 1448 + 468
+    assert scenario.held_instructions("executable", 1) == pytest.approx(3238, rel=0.01)
 
 
 def test_the_published_execl_curve_is_met_within_five_percent():

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import REPEATABLE, scenarios
+from strategies import REPEATABLE, machines, scenarios
 
 from lockmodel.errors import FileError, ScenarioError
 from lockmodel.model import handoff as ho
 from lockmodel.model.distribution import Constant, Empirical, Erlang, Exponential
-from lockmodel.model.machine import Machine
+from lockmodel.model.machine import LineTimes, Machine
 from lockmodel.model.scenario import Lock, Scenario, Site, Walkers
 from lockmodel.model.toml import MAX_BYTES, dumps, handoff_from_text, load, loads
 
@@ -53,7 +54,8 @@ name = "map_split"
 acquires = 2
 held_instructions = 100
 """
-MACHINE = Machine(name="m", cpus=8, cores=4)
+COUNTS: dict[str, Any] = {"name": "m", "cpus": 8, "cores": 4}
+MACHINE = Machine(**COUNTS)
 LIBC = Lock(
     name="libc.so.6",
     time_per_instruction_local=0.5e-9,
@@ -110,6 +112,39 @@ def test_the_unit_of_a_time_does_not_matter(think: float, unit: str) -> None:
     assert loads(GOOD.replace("think_us = 100", f"think_{unit} = {value}")).think == think
 
 
+CORES = "cores = 4\n"
+
+
+def lines(times: str) -> str:
+    """Return the key of cores with that of line times behind it."""
+    return f"{CORES}line_ns = {{ {times} }}\n"
+
+
+def test_caches_and_line_times_are_read_in_any_unit_and_written() -> None:
+    made = Machine(**COUNTS, caches=2, line=LineTimes(smt=8e-9, cache=25e-9, socket=0.12e-6))
+    times = "line_ns = { smt = 8, cache = 25, socket = 120 }"
+    text = GOOD.replace(CORES, f"{CORES}caches = 2\n{times}\n")
+    assert loads(text).machine == made
+    other = "line_us = { smt = 0.008, cache = 0.025, socket = 0.12 }"
+    assert loads(text.replace(times, other)).machine == made
+    written = dumps(loads(text))
+    assert "caches = 2\n\n[machine.line_ns]\nsmt = 8\ncache = 25\nsocket = 120\n" in written
+    assert loads(written).machine == made
+
+
+def test_a_file_without_them_means_what_it_meant() -> None:
+    machine = loads(GOOD).machine
+    assert (machine.caches, machine.line, machine.last_level) == (None, None, 1)
+    assert "caches" not in dumps(loads(GOOD))
+
+
+@REPEATABLE
+@given(machines(timed=True))
+def test_every_machine_is_written_and_read_back_to_the_last_bit(machine: Machine) -> None:
+    scenario = Scenario(**WORDS, machine=machine, think=1e-6)
+    assert loads(dumps(scenario)).machine == machine
+
+
 BAD: list[tuple[str, str, list[str]]] = [
     # old text, new text, what the message must contain beside the file: key path, value, remedy
     ("think_us", "thnik_us", ["thnik_us = 100", "unknown key", "did you mean 'think_us'?"]),
@@ -148,6 +183,34 @@ BAD: list[tuple[str, str, list[str]]] = [
     ("time_ns = 300", "", ["locks[0].handoff", "time_ns", "missing"]),
     ("cpus = 8\n", "", ["machine", "cpus", "missing"]),
     ("title", "= =", ["not valid TOML", "line 3"]),
+    (CORES, f"{CORES}caches = 3\n", ["machine: caches = 3 must divide cores = 4", "sockets = 1"]),
+    (CORES, f"{CORES}caches = 0\n", ["machine: caches = 0 must be a whole number from 1"]),
+    (CORES, f"{CORES}caches = 2.5\n", ["machine.caches = 2.5 must be a whole number"]),
+    (CORES, f"{CORES}line_ns = 48\n", ["line_ns = 48 must be a table: line_ns = { smt = .., cach"]),
+    (
+        CORES,
+        f"{CORES}line = {{ smt = 8 }}\n",
+        ["machine.line = {", "needs its unit; write line_ns"],
+    ),
+    (CORES, f"{CORES}line_ns = {{}}\n", ["machine: line times lack smt, cache: ", "add them"]),
+    (CORES, lines("smt = 8"), ["machine: line times lack cache: 8 CPUs on 4 cores of 1", "add it"]),
+    (CORES, lines("smt = 8, cahce = 25"), ["line_ns.cahce = 25: unknown key", "mean 'cache'?"]),
+    (CORES, lines("smt = 8, socket_ns = 9"), ["line_ns.socket_ns = 9: unknown", "mean 'socket'?"]),
+    (
+        CORES,
+        lines("smt = 0, cache = 25"),
+        ["machine.line_ns: line times: smt = 0.0 must be a fini"],
+    ),
+    (CORES, lines("smt = -8, cache = 25"), ["machine.line_ns.smt = -8 must be >= 0", "in ns"]),
+    (CORES, lines("smt = nan, cache = 1"), ["machine.line_ns.smt = NaN must be a finite number"]),
+    (CORES, lines("smt = 'x', cache = 1"), ["machine.line_ns.smt = 'x' must be a number of ns"]),
+    (CORES, lines("smt = true, cache = 1"), ["machine.line_ns.smt = True must be a number of ns"]),
+    (CORES, lines("smt = 8, cache = 1e9"), ["machine: line.cache = 1.00 s is 5e+05 times above"]),
+    (
+        CORES,
+        lines("smt = 8, cache = 9") + "line_us = { smt = 1 }\n",
+        ["line_us = {", "line is given twice, in two units; keep one"],
+    ),
 ]
 
 

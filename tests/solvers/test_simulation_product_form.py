@@ -295,7 +295,7 @@ def test_a_constant_think_time_is_not_simulated_in_step():
 
 
 @pytest.mark.parametrize(("think", "n"), [(0.0, 3), (11.7, 1), (37.13, 1)])
-def test_what_never_varies_is_known_to_one_iteration(think, n):
+def test_what_never_varies_is_known_to_one_round(think, n):
     """Two acquires of 2 s each and constant think times: 1 / 4 or n / (think + 4) per s."""
     still = Scenario(
         name="t",
@@ -311,3 +311,33 @@ def test_what_never_varies_is_known_to_one_iteration(think, n):
     exact = min(1 / 4, n / (think + 4))
     assert run.value == pytest.approx(exact, abs=run.half_width)
     assert 0 < run.half_width < 2e-3 * exact
+
+
+@pytest.mark.parametrize("precision", [0.02, 0.005, 0.001])
+def test_classes_that_go_round_in_step_at_their_own_pace_are_within_the_interval(precision):
+    """Two of three share a shard for 2 s each: 1 / 2 per s; the third is alone: 1 / (1 + 2)."""
+    machine = Machine(name="m", cpus=8, cores=8, sockets=2, nodes=2, placement="spread")
+    still = Scenario(
+        name="t",
+        title="t",
+        iteration="i",
+        machine=machine,
+        think=1.0,
+        think_distribution=Constant(),
+        locks=(lock("a", shards=2, shard_by="node", hold_distribution=Constant()),),
+        sites=(Site(lock="a", phase="p", name="s", acquires=1, held_instructions=2),),
+    )
+    run = simulate(still, 3, precision).throughput_per_s
+    assert run.value == pytest.approx(5 / 6, abs=run.half_width)
+    assert run.half_width <= precision * run.value
+
+
+def test_a_hand_off_that_takes_no_time_does_not_vary():
+    """Its distribution says nothing: the same numbers, to the bit, as with a constant one."""
+
+    def still(distribution: Distribution) -> Scenario:
+        a = lock("a", hold_distribution=Constant(), handoff_distribution=distribution)
+        return workload(7.0, (a,), [("a", 1, 1.0)], think_distribution=Constant())
+
+    passing, constant = (simulate(still(d), 3, 0.005) for d in (Exponential(), Constant()))
+    assert passing.throughput_per_s == constant.throughput_per_s

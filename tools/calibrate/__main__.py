@@ -48,7 +48,7 @@ def main() -> None:
     out = parser.parse_args().out
     before, after = robot_pair()
     ratio = ratio_of(after, 224)
-    curve = execl_xeon8369b(ratio)
+    curve = execl_xeon8369b(ratio, ratio_of(before, 224))
     made = [curve, execl_direct(curve), execl_emr112(after), before, after, doexec_20(before)]
     made.append(sysexec_icl64(after))
     out.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ def execl_sites() -> tuple[Site, ...]:
     return sites("6.12.107", "execl", "dynloop", {"dynloop": "executable"})
 
 
-def execl_xeon8369b(ratio: float) -> Scenario:
+def execl_xeon8369b(ratio: float, held_more: float) -> Scenario:
     """UnixBench execl against copies: times from eight points, hold : hand-off carried over."""
     data = [
         (int(r["threads"]), float(r["throughput"]))
@@ -100,9 +100,9 @@ def execl_xeon8369b(ratio: float) -> Scenario:
             value="held work : hand-off",
             origin="assumed",
             note=f"one hand-off with 127 waiting = {ratio:.0f} held instructions, carried over "
-            f"from sysexec-spr224-v6.12 (506 by the v6.1 table, which holds more); a throughput "
-            f"curve alone cannot tell them apart. Range 100 to 600 assumed. A pair of kernels that "
-            f"differ in acquires, measured here, would decide",
+            f"from sysexec-spr224-v6.12 ({held_more:.0f} by the v6.1 table, which holds more); a "
+            f"throughput curve alone cannot tell them apart. Range 100 to 600 assumed. A pair of "
+            f"kernels that differ in acquires, measured here, would decide",
         ),
         Provenance(
             value="handoff family, half_waiters",

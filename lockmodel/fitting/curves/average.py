@@ -53,6 +53,9 @@ TEMPER = 0.25
 LEVEL_SD = 3.0
 """Prior of the level around its mean over the points: as good as flat (a factor e^3)."""
 
+MOST_COLUMNS = 512
+"""Populations whose shapes a family keeps per machine: 4 MiB."""
+
 NEGLIGIBLE = 1e-9
 """Share of the evidence below which a parameter set is left out."""
 
@@ -203,7 +206,7 @@ class Average:
             walk[:, beyond] = walk[:, -1:]
             curves = path[rows] + walk
             theta = sample(cell.family)[cell.kept[rows]]
-            table = _table(cell.family, tuple(n.tolist()), self.curve.machine)
+            table = _table(cell.family, n, self.curve.machine)
             here = table[cell.kept[rows], -1]
             made.append(curves)
             ends.append(curves[:, -1] - here + limits(cell.family, theta, self.curve.machine))
@@ -255,7 +258,7 @@ def _checked(populations: np.ndarray) -> np.ndarray:
 
 def paths(curve: Curve, cell: Cell, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean ln throughput of every parameter set, shape (K, m), and its variance (m,)."""
-    shape = _table(cell.family, tuple(n.tolist()), curve.machine)[cell.kept]
+    shape = _table(cell.family, n, curve.machine)[cell.kept]
     cross = _cross(curve, cell, n)
     path = cell.level[:, None] + shape + cell.anchored @ cross.T
     reduction = np.einsum("ij,jk,ik->i", cross, cell.inverse, cross)
@@ -288,10 +291,37 @@ def in_proportion(shares: np.ndarray, count: int) -> np.ndarray:
     return made
 
 
+class _Columns:
+    """The shapes of the whole sample of a family, kept per population: curves share many."""
+
+    def __init__(self, family: Family, machine: Machine | None) -> None:
+        self._family, self._machine = family, machine
+        self._known: dict[int, np.ndarray] = {}
+
+    def at(self, populations: Iterable[int]) -> np.ndarray:
+        """Return the shapes, shape (K, m)."""
+        asked = list(populations)
+        missing = sorted(set(asked) - self._known.keys())
+        if missing:
+            theta = sample(self._family)
+            made = shapes(self._family, theta, np.array(missing), self._machine)
+            kept = self._known
+            if len(kept) + len(missing) > MOST_COLUMNS:
+                kept = {n: kept[n] for n in asked if n in kept}
+            self._known = {**kept, **dict(zip(missing, made.T.copy(), strict=True))}
+        known = self._known
+        return np.column_stack([known[n] for n in asked])
+
+
 @lru_cache(maxsize=64)
-def _table(family: Family, populations: tuple[int, ...], machine: Machine | None) -> np.ndarray:
-    """Return the shapes of the whole sample, shape (K, k): many curves share their populations."""
-    return shapes(family, sample(family), np.array(populations), machine)
+def _columns(family: Family, machine: Machine | None) -> _Columns:
+    """Return the columns of a family on a machine, made as they are asked for."""
+    return _Columns(family, machine)
+
+
+def _table(family: Family, populations: np.ndarray, machine: Machine | None) -> np.ndarray:
+    """Return the shapes of the whole sample, shape (K, m)."""
+    return _columns(family, machine).at(populations.tolist())
 
 
 def average(curve: Curve) -> Average:
@@ -309,8 +339,7 @@ def average(curve: Curve) -> Average:
     u = np.log(curve.n)
     walked = np.minimum.outer(u, u)
     families = [family for family in candidates(curve.machine) if family.prior > 0]
-    populations = tuple(curve.n.tolist())
-    raw = {family: y - _table(family, populations, curve.machine) for family in families}
+    raw = {family: y - _table(family, curve.n, curve.machine) for family in families}
     level = {family: residuals.mean(axis=1) for family, residuals in raw.items()}
     table = {family: raw[family] - level[family][:, None] for family in families}
     cells, logs = [], []

@@ -18,6 +18,15 @@ from lockmodel.fitting.least_squares import Minimum, minimise
 STARTS = 3
 """Starts per parameter: at the quarters of its likely range; think time has the most basins."""
 
+ENOUGH = 1e-9
+"""A search ends with a step that gains less than this share of the cost: parameters move by less
+than 1e-4 of their standard error. Three in four searches used to crawl along a bound for all
+their steps, for 1e-8 of the cost."""
+
+LOOK = 20
+"""Evaluations per start; the lowest then goes on. Of 1,288 fits of published curves one
+ends 1.1 % higher than when all go on, five lower; with 10 evaluations nine end higher."""
+
 MOST_LEFT_OUT = 16
 """Points up to which each is left out and the others fitted anew."""
 
@@ -105,8 +114,16 @@ def search(
     low = np.array([-np.inf, *(math.log(p.low) for p in family.parameters)])
     high = np.array([np.inf, *(math.log(p.high) for p in family.parameters)])
     starts = [start] if start is not None else _starts(family, curve)
-    minima = [minimise(errors, one, low, high, max_steps=max_steps) for one in starts]
-    return min(minima, key=lambda m: m.cost)  # the lowest, converged or not: the flags tell
+
+    def sought(begin: np.ndarray, most: int) -> Minimum:
+        return minimise(errors, begin, low, high, max_steps=most, gain=ENOUGH)
+
+    if len(starts) == 1:
+        return sought(starts[0], max_steps)
+    lowest = min((sought(one, LOOK) for one in starts), key=lambda m: m.cost)
+    if lowest.converged and lowest.steps < LOOK:
+        return lowest
+    return sought(lowest.x, max_steps)  # converged or not: the flags tell
 
 
 def _starts(family: Family, curve: Curve) -> list[np.ndarray]:

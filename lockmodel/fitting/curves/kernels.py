@@ -48,55 +48,51 @@ def repairman(
         Receives d ln X / d ln parameter; left alone if empty.
     """
     want = slopes.shape[0] > 0
-    sums = np.zeros(5)
+    sums, totals = np.zeros(5), np.zeros(2)
     mean = np.zeros((2, 5))
     for k in range(parameters.shape[0]):
         think, head = parameters[k, 0], parameters[k, 1]
         growth, half, excess = parameters[k, 2], parameters[k, 3], parameters[k, 4]
         linear = not math.isfinite(half)
+        rate = 1.0 / think
         for b in range(populations.shape[0]):
             size = populations[b]
-            logs = 0.0
             first = head * (1.0 + excess * remote[b])
-            for side in range(2):  # W(N - 1), then W(N)
-                top = size - 1 + side
-                term, total, exponent = 1.0, 1.0, 0
-                sums[:] = 0.0
-                mean[side, :] = 0.0
-                for j in range(1, top + 1):
-                    service = 1.0
-                    if j > 1:
-                        v = j - 2.0
-                        part = v if linear else v / (v + half)
-                        service = 1.0 + first + growth * part
-                        if want:
-                            sums[1] += first / service
-                            sums[2] += growth * part / service
-                            if not linear:
-                                sums[3] -= growth * part * half / ((v + half) * service)
-                            sums[4] += head * excess * remote[b] / service
-                    term *= service * (top - j + 1.0) / think
-                    total += term
+            share = 1.0 / size
+            term = 1.0
+            totals[:] = 1.0  # W(N - 1) and W(N): w_j of the first is w_j (N - j) / N of the second
+            sums[:] = 0.0
+            mean[:] = 0.0
+            for j in range(1, size + 1):
+                service = 1.0
+                if j > 1:
+                    v = j - 2.0
+                    part = v if linear else v / (v + half)
+                    service = 1.0 + first + growth * part
                     if want:
-                        mean[side, 0] -= j * term
-                        for p in range(1, 5):
-                            mean[side, p] += sums[p] * term
-                    if term > BIG:
-                        term *= SMALL
-                        total *= SMALL
-                        exponent += 1
-                        if want:
-                            for p in range(5):
-                                mean[side, p] *= SMALL
+                        sums[1] += first / service
+                        sums[2] += growth * part / service
+                        if not linear:
+                            sums[3] -= growth * part * half / ((v + half) * service)
+                        sums[4] += head * excess * remote[b] / service
+                term *= service * (size - j + 1.0) * rate
+                fewer = term * ((size - j) * share)
+                totals[0] += fewer
+                totals[1] += term
                 if want:
+                    sums[0] = -j
                     for p in range(5):
-                        mean[side, p] /= total
-                sign = 1.0 if side == 0 else -1.0
-                logs += sign * (math.log(total) - exponent * math.log(SMALL))
-            out[k, b] = math.log(size / think) + logs
+                        mean[0, p] += sums[p] * fewer
+                        mean[1, p] += sums[p] * term
+                if term > BIG:
+                    term *= SMALL
+                    totals *= SMALL
+                    if want:
+                        mean *= SMALL
+            out[k, b] = math.log(size / think) + math.log(totals[0]) - math.log(totals[1])
             if want:
                 for p in range(5):
-                    slopes[k, b, p] = mean[0, p] - mean[1, p]
+                    slopes[k, b, p] = mean[0, p] / totals[0] - mean[1, p] / totals[1]
                 slopes[k, b, 0] -= 1.0
 
 

@@ -18,7 +18,7 @@ from lockmodel.model.scenario import RESERVED, Lock, Provenance, Scenario, Site
 
 LOCAL_S = 0.35e-9
 """Per instruction with local lines: one per cycle at 2.9 GHz (assumed)."""
-REMOTE_S = 3.5e-9
+REMOTE_S = 3.2e-9
 """Per instruction with lines of another node: fitted in models/sysexec-spr224-v6.12.toml."""
 ACQUIRE_S = 20e-9
 """Per uncontended acquire: published 15 to 52 ns (data/published/latency.csv)."""
@@ -144,7 +144,7 @@ def _provenance(counts: Counts, machine: Machine) -> tuple[Provenance, ...]:
         Provenance(
             value="time_per_instruction, handoff",
             origin="assumed",
-            note="0.35 ns local, 3.5 ns remote; 375 ns and 938 ns per hand-off: fitted for two "
+            note="0.35 ns local, 3.2 ns remote; 375 ns and 938 ns per hand-off: fitted for two "
             "Sapphire Rapids sockets (sysexec-spr224-v6.12). Other machines differ by a factor of "
             "3: fit a curve measured here",
         ),

@@ -71,21 +71,21 @@ def build(loop: str | None, binary: str | None, folder: Path) -> LoopProgram:
         raise ArgumentError(
             "--binary and --loop execl: in execl the loop program execs itself; leave --binary out"
         )
-    compiled, why = _compile(folder)
-    if compiled is None and loop not in (None, WITHOUT_COMPILER):
+    made, why = compiled(folder, "loop.c")
+    if made is None and loop not in (None, WITHOUT_COMPILER):
         raise ArgumentError(
             f"--loop {loop} needs a C compiler ({why}); install gcc, or use --loop "
             f"{WITHOUT_COMPILER}"
         )
-    if compiled is None:
+    if made is None:
         chosen = WITHOUT_COMPILER
         command: tuple[str, ...] = (sys.executable, "-I", "-S", str(HERE / "python_loop.py"))
         described = f"Python's os.posix_spawn ({why})"
     else:
         chosen = loop or "fork"
-        command = (str(compiled),)
+        command = (str(made),)
         described = f"loop.c, {why}"
-    path = str(compiled) if chosen == "execl" else _binary(binary)
+    path = str(made) if chosen == "execl" else _binary(binary)
     return LoopProgram(command, chosen, path, described)
 
 
@@ -110,14 +110,14 @@ def run_compiler(
     )
 
 
-def _compile(folder: Path) -> tuple[Path | None, str]:
-    """Return the built program and how, or None and why not."""
+def compiled(folder: Path, source: str, *options: str) -> tuple[Path | None, str]:
+    """Return a C file of this folder built in another, and how; or None and why not."""
     cc = compiler()
     if cc is None:
         return None, "no cc, gcc or clang found"
-    target = folder / "loop"
+    target = folder / Path(source).stem
     try:
-        done = run_compiler(cc, HERE / "loop.c", target)
+        done = run_compiler(cc, HERE / source, target, *options)
     except (OSError, subprocess.SubprocessError) as error:
         return None, f"{cc} failed: {error}"[:120]
     if done.returncode != 0:

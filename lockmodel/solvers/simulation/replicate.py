@@ -82,13 +82,17 @@ class Sample:
         return np.array([float(w.processes["iterations"].sum()) for w in self.worlds])
 
     def throughput(self) -> Mean:
-        """Return iterations per second, to one iteration of a replication at the best.
+        """Return iterations per second; where nothing varies, to one round of all processes.
 
-        Where nothing varies the replications agree on a count that is whole and the rate is not.
+        Replications that agree better than to one iteration go round in step, and so say nothing
+        of what their ends cut off: each process may have completed one more, or one less.
         """
         counted = self.iterations()
         mean = ratio(counted, self.elapsed())
-        return Mean(mean.value, max(mean.half_width, mean.value / max(1.0, float(counted.min()))))
+        one = mean.value / max(1.0, float(counted.min()))
+        if mean.half_width >= one:
+            return mean
+        return Mean(mean.value, one * float(self.worlds[0].numbers[0]))
 
 
 def check(precision: float, seed: int, workers: int | None) -> int:

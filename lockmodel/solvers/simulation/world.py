@@ -215,6 +215,23 @@ def _nodes(scenario: Scenario, cpus: np.ndarray) -> np.ndarray:
     return nodes
 
 
+def _varies(scenario: Scenario, stages: np.ndarray, population: int) -> bool:
+    """Return whether anything is drawn once the processes have begun.
+
+    Without that those who begin anywhere stay where they began for ever.
+    """
+    used = [scenario.think_distribution] * (scenario.think + scenario.think_remote > 0.0)
+    waiting = np.arange(population + 1.0)
+    for lock in scenario.locks:
+        used.append(lock.hold_distribution)
+        costs = [lock.handoff.cost(waiting, remote) for remote in (0.0, 1.0)]
+        if lock.wake_time > 0.0 or np.any(np.array(costs) > 0.0):
+            used.append(lock.handoff_distribution)
+        if lock.walkers is not None or (lock.shards > 1 and lock.shard_by == "hash"):
+            return True
+    return any(d.scv > 0.0 for d in used) or bool(np.any(stages["probability"] < 1.0))
+
+
 def make(scenario: Scenario, population: int, seed: int, replication: int) -> World:
     """Return a world in which every process starts to think at time 0, or is done with it.
 
@@ -299,7 +316,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
                 machine.cpus // machine.nodes,
             ]
         ),
-        think=np.array([think, float(any(d.scv > 0.0 for d in distributions))]),
+        think=np.array([think, float(_varies(scenario, stages, n))]),
         speed=np.append(1.0, cpu_rate(machine, levels) / levels),
         stages=stages,
         work=work,
