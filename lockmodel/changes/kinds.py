@@ -282,14 +282,14 @@ def _handoff(written: Written) -> HandOff | str:
 def _cheaper(scenario: Scenario, lock: str, one: Lever) -> Scenario:
     new = one.value
     if new == CHEAPEST:
-        now = levers.known_lock(scenario, "cheaper_handoff", lock).handoff
-        new = ConstantHandOff(time=levers.cheapest(now))
+        old = levers.known_lock(scenario, "cheaper_handoff", lock)
+        new = ConstantHandOff(time=levers.cheapest(scenario, old))
     return levers.cheaper_handoff(scenario, lock, new)
 
 
 def _cheap(scenario: Scenario, lock: Lock | None) -> Iterator[tuple[str, HandOff | str]]:
     assert lock is not None
-    if levers.cheapest(lock.handoff) > 0:
+    if levers.cheapest(scenario, lock) > 0:
         yield "", NoHandOff()
     if isinstance(lock.handoff, LinearHandOff | SaturatingHandOff | TopologyHandOff):
         yield "", CHEAPEST

@@ -17,7 +17,11 @@ import numpy as np
 from lockmodel.errors import ArgumentError, ScenarioError, nearest
 from lockmodel.model.handoff import HandOff, TopologyHandOff
 from lockmodel.model.network import MAX_POPULATION
-from lockmodel.model.scenario import Lock, Scenario, ShardBy, Site
+from lockmodel.model.placement import transfer
+from lockmodel.model.scenario import LINES, Lock, Scenario, ShardBy, Site
+
+HELD = ("held_instructions", "growth_per_doubling", *LINES)
+"""What a site holds per acquire."""
 
 ROUNDING = 1e-9
 """Relative excess that is put down to rounding, where more than there is would be refused."""
@@ -74,8 +78,7 @@ def shorten_hold(scenario: Scenario, lock: str, factor: float) -> Scenario:
             return site
         return _replace(
             site,
-            held_instructions=site.held_instructions * factor,
-            growth_per_doubling=site.growth_per_doubling * factor,
+            **{key: getattr(site, key) * factor for key in HELD},
         )
 
     return _with_sites(scenario, "shorten_hold", change)
@@ -123,8 +126,7 @@ def set_acquires(
         return _replace(
             old,
             acquires=old.acquires * factor,
-            held_instructions=old.held_instructions / factor,
-            growth_per_doubling=old.growth_per_doubling / factor,
+            **{key: getattr(old, key) / factor for key in HELD},
         )
 
     return _with_sites(scenario, "batch", change)
@@ -203,22 +205,25 @@ def shard(
         raise ArgumentError(f"shard: {error}") from None
 
 
-def cheapest(handoff: HandOff) -> float:
-    """Return the smallest hand-off the family now costs with a waiter, in seconds."""
-    if isinstance(handoff, TopologyHandOff):
-        return handoff.local
-    return float(handoff.cost(np.array([1.0]), 0.0)[0])
+def cheapest(scenario: Scenario, lock: Lock) -> float:
+    """Return the smallest hand-off that a lock now costs with a waiter, in seconds."""
+    lines = lock.handoff_lines * transfer(scenario.machine, min(2, scenario.machine.cpus))
+    if isinstance(lock.handoff, TopologyHandOff):
+        return lines + lock.handoff.local
+    return lines + float(lock.handoff.cost(np.array([1.0]), 0.0)[0])
 
 
 def cheaper_handoff(scenario: Scenario, lock: str, handoff: HandOff) -> Scenario:
-    """Replace the hand-off of `lock` by one that is nowhere dearer.
+    """Replace the hand-off of `lock`, its time and its lines, by one that is nowhere dearer.
 
-    Refused when the new one costs more for some number of waiters or distance.
+    Refused when the new one costs more for some number of waiters or distance; lines count as
+    with all CPUs busy.
     """
     old = known_lock(scenario, "cheaper_handoff", lock)
     waiters = np.arange(1.0, MAX_POPULATION + 1.0)
+    lines = old.handoff_lines * transfer(scenario.machine, scenario.machine.cpus)
     for remote in (0.0, 1.0):
-        now, then = old.handoff.cost(waiters, remote), handoff.cost(waiters, remote)
+        now, then = lines + old.handoff.cost(waiters, remote), handoff.cost(waiters, remote)
         dearer = np.nonzero(then > now * (1 + 1e-12))[0]
         if dearer.size:
             w = int(waiters[dearer[0]])
@@ -227,7 +232,7 @@ def cheaper_handoff(scenario: Scenario, lock: str, handoff: HandOff) -> Scenario
                 f"{then[dearer[0]] * 1e9:.0f} ns, more than the {now[dearer[0]] * 1e9:.0f} ns of "
                 f"today; give a cheaper one"
             )
-    return _with_lock(scenario, _replace(old, handoff=handoff))
+    return _with_lock(scenario, _replace(old, handoff=handoff, handoff_lines=0.0))
 
 
 def less_think(scenario: Scenario, factor: float) -> Scenario:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lockmodel.model.distribution import Distribution
     from lockmodel.model.machine import Machine
-    from lockmodel.model.scenario import Scenario
+    from lockmodel.model.scenario import Scenario, Site
 
 FEW_LOCKS = 8
 """Locks of the short report."""
@@ -26,6 +26,7 @@ def show(
     model: options.Model,
     population: options.Population = None,
     machine: options.Machine = None,
+    counts: options.FromCounts = False,
     explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
@@ -38,8 +39,11 @@ def show(
       acquires         lock + unlock pairs (m)
       held             instructions executed under the lock (I) at N processes;
                        grows with log2 of the processes that map the file
+      lines            cache lines that come from other CPUs while it is held,
+                       where the scenario has them
       tau I            time it is held: I at the time per instruction, which lies
-                       between local and remote by where N processes run
+                       between local and remote by where N processes run, and
+                       its lines at the time of a line
       m c              time it is unavailable while passing on: acquires x
                        (acquire time + hand-off to the first waiter)
       D                demand, tau I + m c: 1 / D is the ceiling of one shard
@@ -52,7 +56,7 @@ def show(
     Example:
       lockmodel show execl-xeon8369b -n 64
     """
-    scenario = inputs.scenario(model, machine=machine)
+    scenario = inputs.scenario(model, machine=machine, counts=counts)
     n = inputs.population(population, scenario)
     with files.output(output, as_json, force) as write:
         write(Report(lambda: _data(scenario, n), lambda c: _text(scenario, n, explain, c)))
@@ -64,6 +68,7 @@ class _Demand:
 
     acquires: float
     instructions: float
+    lines: float
     hold: float
     passing: float
 
@@ -83,7 +88,8 @@ def _demands(scenario: Scenario, n: int) -> Demands:
     for lock in scenario.locks:
         m = scenario.acquires(lock.name)
         work, passing = network.hold[lock.name], m * network.passing[lock.name]
-        demands[lock.name] = _Demand(m, network.instructions[lock.name], work, passing)
+        instructions, lines = network.instructions[lock.name], network.lines[lock.name]
+        demands[lock.name] = _Demand(m, instructions, lines, work, passing)
     return demands
 
 
@@ -101,6 +107,7 @@ def _data(scenario: Scenario, n: int) -> dict[str, Any]:
             name: {
                 "acquires": of.acquires,
                 "held_instructions": of.instructions,
+                "lines": of.lines,
                 "hold_s": of.hold,
                 "pass_on_s": of.passing,
                 "demand_s": of.total,
@@ -142,6 +149,12 @@ def _varies(distribution: Distribution) -> str:
     return family if known else f"{family} (SCV {distribution.scv:.3g})"
 
 
+def _law(site: Site) -> str:
+    """Return the lines of a site's acquire: "3.8 + 1.3 - 0.1"."""
+    numbers = site.lines, site.lines_per_doubling, site.lines_per_idle_doubling
+    return " ".join((f"{numbers[0]:.1f}", *(f"{'-+'[n >= 0]} {abs(n):.1f}" for n in numbers[1:])))
+
+
 def _headline(scenario: Scenario, demands: Demands, n: int) -> str:
     """Return the lock with the largest demand, its two parts, and where throughput ends."""
     from lockmodel.cli import text as tx
@@ -172,21 +185,27 @@ def _table(scenario: Scenario, demands: Demands, names: Sequence[str]) -> Any:
     from lockmodel.cli import text as tx
 
     rows = []
+    lined = any(site.moves_lines for site in scenario.sites)
     for name in names:
         lock, of = scenario.lock(name), demands[name]
         rows.append(
             [
                 name,
-                lock.kind,
+                *([] if lined else [lock.kind]),  # either fits a terminal
                 str(lock.shards),
                 tx.plain(of.acquires),
                 tx.plain(of.instructions),
+                *([f"{of.lines:,.0f}"] if lined else []),
                 tx.si(of.hold, "s"),
                 tx.si(of.passing, "s"),
                 tx.si(of.total, "s"),
             ]
         )
-    columns = ["lock", "kind", "shards", "acquires", "held", "tau I", "m c", "D"]
+    last = ["tau I", "m c", "D"]
+    if lined:
+        columns = ["lock", "shards", "acquires", "held", "lines", *last]
+        return tx.table(columns, rows, left=(0,), fold=(0,))
+    columns = ["lock", "kind", "shards", "acquires", "held", *last]
     return tx.table(columns, rows, left=(0, 1), fold=(0,))
 
 
@@ -255,10 +274,12 @@ def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
     for lock in scenario.locks:
         near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
         parts.append(
-            f"{lock.name}: {_per_instruction(near, far)} per instruction, acquire "
-            f"{tx.si(lock.acquire_time, 's')}, hand-off {_handoff_text(scenario, lock.name)}; "
+            f"{lock.name} ({lock.kind}): {_per_instruction(near, far)} per instruction, acquire "
+            f"{tx.si(lock.acquire_time, 's')}, hand-off {_handoff_text(scenario, lock.name)}"
+            f"{f' and {lock.handoff_lines:g} lines' if lock.handoff_lines else ''}; "
             f"holds {_varies(lock.hold_distribution)}"
         )
+    lined = any(site.moves_lines for site in scenario.sites)
     sites = [
         [
             site.lock,
@@ -266,11 +287,15 @@ def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
             tx.plain(site.acquires),
             tx.plain(site.held_instructions),
             tx.plain(site.growth_per_doubling),
+            *([_law(site)] if lined else []),
         ]
         for site in scenario.sites
     ]
-    columns = ["lock", "site", "acquires", "held", "growth"]
-    parts += ["", "sites (held: instructions per acquire, one mapper; growth: per doubling):"]
+    columns = ["lock", "site", "acquires", "held", "growth", *(["lines"] if lined else [])]
+    said = "sites (held: instructions per acquire, one mapper; growth: per doubling"
+    if lined:
+        said += "; lines: at first + per doubling of N + per doubling of mappings per process"
+    parts += ["", f"{said}):"]
     parts += [tx.table(columns, sites, left=(0, 1), fold=(0, 1)), ""]
     if scenario.fit is not None:
         from lockmodel.cli.intervals import fit_parts

@@ -2,7 +2,7 @@
 
 A name is a key, with the lock (or `all`) before it where the key belongs to a lock:
 
-    think, think_remote, smt_speedup, same_node_cost
+    think, think_remote, smt_speedup, same_node_cost, line_overlap
     LOCK.time_per_instruction_local, LOCK.time_per_instruction_remote, LOCK.acquire_time
     LOCK.hold                  the same as LOCK.time_per_instruction_remote; a lock whose local
                                time is no less keeps both equal
@@ -13,6 +13,7 @@ A name is a key, with the lock (or `all`) before it where the key belongs to a l
                                the hold, and the hand-off only where the hold would leave its range
     LOCK.acquires              factor on all acquires; the held work stays
     LOCK.held_instructions     factor on all held instructions; the acquires stay
+    LOCK.lines                 factor on all lines under the lock
 
 With `all` the locks change in proportion, and the value is that of the lock taken first.
 Every parameter is positive, and is fitted as its logarithm.
@@ -28,13 +29,15 @@ import numpy as np
 
 from lockmodel.changes.lever import ALL
 from lockmodel.errors import ArgumentError, nearest
-from lockmodel.model.placement import distances
-from lockmodel.model.scenario import Lock, Scenario
+from lockmodel.model.machine import MOST_OVERLAP
+from lockmodel.model.placement import distances, transfer
+from lockmodel.model.scenario import LINES, Lock, Scenario
 
 SCENARIO_KEYS = ("think", "think_remote")
-MACHINE_KEYS = ("smt_speedup", "same_node_cost")
+MACHINE_KEYS = ("smt_speedup", "same_node_cost", "line_overlap")
 TIME_KEYS = ("time_per_instruction_local", "time_per_instruction_remote", "acquire_time")
-FACTOR_KEYS = ("acquires", "held_instructions")
+FACTOR_KEYS = ("acquires", "held_instructions", "lines")
+INSTRUCTIONS = ("held_instructions", "growth_per_doubling")
 WHOLE_KEYS = ("handoff", "handoff_instructions", "demand")
 ALIASES = {"hold": "time_per_instruction_remote", "acquire": "acquires"}
 """What is typed -> the key."""
@@ -145,7 +148,8 @@ def crowded_handoff(scenario: Scenario, lock: Lock) -> float:
     """Return the hand-off with all other CPUs of the machine waiting, in s per acquire."""
     machine = scenario.machine
     waiters = np.array([max(1.0, machine.cpus - 1.0)])
-    return float(lock.handoff.cost(waiters, distances(machine, machine.cpus)[1])[0])
+    cost = float(lock.handoff.cost(waiters, distances(machine, machine.cpus)[1])[0])
+    return cost + lock.handoff_lines * transfer(machine, machine.cpus)
 
 
 def crowded_instruction(scenario: Scenario, lock: Lock) -> float:
@@ -161,9 +165,12 @@ def _full_held(scenario: Scenario, lock: Lock) -> float:
 
 
 def _full_demand(scenario: Scenario, lock: Lock) -> float:
-    """Return D = tau I + m (a + c) with all CPUs in use and waiting, in s per iteration."""
+    """Return D = tau I + l t_l + m (a + c) with all CPUs in use and waiting, s per iteration."""
     passing = lock.acquire_time + crowded_handoff(scenario, lock)
     held = crowded_instruction(scenario, lock) * _full_held(scenario, lock)
+    cpus = scenario.machine.cpus
+    lines = scenario.lines(lock.name, cpus, cpus + lock.other_mappers)
+    held += lines * transfer(scenario.machine, cpus)
     return held + scenario.acquires(lock.name) * passing
 
 
@@ -203,6 +210,8 @@ def limits(scenario: Scenario, parameter: Parameter) -> tuple[float, float]:
         low, high = SMALLEST[parameter.unit] / WIDEST, LARGEST[parameter.unit]
     if parameter.key == "same_node_cost":
         return 1e-3, 1.0
+    if parameter.key == "line_overlap":
+        return 1e-3, MOST_OVERLAP
     if parameter.key == "smt_speedup":
         return 1.0, float(scenario.machine.cpus // scenario.machine.cores)
     for lock in _locks(scenario, parameter.lock):
@@ -362,17 +371,15 @@ def _with_demand(scenario: Scenario, meant: Sequence[Lock], value: float) -> Sce
 
 
 def _scaled_sites(scenario: Scenario, locks: set[str], key: str, factor: float) -> Scenario:
-    """Return the scenario with acquires or held instructions of some locks times a factor."""
-    per = 1.0 / factor if key == "acquires" else factor  # held work per acquire
+    """Return the scenario with acquires, held instructions or lines of locks times a factor."""
+    if key == "acquires":  # what is held per iteration stays
+        factors = {"acquires": factor, **dict.fromkeys((*INSTRUCTIONS, *LINES), 1.0 / factor)}
+    else:
+        factors = dict.fromkeys(LINES if key == "lines" else INSTRUCTIONS, factor)
     sites = tuple(
         site
         if site.lock not in locks
-        else _replace(
-            site,
-            acquires=site.acquires * (factor if key == "acquires" else 1.0),
-            held_instructions=site.held_instructions * per,
-            growth_per_doubling=site.growth_per_doubling * per,
-        )
+        else _replace(site, **{k: getattr(site, k) * by for k, by in factors.items()})
         for site in scenario.sites
     )
     return _replace(scenario, sites=sites)

@@ -53,6 +53,7 @@ OTHERS = {
         0.15e-9, 0.9e-9, "0.3 to 4 instructions per cycle at 2 to 4 GHz (assumed)"
     ),
     "smt_speedup": Range(1.05, 1.5, "gain of a second hardware thread (assumed)"),
+    "line_overlap": Range(0.4, 0.8, "saturated rates of four machines (line_overlap.csv)"),
     "same_node_cost": Range(0.2, 0.6, f"two-socket Xeons 0.28 to 0.50 ({TABLE})"),
 }
 """Key -> range of its value."""

@@ -21,6 +21,8 @@ REMEDIES = {
     "same_node_cost": "same_node_cost: throughput with the CPUs of one node busy, and of two",
     "handoff.half_waiters": "half_waiters: throughput at more populations beyond the peak",
     "held_instructions": "held instructions: trace them (perf stat -e instructions)",
+    "lines": "lines: count them (lockmodel trace lab --lines)",
+    "line_overlap": "line_overlap: a hold time with all CPUs busy, and `lockmodel bench --lines`",
 }
 """Key of an unknown -> what would determine it."""
 

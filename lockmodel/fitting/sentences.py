@@ -14,7 +14,7 @@ from lockmodel.units import PREFIXES, si, to
 TIMES = (*(pair for pair in PREFIXES if pair[0] <= 1.0), (1e-12, "p"))
 RATES = tuple(pair for pair in PREFIXES if pair[0] >= 1.0)
 
-COUNTED = ("acquires", "held_instructions")
+COUNTED = ("acquires", "held_instructions", "lines")
 
 WIDEST = 1e4
 """Ratio of the ends of an interval beyond which it says nothing and is not printed."""

@@ -31,6 +31,7 @@ DEFAULT_SCOPES = {
     "think_remote": "model",
     "acquires": "model",
     "held_instructions": "model",
+    "lines": "model",
 }
 """Keys shared otherwise: what an iteration does belongs to the model, stock and patched alike;
 freeing the hand-off in held instructions means carrying this ratio over to all machines."""

@@ -28,6 +28,9 @@ def at_least_one(owner: str, **values: int) -> None:
             )
 
 
+MOST_OVERLAP = 10.0
+"""Largest `line_overlap` accepted."""
+
 DISTANCES = ("smt", "cache", "socket", "remote")
 """Where the other CPU is, from near to far: a thread of the same core, another core of the same
 last-level cache, another cache of the same socket, another socket."""
@@ -81,6 +84,8 @@ class Machine(Frozen, frozen=True):
     caches : int or None
         Last-level caches of all sockets: divides `cores`, a multiple of `sockets`. None is one
         per socket.
+    line_overlap : float
+        Share of a line's time that is waited for: misses overlap, and some lines come in pairs.
     line : LineTimes or None
         What a line takes from another CPU, at every distance there is. With one cache per socket
         `cache` or `socket` is that of its cores; `cache` where both are given.
@@ -97,6 +102,7 @@ class Machine(Frozen, frozen=True):
     times_of: str = ""
     caches: int | None = None
     line: LineTimes | None = None
+    line_overlap: float = 1.0
 
     def __post_init__(self) -> None:
         at_least_one(
@@ -129,6 +135,11 @@ class Machine(Frozen, frozen=True):
             raise ScenarioError(
                 f"machine: same_node_cost = {self.same_node_cost} must lie between 0 and 1: it is "
                 f"a share of the cost between nodes"
+            )
+        if not (math.isfinite(self.line_overlap) and 0.0 < self.line_overlap <= MOST_OVERLAP):
+            raise ScenarioError(
+                f"machine: line_overlap = {self.line_overlap} must lie above 0 and up to "
+                f"{MOST_OVERLAP:g}: it multiplies the times of line_ns"
             )
         self._check_caches()
         self._check_line()
@@ -166,6 +177,12 @@ class Machine(Frozen, frozen=True):
         """Those of `DISTANCES` at which the machine has two CPUs."""
         parts = (self.cpus, self.cores, self.last_level, self.sockets, 1)
         return tuple(d for i, d in enumerate(DISTANCES) if parts[i] > parts[i + 1])
+
+    @property
+    def told_apart(self) -> tuple[str, ...]:
+        """Distances that line times are needed of: `socket` with one cache per socket."""
+        one = self.last_level == self.sockets
+        return tuple("socket" if one and d == "cache" else d for d in self.distances)
 
     def line_time(self, distance: str) -> float | None:
         """Return the time of a line from a distance, s; None where it is not known."""

@@ -2,9 +2,10 @@
 
 Each station is a demand function: `service[n-1]` is the time in seconds per iteration that it
 is busy while n processes are at it; beyond the last level it stays constant. Its completion
-rate is the inverse. For a lock D(n) = tau I + m (a + c(n - 1)): tau the time per instruction,
-I the held instructions, m the acquires, a the acquire time, c the hand-off with n - 1 waiters
-(DESIGN section 4). With k shards each shard is a station with its share of D.
+rate is the inverse. For a lock D(n) = tau I + l t_l + m (a + c(n - 1) + h t_l): tau the time per
+instruction, I the held instructions, l the lines that come from other CPUs, t_l the time of one,
+m the acquires, a the acquire time, c the hand-off with n - 1 waiters, h its lines (DESIGN
+section 4). With k shards each shard is a station with its share of D.
 """
 
 from __future__ import annotations
@@ -112,8 +113,8 @@ class Network:
         CPU first (absent when think time is zero), then the locks in scenario order.
     hold : dict of str to float
         Seconds per iteration that a process holds each lock (its work, not the hand-off).
-    instructions : dict of str to float
-        Instructions per iteration it executes meanwhile.
+    instructions, lines : dict of str to float
+        Instructions per iteration it executes meanwhile, and lines it gets from other CPUs.
     passing : dict of str to float
         Seconds per acquire that each lock is busy passing on, to the first waiter where there
         can be one (a + c of DESIGN section 4). As the two above, means over processes.
@@ -125,6 +126,7 @@ class Network:
     stations: tuple[Station, ...]
     hold: dict[str, float]
     instructions: dict[str, float] = field(default_factory=dict)
+    lines: dict[str, float] = field(default_factory=dict)
     passing: dict[str, float] = field(default_factory=dict)
     mixed: tuple[str, ...] = ()
 
@@ -166,7 +168,11 @@ def depends_on_population(scenario: Scenario) -> bool:
     )
     pinned = any(lock.shards > 1 and lock.shard_by != "hash" for lock in scenario.locks)
     walked = any(lock.walkers is not None for lock in scenario.locks)
-    grows = any(site.growth_per_doubling > 0 and site.acquires > 0 for site in scenario.sites)
+    grows = any(
+        (site.growth_per_doubling > 0 or site.moves_lines) and site.acquires > 0
+        for site in scenario.sites
+    )
+    grows = grows or any(lock.handoff_lines > 0 for lock in scenario.locks)
     return grows or walked or pinned or (moves and not one_place)
 
 
@@ -230,6 +236,7 @@ class _LockStations:
     stations: tuple[Station, ...] = ()
     hold: float = 0.0
     instructions: float = 0.0
+    lines: float = 0.0
     passing: float = 0.0
 
 
@@ -239,14 +246,17 @@ def _at_lock(scenario: Scenario, lock: Lock, population: int, pinned: bool) -> _
         return _LockStations()
     near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
     waiters = _levels(lock, population)
-    stations, hold, executed, passing = [], 0.0, 0.0, 0.0
+    stations, hold, executed, lines, passing = [], 0.0, 0.0, 0.0, 0.0
     for index, group in enumerate(shard_groups(scenario.machine, lock, population)):
         mappers = (population + lock.other_mappers) * group.share
         instructions = scenario.held_instructions(lock.name, mappers)
         held = float((near + (far - near) * group.line) * instructions)
-        handoff = lock.handoff.cost(waiters, group.handoff)
-        crowd = lock.handoff.cost(np.array([CROWD]), group.handoff)
-        shortest = VANISHING * m * float(crowd[0])
+        moved = scenario.lines(lock.name, population * group.share, mappers)
+        held += group.transfer * moved
+        passed = lock.handoff_lines * group.transfer
+        handoff = lock.handoff.cost(waiters, group.handoff) + (waiters > 0) * passed
+        crowd = float(lock.handoff.cost(np.array([CROWD]), group.handoff)[0]) + passed
+        shortest = VANISHING * m * crowd
         service = np.maximum(held + m * (lock.acquire_time + handoff), shortest)
         service = service / (1.0 - _blocked(lock, float(handoff[-1])))
         kept = lock.shard_by != "hash" and lock.shards > 1
@@ -254,6 +264,7 @@ def _at_lock(scenario: Scenario, lock: Lock, population: int, pinned: bool) -> _
         whole = group.count * group.share
         hold += whole * held
         executed += whole * instructions
+        lines += whole * moved
         passed = lock.acquire_time + float(handoff[0 if alone else 1])
         passing += whole * passed
         if pinned:
@@ -276,7 +287,7 @@ def _at_lock(scenario: Scenario, lock: Lock, population: int, pinned: bool) -> _
             service = service[:1]
         if service[0] > 0:
             stations.append(Station(lock.name, service * group.share, group.count))
-    return _LockStations(tuple(stations), hold, executed, passing)
+    return _LockStations(tuple(stations), hold, executed, lines, passing)
 
 
 def _paced(network: Network, kept: dict[str, tuple[np.ndarray, np.ndarray]]) -> Network:
@@ -350,6 +361,7 @@ def build(scenario: Scenario, population: int, stations_only: bool = True) -> Ne
         tuple(stations),
         hold={name: at.hold for name, at in locks.items()},
         instructions={name: at.instructions for name, at in locks.items()},
+        lines={name: at.lines for name, at in locks.items()},
         passing={name: at.passing for name, at in locks.items()},
     )
     if kept:

@@ -19,7 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lockmodel.model.machine import Machine
+from lockmodel.model.machine import DISTANCES, Machine
 from lockmodel.model.scenario import Lock
 
 
@@ -39,6 +39,9 @@ class ShardGroup:
         Probability that a hand-off leaves the node, in [0, 1].
     users : int
         Processes that use one shard of the group.
+    transfer : float
+        Mean time of a line from another of these processes, s; 0 where the machine has no line
+        times, or no other process runs.
     """
 
     count: int
@@ -46,6 +49,7 @@ class ShardGroup:
     line: float
     handoff: float
     users: int
+    transfer: float = 0.0
 
 
 @lru_cache(maxsize=64)
@@ -67,13 +71,23 @@ def cpu_order(machine: Machine) -> np.ndarray:
 class _Users:
     """Per shard that is used: how many processes, and how near they are to each other.
 
-    `shard` has the shard of every process, as an index into the others.
+    `shard` has the shard of every process, as an index into the others; for the rest see
+    `ShardGroup`.
     """
 
     count: np.ndarray
     line: np.ndarray
     handoff: np.ndarray
+    transfer: np.ndarray
     shard: np.ndarray
+
+
+def _together(shard: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Return the sum of squared users over the places, per shard."""
+    places = int(place.max()) + 1
+    pairs, counts = np.unique(shard * places + place, return_counts=True)
+    made: np.ndarray = np.bincount(pairs // places, weights=counts**2.0)
+    return made
 
 
 def _users(machine: Machine, shards: int, by_node: bool, population: int) -> _Users:
@@ -81,19 +95,38 @@ def _users(machine: Machine, shards: int, by_node: bool, population: int) -> _Us
     cpus = cpu_order(machine)[np.arange(population) % machine.cpus]
     nodes = cpus // (machine.cpus // machine.cores) // (machine.cores // machine.nodes)
     shard = nodes * shards // machine.nodes if by_node else cpus * shards // machine.cpus
-    used, shard = np.unique(shard, return_inverse=True)
+    _, shard = np.unique(shard, return_inverse=True)
     n = np.bincount(shard).astype(float)
-
-    def together(place: np.ndarray) -> np.ndarray:
-        """Return the sum of squared users over the places, per shard."""
-        places = int(place.max()) + 1
-        pairs, counts = np.unique(shard * places + place, return_counts=True)
-        return np.bincount(pairs // places, weights=counts**2.0, minlength=used.size)
-
-    same_node, same_cpu = together(nodes), together(cpus)
+    same_node, same_cpu = _together(shard, nodes), _together(shard, cpus)
     line = 1.0 - (same_node - machine.same_node_cost * (same_node - same_cpu)) / n**2
     leaving = 1.0 - (same_node - n) / np.maximum(n * (n - 1.0), 1.0)
-    return _Users(n, np.maximum(line, 0.0), np.where(n > 1, leaving, 0.0), shard)
+    running = slice(machine.cpus)  # more processes share these CPUs
+    return _Users(
+        n,
+        np.maximum(line, 0.0),
+        np.where(n > 1, leaving, 0.0),
+        _transfer(machine, cpus[running], shard[running]),
+        shard,
+    )
+
+
+def _transfer(machine: Machine, cpus: np.ndarray, shard: np.ndarray) -> np.ndarray:
+    """Return the mean time of a line from another CPU of the shard, per shard, in s.
+
+    Over all ordered pairs of its CPUs, as `lines.mean_time` has it for the whole machine, times
+    the share of it that is waited for.
+    """
+    users = np.bincount(shard).astype(float)
+    total, nearer = np.zeros_like(users), users
+    if machine.line is None:
+        return total
+    parts = (machine.cores, machine.last_level, machine.sockets, 1)
+    for distance, places in zip(DISTANCES, parts, strict=True):
+        within = _together(shard, cpus * places // machine.cpus)
+        total += (within - nearer) * (machine.line_time(distance) or 0.0)
+        nearer = within
+    made: np.ndarray = machine.line_overlap * total / np.maximum(users * (users - 1.0), 1.0)
+    return made
 
 
 @lru_cache(maxsize=4096)
@@ -101,6 +134,12 @@ def distances(machine: Machine, population: int) -> tuple[float, float]:
     """Return (line, hand-off) probabilities of the whole machine with `population` processes."""
     users = _users(machine, 1, True, population)
     return float(users.line[0]), float(users.handoff[0])
+
+
+@lru_cache(maxsize=4096)
+def transfer(machine: Machine, population: int) -> float:
+    """Return the time that is waited for a line of another process, anywhere on the machine, s."""
+    return float(_users(machine, 1, True, population).transfer[0])
 
 
 def shard_groups(machine: Machine, lock: Lock, population: int) -> tuple[ShardGroup, ...]:
@@ -120,20 +159,23 @@ def shard_groups(machine: Machine, lock: Lock, population: int) -> tuple[ShardGr
     """
     if lock.shards == 1 or lock.shard_by == "hash":
         line, handoff = distances(machine, population)
+        time = transfer(machine, population)
         if lock.shards == 1:
-            return (ShardGroup(1, 1.0, line, handoff, population),)
+            return (ShardGroup(1, 1.0, line, handoff, population, time),)
         weights = np.arange(1, lock.shards + 1) ** -float(lock.shard_skew)
-        keys = [(float(w), line, handoff, population) for w in weights / weights.sum()]
+        keys = [(float(w), line, handoff, population, time) for w in weights / weights.sum()]
     else:
         keys = _keys(_users(machine, lock.shards, lock.shard_by == "node", population))
     return tuple(ShardGroup(n, *key) for key, n in Counter(keys).items())
 
 
-def _keys(users: _Users) -> list[tuple[float, float, float, int]]:
+def _keys(users: _Users) -> list[tuple[float, float, float, int, float]]:
     """Return what tells groups of shards apart (see `ShardGroup`), of every shard in use."""
     return [
-        (float(n) / users.shard.size, float(line), float(handoff), int(n))
-        for n, line, handoff in zip(users.count, users.line, users.handoff, strict=True)
+        (float(n) / users.shard.size, float(line), float(handoff), int(n), float(time))
+        for n, line, handoff, time in zip(
+            users.count, users.line, users.handoff, users.transfer, strict=True
+        )
     ]
 
 

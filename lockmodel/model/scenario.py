@@ -81,6 +81,8 @@ class Lock(Frozen, frozen=True):
         RWSEM_WAIT_TIMEOUT is 4 ms.
     local_handoffs : int
         Hand-offs in a row that may stay in a node while others wait elsewhere (numa only).
+    handoff_lines : float
+        Lines that a hand-off waits for one after the other, beside the time of `handoff`.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Lock(Frozen, frozen=True):
     wake_time: float = 0.0
     handoff_timeout: float = 4e-3
     local_handoffs: int = 64
+    handoff_lines: float = 0.0
 
     def __post_init__(self) -> None:
         owner = f"lock {self.name!r}"
@@ -116,6 +119,7 @@ class Lock(Frozen, frozen=True):
             other_mappers=self.other_mappers,
             wake_time=self.wake_time,
             handoff_timeout=self.handoff_timeout,
+            handoff_lines=self.handoff_lines,
         )
         if self.time_per_instruction_remote < self.time_per_instruction_local:
             raise ScenarioError(
@@ -132,6 +136,15 @@ class Lock(Frozen, frozen=True):
                 f"{self.shard_by!r} the placement decides how popular a shard is"
             )
 
+    @property
+    def passes(self) -> bool:
+        """Whether a hand-off takes time."""
+        return not isinstance(self.handoff, NoHandOff) or self.handoff_lines > 0.0
+
+
+LINES = ("lines", "lines_per_doubling", "lines_per_idle_doubling")
+"""What a site says of the lines that an acquire waits for."""
+
 
 class Site(Frozen, frozen=True):
     """A place in the iteration that takes a lock.
@@ -146,6 +159,9 @@ class Site(Frozen, frozen=True):
         Instructions per acquire executed under the lock when one process maps the file.
     growth_per_doubling : float
         Instructions per acquire that each doubling of the mapping processes adds.
+    lines, lines_per_doubling, lines_per_idle_doubling : float
+        Lines per acquire that come from another CPU: l_1 + l_2 log2 N + l_3 log2 of the mappings
+        per running process, counted (data/traced/lines_held.csv); never fewer than 0.
     mode : {'write', 'read'}
         Readers of an rwsem share it; every other kind of lock is taken for writing.
     """
@@ -156,6 +172,9 @@ class Site(Frozen, frozen=True):
     acquires: float
     held_instructions: float
     growth_per_doubling: float = 0.0
+    lines: float = 0.0
+    lines_per_doubling: float = 0.0
+    lines_per_idle_doubling: float = 0.0
     mode: Mode = "write"
 
     def __post_init__(self) -> None:
@@ -172,6 +191,31 @@ class Site(Frozen, frozen=True):
             held_instructions=self.held_instructions,
             growth_per_doubling=self.growth_per_doubling,
         )
+        for key in LINES:
+            if not math.isfinite(getattr(self, key)):
+                raise ScenarioError(
+                    f"site {self.lock}/{self.label}: {key} = {getattr(self, key)} must be a finite "
+                    f"number of cache lines"
+                )
+
+    @property
+    def moves_lines(self) -> bool:
+        """Whether an acquire waits for lines of other CPUs."""
+        return any(getattr(self, key) != 0.0 for key in LINES)
+
+    def transferred(self, users: float, mappings: float) -> float:
+        """Return the lines of one acquire that come from another CPU.
+
+        Parameters
+        ----------
+        users : float
+            Processes that take the lock; with one, no line comes from elsewhere.
+        mappings : float
+            Processes that map the file, idle ones too.
+        """
+        idle = math.log2(max(1.0, mappings / users))
+        grown = self.lines + self.lines_per_doubling * math.log2(max(1.0, users))
+        return max(0.0, grown + self.lines_per_idle_doubling * idle) if users > 1.0 else 0.0
 
     @property
     def label(self) -> str:
@@ -283,6 +327,12 @@ class Scenario(Frozen, frozen=True):
                     f"sites[{i}] ({site.label}): mode = 'read' at {site.lock}, which is "
                     f"{self.lock(site.lock).kind!r}; only a lock of kind = {readers} has readers"
                 )
+        lines = any(site.moves_lines for site in self.sites)
+        if self.machine.line is None and (lines or any(k.handoff_lines for k in self.locks)):
+            raise ScenarioError(
+                "sites have lines, or locks handoff_lines, but machine.line_ns is missing; give it "
+                "(`lockmodel machines` lists known ones, `lockmodel bench --lines` measures)"
+            )
         if self.think + self.think_remote + sum(site.acquires for site in self.sites) == 0:
             raise ScenarioError(
                 "the iteration is empty: think time is 0 and no site has acquires; give "
@@ -321,4 +371,13 @@ class Scenario(Frozen, frozen=True):
         return sum(
             site.acquires * (site.held_instructions + site.growth_per_doubling * doublings)
             for site in self.sites_of(lock)
+        )
+
+    def lines(self, lock: str, users: float, mappings: float) -> float:
+        """Return the lines of one iteration under `lock` that come from other CPUs.
+
+        See `Site.transferred`; counted: data/traced/lines_held.csv.
+        """
+        return sum(
+            site.acquires * site.transferred(users, mappings) for site in self.sites_of(lock)
         )

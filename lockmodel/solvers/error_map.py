@@ -19,9 +19,8 @@ import numpy as np
 
 from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Pareto
-from lockmodel.model.handoff import NoHandOff
 from lockmodel.model.network import VANISHING, Network, Station
-from lockmodel.model.placement import distances, shard_groups
+from lockmodel.model.placement import distances, shard_groups, transfer
 from lockmodel.model.scenario import Lock, Scenario
 from lockmodel.model.shipped import read_table, shipped_dir
 
@@ -95,12 +94,13 @@ def load() -> ErrorMap:
 
 def _scv(scenario: Scenario, lock: Lock, population: int) -> float:
     """Return the SCV of a hold drawn at random from all acquires of the lock."""
-    doublings = np.log2(max(1.0, float(population + lock.other_mappers)))
-    tau = lock.time_per_instruction_remote
+    mappings = float(population + lock.other_mappers)
+    doublings = np.log2(max(1.0, mappings))
+    tau, line = lock.time_per_instruction_remote, transfer(scenario.machine, population)
     total = first = second = 0.0
     for site in scenario.sites_of(lock.name):
         work = site.held_instructions + site.growth_per_doubling * doublings
-        mean = tau * work + lock.acquire_time
+        mean = tau * work + line * site.transferred(population, mappings) + lock.acquire_time
         total += site.acquires
         first += site.acquires * mean
         second += site.acquires * mean**2 * (1.0 + lock.hold_distribution.scv)
@@ -120,7 +120,7 @@ def unmapped(scenario: Scenario, population: int) -> bool:
             group.users > 1 for group in shard_groups(scenario.machine, lock, population)
         )
         heavy = isinstance(lock.hold_distribution, Pareto)
-        passes = not isinstance(lock.handoff, NoHandOff)
+        passes = lock.passes
         sleeps = lock.wake_time > 0.0 and any(
             site.mode == "read" and site.acquires > 0 for site in scenario.sites_of(lock.name)
         )

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Exponential
-from lockmodel.model.handoff import NoHandOff, TopologyHandOff
+from lockmodel.model.handoff import TopologyHandOff
 from lockmodel.model.plausible import implausible
 from lockmodel.model.prediction import Point
-from lockmodel.model.scenario import Scenario
+from lockmodel.model.scenario import LINES, Scenario
 
 NOTICEABLE = 1e-3
 """Relative excess over k/D of a point, or of a whole interval, that is worth a note."""
@@ -120,13 +120,14 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
         )
     differing, passing, ordered, varying, shared = [], [], [], [], []
     for lock in scenario.locks:
-        holds = [s.held_instructions for s in scenario.sites_of(lock.name) if s.acquires > 0]
+        taken = [s for s in scenario.sites_of(lock.name) if s.acquires > 0]
+        holds = [s.held_instructions for s in taken]
         if not holds:
             continue
-        growths = {s.growth_per_doubling for s in scenario.sites_of(lock.name) if s.acquires > 0}
+        growths = {(s.growth_per_doubling, *(getattr(s, key) for key in LINES)) for s in taken}
         if max(holds) > min(holds) or len(growths) > 1:
             differing.append(f"{lock.name} ({min(holds):,.0f} to {max(holds):,.0f})")
-        if not isinstance(lock.handoff, NoHandOff):
+        if lock.passes:
             passing.append(lock.name)
         if not isinstance(lock.hold_distribution, Exponential):
             varying.append(f"{lock.name} (SCV {lock.hold_distribution.scv:.2g})")

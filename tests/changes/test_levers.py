@@ -134,7 +134,7 @@ def test_a_dearer_handoff_is_refused(old: HandOff, new: HandOff, words: str) -> 
 
 def test_cheapest_is_what_one_near_waiter_costs() -> None:
     families = [Free(), Constant(time=2e-7), LINEAR, SLOW, FAR]
-    costs = [levers.cheapest(family) for family in families]
+    costs = [levers.cheapest(BASE, base(family).lock(LIBC)) for family in families]
     assert costs == pytest.approx([0.0, 2e-7, 3e-7, 5e-7, 1e-7], rel=1e-14, abs=0)
 
 

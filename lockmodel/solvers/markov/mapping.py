@@ -56,15 +56,17 @@ def hold_time(lock: Lock, site: Site, population: int, group: ShardGroup) -> flo
     near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
     mappers = (population + lock.other_mappers) * group.share
     work = site.held_instructions + site.growth_per_doubling * math.log2(max(1.0, mappers))
-    return (near + (far - near) * group.line) * work + lock.acquire_time
+    time = (near + (far - near) * group.line) * work + lock.acquire_time
+    return time + site.transferred(population * group.share, mappers) * group.transfer
 
 
 def handoffs(lock: Lock, population: int, group: ShardGroup) -> tuple[float, ...]:
     """Return the mean hand-off with 1..N - 1 waiting, in s; (0,) for one process."""
     if population == 1:
         return (0.0,)
-    costs: list[float] = lock.handoff.cost(np.arange(1.0, population), group.handoff).tolist()
-    return tuple(costs)
+    costs = lock.handoff.cost(np.arange(1.0, population), group.handoff)
+    passed: list[float] = (costs + lock.handoff_lines * group.transfer).tolist()
+    return tuple(passed)
 
 
 def shape(distribution: Distribution) -> Shape | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Constant
-from lockmodel.model.handoff import NoHandOff
 from lockmodel.model.network import Network, build, check_population
 from lockmodel.model.prediction import LockState, Point
 from lockmodel.model.scenario import Scenario
@@ -220,7 +219,7 @@ def _constant_times(scenario: Scenario, population: int) -> int:
     for lock in scenario.taken:
         if isinstance(lock.hold_distribution, Constant):
             times += sum(math.ceil(site.acquires) for site in scenario.sites_of(lock.name))
-        passes = not isinstance(lock.handoff, NoHandOff)
+        passes = lock.passes
         times += int(passes and isinstance(lock.handoff_distribution, Constant))
     return times
 

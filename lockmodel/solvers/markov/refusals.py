@@ -42,7 +42,9 @@ def _refusal(scenario: Scenario, population: int) -> str | None:
     if kind == "none":
         return None
     for lock in locks:
-        why = _kind(lock) or _shards(scenario, lock, population) or _holds(scenario, lock)
+        why = (
+            _kind(lock) or _shards(scenario, lock, population) or _holds(scenario, lock, population)
+        )
         if why:
             return f"lock {lock.name!r}: {why}"
     think = think_time(scenario, population)
@@ -90,18 +92,19 @@ def _shards(scenario: Scenario, lock: Lock, population: int) -> str | None:
             "an iteration stays with the shard it has drawn, and a site of another lock lies "
             "between this one's"
         )
-    grows = any(used_sites(scenario)[i].growth_per_doubling > 0.0 for i in own)
+    sites = [used_sites(scenario)[i] for i in own]
+    grows = any(site.growth_per_doubling > 0.0 or site.moves_lines for site in sites)
     if grows and len(groups) > 1:
         return "holds grow with the mappings and shard_skew makes them differ by shard"
     return None
 
 
-def _holds(scenario: Scenario, lock: Lock) -> str | None:
+def _holds(scenario: Scenario, lock: Lock, population: int) -> str | None:
     for site in used_sites(scenario):
         if site.lock != lock.name:
             continue
-        for group in shard_groups(scenario.machine, lock, 1):
-            if hold_time(lock, site, 1, group) == 0.0:
+        for group in shard_groups(scenario.machine, lock, population):
+            if hold_time(lock, site, population, group) == 0.0:
                 return f"a hold at {site.label} takes no time at all"
     return None
 

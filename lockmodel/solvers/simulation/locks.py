@@ -89,8 +89,8 @@ def hold(w: World, i: int, g: int, start: float) -> None:
         schedule(w, start + lock.acquire, i)
         return
     stage = w.stages[process.at]
-    work = w.work[stage.work + g - lock.first]
-    mean = lock.time_per_instruction[distance] * work + lock.acquire
+    at = stage.work + g - lock.first
+    mean = lock.time_per_instruction[distance] * w.work[at] + w.lines[at] + lock.acquire
     time = mean * draw(w.distributions[lock.hold], w.table, w.random)
     schedule(w, start + time, i)
     wait = start - process.since
@@ -129,6 +129,8 @@ def _handoff(w: World, i: int, g: int, waiting: int) -> float:
     lock = w.locks[shard.lock]
     far = shard.last_node != w.processes[i].node
     mean = (w.remote_cost if far else w.local_cost)[lock.costs + waiting]
+    if waiting > 0:
+        mean += shard.passed
     if mean == 0.0:
         return 0.0
     return float(mean * draw(w.distributions[lock.passing], w.table, w.random))

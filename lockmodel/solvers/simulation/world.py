@@ -14,8 +14,14 @@ import numpy as np
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.model.disciplines import moves_of
 from lockmodel.model.network import build, check_population, cpu_rate
-from lockmodel.model.placement import cpu_order, distances
-from lockmodel.model.scenario import Lock, Scenario
+from lockmodel.model.placement import (
+    cpu_order,
+    distances,
+    kept_shards,
+    shard_groups,
+    transfer,
+)
+from lockmodel.model.scenario import Lock, Scenario, Site
 from lockmodel.solvers.simulation.draw import encode, stream
 
 ONE, PINNED, DRAWN = range(3)
@@ -72,6 +78,7 @@ SHARD = np.dtype(
         ("last_cpu", _I),
         ("last_node", _I),
         ("busy_since", _F),
+        ("passed", _F),  # time of the lines of a hand-off
     ]
 )
 
@@ -148,6 +155,7 @@ class World(NamedTuple):
     speed: np.ndarray
     stages: np.ndarray
     work: np.ndarray
+    lines: np.ndarray
     locks: np.ndarray
     local_cost: np.ndarray
     remote_cost: np.ndarray
@@ -169,23 +177,51 @@ class World(NamedTuple):
     trace: np.ndarray
 
 
-def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the acquires of one iteration in order, and instructions per stage and shard."""
+def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the acquires of one iteration in order; instructions and time of lines by shard."""
     index = {lock.name: i for i, lock in enumerate(scenario.locks)}
     rows: list[tuple[int, int, float, int]] = []
     work: list[np.ndarray] = []
+    lines: list[np.ndarray] = []
     offset = 0
     for site in scenario.sites:
         lock = scenario.lock(site.lock)
         shares = shard_shares(scenario, lock, population)
         doublings = np.log2(np.maximum(1.0, (population + lock.other_mappers) * shares))
         work.append(site.held_instructions + site.growth_per_doubling * doublings)
+        lines.append(_line_times(scenario, lock, site, population, shares))
         whole = int(site.acquires)
         chances = [1.0] * whole + [site.acquires - whole] * (site.acquires > whole)
         reading = int(site.mode == "read")
         rows += [(index[site.lock], reading, p, offset) for p in chances]
         offset += shares.size
-    return np.array(rows, STAGE), np.concatenate(work) if work else np.zeros(1)
+    if not work:
+        return np.array(rows, STAGE), np.zeros(1), np.zeros(1)
+    return np.array(rows, STAGE), np.concatenate(work), np.concatenate(lines)
+
+
+def _line_times(
+    scenario: Scenario, lock: Lock, site: Site, population: int, shares: np.ndarray
+) -> np.ndarray:
+    """Return the time of the lines of one acquire at a site, s, per shard."""
+    if not site.moves_lines:
+        return np.zeros(shares.size)
+    each, which = np.unique(shares, return_inverse=True)
+    mappings = population + lock.other_mappers
+    counts = [site.transferred(population * s, mappings * s) if s else 0.0 for s in each.tolist()]
+    times: np.ndarray = np.array(counts)[which] * _transfers(scenario, lock, population)
+    return times
+
+
+def _transfers(scenario: Scenario, lock: Lock, population: int) -> np.ndarray:
+    """Return the time of a line from another user of the shard, s, per shard."""
+    if lock.shards == 1 or lock.shard_by == "hash":
+        return np.full(lock.shards, transfer(scenario.machine, population))
+    of_group = np.array([g.transfer for g in shard_groups(scenario.machine, lock, population)])
+    times = np.zeros(lock.shards)
+    _, group = kept_shards(scenario.machine, lock, population)
+    times[own_shards(scenario, lock, population)] = of_group[group]
+    return times
 
 
 def shard_shares(scenario: Scenario, lock: Lock, population: int) -> np.ndarray:
@@ -225,7 +261,7 @@ def _varies(scenario: Scenario, stages: np.ndarray, population: int) -> bool:
     for lock in scenario.locks:
         used.append(lock.hold_distribution)
         costs = [lock.handoff.cost(waiting, remote) for remote in (0.0, 1.0)]
-        if lock.wake_time > 0.0 or np.any(np.array(costs) > 0.0):
+        if lock.wake_time > 0.0 or lock.handoff_lines > 0.0 or np.any(np.array(costs) > 0.0):
             used.append(lock.handoff_distribution)
         if lock.walkers is not None or (lock.shards > 1 and lock.shard_by == "hash"):
             return True
@@ -261,10 +297,10 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
             f"that are simulated; give fewer processes, or --method product-form"
         )
     machine = scenario.machine
-    stages, work = _stages(scenario, n)
+    stages, work, lines = _stages(scenario, n)
     distributions = [scenario.think_distribution]
     locks = np.zeros(len(scenario.locks), LOCK)
-    local, remote, weights = [], [], [np.zeros(1)]
+    local, remote, weights, passed = [], [], [np.zeros(1)], [np.zeros(0)]
     waiters = np.arange(float(n + WALKERS + 1))
     own = np.zeros((n + WALKERS, max(1, len(scenario.locks))), _I)
     first = 0
@@ -282,6 +318,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
         if lock.walkers is not None:
             record["walks"], record["read"] = lock.walkers.walks_per_s, lock.walkers.read
         record["costs"] = i * waiters.size
+        passed.append(lock.handoff_lines * _transfers(scenario, lock, n))
         local.append(lock.handoff.cost(waiters, 0.0))
         remote.append(lock.handoff.cost(waiters, 1.0))
         record["choice"], record["weights"] = ONE, sum(w.size for w in weights)
@@ -301,6 +338,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
     for key in ("owner", "head", "tail", "sleep_head", "sleep_tail", "last_cpu", "last_node"):
         shards[key] = -1
     shards["lock"][:first] = np.repeat(np.arange(len(locks)), locks["shards"])
+    shards["passed"][:first] = np.concatenate(passed)
     think = scenario.think + scenario.think_remote * distances(machine, n)[0]
     levels = np.arange(1, n + 1)
     clock = np.zeros(1, CLOCK)
@@ -320,6 +358,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
         speed=np.append(1.0, cpu_rate(machine, levels) / levels),
         stages=stages,
         work=work,
+        lines=lines,
         locks=locks,
         local_cost=np.concatenate(local) if local else np.zeros(1),
         remote_cost=np.concatenate(remote) if remote else np.zeros(1),
