@@ -26,7 +26,6 @@ from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.fitting.draws import DRAWS, Draws, drawn, interval, parsed
 from lockmodel.fitting.parameters import FACTOR_KEYS, read
 from lockmodel.model.fit_table import Fit
-from lockmodel.model.handoff import NoHandOff
 from lockmodel.model.network import MAX_POPULATION, build, depends_on_population
 from lockmodel.model.prediction import Basis, Ceiling, Interval, Point
 from lockmodel.model.scenario import Scenario
@@ -56,6 +55,13 @@ HALVINGS = 60
 """Bisections: the quantile of a logarithm is then exact to rounding."""
 
 
+UNCOUNTED = (
+    "no number was measured on this machine, and locks other than those given are left out: where "
+    "a change lets the last of them bind, its gain is an upper end"
+)
+"""Said of a fit without data: what counts alone cannot know."""
+
+
 def basis(scenario: Scenario, count: int) -> Basis | None:
     """Return what the intervals of a scenario rest on; None without a fit."""
     fit = scenario.fit
@@ -80,6 +86,8 @@ def weak_points(scenario: Scenario) -> tuple[str, ...]:
         for p in scenario.fit.parameters
         if not p.determined
     ]
+    if not scenario.fit.data:
+        weak.append(UNCOUNTED)
     for fitted in scenario.fit.parameters:
         parameter = parsed(scenario, fitted)
         now = read(scenario, parameter)
@@ -144,7 +152,7 @@ def model_error(scenario: Scenario, n: int) -> float:
     if known is not None:
         doublings = max(0.0, math.log2(n / known.high), math.log2(known.low / n))
     deviation = fit.model_error * (1.0 + doublings)
-    passes = any(not isinstance(lock.handoff, NoHandOff) for lock in scenario.taken)
+    passes = any(lock.passes for lock in scenario.taken)
     if passes and known is not None and n > known.high:
         deviation = math.hypot(deviation, GROWTH * math.log2(n / known.high))
     return deviation

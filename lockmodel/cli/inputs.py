@@ -22,20 +22,29 @@ MOST_STDIN = 64 << 20
 
 
 def scenario(
-    model: str, walks: str | None = None, machine: str | None = None, measured: bool = False
+    model: str,
+    walks: str | None = None,
+    machine: str | None = None,
+    measured: bool = False,
+    counts: bool = False,
 ) -> Scenario:
     """Return the scenario that MODEL names, with the walkers of --walks, on --machine.
 
-    Data that it is fitted to are `measured` on that machine.
+    Data that it is fitted to are `measured` on that machine. With `counts` it has no time of its
+    own: see `measure.acquires.from_counts`.
     """
     from lockmodel.model.shipped import find_scenario
 
     made = _with_walkers(_from_stdin() if model == STDIN else find_scenario(model), walks)
-    if machine is None:
-        return made
-    from lockmodel.model.machines import move
+    if machine is not None:
+        from lockmodel.model.machines import move
 
-    return move(made, machine, measured)
+        made = move(made, machine, measured)
+    if not counts:
+        return made
+    from lockmodel.measure.acquires.from_counts import from_counts
+
+    return from_counts(made)
 
 
 def _from_stdin() -> Scenario:

@@ -86,6 +86,11 @@ def origin(basis: Basis | None, fit: Fit | None) -> list[str]:
         return []
     if basis is None:
         return ["intervals: none by --method bounds, which bounds the estimates as they are"]
+    if not basis.observations:
+        return [
+            f"intervals: {_level(basis)}, of {tx.count(basis.parameters, 'number')} that were "
+            f"not measured on this machine"
+        ]
     flags = "above" if basis.flags else "none"
     return [
         f"intervals: {_level(basis)}, from the fit of "

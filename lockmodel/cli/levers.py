@@ -52,6 +52,7 @@ def levers(
     time_limit: options.TimeLimit = options.TIME_LIMIT_S,
     walks: options.Walks = None,
     machine: options.Machine = None,
+    counts: options.FromCounts = False,
     explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
@@ -92,7 +93,7 @@ def levers(
         raise ArgumentError(f"--top {top} must be 0 (all) or more")
     if every:
         top = 0
-    scenario = inputs.scenario(model, walks, machine)
+    scenario = inputs.scenario(model, walks, machine, counts=counts)
     n = inputs.population(population, scenario)
     with (
         files.output(output, as_json, force) as write,

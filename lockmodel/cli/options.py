@@ -71,6 +71,14 @@ Machine = Annotated[
         show_default=False,
     ),
 ]
+FromCounts = Annotated[
+    bool,
+    Option(
+        "--from-counts",
+        help="Use no throughput of the machine: lines and instructions counted in an emulator, "
+        "transfer times of the machine, one factor from other machines.",
+    ),
+]
 Plot = Annotated[bool, Option("--plot", help="Draw it in the terminal as well.")]
 PlotFile = Annotated[
     str | None,

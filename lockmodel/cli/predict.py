@@ -53,6 +53,7 @@ def predict(
     time_limit: options.TimeLimit = options.TIME_LIMIT_S,
     walks: options.Walks = None,
     machine: options.Machine = None,
+    counts: options.FromCounts = False,
     explain: options.Explain = False,
     plot: options.Plot = False,
     plot_file: options.PlotFile = None,
@@ -92,10 +93,11 @@ def predict(
       lockmodel predict execl-xeon8369b
       lockmodel predict execl-xeon8369b -n 1..128 --plot
       lockmodel predict execl-xeon8369b -n 8,64 --method simulation --explain
+      lockmodel predict execl-xeon8369b --from-counts --machine epyc7763
     """
     from lockmodel.answers.predict import predict
 
-    scenario = inputs.scenario(model, walks, machine)
+    scenario = inputs.scenario(model, walks, machine, counts=counts)
     populations = inputs.populations(population, scenario)
     check_plot(plot, plot_file, as_json, output)
     common.check_affordable(scenario, populations, method, time_limit)

@@ -28,9 +28,11 @@ REPORTS = {
     "machines_name": "machines epyc7302",
     "show": f"show {MODEL}",
     "show_explain": f"show {MODEL} --explain",
+    "show_from_counts": f"show {MODEL} --from-counts",
     "predict": f"predict {MODEL}",
     "predict_explain": f"predict {MODEL} -n 1,16,64,128 --explain",
     "predict_machine": f"predict {MODEL} --machine 2x20x2",
+    "predict_from_counts": f"predict {MODEL} --from-counts",
     "predict_bounds": f"predict {MODEL} -n 1,16,64,128 --method bounds",
     "ceiling": f"ceiling {MODEL}",
     "ceiling_over": f"ceiling {MODEL} --over acquires=1..15",
@@ -42,6 +44,8 @@ REPORTS = {
     f"--lever shard:libc.so.6=8",
     "whatif_explain": f"whatif {MODEL} -n 64,128 --lever batch:libc.so.6/exec.map_split=1 "
     f"--lever shard:libc.so.6=8 --explain",
+    "whatif_from_counts": "whatif execl-emr112 --from-counts -n 220 --lever exclude:libc.so.6 "
+    "--lever exclude:ld-linux-x86-64.so.2",
     "sweep": f"sweep {MODEL} --over acquires=1,15,30 --over shards=1,2 -n 16,128",
     "sweep_plot": f"sweep {MODEL} --over acquires=1..15 --over shards=1,2,4 -n 128 --plot",
     "simulate": f"simulate {MODEL} -n 1,8",

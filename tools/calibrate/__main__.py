@@ -14,6 +14,7 @@ import argparse
 import textwrap
 from pathlib import Path
 
+import overlap
 from common import ROOT
 from doexec import doexec_20
 from execl import execl_direct, execl_emr112, execl_xeon8369b
@@ -51,10 +52,14 @@ def main() -> None:
     curve = execl_xeon8369b(ratio, ratio_of(before, 224))
     made = [curve, execl_direct(curve), execl_emr112(after), before, after, doexec_20(before)]
     made.append(sysexec_icl64(after))
+    made = [overlap.with_lines(scenario) for scenario in made]
     out.mkdir(parents=True, exist_ok=True)
     for scenario in made:
         (out / f"{scenario.name}.toml").write_text(header(scenario) + dumps(scenario))
         print(f"{scenario.name}: {len(scenario.sites)} sites, think {scenario.think * 1e6:.0f} us")
+    by_name = {scenario.name: scenario for scenario in made}
+    rated = ("execl-xeon8369b", "sysexec-spr224-v6.12", "sysexec-icl64-v6.12")
+    overlap.write(overlap.rates(*(by_name[name] for name in rated)))
 
 
 if __name__ == "__main__":

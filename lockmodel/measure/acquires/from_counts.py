@@ -1,0 +1,232 @@
+"""A scenario without any throughput behind it: counts, latencies, and one factor for all machines.
+
+Acquires and sites are those of a scenario; lines under the locks, lines of a hand-off and
+instructions outside the locks were counted in an emulator; times of lines are the machine's. What
+is left is how far misses overlap: one factor, which is what other machines' saturated rates need
+(data/computed/line_overlap.csv). Its spread over them, and that of the time per instruction, are
+the interval.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, stdev
+
+import numpy as np
+from msgspec.structs import replace
+
+from lockmodel import __version__
+from lockmodel.errors import ScenarioError
+from lockmodel.measure.acquires.lines import lines
+from lockmodel.model.distribution import Constant
+from lockmodel.model.fit_table import Fit, FittedParameter
+from lockmodel.model.handoff import NoHandOff
+from lockmodel.model.machine import LineTimes, Machine
+from lockmodel.model.published import published_machines
+from lockmodel.model.scenario import Lock, Provenance, Scenario, Site
+from lockmodel.model.shipped import read_table, shipped_dir
+
+INSTRUCTION_S = 0.35e-9
+"""Time per instruction on own lines (assumed: one per cycle at 2.9 GHz)."""
+
+INSTRUCTION_SD = 0.38
+"""Standard deviation of its logarithm: 0.2 to 0.7 ns is then 90 %."""
+
+ACQUIRE_S = 20e-9
+"""Per acquire for locking and unlocking alone: published 15 to 52 ns (latency.csv)."""
+
+HANDOFF_LINES = 5.8
+"""Distinct lines of a hand-off that is forced (semaphore word, osq nodes, owner): counted."""
+
+LEVEL = 0.8
+"""Of the interval: with four machines nobody knows the tails."""
+
+COUNTED_SD = 0.1
+"""Standard deviation of the logarithm of a lock's lines: libc.so.6 over the executable is 1.7 to
+2.6 over the settings that were counted, 0.13, and both are extrapolated beyond 48 loops."""
+
+STUDENT = {1: 3.078, 2: 1.886, 3: 1.638, 4: 1.533, 5: 1.476, 6: 1.440, 7: 1.415}
+"""Student's t at 0.9 by degrees of freedom (any table); above them the normal 1.2816."""
+NORMAL = 1.2816
+
+FAR = 0.4
+"""Standard deviation of ln t_l over the two-socket machines of core_to_core_ns.csv: what is not
+known of a machine whose line times nobody measured."""
+
+LEAST_BATCHED = 1.0
+"""Acquires of a teardown from Linux 6.11 on, which takes a file's lock once for all mappings."""
+
+
+def from_counts(scenario: Scenario, overlap: float | None = None) -> Scenario:
+    """Return the scenario that counts make of another one, with a prior as its fit.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its acquires, sites, locks and machine are kept, and no time of it.
+    overlap : float, optional
+        Share of a line's time that is waited for; the mean of the machines in
+        data/computed/line_overlap.csv but this one by default.
+
+    Returns
+    -------
+    Scenario
+        With [fit] where `overlap` was not given.
+
+    Raises
+    ------
+    ScenarioError
+        A lock or site of it is none of an exec loop: its lines were not counted.
+    """
+    loop = _loop(scenario)
+    kernel = _kernel(scenario)
+    machine, known = _timed(scenario.machine)
+    factor, deviation, others = _overlap(scenario.machine)
+    made = Scenario(
+        name=f"{scenario.name}-from-counts",
+        title=f"{scenario.title}, from counts",
+        iteration=scenario.iteration,
+        machine=replace(machine, line_overlap=factor if overlap is None else overlap, times_of=""),
+        think=_outside(loop) * INSTRUCTION_S,
+        locks=tuple(map(_lock, scenario.locks)),
+        sites=tuple(_site(site, kernel, loop) for site in scenario.sites),
+        provenance=_provenance(scenario, kernel, loop, known, others),
+    )
+    if overlap is not None:
+        return made
+    spread = deviation if known else math.hypot(deviation, FAR)
+    return replace(made, fit=_prior(made, spread))
+
+
+def _loop(scenario: Scenario) -> str:
+    """Return the loop that the sites are of."""
+    labels = {site.label for site in scenario.sites}
+    if not labels or {label.partition(".")[0] for label in labels} - {"fork", "exec", "exit"}:
+        raise ScenarioError(
+            f"scenario {scenario.name!r}: its sites are not those of an exec loop (fork.dup, "
+            f"exec.map_link, ...), whose lines were counted; `lockmodel acquires --toml` makes one"
+        )
+    return "fork" if any(label.startswith(("fork.", "exit.")) for label in labels) else "execl"
+
+
+def _kernel(scenario: Scenario) -> str:
+    """Return the counted kernel whose teardown is like the scenario's: at once, or one by one."""
+    torn = [s.acquires for s in scenario.sites if s.name == "teardown" and s.acquires > 0]
+    return "6.12.107" if max(torn, default=0.0) <= LEAST_BATCHED else "6.1.187"
+
+
+def _lock(lock: Lock) -> Lock:
+    return replace(
+        lock,
+        time_per_instruction_local=INSTRUCTION_S,
+        time_per_instruction_remote=INSTRUCTION_S,
+        acquire_time=ACQUIRE_S,
+        handoff=NoHandOff(),
+        handoff_lines=HANDOFF_LINES,
+        hold_distribution=Constant(),
+    )
+
+
+def _site(site: Site, kernel: str, loop: str) -> Site:
+    law = lines(kernel, loop, site.lock == "executable" and loop == "execl", site.label)
+    return replace(
+        site,
+        lines=round(law.start, 2),
+        lines_per_doubling=round(law.growth, 2),
+        lines_per_idle_doubling=round(law.idle, 2),
+    )
+
+
+def _outside(loop: str) -> float:
+    """Return the instructions of an iteration outside the locks, with the most loops at once."""
+    rows = read_table(shipped_dir("data") / "traced" / "instructions_outside.csv")
+    own = [row for row in rows if row["loop"] == loop]
+    return float(max(own, key=lambda r: int(r["loops"]))["instructions_outside"])
+
+
+def _timed(machine: Machine) -> tuple[Machine, bool]:
+    """Return the machine with line times, and whether they are its own."""
+    if machine.line is not None:
+        return machine, True
+    times = {distance: _typical(distance) for distance in machine.told_apart}
+    return replace(machine, line=LineTimes(**times)), False
+
+
+def _typical(distance: str) -> float:
+    """Return the geometric mean of the published times of a distance, s."""
+    known = [m.times[distance].median for m in published_machines() if distance in m.times]
+    return math.exp(fmean(map(math.log, known)))
+
+
+def _overlap(machine: Machine) -> tuple[float, float, tuple[str, ...]]:
+    """Return the factor, the deviation of its logarithm for one more machine, and from which."""
+    rows = read_table(shipped_dir("data") / "computed" / "line_overlap.csv")
+    others = {r["machine"]: math.log(float(r["overlap"])) for r in rows}
+    logs = {name: value for name, value in others.items() if name != machine.name}
+    mean, count = fmean(logs.values()), len(logs)
+    tail = STUDENT.get(count - 1, NORMAL) / NORMAL
+    deviation = stdev(logs.values()) * math.sqrt(1.0 + 1.0 / count) * tail
+    return math.exp(mean), deviation, tuple(logs)
+
+
+def _prior(scenario: Scenario, spread: float) -> Fit:
+    """Return what is not known, as a fit that no data of the machine went into.
+
+    Think time and held instructions take the same time per instruction; each lock has its count.
+    """
+    known = {
+        "line_overlap": ("1", scenario.machine.line_overlap, spread),
+        "think": ("s", scenario.think, INSTRUCTION_SD),
+        "all.time_per_instruction_remote": ("s", INSTRUCTION_S, INSTRUCTION_SD),
+        **{f"{lock.name}.lines": ("1", 1.0, COUNTED_SD) for lock in scenario.taken},
+    }
+    covariance = np.diag([sd**2 for _, _, sd in known.values()])
+    covariance[1, 2] = covariance[2, 1] = INSTRUCTION_SD**2
+    parameters = tuple(
+        FittedParameter(
+            name=name,
+            unit=unit,
+            value=value,
+            low=value * math.exp(-NORMAL * sd),
+            high=value * math.exp(NORMAL * sd),
+            determined=True,
+            covariance=tuple(row),
+        )
+        for (name, (unit, value, sd)), row in zip(known.items(), covariance.tolist(), strict=True)
+    )
+    return Fit(version=__version__, parameters=parameters, level=LEVEL)
+
+
+def _provenance(
+    scenario: Scenario, kernel: str, loop: str, known: bool, others: tuple[str, ...]
+) -> tuple[Provenance, ...]:
+    return (
+        Provenance(
+            value="lines, handoff_lines",
+            origin="traced",
+            note=f"data/traced/lines_held.csv, Linux {kernel}, {loop} loop: least squares in log2 "
+            f"of the running processes and of the mappings; {HANDOFF_LINES:g} lines of a hand-off",
+        ),
+        Provenance(
+            value="line_ns",
+            origin="published" if known else "assumed",
+            note="of the machine or its kind (`lockmodel machines`)"
+            if known
+            else "geometric means of all machines that `lockmodel machines` lists, which differ "
+            f"by a factor {math.exp(FAR):.1f}; measure with `lockmodel bench --lines`",
+        ),
+        Provenance(
+            value="line_overlap",
+            origin="fitted",
+            note=f"mean of {len(others)} other machines' saturated rates "
+            f"(data/computed/line_overlap.csv): {', '.join(others)}",
+        ),
+        Provenance(
+            value="think, time_per_instruction",
+            origin="assumed",
+            note=f"{_outside(loop):,.0f} instructions outside the locks "
+            f"(data/traced/instructions_outside.csv) and those held, {INSTRUCTION_S * 1e9:g} ns "
+            f"each; 90 % range 0.2 to 0.7",
+        ),
+        *(p for p in scenario.provenance if p.value.startswith("acquires")),
+    )

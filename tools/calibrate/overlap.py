@@ -1,0 +1,169 @@
+"""What the saturated rates of four machines need: the share of a line's time that is waited for.
+
+Each rate is met by one factor on the machine's line times, everything else counted. Predictions of
+a machine use the mean of the others (`measure.acquires.from_counts`). The times are of the
+machine's kind: nobody measured these very machines.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from common import INTERVENTIONS, ROOT, table
+from msgspec.structs import replace
+
+from lockmodel.measure.acquires.from_counts import from_counts
+from lockmodel.model.machine import LineTimes, Machine
+from lockmodel.model.placement import transfer
+from lockmodel.model.published import published_machines
+from lockmodel.model.scenario import Provenance, Scenario
+from lockmodel.solvers.solve import points
+
+FILE = ROOT / "data" / "computed" / "line_overlap.csv"
+
+KINDS = {
+    "execl-xeon8369b": "icelake",
+    "execl-direct": "icelake",
+    "execl-emr112": "sapphirerapids",
+    "sysexec-spr224-v6.1": "sapphirerapids",
+    "sysexec-spr224-v6.12": "sapphirerapids",
+    "sysexec-icl64-v6.12": "icelake",
+    "doexec-20": "",
+}
+"""Shipped scenario -> kind of its cores in core_to_core_ns.csv; none where it is not known."""
+
+OTHERWISE = ("cascadelake", "icelake")
+"""Kinds that lend the distances that nobody measured on a kind."""
+
+STEPS = 50
+"""Bisections of the factor's logarithm: exact to rounding."""
+
+
+def line_times(kind: str, machine: Machine) -> tuple[LineTimes, str]:
+    """Return the times of a kind of machine, geometric means, and where they are from."""
+    times, sources = {}, []
+    for distance in machine.told_apart:
+        for each in (kind, *OTHERWISE):
+            known = [
+                m.times[distance].median
+                for m in published_machines()
+                if m.kind == each and distance in m.times
+            ]
+            if known:
+                times[distance] = math.exp(sum(map(math.log, known)) / len(known))
+                sources.append(f"{distance} of {len(known)} {each}")
+                break
+    rounded = {distance: float(f"{time * 1e9:.1f}e-9") for distance, time in times.items()}
+    return LineTimes(**rounded), ", ".join(sources)
+
+
+def with_lines(scenario: Scenario) -> Scenario:
+    """Return a scenario whose machine has the line times of its kind."""
+    kind = KINDS[scenario.name]
+    if not kind:
+        return scenario
+    line, sources = line_times(kind, scenario.machine)
+    note = f"data/published/core_to_core_ns.csv, medians: {sources}; not of this very machine"
+    return replace(
+        scenario,
+        machine=replace(scenario.machine, line=line),
+        provenance=(
+            *scenario.provenance,
+            Provenance(value="machine.line_ns", origin="published", note=note),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A saturated rate.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        On the machine.
+    n : int
+    rate : float
+        Iterations per second.
+    source : str
+    """
+
+    scenario: Scenario
+    n: int
+    rate: float
+    source: str
+
+
+def rates(curve: Scenario, fork: Scenario, icelake: Scenario) -> list[Rate]:
+    """Return the four: an execl curve's last value, and three machines of the test robot."""
+    cooper = Machine(
+        name="4 x Intel Xeon Platinum 8380H (Cooper Lake)",
+        cpus=224,
+        cores=112,
+        sockets=4,
+        nodes=4,
+        smt_speedup=fork.machine.smt_speedup,
+    )
+    cooper = replace(cooper, line=line_times("cascadelake", cooper)[0])
+    last = table("published/unixbench_execl_xeon8369b.csv")[-1]
+    robot = [
+        ("lkp_icl_64", icelake),
+        ("lkp_spr_224", fork),
+        ("lkp_cpl_224", replace(fork, machine=cooper)),
+    ]
+    file = "unixbench_execl_xeon8369b.csv"
+    found = [Rate(curve, int(last["threads"]), float(last["throughput"]), file)]
+    for entry, scenario in robot:
+        one = INTERVENTIONS[entry]
+        source = f"interventions.json {entry}; after"
+        found.append(Rate(scenario, int(one["N"]), float(one["after"]), source))
+    return found
+
+
+def overlap(rate: Rate) -> float:
+    """Return the factor that meets a rate."""
+    low, high = math.log(0.01), math.log(10.0)
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        made = from_counts(rate.scenario, math.exp(middle))
+        (point,) = points(made, [rate.n], "product-form")
+        low, high = (middle, high) if point.throughput_per_s > rate.rate else (low, middle)
+    return math.exp((low + high) / 2)
+
+
+HEADER = "\n".join(
+    (
+        "# what: share of a cache line's transfer time that a process waits for (misses overlap, "
+        "some lines come in pairs), from saturated rates",
+        "# where: computed; rates and times of lines were published, lines and instructions were "
+        "counted in QEMU",
+        "# who: the lockmodel project",
+        "# when: 2026",
+        "# unit: overlap: 1; line_ns: mean time of a line with n processes, ns; waited_ns: the "
+        "share of it; throughput: iterations per second",
+        "# source: make models: the factor on data/published/core_to_core_ns.csv (of the machine's "
+        "kind) with which product form of the counted scenario (lockmodel predict --from-counts) "
+        "meets the rate",
+        "# caveat: a prediction for one of these machines uses the mean of the others",
+        "machine,n,throughput,line_ns,overlap,waited_ns,source",
+        "",
+    )
+)
+
+
+def write(found: list[Rate]) -> None:
+    """Write the factors, and print the time of a line that each machine needs."""
+    text = HEADER
+    for rate in found:
+        factor, machine = overlap(rate), rate.scenario.machine
+        line = transfer(replace(machine, line_overlap=1.0), rate.n) * 1e9
+        text += (
+            f"{machine.name},{rate.n},{rate.rate:g},{line:.1f},{factor:.4f},"
+            f"{factor * line:.1f},{rate.source}\n"
+        )
+        print(
+            f"{machine.name}: {factor * line:.0f} ns per line are needed, {line:.0f} ns were "
+            f"published of its kind (x {factor:.2f})"
+        )
+    FILE.write_text(text)
