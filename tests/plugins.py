@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import subprocess
 from functools import lru_cache
 from pathlib import Path
@@ -48,7 +50,9 @@ def built(name: str) -> Path:
     """Compile tests/measure/plugins/NAME.c with the lab's headers; return the program."""
     cc = compiler()
     assert cc is not None, "the tests need a C compiler"
-    target = Path(mkdtemp(prefix="lockmodel-plugins-")) / name
+    folder = mkdtemp(prefix="lockmodel-plugins-")
+    atexit.register(shutil.rmtree, folder)
+    target = Path(folder) / name
     command = [cc, "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", str(target)]
     command += [f"-I{HEADERS}", f"-I{SOURCE.parent}", str(HERE / f"{name}.c")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
