@@ -42,7 +42,7 @@ def test_a_chain_judges_what_is_small_and_simulation_the_rest():
     [
         ("not limits.lower * (1", "not 1.1 * limits.upper * (1", "bounds: "),
         ("locks=scenario.locks[::-1]", "think=1.1 * scenario.think", "order: "),
-        ("_answer(of, at(0.0), n)", "_answer(of, at(0.9), n)", "cliff: "),
+        ("in (0.0, *TINY)", "in (0.9, *TINY)", "cliff: "),
         ("    turned = replace(", "    turned = 1 / 0 or replace(", "traceback: order: Zero"),
     ],
 )

@@ -60,6 +60,10 @@ CHAIN = 2**23
 
 SAME = 1e-9
 CLIFF = 1e-3
+TINY = (1e-9, 1e-18)
+"""Shares of a value that are next to nothing; the smaller one where an iteration takes no longer
+than a billionth of it."""
+
 KEYS = 4
 MOST_PROCESSES = 96
 
@@ -236,10 +240,10 @@ def cliffs(scenario: Scenario, n: int) -> Iterator[str]:
     every = list(_zeroed(scenario))
     for key, at in (every[k] for k in rng.choice(len(every), min(KEYS, len(every)), replace=False)):
         for name, of in NUMBERS.items():
-            zero, tiny = _answer(of, at(0.0), n), _answer(of, at(1e-9), n)
-            refused = isinstance(zero, str) or isinstance(tiny, str)
-            if not refused and not _same(zero, tiny, CLIFF):
-                yield f"{key}: {name} {zero} at 0, {tiny} at a billionth"
+            zero, *near = (_answer(of, at(share), n) for share in (0.0, *TINY))
+            refused = any(isinstance(answer, str) for answer in (zero, *near))
+            if not refused and not any(_same(zero, answer, CLIFF) for answer in near):
+                yield f"{key}: {name} {zero} at 0, {near[0]} at a billionth"
 
 
 Changed = Callable[[float], Scenario]
