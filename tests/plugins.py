@@ -46,24 +46,25 @@ ARM, ITERATION, LOOPED, FILE, PHASE = 2, 3, 4, 5, 6
 
 
 @lru_cache
-def built(name: str) -> Path:
-    """Compile tests/measure/plugins/NAME.c with the lab's headers; return the program."""
+def built(name: str, plugin: Path = SOURCE) -> Path:
+    """Compile tests/measure/plugins/NAME.c with a plugin and the lab's headers; return it."""
     cc = compiler()
     assert cc is not None, "the tests need a C compiler"
     folder = mkdtemp(prefix="lockmodel-plugins-")
     atexit.register(shutil.rmtree, folder)
     target = Path(folder) / name
     command = [cc, "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", str(target)]
-    command += [f"-I{HEADERS}", f"-I{SOURCE.parent}", str(HERE / f"{name}.c")]
+    command += [f"-I{HEADERS}", f"-I{plugin.parent}", f'-DPLUGIN="{plugin.name}"']
+    command.append(str(HERE / f"{name}.c"))
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return target
 
 
-def fed(name: str, text: str, *arguments: str) -> list[str]:
+def fed(name: str, text: str, *arguments: str, plugin: Path = SOURCE) -> list[str]:
     """Run a program of `built` with a text on its standard input; return the lines it prints."""
     done = subprocess.run(
-        [built(name), *arguments],
+        [built(name, plugin), *arguments],
         input=text,
         capture_output=True,
         text=True,
@@ -80,8 +81,10 @@ class Stream:
     Each CPU runs one task, on the stack of its number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, plugin: Path = SOURCE, functions: dict[str, int] = FUNCTIONS) -> None:
         self.lines: list[str] = []
+        self.plugin = plugin
+        self.functions = functions
 
     def slot(self, cpu: int, depth: int = 0, task: int | None = None) -> int:
         """Return where a return address lies that many calls deep."""
@@ -107,7 +110,7 @@ class Stream:
             self.run(cpu, FUNCTIONS["vma_link"] + 0x810, STORE, ("store", address))
 
     def call(self, cpu: int, caller: str, depth: int) -> None:
-        self.run(cpu, FUNCTIONS[caller] + 0x10, CALL, ("store", self.slot(cpu, depth)))
+        self.run(cpu, self.functions[caller] + 0x10, CALL, ("store", self.slot(cpu, depth)))
 
     def enter(self, cpu: int, semaphore: int, depth: int = 1, caller: str = "vma_link") -> None:
         """Call down_write and return from it: 5 instructions, 4 of them in it."""
@@ -145,12 +148,13 @@ class Stream:
         for cpu in range(cpus):
             self.mark(cpu, ITERATION)
 
-    def records(self, tmp_path: Path) -> list[str]:
+    def records(self, tmp_path: Path, *arguments: str) -> list[str]:
         """Return what the plugin writes of it."""
         names = tmp_path / "functions"
         out = tmp_path / "out"
         names.write_text(
-            "".join(f"{at:x} {at + 0x1000:x} {name}\n" for name, at in FUNCTIONS.items())
+            "".join(f"{at:x} {at + 0x1000:x} {name}\n" for name, at in self.functions.items())
         )
-        fed("host", "\n".join([*self.lines, ""]), f"functions={names}", f"out={out}")
+        given = (f"functions={names}", f"out={out}", *arguments)
+        fed("host", "\n".join([*self.lines, ""]), *given, plugin=self.plugin)
         return out.read_text().splitlines()

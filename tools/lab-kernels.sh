@@ -1,5 +1,6 @@
 #!/bin/sh
-# Get ready for the tests in tests/lab: QEMU, a C compiler and two kernel packages in folder $1.
+# Get ready for the tests in tests/lab: QEMU, a C compiler, mke2fs (tests of the guest's disk need it
+# as well) and two kernel packages in folder $1.
 #
 # Nothing of the kernels is installed. Fails where this cannot be had (no Debian, no root, no
 # network): a lab that is not run is not tested.
@@ -14,6 +15,7 @@ missing=""
 command -v qemu-system-x86_64 >/dev/null || missing="qemu-system-x86"
 command -v cc >/dev/null && [ -n "$(cc -print-file-name=libc.a | grep /)" ] ||
     missing="$missing gcc libc6-dev"
+[ -x /sbin/mke2fs ] || missing="$missing e2fsprogs"
 if [ "$(id -u)" = 0 ]; then
     apt-get update -qq
     # shellcheck disable=SC2086  # a list of packages

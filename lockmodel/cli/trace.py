@@ -23,7 +23,7 @@ RUNNING_BTF = Path("/sys/kernel/btf/vmlinux")
 LARGEST_BTF = 64 << 20
 MAPPERS, LINES_MAPPERS = "0,100", "0"
 MOST_MAPPERS = 8000
-LOOPS = "16"
+LOOPS, STATIONS_LOOPS = "16", "8"
 LIMIT_S, LINES_LIMIT_S = 300.0, 1800.0
 LONGEST_NUMBER = 9
 """Digits of --mappers and --loops that are read at all."""
@@ -233,11 +233,16 @@ def lab(
         bool,
         Option("--lines", help="Count cache lines that come from another CPU: 1 to 4 min."),
     ] = False,
+    stations: Annotated[
+        bool,
+        Option("--stations", help="Rank all locks and lines that are shared: 1 to 4 min."),
+    ] = False,
     loops: Annotated[
         str | None,
         Option(
             metavar="N,N",
-            help=f"With --lines: loops at once, each on its CPU  [default: {LOOPS}].",
+            help=f"With --lines: loops at once, each on its CPU  [default: {LOOPS}]; with "
+            f"--stations one number  [default: {STATIONS_LOOPS}].",
             show_default=False,
         ),
     ] = None,
@@ -251,7 +256,8 @@ def lab(
         float | None,
         Option(
             metavar="S",
-            help=f"Longest boot, s  [default: {LIMIT_S:g}; with --lines {LINES_LIMIT_S:g}].",
+            help=f"Longest boot, s  [default: {LIMIT_S:g}; with --lines or --stations "
+            f"{LINES_LIMIT_S:g}].",
             show_default=False,
         ),
     ] = None,
@@ -278,6 +284,11 @@ def lab(
     acquires and ops must be those of the kprobes. ^C keeps finished settings
     (exit 1); -o FILE.csv has a row per site.
 
+    With --stations the loops run from a disk (ext4), with ld.so.cache, a memory
+    cgroup and the kernel's security modules, and every lock and line that the
+    whole iteration shares is ranked: what binds once these locks are gone. Needs
+    mke2fs (e2fsprogs) as well. Leave the machine alone meanwhile.
+
     \b
     Printed numbers, per iteration:
       acquires, ops, like, 5/15   as in `trace read`
@@ -290,21 +301,36 @@ def lab(
       before       instructions since the last of the locks was let go
       per op       lines transferred per tree operation
     \b
+    With --stations, per iteration:
+      one per      what a machine has one of them for: a file, page, memory
+                   cgroup, NUMA node, or the machine
+      held         lines that came from another CPU while it was held
+      word         times that the lock's own line, or the line, came
+      demand       a lock: 6.5 lines per acquire + held; a line: word
+      *            its lock was saturated: served by turns
+    \b
     Examples, once there is a package:
       `lockmodel trace lab --kernel-deb linux-image-6.12.deb --loop fork
        --binary /bin/true`
       `lockmodel trace lab --kernel-deb linux-image-6.12.deb --loop execl
        --lines --loops 8,16`
+      `lockmodel trace lab --kernel-deb linux-image-6.12.deb --loop execl
+       --stations --loops 8`
     """
     from lockmodel.cli import trace_text
     from lockmodel.cli.trace_lab import experiment, report
 
     if time_limit is None:
-        time_limit = LINES_LIMIT_S if lines else LIMIT_S
+        time_limit = LINES_LIMIT_S if lines or stations else LIMIT_S
     if not 0 < time_limit < math.inf:
         raise ArgumentError(f"--time-limit {time_limit:g} must be a number of seconds above 0")
-    if loops is not None and not lines:
-        raise ArgumentError(f"--loops {shown(loops)} belongs to --lines; add it")
+    if loops is not None and not (lines or stations):
+        raise ArgumentError(f"--loops {shown(loops)} belongs to --lines or --stations; add one")
+    if stations and (lines or mappers is not None or no_held or keep is not None):
+        raise ArgumentError(
+            "--stations is an experiment of its own, without --lines, --mappers, --no-held and "
+            "--keep; leave them out"
+        )
     if lines and no_held:
         raise ArgumentError("--no-held and --lines: lines come with instructions; leave one out")
     if loop == "execl" and binary is not None:
@@ -318,6 +344,9 @@ def lab(
     ):
         program = binary or "/bin/true"
         where = (kernel_deb, loop, program, sysroot, library_path)
+        if stations:
+            _stations(where, loops or STATIONS_LOOPS, time_limit, (explain, every), write)
+            return
         if lines:
             left_out = _lines(where, loops, mappers, time_limit, (explain, every), write, target)
         else:
@@ -363,6 +392,29 @@ def _lines(
     found = result.experiment
     done = f"{len(found.measured)} of {found.planned} settings were finished and kept"
     return found.stopped and f"{found.stopped}: {done}"
+
+
+def _stations(
+    where: tuple[str, str, str, str | None, str | None],
+    loops: str,
+    limit_s: float,
+    shows: tuple[bool, bool],
+    write: Callable[[Report], None],
+) -> None:
+    """Rank what is shared and write the report."""
+    from lockmodel.cli import trace_stations, trace_stations_text
+
+    numbers = _numbers("--loops", loops, STATIONS_LOOPS)
+    if len(numbers) > 1:
+        raise ArgumentError(f"--loops {shown(loops)}: --stations takes one number, such as 8")
+    result = trace_stations.experiment(*where, numbers[0], limit_s)
+    write(
+        Report(
+            lambda: trace_stations.report(result),
+            lambda colour: trace_stations_text.stations_text(result, *shows, colour),
+            lambda: trace_stations.csv(result),
+        )
+    )
 
 
 def _mappers(text: str) -> list[int]:

@@ -271,7 +271,7 @@ def test_loops_without_lines_are_refused(command: Command, ran: Ran) -> None:
     ran(made_up(WHOLE, 7))
     done = command("trace", "lab", "--kernel-deb", "k.deb", "--loops", "4")
     assert done.returncode == 3
-    assert "--loops '4' belongs to --lines; add it" in done.stderr
+    assert "--loops '4' belongs to --lines or --stations; add one" in done.stderr
 
 
 @pytest.mark.parametrize("missing", ["compiler", "qemu", "plugins"])

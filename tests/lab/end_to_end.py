@@ -19,6 +19,11 @@ from pathlib import Path
 
 import pytest
 
+from lockmodel.measure.acquires.resolve import Resolver
+from lockmodel.measure.acquires.sysroot import Sysroot
+from lockmodel.measure.trace import kallsyms, kernel_image
+from lockmodel.measure.trace.lab import experiment
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = sorted(Path(os.environ["LOCKMODEL_LAB"]).glob("*.deb"))
 TRACED = ROOT / "data" / "traced"
@@ -178,6 +183,59 @@ def test_an_interrupt_keeps_the_settings_that_are_finished(tmp_path):
         (2, "loop"),
     ]
     assert len(data["settings"]) < 4
+
+
+STATIONS_LOOPS = 4
+
+
+def test_stations_begin_with_the_locks_of_files_then_lru_lock():
+    """The files' locks have the acquires of the kprobes, as whole iterations are counted."""
+    package = PACKAGES[-1]
+    report = lab(package, "--stations", "--loop", "execl", "--loops", str(STATIONS_LOOPS))
+    counted = lab(package, "--no-held", "--loop", "execl")["files"]
+    assert report["complete"]
+    free, *turns = report["orders"]
+    assert (free["order"], len(turns)) == ("free", 3)
+    for each in report["orders"]:
+        assert (each["iterations"], each["dropped"]) == (6 * STATIONS_LOOPS, 0)
+    stations = {each["station"]: each for each in report["stations"]}
+    files = {
+        "libc.so.6": "libc.so.6",
+        "ld-linux-x86-64.so.2": "ld-linux-x86-64.so.2",
+        "loop": "the executable",
+    }
+    for file, name in files.items():
+        station = stations[f"i_mmap_rwsem of {name}"]
+        assert station["acquires"] == pytest.approx(counted[file]["acquires"], abs=0.2), file
+        assert (station["saturated"], station["order"]) == (True, f"turns on {name}")
+        assert station["scope"] == "file"
+    assert stations["i_mmap_rwsem of ld.so.cache"]["acquires"] == pytest.approx(2, abs=0.1)
+    names = [each["station"] for each in report["stations"]]
+    assert set(names[:3]) == {f"i_mmap_rwsem of {name}" for name in files.values()}
+    assert names[0] == "i_mmap_rwsem of libc.so.6"
+    assert names[3] == "lruvec lru_lock"
+    assert {"pcpu_lock", "pgd_lock", "aa_buffers_lock", "memory cgroup's mm_list.lock"} <= set(
+        names
+    )
+    assert sum(each["named"] for each in report["stations"]) >= 15
+    assert {each["scope"] for each in report["stations"]} == {
+        *("file", "page", "cgroup", "node", "machine"),
+    }
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name.split("_")[0])
+def test_the_symbols_in_the_image_are_those_of_the_running_kernel(package, tmp_path):
+    kernel = kernel_image.read(str(package))
+    where = (experiment.build(tmp_path), Resolver(Sysroot()))
+    starts = ["vma_", "down_", "_raw_spin_", "asm_sysvec_", "pcpu_"]
+    ran = experiment.run(kernel, "execl", None, *where, None, TIMEOUT_S, lambda phase: None, starts)
+    found = {
+        f"{start:x} {end:x} {name}"
+        for start, end, name in kallsyms.functions(kallsyms.symbols(kernel.unpacked()))
+        if name.startswith(tuple(starts))
+    }
+    assert len(found) > 100
+    assert {" ".join(line.split()) for line in ran.functions} == found
 
 
 def test_the_kept_trace_reads_as_the_same_counts(tmp_path):

@@ -96,6 +96,18 @@ def test_what_is_not_there_is_refused(structure: str, member: str) -> None:
         types(nested()).offset(structure, member)
 
 
+def test_all_members_with_those_of_anonymous_structures() -> None:
+    found = types(nested()).members("outer")
+    assert found == [(0, "a"), (16, "b"), (28, "c"), (36, "d"), (64, "f"), (128, "g")]
+    assert types(nested()).size("outer") == 64  # what `struct` writes for every one
+
+
+@pytest.mark.parametrize("ask", ["members", "size"])
+def test_a_structure_that_is_not_there_has_no_members(ask: str) -> None:
+    with pytest.raises(ScenarioError, match="has no struct none; give /sys/kernel/btf/vmlinux"):
+        getattr(types(nested()), ask)("none")
+
+
 def test_bitfields_have_their_width_in_the_upper_byte() -> None:
     made = Btf()
     number = made.add(INT, "int", size=4, extra=struct.pack("<I", 32))

@@ -18,7 +18,7 @@ import zstandard
 
 from lockmodel.errors import FileError, ScenarioError
 from lockmodel.measure.trace import btf, kernel_image
-from lockmodel.measure.trace.kernel_image import read
+from lockmodel.measure.trace.kernel_image import module, read
 from lockmodel.measure.trace.lab.experiment import offsets_of
 from lockmodel.measure.trace.offsets import of_types
 
@@ -103,6 +103,39 @@ def test_packages(file: File, name: str, prefix: str) -> None:
     kernel = read(file(made.package(TARS[name](content), name)))
     assert (kernel.release, kernel.image) == (RELEASE, IMAGE)
     assert kernel.btf() == BTF
+
+
+MODULE = b"\x7fELF" + bytes(range(200))
+
+
+@pytest.mark.parametrize("prefix", ["./lib", "./usr/lib", "lib"])
+@pytest.mark.parametrize(("suffix", "packer"), [("", None), (".xz", "xz"), (".zst", "zstd")])
+def test_a_module_comes_out_of_a_package(
+    file: File, prefix: str, suffix: str, packer: str | None
+) -> None:
+    content = MODULE if packer is None else made.PACKERS[packer](MODULE)
+    folder = f"{prefix}/modules/{RELEASE}/kernel/drivers/block"
+    files = {
+        "./boot/vmlinuz": IMAGE,
+        f"{folder}/loop2.ko{suffix}": b"no",
+        f"{folder}/loop.ko{suffix}": content,
+    }
+    assert module(file(made.package(made.tar(files))), "loop") == MODULE
+
+
+def test_a_module_that_is_not_in_the_package_is_none(file: File) -> None:
+    files = {"./boot/vmlinuz": IMAGE, "./opt/lib/modules/6/kernel/loop.ko": MODULE}
+    assert module(file(made.package(made.tar(files))), "loop") is None
+
+
+def test_a_module_needs_a_package_and_must_be_whole(file: File) -> None:
+    with pytest.raises(ScenarioError, match="no Debian package, whose module loop is needed"):
+        module(file(IMAGE), "loop")
+    name = f"./lib/modules/{RELEASE}/kernel/loop.ko.zst"
+    packed = made.PACKERS["zstd"](MODULE)
+    for content in (b"no module", packed[:-8]):
+        with pytest.raises(ScenarioError):
+            module(file(made.package(made.tar({name: content}))), "loop")
 
 
 def test_the_boot_file_may_lie_with_the_modules(file: File) -> None:

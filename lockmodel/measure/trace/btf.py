@@ -7,6 +7,7 @@ every offset is checked against the end of the data, and nesting is bounded.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lockmodel.errors import ScenarioError
@@ -73,23 +74,64 @@ class Types:
             )
         return bits
 
-    def _find(self, number: int, member: str, depth: int, tried: set[int]) -> int | None:
-        """Return the offset of a member; `tried` types do not have it, so each is read once."""
+    def members(self, structure: str) -> list[tuple[int, str]]:
+        """Return offset in bytes and name of all members, also of anonymous structures inside.
+
+        Raises
+        ------
+        ScenarioError
+            There is no such structure, or it is damaged.
+        """
+        number = self.by_name.get(structure)
+        if number is None:
+            raise ScenarioError(f"BTF: has no struct {structure}; {REMEDY}")
+        try:
+            return self._members(number, 0, set())
+        except (struct.error, ValueError):
+            raise ScenarioError(f"BTF: struct {structure} is damaged; {REMEDY}") from None
+
+    def size(self, structure: str) -> int:
+        """Return the size of a structure in bytes.
+
+        Raises
+        ------
+        ScenarioError
+            There is no such structure.
+        """
+        number = self.by_name.get(structure)
+        if number is None:
+            raise ScenarioError(f"BTF: has no struct {structure}; {REMEDY}")
+        return int(TYPE.unpack_from(self.data, self.starts[number])[2])
+
+    def _members(self, number: int, depth: int, tried: set[int]) -> list[tuple[int, str]]:
+        found: list[tuple[int, str]] = []
+        for name, kind, at in self._each(number, depth, tried):
+            if name:
+                found.append((at, name))
+            else:
+                found += [(at + inner, n) for inner, n in self._members(kind, depth + 1, tried)]
+        return found
+
+    def _each(self, number: int, depth: int, tried: set[int]) -> Iterator[tuple[str, int, int]]:
+        """Yield name, type and offset of the members of a type; `tried` ones have been read."""
         if depth > DEEPEST or number in tried or not 0 < number < len(self.starts):
-            return None
+            return
         tried.add(number)
         start = self.starts[number]
         _, info, _ = TYPE.unpack_from(self.data, start)
         if info >> 24 & 0x1F not in (STRUCT, UNION):
-            return None
+            return
         mask = BITFIELD_SHIFT if info >> 31 else 0xFFFFFFFF
         for i in range(info & 0xFFFF):
             name, kind, bits = MEMBER.unpack_from(self.data, start + TYPE.size + MEMBER.size * i)
-            here = int(bits & mask) // 8
-            text = _name(self.data, self.strings + name)
-            if text == member:
+            yield _name(self.data, self.strings + name), kind, int(bits & mask) // 8
+
+    def _find(self, number: int, member: str, depth: int, tried: set[int]) -> int | None:
+        """Return the offset of a member; `tried` types do not have it, so each is read once."""
+        for name, kind, here in self._each(number, depth, tried):
+            if name == member:
                 return here
-            inside = None if text else self._find(kind, member, depth + 1, tried)
+            inside = None if name else self._find(kind, member, depth + 1, tried)
             if inside is not None:
                 return here + inside
         return None

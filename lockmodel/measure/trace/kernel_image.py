@@ -26,6 +26,7 @@ from lockmodel.regular import reading
 MEMBER = struct.Struct("16s12s6s6s8s10s2s")
 """Header of a member of an ar archive: name, date, user, group, mode, size, end."""
 AR = b"!<arch>\n"
+ELF = b"\x7fELF"
 
 LARGEST_PACKAGE = 1 << 30
 LARGEST_CONTENT = 4 << 30
@@ -51,6 +52,7 @@ WITH_PAYLOAD = 0x208
 RELEASE = re.compile(r"[0-9][\w.+~-]{0,79}", re.ASCII)
 """What may be a release: it gets into scripts that root runs."""
 BOOT_FILE = re.compile(r"(?:\./)?(?:usr/lib/modules/[^/]+|boot)/vmlinuz(?:-[^/]+)?")
+MODULE_FILE = r"(?:\./)?(?:usr/)?lib/modules/[^/]+/kernel/(?:[^/]+/)*{}\.ko(?:\.xz|\.zst|\.gz)?"
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,17 @@ class KernelImage:
         ScenarioError
             The image is packed in an unknown way, or damaged.
         """
-        return _section(_unpacked(_payload(self.image)))
+        return _section(self.unpacked())
+
+    def unpacked(self) -> bytes:
+        """Return the kernel as an ELF file (vmlinux).
+
+        Raises
+        ------
+        ScenarioError
+            The image is packed in an unknown way, or damaged.
+        """
+        return _unpacked(_payload(self.image))
 
 
 def read(path: str) -> KernelImage:
@@ -93,10 +105,41 @@ def read(path: str) -> KernelImage:
         start = stream.read(len(AR))
         stream.seek(0)
         if start == AR:
-            image = _from_package(path, stream)
+            image = _from_package(path, stream, BOOT_FILE)
+            if image is None:
+                raise ScenarioError(
+                    f"{path}: has no boot/vmlinuz-*; give the package of an image "
+                    f"(linux-image-*-amd64, not the metapackage linux-image-amd64)"
+                )
         else:
             image = _bounded(stream, LARGEST_IMAGE, path)
     return KernelImage(_release(path, image), image)
+
+
+def module(path: str, name: str) -> bytes | None:
+    """Return a module of a Debian package, unpacked; None where the package has no such file.
+
+    Parameters
+    ----------
+    path : str
+    name : str
+        Such as loop; not a pattern.
+
+    Raises
+    ------
+    FileError
+        The file cannot be read.
+    ScenarioError
+        It is no package, or damaged.
+    """
+    wanted = re.compile(MODULE_FILE.format(re.escape(name)))
+    with reading(path, f"--kernel-deb {path}") as stream:
+        if stream.read(len(AR)) != AR:
+            raise ScenarioError(
+                f"{path}: is no Debian package, whose module {name} is needed; give the package"
+            )
+        found = _from_package(path, stream, wanted)
+    return found if found is None or found.startswith(ELF) else _unpacked(found)
 
 
 def _bounded(stream: IO[bytes], most: int, what: str) -> bytes:
@@ -106,31 +149,24 @@ def _bounded(stream: IO[bytes], most: int, what: str) -> bytes:
     return data
 
 
-def _from_package(path: str, stream: IO[bytes]) -> bytes:
-    """Return the boot file of a package."""
+def _from_package(path: str, stream: IO[bytes], wanted: re.Pattern[str]) -> bytes | None:
+    """Return the first file of a package whose name fits."""
     name, packed = _data_member(path, stream)
     try:
-        image = _boot_file(
-            path, _Limited(_stream(name, packed), path, _most(packed, LARGEST_CONTENT))
-        )
+        unpacked = _Limited(_stream(name, packed), path, _most(packed, LARGEST_CONTENT))
+        return _member(path, unpacked, wanted)
     except ScenarioError:
         raise
     except Exception as error:  # each library has its own errors for damaged data
         raise ScenarioError(f"{path}: {name} is damaged: {error}; load it again") from None
-    if image is not None:
-        return image
-    raise ScenarioError(
-        f"{path}: has no boot/vmlinuz-*; give the package of an image (linux-image-*-amd64, not "
-        f"the metapackage linux-image-amd64)"
-    )
 
 
-def _boot_file(path: str, tar: _Limited) -> bytes | None:
+def _member(path: str, tar: _Limited, wanted: re.Pattern[str]) -> bytes | None:
     with tarfile.open(fileobj=cast(IO[bytes], tar), mode="r|") as archive:
         for seen, member in enumerate(archive):
             if seen > MOST_MEMBERS:
                 break
-            if member.isreg() and BOOT_FILE.fullmatch(member.name):
+            if member.isreg() and wanted.fullmatch(member.name):
                 content = archive.extractfile(member)
                 if content is not None:
                     return _bounded(content, LARGEST_IMAGE, f"{path}: {member.name}")

@@ -4,7 +4,7 @@
  *
  *   CPU ADDRESS BYTES [load ADDRESS | store ADDRESS]..      all numbers but CPU in hexadecimal
  */
-#include "lines.c"
+#include PLUGIN
 
 #define MOST_HOOKS 8
 #define MOST_BLOCKS 4096
@@ -145,7 +145,8 @@ int main(int given, char **words)
 			return 2;
 		tb = block_at(address, code);
 		in = &tb->instruction;
-		tb->hook.call(cpu, tb->hook.data);
+		if (tb->hook.call != NULL)
+			tb->hook.call(cpu, tb->hook.data);
 		for (int i = 0; i < in->hooks; i++)
 			in->hook[i].call(cpu, in->hook[i].data);
 		for (; sscanf(line + at, "%7s %lx%n", how, &address, &more) == 2; at += more)

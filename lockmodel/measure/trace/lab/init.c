@@ -7,6 +7,7 @@
  *   trigger FILE TEXT      (puts "TEXT if ino >= LOW && ino <= HIGH", of the files of `inode`)
  *   pin CPU                mark CODE VALUE      map FILE             functions [START..]
  *   parallel COUNT FILE ARGUMENT..   (at once, one on each of the CPUs 0 .. COUNT - 1)
+ *   module FILE            disk FILE FOLDER     enter FOLDER       folder FOLDER
  *
  * Fields are separated by tabs. What it has to say goes to the console, each line after "LAB ";
  * `show` prints a file as it is. Programs run with /dev/null as input and output.
@@ -17,20 +18,24 @@
  * mark tells a plugin of QEMU a code of marks.h and a value; map maps a page of a file and unmaps it.
  * functions says the addresses of the kernel's functions whose names begin with a START, or of all:
  * a console takes half a minute for all of /proc/kallsyms.
+ * disk mounts an image of ext4, by a loop device; enter makes a folder the root from there on.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/loop.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "plugin/marks.h"
@@ -196,6 +201,31 @@ static void sleepers(int count, char *path)
 	close(ready[1]);
 }
 
+static void module(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) != 0)
+		fail("module", path);
+	close(fd);
+}
+
+static void disk(const char *image, const char *folder)
+{
+	int device = open("/dev/loop0", O_RDWR), content = open(image, O_RDWR);
+	mkdir(folder, 0755);
+	if (device < 0 || content < 0 || ioctl(device, LOOP_SET_FD, content) != 0)
+		fail("disk", image);
+	if (mount("/dev/loop0", folder, "ext4", MS_RELATIME, NULL) != 0)
+		fail("mount", image);
+	close(content); /* the open device keeps it */
+}
+
+static void enter(const char *folder)
+{
+	if (chdir(folder) != 0 || chroot(".") != 0)
+		fail("enter", folder);
+}
+
 static uint64_t ticks(void)
 {
 	uint32_t low, high;
@@ -294,6 +324,14 @@ static void step(char **field, int fields)
 		map(field[1]);
 	} else if (!strcmp(what, "parallel") && fields > 2) {
 		parallel(atoi(field[1]), field + 2);
+	} else if (!strcmp(what, "module") && fields == 2) {
+		module(field[1]);
+	} else if (!strcmp(what, "disk") && fields == 3) {
+		disk(field[1], field[2]);
+	} else if (!strcmp(what, "enter") && fields == 2) {
+		enter(field[1]);
+	} else if (!strcmp(what, "folder") && fields == 2) {
+		mkdir(field[1], 0755);
 	} else if (!strcmp(what, "calibrate") && fields == 2) {
 		calibrate(atoi(field[1]));
 	} else {
