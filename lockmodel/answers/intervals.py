@@ -56,8 +56,9 @@ HALVINGS = 60
 
 
 UNCOUNTED = (
-    "no number was measured on this machine, and locks other than those given are left out: where "
-    "a change lets the last of them bind, its gain is an upper end"
+    "no number was measured on this machine; locks that were not counted (another file system, "
+    "configuration or kernel) are left out: where a change lets the last of them bind, its gain is "
+    "an upper end"
 )
 """Said of a fit without data: what counts alone cannot know."""
 

@@ -17,6 +17,7 @@ from lockmodel.errors import ScenarioError
 from lockmodel.measure.acquires import from_counts as module
 from lockmodel.measure.acquires.from_counts import from_counts
 from lockmodel.measure.acquires.lines import SiteLines, _law, lines
+from lockmodel.measure.acquires.next_locks import named, next_locks
 from lockmodel.model.machine import LineTimes, Machine
 from lockmodel.model.machines import parse
 from lockmodel.model.shipped import find_scenario
@@ -103,6 +104,7 @@ def test_no_time_of_the_scenario_is_left_and_no_rate_of_the_machine() -> None:
         ),
     )
     assert from_counts(slower).locks == from_counts(was).locks
+    assert from_counts(slower).sites == from_counts(was).sites
     assert from_counts(slower).think == from_counts(was).think
     factors = {
         row["machine"]: math.log(float(row["overlap"]))
@@ -163,6 +165,34 @@ def test_excluding_the_hot_files_is_predicted_by_lines_with_their_doubt() -> Non
     low, high = change.gain_interval
     assert low < 0.85
     assert 1.2 < (1 + high) / (1 + low) < 2.0
+
+
+def test_what_comes_after_the_files_is_counted_and_named() -> None:
+    """Lines per execl at 16 loops by hand: a lock 5.8 per acquire + held, a line its transfers."""
+    made = from_counts(find_scenario("execl-xeon8369b"))
+    after = [lock.name for lock in made.locks][3:]
+    assert after[:5] == ["lru_lock", "pcpu_lock", "ld.so.cache", "mem_cgroup", "pgd_lock"]
+
+    def demand(name: str) -> float:
+        lock = made.lock(name)
+        return made.lines(name, 16, 16) + made.acquires(name) * lock.handoff_lines
+
+    assert demand("lru_lock") == pytest.approx(60.6 + 9.03 * 5.8, rel=1e-3)
+    assert demand("pcpu_lock") == pytest.approx(4.2 + 3.95 * 5.8, rel=2e-3)
+    assert demand("mem_cgroup") == pytest.approx(20.0, rel=1e-3)
+    assert made.lines("mem_cgroup", 8, 8) == pytest.approx(12.7, rel=1e-3)
+    # all locks of files gone on one node: 3.4 to 4.5 times today
+    assert demand(LIBC) / demand("lru_lock") == pytest.approx(3.5, abs=0.2)
+    assert made.lock("lru_lock").shards == 2
+    assert made.lock("pcpu_lock").shards == 1
+
+
+def test_names_of_later_locks_do_not_meet() -> None:
+    station = next_locks("6.12.107", "fork")[0]
+    pairs = list(named((station, station), {"lru_lock"}))
+    assert [name for name, _ in pairs] == ["lru_lock_", "lru_lock__"]
+    names = [station.name for station in next_locks("6.1.187", "fork")]
+    assert len(set(names)) == len(names) > 5
 
 
 def test_a_machine_whose_lines_nobody_timed_gets_wider_intervals() -> None:
