@@ -28,10 +28,10 @@ TRUE_ON_612 = """\
 libc
 
 file                  like  maps  acquires  ops   held   demand
-libc.so.6             A        5        21   42  9,140  52.1 us
-ld-linux-x86-64.so.2  B        5        14   26  2,995  23.9 us
-true                  C        5         8   16  2,442  16.2 us
-launcher              D        5         6   10    557  7.70 us
+libc.so.6             A        5        21   42  9,703  51.2 us
+ld-linux-x86-64.so.2  B        5        14   26  3,574  24.8 us
+true                  C        5         8   16  3,238  18.0 us
+launcher              D        5         6   10    614  7.71 us
 all files                               49   94
 
 site                     A      B     C     D

@@ -95,7 +95,7 @@ def test_a_lock_whose_work_is_not_counted_in_instructions_reads_in_its_own_unit(
     held = load(path).locks[0].time_per_instruction_local
     assert 1e-6 < held < 1e-3
     shown = invoke("show", str(path), "--explain").stdout
-    assert f"lock: {1e6 * held:.1f} us" in shown
+    assert f"lock (fifo): {1e6 * held:.1f} us" in shown
     assert "e+0" not in shown
     assert "(sockets x cores x threads)" in shown
 

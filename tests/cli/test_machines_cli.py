@@ -94,9 +94,9 @@ def test_a_scenario_there_shows_what_a_line_takes(command):
     assert said in " ".join(ran.stdout.split())
     data = json.loads(command("show", "execl-direct", "--machine", "xeon6242", "--json").stdout)
     assert data["line_time_s"] == pytest.approx(94.797e-9, rel=1e-4)
-    bare = command("show", "execl-direct")
+    bare = command("show", "doexec-20")
     assert "a line takes" not in bare.stdout
-    assert json.loads(command("show", "execl-direct", "--json").stdout)["line_time_s"] is None
+    assert json.loads(command("show", "doexec-20", "--json").stdout)["line_time_s"] is None
 
 
 def test_its_own_cpus_and_caches_count_for_what_a_line_takes(command):

@@ -63,7 +63,7 @@ def test_the_largest_demand_and_its_parts_come_first(toml, command):
 
 def test_a_time_per_instruction_is_a_range_only_where_it_varies(command):
     Path("s.toml").write_text(HEAD + ONE)
-    assert "\na: 1 ns per instruction," in command("show", "./s.toml", "--explain").stdout
+    assert "\na (fifo): 1 ns per instruction," in command("show", "./s.toml", "--explain").stdout
     varied = ONE.replace("remote_ns = 1", "remote_ns = 3.5")
     Path("s.toml").write_text(HEAD + varied)
     assert "\na: 1 to 3.5 ns per instruction," in command("show", "./s.toml", "--explain").stdout
