@@ -26,6 +26,9 @@ from lockmodel.model.shipped import read_table, shipped_dir
 
 DATA = "data/computed/product_form_error.csv"
 COLUMNS = ("hold_scv", "handoff", "load", "readers", "n", "error", "half_width")
+ROUNDING = 1e-9
+"""Relative distance from a grid value that is none: sums in another order differ by less."""
+
 AXES = COLUMNS[:5]
 
 STEADY_THINK = 0.5
@@ -71,11 +74,14 @@ class ErrorMap:
 
 
 def _around(axis: tuple[float, ...], value: float) -> tuple[float, ...]:
-    """Return the grid values next to a value: one if it is on the grid or beyond it, else two."""
-    k = bisect_left(axis, value)
+    """Return the grid values next to a value: one if it is on the grid or beyond it, else two.
+
+    On the grid is what rounding may have moved off it.
+    """
+    k = bisect_left(axis, value * (1.0 - ROUNDING))
     if k == len(axis):
         return (axis[-1],)
-    if axis[k] == value or k == 0:
+    if axis[k] <= value * (1.0 + ROUNDING) or k == 0:
         return (axis[k],)
     return axis[k - 1], axis[k]
 

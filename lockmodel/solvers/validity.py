@@ -110,8 +110,11 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        One sentence each; empty when product form is exact.
+        One sentence each; empty when product form is exact, as it is for one process, which
+        never waits, whatever its times.
     """
+    if population == 1 and all(lock.walkers is None for lock in scenario.locks):
+        return ()
     gaps = []
     if population > scenario.machine.cpus:
         gaps.append(

@@ -66,7 +66,10 @@ def test_a_time_per_instruction_is_a_range_only_where_it_varies(command):
     assert "\na (fifo): 1 ns per instruction," in command("show", "./s.toml", "--explain").stdout
     varied = ONE.replace("remote_ns = 1", "remote_ns = 3.5")
     Path("s.toml").write_text(HEAD + varied)
-    assert "\na (fifo): 1 to 3.5 ns per instruction," in command("show", "./s.toml", "--explain").stdout
+    assert (
+        "\na (fifo): 1 to 3.5 ns per instruction,"
+        in command("show", "./s.toml", "--explain").stdout
+    )
     Path("s.toml").write_text(HEAD + varied.replace("remote_ns = 3.5", "remote_ns = 66200"))
     said = command("show", "./s.toml", "--explain").stdout
     assert "\na (fifo): 1.00 ns to 66.2 us per instruction," in said

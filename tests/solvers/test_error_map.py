@@ -20,7 +20,7 @@ from lockmodel.model.machine import Machine
 from lockmodel.model.network import build
 from lockmodel.model.scenario import Lock, Scenario, Site, Walkers
 from lockmodel.model.shipped import find_scenario
-from lockmodel.solvers.error_map import ErrorMap, estimate, load, order_error
+from lockmodel.solvers.error_map import ErrorMap, _around, estimate, load, order_error
 from lockmodel.solvers.simulation.replicate import replicate
 from lockmodel.solvers.solve import points
 
@@ -78,6 +78,16 @@ def test_cells_are_reproduced(cell):
     assert exact / rate.value - 1 == pytest.approx(
         row["error"], abs=1.5 * (row["half_width"] + rate.relative)
     )
+
+
+def test_rounding_does_not_leave_the_grid():
+    """A load of 5 that is summed in another order is 5, not in the cell above it (9319)."""
+    axis = (2.0, 5.0, 9.0)
+    for value in (5.0, 5.0 * (1 + 1e-15), 5.0 * (1 - 1e-15)):
+        assert _around(axis, value) == (5.0,)
+    assert _around(axis, 5.0 * (1 + 1e-6)) == (5.0, 9.0)
+    assert _around(axis, 5.0 * (1 - 1e-6)) == (2.0, 5.0)
+    assert (_around(axis, 1.0), _around(axis, 10.0)) == ((2.0,), (9.0,))
 
 
 def test_lookup_takes_the_worst_corner():

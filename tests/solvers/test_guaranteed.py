@@ -140,3 +140,31 @@ def test_shards_count_as_many_as_the_ceiling_is_higher(k, by, skew, counts_as):
     assert ceiling_at(replace(scenario, think=0.0), 64).throughput_per_s == pytest.approx(
         counts_as / 500e-9, rel=1e-9
     )
+
+
+@pytest.mark.parametrize("acquires", [0.0, 1e-9, 2.0])
+def test_one_process_has_no_bounds_but_its_own_rate(acquires):
+    """It waits for nobody, however its holds differ: 1 / (3 + 5 x 1 + acquires x 4)."""
+    sites = (
+        Site(lock="a", phase="p", name="s", acquires=5, held_instructions=1),
+        Site(lock="a", phase="p", name="t", acquires=acquires, held_instructions=4),
+    )
+    scenario = Scenario(
+        name="t",
+        title="t",
+        iteration="i",
+        machine=Machine(name="m", cpus=1, cores=1),
+        think=3.0,
+        locks=(
+            Lock(
+                name="a",
+                time_per_instruction_local=1.0,
+                time_per_instruction_remote=1.0,
+                hold_distribution=Constant(),
+            ),
+        ),
+        sites=sites,
+    )
+    found = guaranteed(scenario, 1)
+    rate = 1 / (8 + 4 * acquires)
+    assert (found.lower, found.upper) == pytest.approx((rate, rate), rel=1e-12)
