@@ -34,7 +34,8 @@ def test_a_chain_judges_what_is_small_and_simulation_the_rest():
     for number, judge in (("18", "chain"), ("2650", "simulation")):
         done = run("--first", number, "--count", "1", "--jobs", "1")
         assert done.returncode == 0, done.stdout
-        assert f"'bounds': 1, 'by {judge}': 1, 'order'" in done.stdout
+        assert f"'by {judge}': 1" in done.stdout
+        assert ("by simulation" in done.stdout) == (judge == "simulation")
 
 
 @pytest.mark.parametrize(

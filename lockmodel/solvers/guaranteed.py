@@ -33,13 +33,16 @@ def guaranteed(scenario: Scenario, population: int) -> Bounds:
         With walkers the lower bound is 0: what writers wait for them is not bounded here.
     """
     network = build(scenario, population)
+    walked = any(k.walkers is not None and scenario.sites_of(k.name) for k in scenario.locks)
+    if population == 1 and not walked:  # nobody to wait for
+        alone, (ceiling, binding) = network.light_load, network_ceiling(network)
+        return Bounds(alone, alone, alone, ceiling, binding)
     if not approximations(scenario, population):
         return bounds(network)
     near = _at_distance(scenario, 0.0, 0.0)
     nearest = build(near, population)
     ceiling, binding = network_ceiling(network)
     upper = min(nearest.light_load, _capacity(near, nearest))
-    walked = any(k.walkers is not None and scenario.sites_of(k.name) for k in scenario.locks)
     lower = 0.0 if walked else _everybody_waits(scenario, population)
     return Bounds(lower, upper, network.light_load, ceiling, binding)
 
