@@ -13,7 +13,7 @@ import numpy as np
 
 from lockmodel.errors import ScenarioError
 from lockmodel.model.machine import DISTANCES, Machine
-from lockmodel.model.placement import cpu_order
+from lockmodel.model.placement import cpu_order, pairs_by_distance
 
 Shares = dict[str, float]
 """Distance -> probability."""
@@ -40,12 +40,9 @@ def shares(machine: Machine, population: int) -> Shares:
 def _shares(machine: Machine, running: int) -> tuple[float, ...]:
     if running < 2:
         return (0.0,) * len(DISTANCES)
-    cpus = cpu_order(machine)[:running]
-    near = [0.0]  # ordered pairs that share a core, a cache, a socket, the machine
-    for parts in (machine.cores, machine.last_level, machine.sockets, 1):
-        together = np.bincount(cpus * parts // machine.cpus).astype(float)
-        near.append(float(np.sum(together * (together - 1.0))))
-    return tuple(float(pairs) / near[-1] for pairs in np.diff(near))
+    pairs = pairs_by_distance(machine, cpu_order(machine)[:running], np.zeros(running, np.int64))
+    found: list[float] = (pairs[:, 0] / pairs.sum()).tolist()
+    return tuple(found)
 
 
 def mean_time(machine: Machine, population: int) -> float:

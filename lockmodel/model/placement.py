@@ -116,16 +116,26 @@ def _transfer(machine: Machine, cpus: np.ndarray, shard: np.ndarray) -> np.ndarr
     Over all ordered pairs of its CPUs, as `lines.mean_time` has it for the whole machine, times
     the share of it that is waited for.
     """
-    users = np.bincount(shard).astype(float)
-    total, nearer = np.zeros_like(users), users
     if machine.line is None:
-        return total
+        return np.zeros(int(shard.max()) + 1)
+    pairs = pairs_by_distance(machine, cpus, shard)
+    times = np.array([machine.line_time(distance) or 0.0 for distance in DISTANCES])
+    made: np.ndarray = machine.line_overlap * (times @ pairs) / np.maximum(pairs.sum(axis=0), 1.0)
+    return made
+
+
+def pairs_by_distance(machine: Machine, cpus: np.ndarray, shard: np.ndarray) -> np.ndarray:
+    """Return the ordered pairs of different CPUs of a shard, shape (distances, shards).
+
+    Parameters
+    ----------
+    machine : Machine
+    cpus, shard : ndarray of int, shape (running,)
+        CPUs that run a process, all different, and the shard of each; every shard has one.
+    """
     parts = (machine.cores, machine.last_level, machine.sockets, 1)
-    for distance, places in zip(DISTANCES, parts, strict=True):
-        within = _together(shard, cpus * places // machine.cpus)
-        total += (within - nearer) * (machine.line_time(distance) or 0.0)
-        nearer = within
-    made: np.ndarray = machine.line_overlap * total / np.maximum(users * (users - 1.0), 1.0)
+    within = [_together(shard, cpus * places // machine.cpus) for places in parts]
+    made: np.ndarray = np.diff([np.bincount(shard).astype(float), *within], axis=0)
     return made
 
 

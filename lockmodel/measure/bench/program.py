@@ -110,6 +110,15 @@ def run_compiler(
     )
 
 
+def build_problem(compiler: str, source: Path, target: Path, *options: str) -> str:
+    """Compile one C file; return what the compiler says where it fails, or nothing."""
+    try:
+        done = run_compiler(compiler, source, target, *options)
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
+
+
 def compiled(folder: Path, source: str, *options: str) -> tuple[Path | None, str]:
     """Return a C file of this folder built in another, and how; or None and why not."""
     cc = compiler()

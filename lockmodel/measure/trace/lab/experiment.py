@@ -6,7 +6,6 @@ exact and repeat; nothing depends on speed.
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.measure.acquires.resolve import Resolver
-from lockmodel.measure.bench.program import COMPILERS, compiler, run_compiler
+from lockmodel.measure.bench.program import COMPILERS, build_problem, compiler
 from lockmodel.measure.trace import btf, reading, windows
 from lockmodel.measure.trace.events import Trace
 from lockmodel.measure.trace.held import HeldSite, costs, held
@@ -96,12 +95,7 @@ def build(folder: Path) -> tuple[Path, Path]:
     made = []
     for name, options in (("init", ("-static",)), ("loop", ())):
         target = folder / name
-        try:
-            done = run_compiler(cc, HERE / f"{name}.c", target, *options)
-            ended = f"exit code {done.returncode}"
-            problem = (done.stderr.strip() or ended) if done.returncode else ""
-        except (OSError, subprocess.SubprocessError) as error:
-            problem = str(error)
+        problem = build_problem(cc, HERE / f"{name}.c", target, *options)
         if problem:
             raise ArgumentError(
                 f"the lab's {name}.c cannot be built by {cc}: {problem[-200:]}; a static "

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from lockmodel.errors import ArgumentError
-from lockmodel.measure.bench.program import COMPILERS, compiler, run_compiler
+from lockmodel.measure.bench.program import COMPILERS, build_problem, compiler
 from lockmodel.measure.trace.lab import qemu
 
 HERE = Path(__file__).resolve().parent
@@ -58,12 +58,7 @@ def build(source: Path, folder: Path) -> Path:
 
 def _compile(cc: str, source: Path, target: Path, version: int) -> None:
     options = ("-shared", "-fPIC", "-pthread", f"-DPLUGIN_API={version}", f"-I{HERE}")
-    try:
-        done = run_compiler(cc, source, target, *options)
-        ended = f"exit code {done.returncode}"
-        problem = (done.stderr.strip() or ended) if done.returncode else ""
-    except (OSError, subprocess.SubprocessError) as error:
-        problem = str(error)
+    problem = build_problem(cc, source, target, *options)
     if problem:
         raise ArgumentError(
             f"the lab's {source.name} cannot be built by {cc}: {problem[-TAIL:]}; install gcc and "
