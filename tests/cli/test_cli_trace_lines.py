@@ -13,16 +13,15 @@ import elf_files
 import kernel_images as made
 import pytest
 import traces
+from lab_answers import Ran, instead_of
 
 from lockmodel.measure.trace import reading, windows
-from lockmodel.measure.trace.lab import experiment as lab
 from lockmodel.measure.trace.lab import qemu
 from lockmodel.measure.trace.lab.experiment import Experiment
 from lockmodel.measure.trace.lab.lines import experiment
 from lockmodel.measure.trace.lab.lines.counts import Counts, SiteLines
 from lockmodel.measure.trace.lab.lines.experiment import LinesExperiment, Measured
 from lockmodel.measure.trace.lab.lines.settings import Setting
-from lockmodel.measure.trace.lab.plugin import build
 from lockmodel.measure.trace.offsets import stated
 
 Command = Callable[..., Any]
@@ -84,27 +83,10 @@ WHOLE = (
 
 
 @pytest.fixture
-def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[Any, ...]]]:
-    """Return a function that puts an answer in the experiment's place and returns what is asked."""
-
-    def put(answer: LinesExperiment) -> list[tuple[Any, ...]]:
-        asked: list[tuple[Any, ...]] = []
-
-        def run(*arguments: Any) -> LinesExperiment:
-            asked.append(arguments)
-            return answer
-
-        (tmp_path / "k.deb").write_bytes(made.PACKAGE)
-        monkeypatch.setattr(experiment, "run", run)
-        monkeypatch.setattr(build, "build", lambda source, folder: folder / "x.so")
-        monkeypatch.setattr(lab, "build", lambda folder: (folder / "init", Path("/bin/true")))
-        monkeypatch.setattr(qemu, "version", lambda: "7.2.22")
-        return asked
-
-    return put
+def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ran:
+    return instead_of(experiment, tmp_path, monkeypatch)
 
 
-Ran = Callable[..., list[tuple[Any, ...]]]
 LINES = ("trace", "lab", "--kernel-deb", "k.deb", "--loop", "execl", "--lines")
 
 

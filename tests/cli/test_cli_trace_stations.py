@@ -9,14 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import kernel_images as made
 import pytest
 import traces
+from lab_answers import Ran, instead_of
 
 from lockmodel.cli.trace_stations_text import answer
-from lockmodel.measure.trace.lab import experiment as lab
-from lockmodel.measure.trace.lab import qemu
-from lockmodel.measure.trace.lab.plugin import build
 from lockmodel.measure.trace.lab.stations import experiment, root
 from lockmodel.measure.trace.lab.stations.experiment import Order, StationsExperiment
 from lockmodel.measure.trace.lab.stations.ranking import LeftOut, Ranked, Station, merged
@@ -72,27 +69,10 @@ def made_up(orders: tuple[Order, ...] = ORDERS, stopped: str = "") -> StationsEx
 
 
 @pytest.fixture
-def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[Any, ...]]]:
-    """Return a function that puts an answer in the experiment's place and returns what is asked."""
-
-    def put(given: StationsExperiment) -> list[tuple[Any, ...]]:
-        asked: list[tuple[Any, ...]] = []
-
-        def run(*arguments: Any) -> StationsExperiment:
-            asked.append(arguments)
-            return given
-
-        (tmp_path / "k.deb").write_bytes(made.PACKAGE)
-        monkeypatch.setattr(experiment, "run", run)
-        monkeypatch.setattr(build, "build", lambda source, folder: folder / "x.so")
-        monkeypatch.setattr(lab, "build", lambda folder: (folder / "init", Path("/bin/true")))
-        monkeypatch.setattr(qemu, "version", lambda: "7.2.22")
-        return asked
-
-    return put
+def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ran:
+    return instead_of(experiment, tmp_path, monkeypatch)
 
 
-Ran = Callable[..., list[tuple[Any, ...]]]
 STATIONS = ("trace", "lab", "--kernel-deb", "k.deb", "--loop", "execl", "--stations")
 
 
