@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 from lockmodel.measure.bench import sources
 from lockmodel.measure.bench.activity import Activity
 from lockmodel.measure.bench.checks import reasons
@@ -58,3 +63,19 @@ def curve(*runs, **more) -> MeasuredCurve:
         "load": (0.1, 0.9),
     }
     return MeasuredCurve(**(facts | more))
+
+
+def process(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Return `lockmodel bench` as a process of its own, its temporary files in a folder."""
+    code = (  # a shell's '&' has SIGINT ignored, and that is inherited
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from lockmodel import cli; cli.main(['bench', *sys.argv[1:]])"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import matrices
 import pytest
-from benches import big
+from benches import big, process
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.measure.bench import lines, program
@@ -379,23 +379,12 @@ def _gone(part: str) -> bool:
 
 def _started(tmp_path: Path) -> subprocess.Popen[str]:
     """Return a measurement of a minute as a process of its own, once its program runs."""
-    code = (  # a shell's '&' has SIGINT ignored, and that is inherited
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from lockmodel import cli; cli.main(['bench', '--lines', *sys.argv[1:]])"
-    )
     options = ("--seconds", "60", "--repeats", "600", "-o", "m.csv")
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *options],
-        cwd=tmp_path,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    bench = process(tmp_path, "--lines", *options)
     end = time.monotonic() + PATIENCE_S
     while MANY and time.monotonic() < end and not _ours("/lines\0"):  # its compiler has it last
         time.sleep(0.02)
-    return process
+    return bench
 
 
 @pytest.mark.alone

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from benches import process
 
 from lockmodel.errors import ArgumentError, FileError, NotTrustworthyError
 from lockmodel.measure.bench import program, runner
@@ -227,18 +228,7 @@ def _text(path: Path) -> str:
 
 def started(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     """Return a bench as a process of its own, once its loop runs."""
-    code = (  # a shell's '&' has SIGINT ignored, and that is inherited
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from lockmodel import cli; cli.main(['bench', *sys.argv[1:]])"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        cwd=tmp_path,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    bench = process(tmp_path, *arguments)
     end = time.monotonic() + PATIENCE_S
     path = f"{tmp_path}/{MARK}"
     while time.monotonic() < end:
@@ -246,7 +236,7 @@ def started(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
         if any("/loop\0" in _text(line) for line in lines):
             break
         time.sleep(0.02)
-    return process
+    return bench
 
 
 def test_an_interrupt_keeps_the_finished_runs_and_leaves_no_process(tmp_path):

@@ -29,6 +29,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pinned.h"
+
 #define PAGE 4096
 #define MAX_SAMPLES 100000
 #define PATIENCE 100000 /* tries: about a millisecond */
@@ -45,35 +47,6 @@ static void die(const char *what)
 {
 	fprintf(stderr, "lines: %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static void pin(int cpu)
-{
-	size_t size = CPU_ALLOC_SIZE(cpu + 1);
-	cpu_set_t *set = CPU_ALLOC(cpu + 1);
-	if (set == NULL)
-		die("cpu set");
-	CPU_ZERO_S(size, set);
-	CPU_SET_S(cpu, size, set);
-	if (sched_setaffinity(0, size, set) != 0)
-		die("sched_setaffinity");
-	CPU_FREE(set);
-}
-
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + 1e-9 * t.tv_nsec;
-}
-
-static void sleep_until(double when)
-{
-	struct timespec t;
-	t.tv_sec = (time_t)when;
-	t.tv_nsec = (long)((when - (double)t.tv_sec) * 1e9);
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
-		;
 }
 
 /* Who is let wait that long waits for one that does not run. On a CPU that others want, a waiter that

@@ -33,6 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pinned.h"
+
 #define MAX_WORKERS 65536
 #define LINE 128 /* bytes between two counters: a pair of cache lines, which are fetched together */
 
@@ -51,35 +53,6 @@ static void on_term(int sig)
 {
 	(void)sig;
 	kill(0, SIGKILL);
-}
-
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + 1e-9 * t.tv_nsec;
-}
-
-static void sleep_until(double when)
-{
-	struct timespec t;
-	t.tv_sec = (time_t)when;
-	t.tv_nsec = (long)((when - (double)t.tv_sec) * 1e9);
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
-		;
-}
-
-static void pin(int cpu)
-{
-	size_t size = CPU_ALLOC_SIZE(cpu + 1);
-	cpu_set_t *set = CPU_ALLOC(cpu + 1);
-	if (set == NULL)
-		die("cpu set");
-	CPU_ZERO_S(size, set);
-	CPU_SET_S(cpu, size, set);
-	if (sched_setaffinity(0, size, set) != 0)
-		die("sched_setaffinity");
-	CPU_FREE(set);
 }
 
 /* Ends everything if the child did not run: a loop that fails fast would look fast. */
