@@ -8,14 +8,15 @@ sweep` come from the records: another lever is another record here, and its func
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
 from lockmodel.changes import levers
+from lockmodel.changes.kinds_of_lines import FEWER_LINES, NEARER_LINES
 from lockmodel.changes.lever import ALL, AxisForm, Kind, Lever, Written
+from lockmodel.changes.written import count, number, spelt
 from lockmodel.errors import ArgumentError, ScenarioError, nearest
 from lockmodel.model.handoff import (
     HANDOFF_FAMILIES,
@@ -27,30 +28,6 @@ from lockmodel.model.handoff import (
     TopologyHandOff,
 )
 from lockmodel.model.scenario import Lock, Scenario, ShardBy
-
-
-def _number(written: Written, key: str = "") -> float:
-    """Return the value, or an option, as a number."""
-    text = written.options[key] if key else written.value
-    try:
-        return float(text)
-    except ValueError:
-        name = written.form.partition(":")[0].partition("=")[0]
-        raise ArgumentError(f"{name}: {text!r} is not a number; write {written.form}") from None
-
-
-def _count(written: Written, key: str = "") -> int:
-    """Return the value, or an option, as a whole number."""
-    value = _number(written, key)
-    if not math.isfinite(value) or value != int(value):
-        text = written.options[key] if key else written.value
-        raise ArgumentError(f"shard: {text!r} is not a whole number; write {written.form}")
-    return int(value)
-
-
-def _spelt(value: float) -> str:
-    return f"{value:g}"
-
 
 # shorten_hold
 
@@ -68,8 +45,8 @@ SHORTEN_HOLD = Kind(
     form="shorten_hold:LOCK=FACTOR",
     meaning="held work times FACTOR (0 to 1)",
     at_best="k / (m c)",
-    read=_number,
-    spell=_spelt,
+    read=number,
+    spell=spelt,
     change=lambda scenario, lock, one: levers.shorten_hold(scenario, lock, one.value),
     tries=_shorter,
     is_limit=lambda one: one.value == 0.0,
@@ -107,8 +84,8 @@ BATCH = Kind(
     meaning="M acquires for the same held work",
     at_best="k / (tau I + c)",
     target="lock or site",
-    read=_number,
-    spell=_spelt,
+    read=number,
+    spell=spelt,
     change=_batched,
     tries=_fewer,
     is_limit=lambda one: not one.site,
@@ -116,12 +93,12 @@ BATCH = Kind(
 
 
 def _acquires(written: Written) -> float:
-    number = _number(written)
-    if not 0.0 < number <= MOST_ACQUIRES:
+    acquires = number(written)
+    if not 0.0 < acquires <= MOST_ACQUIRES:
         raise ArgumentError(
-            f"{written.where}: M = {number:g} must be more than 0 and at most {MOST_ACQUIRES:g}"
+            f"{written.where}: M = {acquires:g} must be more than 0 and at most {MOST_ACQUIRES:g}"
         )
-    return number
+    return acquires
 
 
 def _any_number(scenario: Scenario, lock: str, one: Lever) -> Scenario:
@@ -139,7 +116,7 @@ ACQUIRES = Kind(
     at_best="k / (tau I + c)",
     target="lock or site",
     read=_acquires,
-    spell=_spelt,
+    spell=spelt,
     change=_any_number,
     is_limit=lambda one: not one.site,
     axis=AxisForm(
@@ -199,10 +176,10 @@ def _sharding(written: Written) -> Sharding:
             raise ArgumentError(f"{written.where}: unknown option {key!r}; {nearest(key, known)}")
     given = written.options
     return Sharding(
-        _count(written),
+        count(written),
         given.get("by"),  # type: ignore[arg-type]  # levers.shard checks it
-        _number(written, "skew") if "skew" in given else None,
-        _count(written, "values") if "values" in given else None,
+        number(written, "skew") if "skew" in given else None,
+        count(written, "values") if "values" in given else None,
     )
 
 
@@ -324,8 +301,8 @@ LESS_THINK = Kind(
     meaning="think time times FACTOR (0 to 1)",
     target="none",
     at_best="the same ceiling, sooner",
-    read=_number,
-    spell=_spelt,
+    read=number,
+    spell=spelt,
     change=lambda scenario, _, one: levers.less_think(scenario, one.value),
     tries=lambda scenario, _: iter([("", 0.9)] if scenario.think > 0 else []),
     axis=AxisForm("think", "factor on think time", "0.5,1", "factor on the think time"),
@@ -340,6 +317,8 @@ KINDS = {
         SHARD,
         EXCLUDE,
         CHEAPER_HANDOFF,
+        FEWER_LINES,
+        NEARER_LINES,
         LESS_THINK,
         ACQUIRES,
     )

@@ -84,6 +84,9 @@ class Kind:
     change : callable
         (scenario, name of one lock, lever) -> scenario; raises ArgumentError where it makes no
         sense.
+    concerns : callable
+        (scenario, name of a lock, site or "") -> whether there is something to change; with `all`
+        other locks stay as they are, unless it is none.
     tries : callable
         (scenario, lock) -> (site or "", value) of the strengths worth trying on a lock, or of the
         iteration, whose lock is None.
@@ -105,6 +108,7 @@ class Kind:
     change: Callable[[Scenario, str, Lever], Scenario]
     read: Callable[[Written], Any] = lambda written: None
     spell: Callable[[Any], str] = lambda value: ""
+    concerns: Callable[[Scenario, str, str], bool] = lambda scenario, lock, site: True
     tries: Callable[[Scenario, Lock | None], Iterator[tuple[str, Any]]] = lambda s, lock: iter(())
     is_limit: Callable[[Lever], bool] = lambda lever: False
     note: Callable[[Scenario, Lever], str] = lambda scenario, lever: ""
@@ -164,7 +168,7 @@ class Lever(msgspec.Struct, frozen=True):
             if any(self.site in ("", s.label) for s in scenario.sites_of(lock.name))
         ]
         if names:
-            return names
+            return [n for n in names if self.kind.concerns(scenario, n, self.site)] or names
         if not self.site:
             raise ArgumentError("all: no lock is taken at any site; there is nothing to change")
         labels = sorted({s.label for s in scenario.sites})

@@ -1,8 +1,8 @@
 """The levers: pure functions that turn a Scenario into the Scenario after a kernel change.
 
-Each refuses what makes no sense. Levers on different locks commute; so do shorten_hold, batch
-and shard on one lock. skip and batch of the same site do not: the order given is the order
-applied. `kinds` has a record of each, `grammar` their text forms.
+Each refuses what makes no sense. Levers on different locks commute; so do shorten_hold, batch,
+fewer_lines, nearer_lines and shard on one lock. skip and batch of the same site do not: the order
+given is the order applied. `kinds` has a record of each, `grammar` their text forms.
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ HELD = ("held_instructions", "growth_per_doubling", *LINES)
 
 ROUNDING = 1e-9
 """Relative excess that is put down to rounding, where more than there is would be refused."""
+
+NO_LINES = (
+    "give its sites lines, or take --from-counts, which has those that were counted; shorten_hold "
+    "changes the held work as a whole"
+)
+"""What to do where a lever of lines finds none."""
 
 _replace = msgspec.structs.replace
 
@@ -66,7 +72,7 @@ def _with_sites(scenario: Scenario, lever: str, change: Callable[[Site], Site | 
 
 
 def shorten_hold(scenario: Scenario, lock: str, factor: float) -> Scenario:
-    """Multiply the instructions held under `lock` by `factor` (0 to 1); acquires stay.
+    """Multiply the held work under `lock` by `factor` (0 to 1): instructions and lines.
 
     At best (factor 0) the ceiling becomes k / (m c).
     """
@@ -82,6 +88,58 @@ def shorten_hold(scenario: Scenario, lock: str, factor: float) -> Scenario:
         )
 
     return _with_sites(scenario, "shorten_hold", change)
+
+
+def has_lines(scenario: Scenario, lock: str, site: str = "") -> bool:
+    """Return whether acquires of a lock (at a site) wait for lines of other CPUs."""
+    return any(
+        s.moves_lines and s.acquires > 0 for s in scenario.sites_of(lock) if site in ("", s.label)
+    )
+
+
+def has_distances(scenario: Scenario, lock: str, site: str = "") -> bool:
+    """Return whether held work under a lock depends on who else writes the data."""
+    one = scenario.lock(lock)
+    remote = one.time_per_instruction_remote > one.time_per_instruction_local
+    return has_lines(scenario, lock) or any(
+        s.acquires > 0 and (s.growth_per_doubling > 0.0 or (remote and s.held_instructions > 0.0))
+        for s in scenario.sites_of(lock)
+    )
+
+
+def fewer_lines(scenario: Scenario, lock: str, factor: float, site: str | None = None) -> Scenario:
+    """Multiply the lines under `lock` (at `site`) by `factor` (0 to 1); all else stays.
+
+    At best (factor 0) the ceiling becomes k / (tau I + m c), tau I without lines.
+    """
+    known_lock(scenario, "fewer_lines", lock)
+    if site is not None:
+        _known_site(scenario, "fewer_lines", lock, site)
+    _share("fewer_lines", factor)
+    if not has_lines(scenario, lock, site or ""):
+        where = lock if site is None else f"{lock}/{site}"
+        raise ArgumentError(f"fewer_lines: {where} has no lines; {NO_LINES}")
+
+    def change(old: Site) -> Site:
+        if old.lock != lock or site not in (None, old.label):
+            return old
+        return _replace(old, **{key: getattr(old, key) * factor for key in LINES})
+
+    return _with_sites(scenario, "fewer_lines", change)
+
+
+def nearer_lines(scenario: Scenario, lock: str) -> Scenario:
+    """Give each NUMA node its own data under `lock`; the lock itself and its hand-off stay.
+
+    Lines then come from the own node, as many as its users and mappings make (see
+    `Lock.lines_by`). One node is no change.
+    """
+    old = known_lock(scenario, "nearer_lines", lock)
+    if not has_distances(scenario, lock):
+        raise ArgumentError(f"nearer_lines: {lock} has no lines; {NO_LINES}")
+    if scenario.machine.nodes == 1:
+        return scenario
+    return _with_lock(scenario, _replace(old, lines_by="node"))
 
 
 def batch(scenario: Scenario, lock: str, acquires: float, site: str | None = None) -> Scenario:

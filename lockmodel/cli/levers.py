@@ -63,7 +63,8 @@ def levers(
     Each lever is tried by itself, on one lock and on all: half and no hold, one
     acquire per lock and per site, each site skipped, the lock excluded, shards at
     doublings (ranked: the smallest count that is enough, within 1 % of the best),
-    the hand-off as cheap as it is at best today and free, a tenth less think time.
+    the hand-off as cheap as it is at best today and free, half and no lines, lines
+    from the own NUMA node, a tenth less think time.
 
     \b
     Printed numbers:

@@ -277,6 +277,7 @@ def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
             f"{lock.name} ({lock.kind}): {_per_instruction(near, far)} per instruction, acquire "
             f"{tx.si(lock.acquire_time, 's')}, hand-off {_handoff_text(scenario, lock.name)}"
             f"{f' and {lock.handoff_lines:g} lines' if lock.handoff_lines else ''}; "
+            f"{'data of each node apart; ' if lock.lines_by == 'node' else ''}"
             f"holds {_varies(lock.hold_distribution)}"
         )
     lined = any(site.moves_lines for site in scenario.sites)

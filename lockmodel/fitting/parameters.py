@@ -29,8 +29,9 @@ import numpy as np
 
 from lockmodel.changes.lever import ALL
 from lockmodel.errors import ArgumentError, nearest
+from lockmodel.model.held import held
 from lockmodel.model.machine import MOST_OVERLAP
-from lockmodel.model.placement import distances, transfer
+from lockmodel.model.placement import distances, transfer, whole
 from lockmodel.model.scenario import LINES, Lock, Scenario
 
 SCENARIO_KEYS = ("think", "think_remote")
@@ -154,24 +155,27 @@ def crowded_handoff(scenario: Scenario, lock: Lock) -> float:
 
 def crowded_instruction(scenario: Scenario, lock: Lock) -> float:
     """Return the time per held instruction with all CPUs of the machine in use, in s."""
-    line = distances(scenario.machine, scenario.machine.cpus)[0]
+    line = whole(scenario.machine, lock, scenario.machine.cpus).mean_line
     near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
     return near + (far - near) * line
 
 
 def _full_held(scenario: Scenario, lock: Lock) -> float:
     """Return the instructions held per iteration with all CPUs of the machine in use."""
-    return scenario.held_instructions(lock.name, scenario.machine.cpus + lock.other_mappers)
+    cpus = scenario.machine.cpus
+    group = whole(scenario.machine, lock, cpus)
+    sites = scenario.sites_of(lock.name)
+    return sum(site.acquires * held(lock, site, cpus, group).instructions for site in sites)
 
 
 def _full_demand(scenario: Scenario, lock: Lock) -> float:
     """Return D = tau I + l t_l + m (a + c) with all CPUs in use and waiting, s per iteration."""
     passing = lock.acquire_time + crowded_handoff(scenario, lock)
-    held = crowded_instruction(scenario, lock) * _full_held(scenario, lock)
     cpus = scenario.machine.cpus
-    lines = scenario.lines(lock.name, cpus, cpus + lock.other_mappers)
-    held += lines * transfer(scenario.machine, cpus)
-    return held + scenario.acquires(lock.name) * passing
+    group = whole(scenario.machine, lock, cpus)
+    sites = scenario.sites_of(lock.name)
+    work = sum(site.acquires * held(lock, site, cpus, group).time for site in sites)
+    return work + scenario.acquires(lock.name) * passing
 
 
 def read_lock(scenario: Scenario, lock: Lock, key: str) -> float:
@@ -343,21 +347,21 @@ def _with_demand(scenario: Scenario, meant: Sequence[Lock], value: float) -> Sce
     show.
     """
     first = meant[0]
-    line = distances(scenario.machine, scenario.machine.cpus)[0]
-    held = _full_held(scenario, first)
-    if held == 0.0:  # nothing held: no time per instruction to move
+    line = whole(scenario.machine, first, scenario.machine.cpus).mean_line
+    executed = _full_held(scenario, first)
+    if executed == 0.0:  # nothing held: no time per instruction to move
         return scenario
     m = scenario.acquires(first.name)
     crowd = m * crowded_handoff(scenario, first)
     taking = m * first.acquire_time
     near, old = first.time_per_instruction_local, first.time_per_instruction_remote
     if even(first) or line == 0.0:
-        least = LEAST_HELD * value / held
-        far = (value - crowd - taking) / held
+        least = LEAST_HELD * value / executed
+        far = (value - crowd - taking) / executed
     else:
         least = near
-        far = near + ((value - crowd - taking) / held - near) / line
-    room = value - taking - held * least
+        far = near + ((value - crowd - taking) / executed - near) / line
+    room = value - taking - executed * least
     passing = max(room, 0.0) / crowd if far < least and crowd > 0 else 1.0
     factor = max(far, least) / old if old > 0 else 1.0
     changed = {}

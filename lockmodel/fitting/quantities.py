@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from lockmodel.errors import NotTrustworthyError
+from lockmodel.model.held import held
 from lockmodel.model.network import Network, build, depends_on_population
+from lockmodel.model.placement import whole
 from lockmodel.model.scenario import Scenario, Site
 from lockmodel.observe.observations import Observation
 from lockmodel.solvers.product_form import Solution, solve
@@ -162,7 +162,9 @@ def _held(facts: _Facts, site: Site) -> float:
     """Return the seconds per iteration that a site holds its lock."""
     scenario, n = facts.scenario, facts.network.population
     lock = scenario.lock(site.lock)
-    doublings = np.log2(max(1.0, n + lock.other_mappers))
-    own = site.acquires * (site.held_instructions + site.growth_per_doubling * float(doublings))
-    whole = scenario.held_instructions(site.lock, n + lock.other_mappers)
-    return facts.network.hold[site.lock] * own / whole if whole > 0 else 1e-15
+    group = whole(scenario.machine, lock, n)
+    times = {
+        one: one.acquires * held(lock, one, n, group).time for one in scenario.sites_of(lock.name)
+    }
+    every = sum(times.values())
+    return facts.network.hold[lock.name] * times[site] / every if every > 0 else 1e-15

@@ -17,6 +17,7 @@ import numpy as np
 from lockmodel.errors import ArgumentError, NotTrustworthyError, SaturatedError
 from lockmodel.model.disciplines import discipline, station_refused
 from lockmodel.model.handoff import LinearHandOff, SaturatingHandOff, TopologyHandOff
+from lockmodel.model.held import held
 from lockmodel.model.machine import Machine
 from lockmodel.model.placement import distances, kept_shards, shard_groups
 from lockmodel.model.scenario import Lock, Scenario
@@ -244,25 +245,24 @@ def _at_lock(scenario: Scenario, lock: Lock, population: int, pinned: bool) -> _
     m = scenario.acquires(lock.name)
     if m == 0:
         return _LockStations()
-    near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
+    sites = scenario.sites_of(lock.name)
     waiters = _levels(lock, population)
     stations, hold, executed, lines, passing = [], 0.0, 0.0, 0.0, 0.0
     for index, group in enumerate(shard_groups(scenario.machine, lock, population)):
-        mappers = (population + lock.other_mappers) * group.share
-        instructions = scenario.held_instructions(lock.name, mappers)
-        held = float((near + (far - near) * group.line) * instructions)
-        moved = scenario.lines(lock.name, population * group.share, mappers)
-        held += group.transfer * moved
+        work = [(site.acquires, held(lock, site, population, group)) for site in sites]
+        instructions = sum(acquires * each.instructions for acquires, each in work)
+        moved = sum(acquires * each.lines for acquires, each in work)
+        busy = sum(acquires * each.time for acquires, each in work)
         passed = lock.handoff_lines * group.transfer
         handoff = lock.handoff.cost(waiters, group.handoff) + (waiters > 0) * passed
         crowd = float(lock.handoff.cost(np.array([CROWD]), group.handoff)[0]) + passed
         shortest = VANISHING * m * crowd
-        service = np.maximum(held + m * (lock.acquire_time + handoff), shortest)
+        service = np.maximum(busy + m * (lock.acquire_time + handoff), shortest)
         service = service / (1.0 - _blocked(lock, float(handoff[-1])))
         kept = lock.shard_by != "hash" and lock.shards > 1
         alone = kept and group.users == 1
         whole = group.count * group.share
-        hold += whole * held
+        hold += whole * busy
         executed += whole * instructions
         lines += whole * moved
         passed = lock.acquire_time + float(handoff[0 if alone else 1])
@@ -276,7 +276,7 @@ def _at_lock(scenario: Scenario, lock: Lock, population: int, pinned: bool) -> _
                     group.users,
                     index,
                     group.share,
-                    held,
+                    busy,
                     passed,
                 )
             )

@@ -9,18 +9,42 @@ Two probabilities follow from the placement (DESIGN: P(remote)):
 
 Both are mean-field: who was last is taken as independent of who comes next. That is an upper
 bound for a process that takes the lock several times in a row at light load.
+
+Where the data under a lock are in parts, one per node (`Lock.lines_by`), the first is about the
+users of the same part, the second about all users of the lock.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from lockmodel.model.machine import DISTANCES, Machine
 from lockmodel.model.scenario import Lock
+
+
+@dataclass(frozen=True)
+class Part:
+    """Data under a shard that the same processes write.
+
+    Attributes
+    ----------
+    weight : float
+        Probability that an acquire of the shard is about such data.
+    share : float
+        Share of all processes that write them, as `ShardGroup.share`.
+    line, transfer : float
+        As of a `ShardGroup`, among these processes.
+    """
+
+    weight: float
+    share: float
+    line: float
+    transfer: float
 
 
 @dataclass(frozen=True)
@@ -42,6 +66,8 @@ class ShardGroup:
     transfer : float
         Mean time of a line from another of these processes, s; 0 where the machine has no line
         times, or no other process runs.
+    by_node : tuple of Part
+        The data under a shard, where each node has its own; else empty.
     """
 
     count: int
@@ -50,6 +76,17 @@ class ShardGroup:
     handoff: float
     users: int
     transfer: float = 0.0
+    by_node: tuple[Part, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The data under a shard by who writes them; weights add up to 1."""
+        return self.by_node or (Part(1.0, self.share, self.line, self.transfer),)
+
+    @property
+    def mean_line(self) -> float:
+        """Mean of `line` over the parts."""
+        return sum(part.weight * part.line for part in self.parts)
 
 
 @lru_cache(maxsize=64)
@@ -90,11 +127,21 @@ def _together(shard: np.ndarray, place: np.ndarray) -> np.ndarray:
     return made
 
 
+def _places(machine: Machine, population: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the CPU and the node of every process."""
+    cpus = cpu_order(machine)[np.arange(population) % machine.cpus]
+    return cpus, cpus // (machine.cpus // machine.cores) // (machine.cores // machine.nodes)
+
+
 def _users(machine: Machine, shards: int, by_node: bool, population: int) -> _Users:
     """Return the users of every shard when a process keeps the shard of its CPU or node."""
-    cpus = cpu_order(machine)[np.arange(population) % machine.cpus]
-    nodes = cpus // (machine.cpus // machine.cores) // (machine.cores // machine.nodes)
+    cpus, nodes = _places(machine, population)
     shard = nodes * shards // machine.nodes if by_node else cpus * shards // machine.cpus
+    return _grouped(machine, shard, cpus, nodes)
+
+
+def _grouped(machine: Machine, shard: np.ndarray, cpus: np.ndarray, nodes: np.ndarray) -> _Users:
+    """Return the users of every shard, from the shard, the CPU and the node of every process."""
     _, shard = np.unique(shard, return_inverse=True)
     n = np.bincount(shard).astype(float)
     same_node, same_cpu = _together(shard, nodes), _together(shard, cpus)
@@ -168,25 +215,68 @@ def shard_groups(machine: Machine, lock: Lock, population: int) -> tuple[ShardGr
         Counts times shares sum to 1.
     """
     if lock.shards == 1 or lock.shard_by == "hash":
-        line, handoff = distances(machine, population)
-        time = transfer(machine, population)
+        one = whole(machine, lock, population)
         if lock.shards == 1:
-            return (ShardGroup(1, 1.0, line, handoff, population, time),)
+            return (one,)
         weights = np.arange(1, lock.shards + 1) ** -float(lock.shard_skew)
-        keys = [(float(w), line, handoff, population, time) for w in weights / weights.sum()]
+        keys: list[_Key] = [
+            (
+                *(w, one.line, one.handoff, one.users, one.transfer),
+                tuple(replace(part, share=w * part.share) for part in one.by_node),
+            )
+            for w in (weights / weights.sum()).tolist()
+        ]
     else:
-        keys = _keys(_users(machine, lock.shards, lock.shard_by == "node", population))
+        keys = _kept(machine, lock, population)[1]
     return tuple(ShardGroup(n, *key) for key, n in Counter(keys).items())
 
 
-def _keys(users: _Users) -> list[tuple[float, float, float, int, float]]:
-    """Return what tells groups of shards apart (see `ShardGroup`), of every shard in use."""
-    return [
-        (float(n) / users.shard.size, float(line), float(handoff), int(n), float(time))
-        for n, line, handoff, time in zip(
-            users.count, users.line, users.handoff, users.transfer, strict=True
+_Key = tuple[float, float, float, int, float, tuple[Part, ...]]
+"""What tells groups of shards apart: all of a `ShardGroup` but its count."""
+
+
+def _kept(machine: Machine, lock: Lock, population: int) -> tuple[np.ndarray, list[_Key]]:
+    """Return the shard of every process that keeps its own, and the key of every shard in use."""
+    users = _users(machine, lock.shards, lock.shard_by == "node", population)
+    parts: Sequence[tuple[Part, ...]] = [()] * users.count.size
+    if lock.lines_by == "node":
+        parts = _parts(machine, users.shard)
+    return users.shard, [
+        (float(n) / population, float(line), float(handoff), int(n), float(time), own)
+        for n, line, handoff, time, own in zip(
+            users.count, users.line, users.handoff, users.transfer, parts, strict=True
         )
     ]
+
+
+def _parts(machine: Machine, shard: np.ndarray) -> list[tuple[Part, ...]]:
+    """Return the data of every shard by node, alike ones together; none where one node has all.
+
+    `shard` has the shard of every process, counted from 0 without gaps.
+    """
+    cpus, nodes = _places(machine, shard.size)
+    users = _grouped(machine, shard * machine.nodes + nodes, cpus, nodes)
+    _, first = np.unique(users.shard, return_index=True)
+    whole = np.bincount(shard)
+    made: list[Counter[tuple[float, float, float]]] = [Counter() for _ in whole]
+    for own, n, line, time in zip(
+        shard[first], users.count, users.line, users.transfer, strict=True
+    ):
+        made[own][float(n), float(line), float(time)] += 1
+    return [
+        tuple(
+            Part(times * n / of, n / shard.size, line, time)
+            for (n, line, time), times in sorted(parts.items())
+            if n < of
+        )
+        for of, parts in zip(whole.tolist(), made, strict=True)
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _parts_of_all(machine: Machine, population: int) -> tuple[Part, ...]:
+    """Return the data of a lock that all processes take by node, see `_parts`."""
+    return _parts(machine, np.zeros(population, np.int64))[0]
 
 
 def kept_shards(machine: Machine, lock: Lock, population: int) -> tuple[np.ndarray, np.ndarray]:
@@ -204,7 +294,13 @@ def kept_shards(machine: Machine, lock: Lock, population: int) -> tuple[np.ndarr
     shard, group : ndarray of int, shape (population,)
         Shards in use are counted from 0; groups are indices into `shard_groups`.
     """
-    users = _users(machine, lock.shards, lock.shard_by == "node", population)
-    keys = _keys(users)
+    shard, keys = _kept(machine, lock, population)
     order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
-    return users.shard, np.array([order[key] for key in keys])[users.shard]
+    return shard, np.array([order[key] for key in keys])[shard]
+
+
+def whole(machine: Machine, lock: Lock, population: int) -> ShardGroup:
+    """Return the lock as if it had one shard."""
+    line, handoff = distances(machine, population)
+    parts = _parts_of_all(machine, population) if lock.lines_by == "node" else ()
+    return ShardGroup(1, 1.0, line, handoff, population, transfer(machine, population), parts)

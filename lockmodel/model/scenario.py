@@ -21,6 +21,7 @@ from lockmodel.model.handoff import HandOff, NoHandOff
 from lockmodel.model.machine import Frozen, Machine, at_least_one
 
 ShardBy = Literal["hash", "cpu", "node"]
+LinesBy = Literal["lock", "node"]
 Mode = Literal["write", "read"]
 Origin = Literal["traced", "published", "fitted", "assumed", "derived"]
 
@@ -83,6 +84,9 @@ class Lock(Frozen, frozen=True):
         Hand-offs in a row that may stay in a node while others wait elsewhere (numa only).
     handoff_lines : float
         Lines that a hand-off waits for one after the other, beside the time of `handoff`.
+    lines_by : {'lock', 'node'}
+        Who writes the data under the lock: all who take it, or, where each NUMA node has its own
+        part under the one lock, those of the same node. The lock itself comes from anywhere.
     """
 
     name: str
@@ -102,6 +106,7 @@ class Lock(Frozen, frozen=True):
     handoff_timeout: float = 4e-3
     local_handoffs: int = 64
     handoff_lines: float = 0.0
+    lines_by: LinesBy = "lock"
 
     def __post_init__(self) -> None:
         owner = f"lock {self.name!r}"
@@ -129,6 +134,7 @@ class Lock(Frozen, frozen=True):
             )
         one_of(owner, tuple(DISCIPLINES), kind=self.kind)
         one_of(owner, get_args(ShardBy), shard_by=self.shard_by)
+        one_of(owner, get_args(LinesBy), lines_by=self.lines_by)
         at_least_one(owner, shards=self.shards, local_handoffs=self.local_handoffs)
         if self.shard_skew and self.shard_by != "hash":
             raise ScenarioError(

@@ -19,8 +19,9 @@ import numpy as np
 
 from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Pareto
+from lockmodel.model.held import held
 from lockmodel.model.network import VANISHING, Network, Station
-from lockmodel.model.placement import distances, shard_groups, transfer
+from lockmodel.model.placement import distances, shard_groups, whole
 from lockmodel.model.scenario import Lock, Scenario
 from lockmodel.model.shipped import read_table, shipped_dir
 
@@ -100,13 +101,12 @@ def load() -> ErrorMap:
 
 def _scv(scenario: Scenario, lock: Lock, population: int) -> float:
     """Return the SCV of a hold drawn at random from all acquires of the lock."""
-    mappings = float(population + lock.other_mappers)
-    doublings = np.log2(max(1.0, mappings))
-    tau, line = lock.time_per_instruction_remote, transfer(scenario.machine, population)
+    group = whole(scenario.machine, lock, population)
     total = first = second = 0.0
     for site in scenario.sites_of(lock.name):
-        work = site.held_instructions + site.growth_per_doubling * doublings
-        mean = tau * work + line * site.transferred(population, mappings) + lock.acquire_time
+        work = held(lock, site, population, group)
+        mean = lock.time_per_instruction_remote * work.instructions + work.moving
+        mean += lock.acquire_time
         total += site.acquires
         first += site.acquires * mean
         second += site.acquires * mean**2 * (1.0 + lock.hold_distribution.scv)
@@ -217,8 +217,9 @@ def order_error(scenario: Scenario, network: Network, lock: Lock) -> float:
     cost = lock.handoff.cost(np.array([1.0]), 0.0), lock.handoff.cost(np.array([1.0]), 1.0)
     near = lock.acquire_time + float(cost[0][0])
     near += work * (lock.time_per_instruction_local + step * scenario.machine.same_node_cost)
-    far = near + step * (1.0 - scenario.machine.same_node_cost) * work
-    far += float(cost[1][0] - cost[0][0])
+    far = near + float(cost[1][0] - cost[0][0])
+    if lock.lines_by == "lock":
+        far += step * (1.0 - scenario.machine.same_node_cost) * work
     if leaving == 0.0 or far == near or network.population < 3:
         return 0.0
     low, high = 0.0, 0.5
@@ -249,7 +250,6 @@ def _moved(scenario: Scenario, network: Network, throughput: float, own_lines: b
     """Return how far throughput goes when lines are nearer, or farther, than on average."""
     from lockmodel.solvers.product_form import throughputs
 
-    line = distances(scenario.machine, network.population)[0]
     stations: list[Station] = []
     changed = False
     for station in network.stations:
@@ -258,6 +258,7 @@ def _moved(scenario: Scenario, network: Network, throughput: float, own_lines: b
         if lock is not None:
             acquires = scenario.acquires(lock.name)
             step = lock.time_per_instruction_remote - lock.time_per_instruction_local
+            line = whole(scenario.machine, lock, network.population).mean_line
             nearer = step * line * network.instructions[lock.name]
             if own_lines:
                 nearer *= max(0.0, 1.0 - 1.0 / acquires)

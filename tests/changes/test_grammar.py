@@ -256,7 +256,7 @@ def test_shard_steps_double_up_to_the_cpus(cpus: int, shards: int, steps: tuple[
 
 def test_every_lever_has_a_form_that_starts_with_its_name() -> None:
     assert [name for name, kind in KINDS.items() if not kind.form.startswith(name)] == []
-    assert len(KINDS) == 8  # the seven levers of issue 2, and acquires, for variants of data
+    assert len(KINDS) == 10  # seven levers of issue 2, two of lines, and acquires, for variants
 
 
 def test_an_option_given_twice_is_refused() -> None:
@@ -289,6 +289,7 @@ def test_a_lever_that_is_made_reads_as_it_is_written(s: Scenario) -> None:
             "cheaper_handoff:libc.so.6=linear,time_ns=200,per_waiter_ns=5",
         ),
         (lever("less_think", value=0.25), "less_think=0.25"),
+        (lever("nearer_lines", LIBC), "nearer_lines:libc.so.6"),
         (lever("exclude", LIBC), "exclude:libc.so.6"),
     ],
 )

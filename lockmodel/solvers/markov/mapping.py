@@ -7,13 +7,13 @@ time per instruction at the mean distance of N processes, a hand-off its mean ov
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import numpy as np
 
 from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Coxian, Distribution, Erlang, Exponential, Hyperexponential
+from lockmodel.model.held import held
 from lockmodel.model.network import cpu_rate
 from lockmodel.model.placement import ShardGroup, distances, shard_groups
 from lockmodel.model.scenario import Lock, Scenario, Site
@@ -53,11 +53,7 @@ def cpu_rates(scenario: Scenario, population: int) -> tuple[float, ...]:
 
 def hold_time(lock: Lock, site: Site, population: int, group: ShardGroup) -> float:
     """Return the mean time of one hold in a shard of a group, in s."""
-    near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
-    mappers = (population + lock.other_mappers) * group.share
-    work = site.held_instructions + site.growth_per_doubling * math.log2(max(1.0, mappers))
-    time = (near + (far - near) * group.line) * work + lock.acquire_time
-    return time + site.transferred(population * group.share, mappers) * group.transfer
+    return held(lock, site, population, group).time + lock.acquire_time
 
 
 def handoffs(lock: Lock, population: int, group: ShardGroup) -> tuple[float, ...]:

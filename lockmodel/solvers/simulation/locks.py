@@ -18,7 +18,7 @@ Disciplines (`Lock.kind`, records in `model.disciplines`):
 
 A hand-off takes the family's time for the waiters at the release, and for the distance between
 the last holder and the next. A hold takes its instructions times the time per instruction at the
-distance from the last holder, plus the acquire time.
+distance from the last holder (of the node, where each has its own data), plus the acquire time.
 """
 
 from __future__ import annotations
@@ -90,7 +90,12 @@ def hold(w: World, i: int, g: int, start: float) -> None:
         return
     stage = w.stages[process.at]
     at = stage.work + g - lock.first
-    mean = lock.time_per_instruction[distance] * w.work[at] + w.lines[at] + lock.acquire
+    data = distance
+    if lock.by_node:
+        writer = w.writers[g, process.node]
+        data = NEAR if writer == process.cpu or writer == NOBODY else SAME_NODE
+        w.writers[g, process.node] = process.cpu
+    mean = lock.time_per_instruction[data] * w.work[at] + w.lines[at] + lock.acquire
     time = mean * draw(w.distributions[lock.hold], w.table, w.random)
     schedule(w, start + time, i)
     wait = start - process.since

@@ -13,15 +13,15 @@ import numpy as np
 
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.model.disciplines import moves_of
+from lockmodel.model.held import held
 from lockmodel.model.network import build, check_population, cpu_rate
 from lockmodel.model.placement import (
     cpu_order,
     distances,
     kept_shards,
     shard_groups,
-    transfer,
 )
-from lockmodel.model.scenario import Lock, Scenario, Site
+from lockmodel.model.scenario import Lock, Scenario
 from lockmodel.solvers.simulation.draw import encode, stream
 
 ONE, PINNED, DRAWN = range(3)
@@ -99,6 +99,7 @@ LOCK = np.dtype(
         ("local_handoffs", _I),
         ("walks", _F),
         ("read", _F),
+        ("by_node", _I),  # whether each node has its own data under it
     ]
 )
 
@@ -147,7 +148,8 @@ NOTE = np.dtype([("time", _F), ("who", _I), ("state", _I), ("stage", _I)])
 class World(NamedTuple):
     """See the module docstring.
 
-    `numbers` are the population, CPUs, locks whose shards are drawn, and CPUs per node.
+    `numbers` are the population, CPUs, locks whose shards are drawn, and CPUs per node. `writers`
+    has the CPU that last wrote the data of each node under each shard, shape (shards, nodes).
     """
 
     numbers: np.ndarray
@@ -165,6 +167,7 @@ class World(NamedTuple):
     own: np.ndarray
     processes: np.ndarray
     shards: np.ndarray
+    writers: np.ndarray
     clock: np.ndarray
     tallies: np.ndarray
     think_times: np.ndarray
@@ -186,41 +189,37 @@ def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray
     offset = 0
     for site in scenario.sites:
         lock = scenario.lock(site.lock)
-        shares = shard_shares(scenario, lock, population)
-        doublings = np.log2(np.maximum(1.0, (population + lock.other_mappers) * shares))
-        work.append(site.held_instructions + site.growth_per_doubling * doublings)
-        lines.append(_line_times(scenario, lock, site, population, shares))
+        groups = shard_groups(scenario.machine, lock, population)
+        which = _groups_of(scenario, lock, population)
+        each = [held(lock, site, population, group) for group in groups]
+        work.append(np.array([of.instructions for of in each])[which])
+        lines.append(np.array([of.moving for of in each])[which])
         whole = int(site.acquires)
         chances = [1.0] * whole + [site.acquires - whole] * (site.acquires > whole)
         reading = int(site.mode == "read")
         rows += [(index[site.lock], reading, p, offset) for p in chances]
-        offset += shares.size
+        offset += lock.shards
     if not work:
         return np.array(rows, STAGE), np.zeros(1), np.zeros(1)
     return np.array(rows, STAGE), np.concatenate(work), np.concatenate(lines)
 
 
-def _line_times(
-    scenario: Scenario, lock: Lock, site: Site, population: int, shares: np.ndarray
-) -> np.ndarray:
-    """Return the time of the lines of one acquire at a site, s, per shard."""
-    if not site.moves_lines:
-        return np.zeros(shares.size)
-    each, which = np.unique(shares, return_inverse=True)
-    mappings = population + lock.other_mappers
-    counts = [site.transferred(population * s, mappings * s) if s else 0.0 for s in each.tolist()]
-    times: np.ndarray = np.array(counts)[which] * _transfers(scenario, lock, population)
-    return times
+def _groups_of(scenario: Scenario, lock: Lock, population: int) -> np.ndarray:
+    """Return the group of every shard, an index into `shard_groups`; 0 for one nobody uses."""
+    if lock.shards == 1 or lock.shard_by == "hash":
+        counts = [group.count for group in shard_groups(scenario.machine, lock, population)]
+        return np.repeat(np.arange(len(counts)), counts)
+    which = np.zeros(lock.shards, _I)
+    _, group = kept_shards(scenario.machine, lock, population)
+    which[own_shards(scenario, lock, population)] = group
+    return which
 
 
 def _transfers(scenario: Scenario, lock: Lock, population: int) -> np.ndarray:
-    """Return the time of a line from another user of the shard, s, per shard."""
-    if lock.shards == 1 or lock.shard_by == "hash":
-        return np.full(lock.shards, transfer(scenario.machine, population))
-    of_group = np.array([g.transfer for g in shard_groups(scenario.machine, lock, population)])
-    times = np.zeros(lock.shards)
-    _, group = kept_shards(scenario.machine, lock, population)
-    times[own_shards(scenario, lock, population)] = of_group[group]
+    """Return the time of a line of a hand-off, s, per shard."""
+    groups = shard_groups(scenario.machine, lock, population)
+    each = np.array([group.transfer for group in groups])
+    times: np.ndarray = each[_groups_of(scenario, lock, population)]
     return times
 
 
@@ -314,6 +313,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
         record["hold"], record["passing"] = len(distributions), len(distributions) + 1
         distributions += [lock.hold_distribution, lock.handoff_distribution]
         record["acquire"], record["wake"] = lock.acquire_time, lock.wake_time
+        record["by_node"] = int(lock.lines_by == "node")
         record["timeout"], record["local_handoffs"] = lock.handoff_timeout, lock.local_handoffs
         if lock.walkers is not None:
             record["walks"], record["read"] = lock.walkers.walks_per_s, lock.walkers.read
@@ -368,6 +368,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
         own=own,
         processes=processes,
         shards=shards,
+        writers=np.full((shards.size, machine.nodes), -1),
         clock=clock,
         tallies=np.zeros(max(1, len(locks)), TALLY),
         think_times=np.zeros(n + 1),
