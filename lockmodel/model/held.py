@@ -7,14 +7,13 @@ acquire takes their mean.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lockmodel.model.placement import ShardGroup
 from lockmodel.model.scenario import Lock, Site
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(NamedTuple):
     """Held work of one acquire, a mean over the processes that use the shard.
 
     Attributes

@@ -10,6 +10,7 @@ section 4). With k shards each shard is a station with its share of D.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from lockmodel.model.handoff import LinearHandOff, SaturatingHandOff, TopologyHa
 from lockmodel.model.held import held
 from lockmodel.model.machine import Machine
 from lockmodel.model.placement import distances, kept_shards, shard_groups
-from lockmodel.model.scenario import Lock, Scenario
+from lockmodel.model.scenario import Lock, Scenario, Site
 
 CPU = "cpu"
 """Name of the CPU station where a result has to name what binds."""
@@ -223,11 +224,11 @@ def _blocked(lock: Lock, handoff_time: float) -> float:
     return share
 
 
-def _pinned(scenario: Scenario, lock: Lock, population: int) -> bool:
+def _pinned(machine: Machine, lock: Lock, population: int) -> bool:
     """Return whether processes keep their shard of a lock, and some shard has several users."""
-    if lock.shards == 1 or lock.shard_by == "hash" or scenario.acquires(lock.name) == 0:
+    if lock.shards == 1 or lock.shard_by == "hash":
         return False
-    return any(g.users > 1 for g in shard_groups(scenario.machine, lock, population))
+    return any(g.users > 1 for g in shard_groups(machine, lock, population))
 
 
 @dataclass(frozen=True)
@@ -241,14 +242,13 @@ class _LockStations:
     passing: float = 0.0
 
 
-def _at_lock(scenario: Scenario, lock: Lock, population: int, pinned: bool) -> _LockStations:
-    m = scenario.acquires(lock.name)
-    if m == 0:
-        return _LockStations()
-    sites = scenario.sites_of(lock.name)
+def _at_lock(
+    machine: Machine, lock: Lock, sites: Sequence[Site], population: int, pinned: bool
+) -> _LockStations:
+    m = sum(site.acquires for site in sites)
     waiters = _levels(lock, population)
     stations, hold, executed, lines, passing = [], 0.0, 0.0, 0.0, 0.0
-    for index, group in enumerate(shard_groups(scenario.machine, lock, population)):
+    for index, group in enumerate(shard_groups(machine, lock, population)):
         work = [(site.acquires, held(lock, site, population, group)) for site in sites]
         instructions = sum(acquires * each.instructions for acquires, each in work)
         moved = sum(acquires * each.lines for acquires, each in work)
@@ -347,13 +347,20 @@ def build(scenario: Scenario, population: int, stations_only: bool = True) -> Ne
     locks: dict[str, _LockStations] = {}
     own = think  # what an iteration needs for itself
     kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    sites: dict[str, list[Site]] = {lock.name: [] for lock in scenario.locks}
+    for site in scenario.sites:
+        if site.acquires > 0:
+            sites[site.lock].append(site)
     for lock in scenario.locks:
-        if stations_only and not discipline(lock.kind).station and lock in scenario.taken:
+        if not sites[lock.name]:
+            locks[lock.name] = _LockStations()
+            continue
+        if stations_only and not discipline(lock.kind).station:
             raise station_refused(lock.name, lock.kind)
-        pinned = _pinned(scenario, lock, n)
-        locks[lock.name] = at = _at_lock(scenario, lock, n, pinned)
+        pinned = _pinned(scenario.machine, lock, n)
+        locks[lock.name] = at = _at_lock(scenario.machine, lock, sites[lock.name], n, pinned)
         stations.extend(at.stations)
-        own += at.hold + scenario.acquires(lock.name) * lock.acquire_time
+        own += at.hold + sum(site.acquires for site in sites[lock.name]) * lock.acquire_time
         if pinned:
             kept[lock.name] = kept_shards(scenario.machine, lock, n)
     network = Network(

@@ -18,17 +18,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
-from lockmodel.model.machine import DISTANCES, Machine
+from lockmodel.model.machine import DISTANCES, Machine, Placement
 from lockmodel.model.scenario import Lock
 
+KEPT = 256
+"""Layouts of processes that are remembered: at most 0.8 MB each, of 100,000 processes."""
 
-@dataclass(frozen=True)
-class Part:
+
+class Part(NamedTuple):
     """Data under a shard that the same processes write.
 
     Attributes
@@ -89,13 +92,39 @@ class ShardGroup:
         return sum(part.weight * part.line for part in self.parts)
 
 
-@lru_cache(maxsize=64)
+class _Layout(NamedTuple):
+    """Where the CPUs of a machine are: no times, so machines that differ in them share it."""
+
+    cpus: int
+    cores: int
+    last_level: int
+    sockets: int
+    nodes: int
+    placement: Placement
+
+
+def _layout(machine: Machine) -> _Layout:
+    return _Layout(
+        machine.cpus,
+        machine.cores,
+        machine.last_level,
+        machine.sockets,
+        machine.nodes,
+        machine.placement,
+    )
+
+
 def cpu_order(machine: Machine) -> np.ndarray:
     """Return the CPUs in the order in which processes fill them, shape (cpus,).
 
     CPU ids are core * threads + thread, cores contiguous within a node. One hardware thread of
     every core is used before the second of any.
     """
+    return _order(_layout(machine))
+
+
+@lru_cache(maxsize=64)
+def _order(machine: _Layout) -> np.ndarray:
     index = np.arange(machine.cores)
     if machine.placement == "spread":
         per_node = machine.cores // machine.nodes
@@ -104,12 +133,37 @@ def cpu_order(machine: Machine) -> np.ndarray:
     return np.concatenate([index * threads + thread for thread in range(threads)])
 
 
+class _Sharing(NamedTuple):
+    """How processes come to share: each keeps the shard of its CPU or node, or of both.
+
+    `apart` divides every shard once more, by node.
+    """
+
+    shards: int
+    by_node: bool
+    population: int
+    apart: bool = False
+
+
+@dataclass(frozen=True)
+class _Seats:
+    """Per shard that is used: ordered pairs of its processes, themselves included.
+
+    All of them, in the same node, on the same CPU are `count` squared, `same_node`, `same_cpu`.
+    `shard` has the shard of every process, as an index into the others.
+    """
+
+    count: np.ndarray
+    same_node: np.ndarray
+    same_cpu: np.ndarray
+    shard: np.ndarray
+
+
 @dataclass(frozen=True)
 class _Users:
     """Per shard that is used: how many processes, and how near they are to each other.
 
-    `shard` has the shard of every process, as an index into the others; for the rest see
-    `ShardGroup`.
+    See `ShardGroup`.
     """
 
     count: np.ndarray
@@ -127,56 +181,68 @@ def _together(shard: np.ndarray, place: np.ndarray) -> np.ndarray:
     return made
 
 
-def _places(machine: Machine, population: int) -> tuple[np.ndarray, np.ndarray]:
+def _places(machine: _Layout, population: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the CPU and the node of every process."""
-    cpus = cpu_order(machine)[np.arange(population) % machine.cpus]
+    cpus = _order(machine)[np.arange(population) % machine.cpus]
     return cpus, cpus // (machine.cpus // machine.cores) // (machine.cores // machine.nodes)
 
 
-def _users(machine: Machine, shards: int, by_node: bool, population: int) -> _Users:
-    """Return the users of every shard when a process keeps the shard of its CPU or node."""
-    cpus, nodes = _places(machine, population)
-    shard = nodes * shards // machine.nodes if by_node else cpus * shards // machine.cpus
-    return _grouped(machine, shard, cpus, nodes)
-
-
-def _grouped(machine: Machine, shard: np.ndarray, cpus: np.ndarray, nodes: np.ndarray) -> _Users:
-    """Return the users of every shard, from the shard, the CPU and the node of every process."""
+@lru_cache(maxsize=KEPT)
+def _seats(machine: _Layout, how: _Sharing) -> _Seats:
+    cpus, nodes = _places(machine, how.population)
+    place, places = (nodes, machine.nodes) if how.by_node else (cpus, machine.cpus)
+    shard = place * how.shards // places
+    if how.apart:
+        shard = shard * machine.nodes + nodes
     _, shard = np.unique(shard, return_inverse=True)
-    n = np.bincount(shard).astype(float)
-    same_node, same_cpu = _together(shard, nodes), _together(shard, cpus)
-    line = 1.0 - (same_node - machine.same_node_cost * (same_node - same_cpu)) / n**2
+    return _Seats(
+        np.bincount(shard).astype(float), _together(shard, nodes), _together(shard, cpus), shard
+    )
+
+
+@lru_cache(maxsize=KEPT)
+def _pairs(machine: _Layout, how: _Sharing) -> np.ndarray:
+    """Return `pairs_by_distance` of the CPUs that run; more processes share these."""
+    cpus, _ = _places(machine, how.population)
+    running = slice(machine.cpus)
+    return pairs_by_distance(machine, cpus[running], _seats(machine, how).shard[running])
+
+
+def _users(machine: Machine, how: _Sharing) -> _Users:
+    """Return the users of every shard."""
+    layout = _layout(machine)
+    seats = _seats(layout, how)
+    n, same_node = seats.count, seats.same_node
+    line = 1.0 - (same_node - machine.same_node_cost * (same_node - seats.same_cpu)) / n**2
     leaving = 1.0 - (same_node - n) / np.maximum(n * (n - 1.0), 1.0)
-    running = slice(machine.cpus)  # more processes share these CPUs
     return _Users(
         n,
         np.maximum(line, 0.0),
         np.where(n > 1, leaving, 0.0),
-        _transfer(machine, cpus[running], shard[running]),
-        shard,
+        _transfer(machine, _pairs(layout, how)) if machine.line is not None else np.zeros(n.size),
+        seats.shard,
     )
 
 
-def _transfer(machine: Machine, cpus: np.ndarray, shard: np.ndarray) -> np.ndarray:
+def _transfer(machine: Machine, pairs: np.ndarray) -> np.ndarray:
     """Return the mean time of a line from another CPU of the shard, per shard, in s.
 
     Over all ordered pairs of its CPUs, as `lines.mean_time` has it for the whole machine, times
     the share of it that is waited for.
     """
-    if machine.line is None:
-        return np.zeros(int(shard.max()) + 1)
-    pairs = pairs_by_distance(machine, cpus, shard)
     times = np.array([machine.line_time(distance) or 0.0 for distance in DISTANCES])
     made: np.ndarray = machine.line_overlap * (times @ pairs) / np.maximum(pairs.sum(axis=0), 1.0)
     return made
 
 
-def pairs_by_distance(machine: Machine, cpus: np.ndarray, shard: np.ndarray) -> np.ndarray:
+def pairs_by_distance(
+    machine: Machine | _Layout, cpus: np.ndarray, shard: np.ndarray
+) -> np.ndarray:
     """Return the ordered pairs of different CPUs of a shard, shape (distances, shards).
 
     Parameters
     ----------
-    machine : Machine
+    machine : Machine or what has its `cpus`, `cores`, `last_level` and `sockets`
     cpus, shard : ndarray of int, shape (running,)
         CPUs that run a process, all different, and the shard of each; every shard has one.
     """
@@ -189,14 +255,14 @@ def pairs_by_distance(machine: Machine, cpus: np.ndarray, shard: np.ndarray) -> 
 @lru_cache(maxsize=4096)
 def distances(machine: Machine, population: int) -> tuple[float, float]:
     """Return (line, hand-off) probabilities of the whole machine with `population` processes."""
-    users = _users(machine, 1, True, population)
+    users = _users(machine, _Sharing(1, True, population))
     return float(users.line[0]), float(users.handoff[0])
 
 
 @lru_cache(maxsize=4096)
 def transfer(machine: Machine, population: int) -> float:
     """Return the time that is waited for a line of another process, anywhere on the machine, s."""
-    return float(_users(machine, 1, True, population).transfer[0])
+    return float(_users(machine, _Sharing(1, True, population)).transfer[0])
 
 
 def shard_groups(machine: Machine, lock: Lock, population: int) -> tuple[ShardGroup, ...]:
@@ -222,7 +288,7 @@ def shard_groups(machine: Machine, lock: Lock, population: int) -> tuple[ShardGr
         keys: list[_Key] = [
             (
                 *(w, one.line, one.handoff, one.users, one.transfer),
-                tuple(replace(part, share=w * part.share) for part in one.by_node),
+                tuple(part._replace(share=w * part.share) for part in one.by_node),
             )
             for w in (weights / weights.sum()).tolist()
         ]
@@ -237,10 +303,11 @@ _Key = tuple[float, float, float, int, float, tuple[Part, ...]]
 
 def _kept(machine: Machine, lock: Lock, population: int) -> tuple[np.ndarray, list[_Key]]:
     """Return the shard of every process that keeps its own, and the key of every shard in use."""
-    users = _users(machine, lock.shards, lock.shard_by == "node", population)
+    how = _Sharing(lock.shards, lock.shard_by == "node", population)
+    users = _users(machine, how)
     parts: Sequence[tuple[Part, ...]] = [()] * users.count.size
     if lock.lines_by == "node":
-        parts = _parts(machine, users.shard)
+        parts = _parts(machine, how)
     return users.shard, [
         (float(n) / population, float(line), float(handoff), int(n), float(time), own)
         for n, line, handoff, time, own in zip(
@@ -249,13 +316,10 @@ def _kept(machine: Machine, lock: Lock, population: int) -> tuple[np.ndarray, li
     ]
 
 
-def _parts(machine: Machine, shard: np.ndarray) -> list[tuple[Part, ...]]:
-    """Return the data of every shard by node, alike ones together; none where one node has all.
-
-    `shard` has the shard of every process, counted from 0 without gaps.
-    """
-    cpus, nodes = _places(machine, shard.size)
-    users = _grouped(machine, shard * machine.nodes + nodes, cpus, nodes)
+def _parts(machine: Machine, how: _Sharing) -> list[tuple[Part, ...]]:
+    """Return the data of every shard by node, alike ones together; none where one node has all."""
+    shard = _seats(_layout(machine), how).shard
+    users = _users(machine, how._replace(apart=True))
     _, first = np.unique(users.shard, return_index=True)
     whole = np.bincount(shard)
     made: list[Counter[tuple[float, float, float]]] = [Counter() for _ in whole]
@@ -276,7 +340,7 @@ def _parts(machine: Machine, shard: np.ndarray) -> list[tuple[Part, ...]]:
 @lru_cache(maxsize=4096)
 def _parts_of_all(machine: Machine, population: int) -> tuple[Part, ...]:
     """Return the data of a lock that all processes take by node, see `_parts`."""
-    return _parts(machine, np.zeros(population, np.int64))[0]
+    return _parts(machine, _Sharing(1, True, population))[0]
 
 
 def kept_shards(machine: Machine, lock: Lock, population: int) -> tuple[np.ndarray, np.ndarray]:
