@@ -17,6 +17,8 @@ BASE = 0xFFFFFFFF81000000
 PAIRS = ["lock", "_s", "spin", "read", "__x64_sys_"]
 """Tokens of several characters, in place of bytes that no name has."""
 
+LONGEST_FIRST = [0x80 + PAIRS.index(pair) for pair in sorted(PAIRS, key=len, reverse=True)]
+
 Named = Sequence[tuple[int, str]]
 """Address, and type and name in one."""
 
@@ -32,10 +34,8 @@ def tables(named: Named, layout: str = "6.12", per_cpu: bool = True) -> bytes:
             marks.append(len(names))
         packed, text = [], name.encode()
         while text:
-            code = max(
-                (c for c, token in enumerate(tokens) if token and text.startswith(token)),
-                key=lambda c: len(tokens[c]),
-            )
+            longest = (c for c in LONGEST_FIRST if text.startswith(tokens[c]))
+            code = next(longest, text[0])
             packed.append(code)
             text = text[len(tokens[code]) :]
         size = len(packed)
