@@ -52,8 +52,12 @@ def test_columns_give_way_by_rank():
 
 
 @pytest.fixture
-def report(command, tmp_path):
-    """Write a fitted scenario and run a command line on it; FILE stands for it."""
+def report(command, tmp_path, monkeypatch):
+    """Write a fitted scenario and run a command line on it; FILE stands for it.
+
+    With the fewest draws: how an interval is printed does not hang on them.
+    """
+    monkeypatch.setattr("lockmodel.answers.intervals.COUNTS", ())
 
     def call(line, scenario=FITTED):
         (tmp_path / "fitted.toml").write_text(dumps(scenario), encoding="utf-8")
