@@ -207,7 +207,8 @@ class Site(Frozen, frozen=True):
     @property
     def moves_lines(self) -> bool:
         """Whether an acquire waits for lines of other CPUs."""
-        return any(getattr(self, key) != 0.0 for key in LINES)
+        laws = self.lines, self.lines_per_doubling, self.lines_per_idle_doubling
+        return laws != (0.0, 0.0, 0.0)
 
     def transferred(self, users: float, mappings: float) -> float:
         """Return the lines of one acquire that come from another CPU.
@@ -333,8 +334,9 @@ class Scenario(Frozen, frozen=True):
                     f"sites[{i}] ({site.label}): mode = 'read' at {site.lock}, which is "
                     f"{self.lock(site.lock).kind!r}; only a lock of kind = {readers} has readers"
                 )
-        lines = any(site.moves_lines for site in self.sites)
-        if self.machine.line is None and (lines or any(k.handoff_lines for k in self.locks)):
+        if self.machine.line is None and (
+            any(site.moves_lines for site in self.sites) or any(k.handoff_lines for k in self.locks)
+        ):
             raise ScenarioError(
                 "sites have lines, or locks handoff_lines, but machine.line_ns is missing; give it "
                 "(`lockmodel machines` lists known ones, `lockmodel bench --lines` measures)"

@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
 from lockmodel.figures import registry
 from lockmodel.figures.registry import ENTRIES, NAMES
+from lockmodel.solvers.simulation import simulate as simulation
 
 MAGIC = {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG\r\n\x1a\n"}
 WIDTH = 80
@@ -62,7 +64,10 @@ def test_the_flags_of_a_fit_are_said(command):
     assert "note: fit: NOT DETERMINED" in ran.stderr
 
 
-def test_own_walkers_and_populations(command):
+def test_own_walkers_and_populations(command, monkeypatch):
+    # what is asked is which ones are simulated
+    coarsely = partial(simulation.simulate, precision=0.1)
+    monkeypatch.setattr(simulation, "simulate", lambda scenario, n, _: coarsely(scenario, n))
     line = "figure shards --model doexec-20 --walks libc.so.6=20,read_us=500 -n 1 --json"
     made = json.loads(command(*line.split()).stdout)["data"]
     assert (made["n"], made["read_s"]) == (1, 500e-6)

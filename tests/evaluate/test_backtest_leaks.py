@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from few import few_draws
 
-from lockmodel.evaluate.backtest import engine, handoffs, moved, ratio, sharding, splitting
+from lockmodel.evaluate.backtest import engine, ratio
 from lockmodel.evaluate.backtest.case import Backtest, Case, Entry, Limits
 from lockmodel.evaluate.backtest.draws import Hypercube
 from lockmodel.evaluate.backtest.evidence import LeakError, load
@@ -30,18 +31,7 @@ AFTER = re.compile(r"patch_CNA|rqspinlock|/scale|buckets=64/")
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_draws() -> Iterator[None]:
-    """Whether a number moves at all does not need the draws that make it precise."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module, name, count in (
-            (splitting, "TREES", 16),
-            (splitting, "RESAMPLED", 8),
-            (moved, "RESAMPLED", 8),
-            (moved, "FEW", 1),
-            (handoffs, "DRAWS", 4),
-            (sharding, "FEW", 4),
-            (engine, "FEWEST", 1),
-        ):
-            patch.setattr(module, name, count)
+    with few_draws():
         yield
 
 

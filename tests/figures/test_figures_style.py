@@ -9,6 +9,7 @@ from functools import cache
 from itertools import combinations, pairwise
 
 import pytest
+from few import few_draws
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
@@ -39,7 +40,8 @@ def some_agreement():
 
 
 def some_changes():
-    return run(ids=["huang_v2_tree_and_lock_split", "yuma_mmap_region"], workers=1)
+    with few_draws():
+        return run(ids=["huang_v2_tree_and_lock_split", "yuma_mmap_region"], workers=1)
 
 
 MODELS = ("execl-xeon8369b", "execl-direct", "doexec-20", "sysexec-spr224-v6.1")
