@@ -122,7 +122,7 @@ def test_precision_is_reached_and_hardly_overshot(precision):
 
 def test_work_grows_with_the_square_of_the_precision():
     coarse, fine = (
-        sum(simulate(simple(), 4, p, seed).iterations for seed in range(5)) for p in (0.004, 0.001)
+        sum(simulate(simple(), 4, p, seed).iterations for seed in range(5)) for p in (0.008, 0.002)
     )
     assert 8 < fine / coarse < 32  # 16 but for the luck of intervals
 
