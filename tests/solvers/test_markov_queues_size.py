@@ -35,7 +35,7 @@ def test_too_large_networks_say_so():
     # what is not seen in advance is seen while exploring
     apart = replace(network, stages=network.stages[:3])
     with pytest.raises(NotTrustworthyError, match=r"queues N = 12'?: too large.*found so far"):
-        solve_queues(apart, 12, memory=40 << 20)
+        solve_queues(apart, 12, memory=80 << 20)
     constant = replace(constant, stages=network.stages[:2])
     with pytest.raises(NotTrustworthyError, match=r"not extrapolated.*too large"):
         solve_queues(constant, 12, memory=6 << 20)
