@@ -170,15 +170,17 @@ def test_json_of_the_command(cli: Callable[..., Any]) -> None:
     assert data["candidates"][0]["factor"] < 0.3
 
 
-def test_text_of_the_command_fits_80_columns_and_says_what_to_run(cli: Callable[..., Any]) -> None:
-    ran = cli(*EXAMPLE, "--predict", "throughput", "--top", "5")
+def test_text_of_the_command_fits_80_columns_and_says_what_to_run(
+    command: Callable[..., Any],
+) -> None:
+    ran = command(*EXAMPLE, "--predict", "throughput", "--top", "5")
     assert ran.returncode == 0, ran.stderr
     lines = ran.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith("Measure next: ")
     assert "It narrows the throughput at 128 processes, 34." in " ".join(lines[:2])
     assert sum(line.rstrip(" s*").endswith("%") for line in lines) == 5
-    explained = cli(*EXAMPLE, "--predict", "throughput", "--top", "5", "--explain").stdout
+    explained = command(*EXAMPLE, "--predict", "throughput", "--top", "5", "--explain").stdout
     assert "throughput at 128 with and without it" in explained
     assert any("NOT DETERMINED" in line for line in lines)
 
