@@ -191,6 +191,42 @@ def marginal(x: Array, service: Array, n: int) -> Array:
     return p / total
 
 
+def means(x: Array, service: Array) -> tuple[Array, Array]:
+    """Return the mean of `marginal` and 1 - P(0), at every population n of `x`, 0 at n = 0.
+
+    Its loops again, without a call and an array per n, which were two thirds of a sharded answer.
+    """
+    population, levels = x.shape[0] - 1, service.shape[0]
+    queues, busy = np.zeros(population + 1), np.zeros(population + 1)
+    p = np.empty(population + 1)
+    exponents = np.zeros(population + 1, np.int64)
+    p[0] = 1.0
+    for n in range(1, population + 1):
+        exponent, highest = 0, 0
+        for j in range(1, n + 1):
+            value = p[j - 1] * x[n - j + 1] * service[min(j, levels) - 1]
+            if value > BIG:
+                value *= SMALL
+                exponent += 1
+                highest = max(highest, exponent)
+            elif value < SMALL:
+                value *= BIG
+                exponent -= 1
+            p[j] = value
+            exponents[j] = exponent
+        somebody, mean = 0.0, 0.0
+        for j in range(1, n + 1):
+            below = highest - exponents[j]
+            if below < 2:
+                share = p[j] * SMALL if below == 1 else p[j]
+                somebody += share
+                mean += j * share
+        nobody = 1.0 if highest == 0 else SMALL if highest == 1 else 0.0
+        queues[n] = mean / (nobody + somebody)
+        busy[n] = somebody / (nobody + somebody)
+    return queues, busy
+
+
 def batch(delays: Array, demands: Array, population: int) -> Array:
     """Return X(population) of delay + single servers, shapes (B,), (K, B): `fold_two_level`."""
     size, stations = delays.shape[0], demands.shape[0]
@@ -221,6 +257,7 @@ class Kernels:
         self.fold_two_level = decorate(fold_two_level)
         self.fold = decorate(fold)
         self.marginal = decorate(marginal)
+        self.means = decorate(means)
         self.batch = decorate(batch)
 
 

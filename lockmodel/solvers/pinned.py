@@ -79,13 +79,10 @@ def _part(stations: tuple[Station, ...], population: int) -> _Part:
     kernels = load(len(stations) * population * population)
     for i, station in enumerate(stations):
         others = partial_throughputs(stations, population, without=i)
-        for n in range(1, size):
-            if others is None:
-                queues[i, n], busy[i, n] = n, 1.0
-                continue
-            p = kernels.marginal(others, station.service, n)
-            queues[i, n] = p @ np.arange(n + 1)
-            busy[i, n] = p[1:].sum()
+        if others is None:
+            queues[i], busy[i, 1:] = np.arange(size), 1.0
+        else:
+            queues[i], busy[i] = kernels.means(others, station.service)
     return _Part(log_constant, queues, busy)
 
 

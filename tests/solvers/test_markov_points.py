@@ -245,7 +245,8 @@ def test_constant_times_that_end_together_come_with_their_error(think, handoff, 
     assert any("may end together" in text for text in prediction.warnings)
     assert 1e-7 < prediction.error_estimate < 0.005
     x = prediction.points[0].throughput_per_s
-    low, high = simulate(scenario, n, 0.0005, seed=2).throughput_per_s.interval(0.99)
+    fine = max(0.0005, prediction.error_estimate / 4)
+    low, high = simulate(scenario, n, fine, seed=2).throughput_per_s.interval(0.99)
     slack = prediction.error_estimate * x
     assert low - slack < x < high + slack
 

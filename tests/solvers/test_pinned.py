@@ -16,6 +16,7 @@ from lockmodel.model.network import Network, Station, build
 from lockmodel.model.scenario import Lock, Scenario, Site
 from lockmodel.model.shipped import find_scenario
 from lockmodel.model.toml import load
+from lockmodel.solvers.kernels import compiled, plain
 from lockmodel.solvers.pinned import solve_pinned
 from lockmodel.solvers.product_form import throughputs
 from lockmodel.solvers.solve import points
@@ -197,3 +198,18 @@ def test_waits_are_those_of_the_iterations_made():
     waited = 2 / slow - think - own[0]
     assert point.locks["a"].wait_share == pytest.approx(slow * waited / 3, rel=1e-9)
     assert slow * waited / 3 == pytest.approx(0.306, abs=0.03)
+
+
+@pytest.mark.parametrize("load_kernels", [plain, compiled])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_means_of_all_populations_are_those_of_each(load_kernels, scale):
+    """At the outer scales probabilities span far more than a float's range."""
+    kernels = load_kernels()
+    x = np.append(0.0, np.linspace(1.0, 2.0, 200)) * scale
+    service = np.array([0.7, 1.1, 0.9])
+    queues, busy = kernels.means(x, service)
+    assert (queues[0], busy[0]) == (0.0, 0.0)
+    for n in (1, 2, 3, 50, 200):
+        p = kernels.marginal(x, service, n)
+        assert queues[n] == pytest.approx(p @ np.arange(n + 1.0), rel=1e-13)
+        assert busy[n] == pytest.approx(p[1:].sum(), rel=1e-13)
