@@ -169,7 +169,8 @@ def _counts(tested: Backtest, group: str) -> str:
 def _beside(rows: Sequence[Entry]) -> Any:
     """Return what every column predicts for every row, in per cent."""
     cells = [
-        [row.id, _predicted(row)] + [_number(one.predicted) for one in _in_order(row)]
+        [_brief_name(row, rows), _predicted(row)]
+        + [_number(one.predicted) for one in _in_order(row)]
         for row in rows
     ]
     return tx.table(["record", "own", *_heads()], cells, left=(0,), fold=(0,))
@@ -178,10 +179,16 @@ def _beside(rows: Sequence[Entry]) -> Any:
 def _scores(rows: Sequence[Entry]) -> Any:
     """Return every column's log score of every row."""
     cells = [
-        [row.id, f"{row.score:+.2f}"] + [f"{one.score or 0.0:+.2f}" for one in _in_order(row)]
+        [_brief_name(row, rows), f"{row.score:+.2f}"]
+        + [f"{one.score or 0.0:+.2f}" for one in _in_order(row)]
         for row in rows
     ]
     return tx.table(["record", "own", *_heads()], cells, left=(0,), fold=(0,))
+
+
+def _brief_name(row: Entry, rows: Sequence[Entry]) -> str:
+    """Return the patch, or the record where the patch has several rows."""
+    return row.id if sum(other.patch == row.patch for other in rows) > 1 else row.patch
 
 
 def _heads() -> list[str]:

@@ -98,6 +98,18 @@ def test_published_ranges(
     assert published.noise == pytest.approx(noise)
 
 
+def test_bounds_have_one_end() -> None:
+    """More than 50 %, and up to 50 %: neither has a middle."""
+    known = {
+        side: {"gain_pct": 50, f"gain_is_{side}_bound": True, "unit": ""}
+        for side in ("lower", "upper")
+    }
+    evidence = Evidence(known, PUBLISHED)
+    ends = {side: (evidence.result(side).low, evidence.result(side).high) for side in known}
+    assert ends == {"lower": (0.5, None), "upper": (None, 0.5)}
+    assert evidence.result("upper").middle is None
+
+
 def test_broken_evidence_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"interventions\.json: cannot be read"):
         load(tmp_path)

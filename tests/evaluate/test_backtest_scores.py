@@ -183,7 +183,6 @@ def entry(patch: str, scores: dict[str, float], own: float) -> Entry:
         patch=patch,
         group="change",
         population=1,
-        parameters_from=(),
         model_interval=None,
         limits=None,
         noise=0.01,

@@ -73,14 +73,12 @@ class Case:
     kind : str
         The lever in two words, for the table.
     population : int or None
-    parameters_from : tuple of str
-        Records whose results shape the draws, the only ones it can see; never its own.
     parameters : str
         Where the parameters come from, in words.
     reasoning : str
         Why this lever, with this strength, stands for the patch.
     predict : callable
-        Context (all results hidden but those named) -> Predicted, or Limits if undecidable.
+        Context (all results hidden) -> Predicted, or Limits if undecidable.
     published : callable or None
         Context (nothing hidden) -> Published; None for the result of the record.
     setting : callable or None
@@ -107,7 +105,6 @@ class Case:
     published: Callable[[Context], Published] | None = None
     setting: Callable[[Context], Setting] | None = None
     reading: str = ""
-    parameters_from: tuple[str, ...] = ()
     undecidable: str = ""
     aside: str = ""
     if_outside: str = ""
@@ -146,7 +143,7 @@ class Entry:
 
     Attributes
     ----------
-    id, reading, patch, group, scenario, lever, kind, population, parameters_from, parameters, why
+    id, reading, patch, group, scenario, lever, kind, population, parameters, why
         As in `Case`; `why` joins the reasoning with the explanation of the verdict.
     published : (float or None, float or None)
         Range that the source leaves open; an end of a bound is None.
@@ -182,7 +179,6 @@ class Entry:
     kind: str
     scenario: str
     population: int | None
-    parameters_from: tuple[str, ...]
     parameters: str
     model_interval: tuple[float, float] | None
     limits: tuple[float | None, float | None] | None

@@ -12,7 +12,9 @@ what nobody counted. Two things are drawn here on top of it:
 * where no lines of a machine were published, those of its kind, one published machine at a time.
 
 The overlap was computed as if hand-offs overlapped, too. What it says is how long a saturated lock
-is busy, so every draw gets an overlap of the held lines that leaves that time.
+is busy, so every draw gets an overlap of the held lines that leaves that time. Shares of waiting
+before a change are not used: they fix think time, on which the gain of a saturated lock hardly
+depends.
 """
 
 from __future__ import annotations

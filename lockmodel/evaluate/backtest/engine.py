@@ -1,4 +1,4 @@
-"""Run the cases: predict with all results hidden but those named, then compare and score.
+"""Run the cases: predict with all results hidden, then compare and score.
 
 The verdict of a row: *inside* if the published number, anywhere in the range that its rounding
 leaves open, lies in the interval of the prediction, which is that of a measurement: the model's
@@ -156,8 +156,8 @@ def _worked(evidence: Evidence, task: tuple[int, bool]) -> _Worked:
 
 
 def judge(case: Case, evidence: Evidence, draws: Hypercube) -> Entry:
-    """Return the entry of one case; its prediction sees the results that it names only."""
-    answer = case.predict(Context(evidence.seeing(*case.parameters_from), draws))
+    """Return the entry of one case; its prediction sees no result at all."""
+    answer = case.predict(Context(evidence.seeing(), draws))
     published = case.result(Context(evidence, draws))
     predicted, interval, model, limits = _numbers(case, answer, published)
     verdict, empty = _verdict(case, interval, published)
@@ -178,7 +178,6 @@ def judge(case: Case, evidence: Evidence, draws: Hypercube) -> Entry:
         kind=case.kind,
         scenario=case.scenario,
         population=case.population,
-        parameters_from=case.parameters_from,
         parameters=case.parameters,
         model_interval=model,
         limits=limits,

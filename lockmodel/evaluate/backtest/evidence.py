@@ -55,7 +55,7 @@ BATCHES = "pcp_batch_hold_vs_acquires"
 
 
 class LeakError(LockmodelError):
-    """A case asked for a result that it does not name, such as its own: a bug of the case."""
+    """A prediction asked for a result, its own or another: a bug of the case."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,7 @@ class Evidence:
         """Raise LeakError if the result of `name` is hidden."""
         if self.seen is not None and name not in self.seen:
             raise LeakError(
-                f"back-test: a prediction asked for the result of {name}, which its case does not "
-                f"name among {', '.join(sorted(self.seen)) or 'none'}"
+                f"back-test: a prediction asked for the result of {name}, which is hidden from it"
             )
 
     def curve(self, file: str, variant: str) -> dict[int, float]:
