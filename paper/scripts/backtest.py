@@ -1,8 +1,10 @@
 """Tables of published changes, predicted with the own result hidden."""
 
-from lockmodel.evaluate.backtest.case import Backtest, Column, Entry
+from lockmodel.evaluate.backtest.case import LEVEL, Backtest, Column, Entry
 from lockmodel.evaluate.backtest.columns import OWN
+from lockmodel.evaluate.backtest.counts import MODEL_ERROR
 from lockmodel.evaluate.backtest.engine import run
+from lockmodel.evaluate.backtest.moved import RBTREE
 from lockmodel.figures.changes import GROUP, title
 from lockmodel.units import gain
 from paper.tools.out import Out, gain_range
@@ -42,6 +44,9 @@ def make(out: Out) -> None:
     out.number("bt_ahead", rival.difference, f"{rival.difference:.2f}")
     out.number("bt_ahead_error", rival.error, f"{rival.error:.2f}")
     out.words("bt_rival", rival.name)
+    out.share("bt_level", LEVEL)
+    out.share("bt_model_error", MODEL_ERROR)
+    out.words("bt_rbtree", " to ".join(f"{end:g}" for end in RBTREE))
     for name, ids in (
         ("batched", "lkp_spr_224"),
         ("small", "guzik_batch_unlink"),
