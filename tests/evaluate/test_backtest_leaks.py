@@ -251,6 +251,18 @@ def test_a_larger_batch_shows_its_size_and_not_what_it_did() -> None:
     assert not [row for row in rows if int(row["batch"]) > 63 and set(row) != {"batch", "variant"}]
 
 
+def test_only_the_evidence_reads_the_published_folder() -> None:
+    """Shipped tables of counts and machines aside, which hold no result."""
+    package = Path(engine.__file__).parent
+    for path in package.glob("*.py"):
+        text = path.read_text()
+        if path.name == "evidence.py":
+            continue
+        assert not re.search(r"\._folder|\._records|read_text|open\(", text), path
+        folders = re.findall(r'shipped_dir\("data"\) / "(\w+)"(.?)', text)
+        assert {folder for folder, end in folders if end != ")"} <= {"traced"}, path
+
+
 def test_a_case_that_reads_the_new_curve_is_refused() -> None:
     case = next(c for c in engine.all_cases() if c.id == "cna_v3_lock2_threads")
     file = "cna_v3_lock2_threads.csv"
@@ -267,6 +279,6 @@ def test_a_case_that_reads_the_new_curve_is_refused() -> None:
 def test_facts_hold_nothing_from_after_the_change(name: str) -> None:
     record = next(r for r in RECORDS if r["id"] == name)
     evidence = load(PUBLISHED)
-    other = dataclasses.replace(evidence, records={**evidence.records, name: changed(record)})
+    other = dataclasses.replace(evidence, _records={**evidence._records, name: changed(record)})
     assert other.facts(name) == evidence.facts(name)
     assert not {"after", "gain_pct", "ratio", "param_note"} & set(evidence.facts(name))

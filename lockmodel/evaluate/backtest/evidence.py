@@ -89,15 +89,15 @@ class Evidence:
 
     Attributes
     ----------
-    records : dict of str to dict
-    folder : Path
-        Of the published curves.
+    _records : dict of str to dict
+    _folder : Path
+        Of the published curves. Nobody else reads from either: what is hidden is hidden here.
     seen : frozenset of str or None
         Records and curve files whose results may be asked for; None for all.
     """
 
-    records: Mapping[str, Mapping[str, Any]]
-    folder: Path
+    _records: Mapping[str, Mapping[str, Any]]
+    _folder: Path
     seen: frozenset[str] | None = None
 
     def seeing(self, *names: str) -> Evidence:
@@ -105,11 +105,11 @@ class Evidence:
         return replace(self, seen=frozenset(names))
 
     def _record(self, name: str) -> Mapping[str, Any]:
-        if name not in self.records:
+        if name not in self._records:
             raise ScenarioError(
                 f"interventions.json has no record {name!r}; the back-test needs it"
             )
-        return self.records[name]
+        return self._records[name]
 
     def facts(self, name: str) -> dict[str, Any]:
         """Return what was known of a record without its result."""
@@ -165,10 +165,10 @@ class Evidence:
         LeakError
             The variant was measured after the change, and the file is hidden.
         """
-        rows = read_table(self.folder / file)
+        rows = read_table(self._folder / file)
         wanted = [row for row in rows if variant in ("", row.get("variant"))]
         if not wanted:
-            raise ScenarioError(f"{self.folder / file}: no row of variant {variant!r}")
+            raise ScenarioError(f"{self._folder / file}: no row of variant {variant!r}")
         shown = self._shown(file, wanted)
         if not shown:
             self.check(file)
@@ -195,8 +195,8 @@ class Evidence:
     @contextmanager
     def visible(self, file: str) -> Iterator[Path]:
         """Yield a copy of a published CSV, for readers of files, without its hidden rows."""
-        text = (self.folder / file).read_text(encoding="utf-8").splitlines(keepends=True)
-        rows = read_table(self.folder / file)
+        text = (self._folder / file).read_text(encoding="utf-8").splitlines(keepends=True)
+        rows = read_table(self._folder / file)
         shown = {tuple(row.values()) for row in self._shown(file, rows)}
         keep = iter(tuple(row.values()) in shown for row in rows)
         head = sum(1 for line in text if line.startswith("#")) + 1
