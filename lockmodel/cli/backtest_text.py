@@ -29,8 +29,9 @@ CONCLUDED = (
     "Five patches are few: the difference to a column is as uncertain as its standard error says, "
     "and the columns' spreads rest on three or four residuals each.",
     "The cases were written when the results were public. A result can not reach its own "
-    "prediction (tests move each one), the choice of what to model could: how far a hand-off's "
-    "lines overlap, how many instructions an rbtree takes, what caches a server has.",
+    "prediction (tests move all of them), the choice of what to model could: that a hand-off's "
+    "lines wait one after another (the column of lines has batching without that), how many "
+    "instructions an rbtree takes, what caches a server has.",
     "Noise of two runs (2 % each where none is stated) and 5 % for the model are in every "
     "interval, so a gain of a few per cent can hardly be missed.",
     "The overlap of misses is that of other machines' rates with the batching patch in them; of "
@@ -60,9 +61,11 @@ def _first(tested: Backtest, group: str) -> str:
     of = inside + len(outside)
     if of == 0:
         return "None of these patches is decidable."
+    if of == 1:
+        (name,) = outside or tested.names("inside", group)
+        return f"The one decidable patch, {name}, lies {'outside' if outside else 'inside'}."
     lines = [
-        f"{inside} of {tx.count(of, 'decidable patch').replace('patchs', 'patches')} "
-        f"{'lies' if inside == 1 else 'lie'} inside"
+        f"{inside} of {of} decidable patches lie inside"
         + (f"; outside: {', '.join(outside)}." if outside else ".")
     ]
     rival = tested.best_rival
@@ -77,11 +80,12 @@ def _first(tested: Backtest, group: str) -> str:
 def _last(tested: Backtest, group: str, hidden: int) -> str:
     """Return what was left out, by count."""
     parts = []
-    if group == "change" and any(patch.group == "transfer" for patch in tested.patches):
+    if group == "change" and any(p.group == "transfer" and p.score for p in tested.patches):
         held = tested.count("inside", "transfer")
         of = held + tested.count("outside", "transfer")
         parts.append(f"Of other locks' curves, counted apart, {held} of {of} patches.")
-    parts.append(f"{hidden} more rows, columns by row, reasons: --explain")
+    more = f"{tx.count(hidden, 'more row')}, " if hidden else ""
+    parts.append(f"{more}columns by row, reasons: --explain")
     return " ".join(parts)
 
 
