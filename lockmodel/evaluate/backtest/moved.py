@@ -188,9 +188,9 @@ def cases() -> tuple[Case, ...]:
             "v6.0 is before the maple tree: what moves out is an rbtree insertion of 100 to 400 "
             "instructions per mapping (sized, not counted) on lines of the process's own; no "
             "shared line moves. The lever is of held instructions alone",
-            "not explained: 12 % of an iteration's time under the lock is 3,000 instructions per "
-            "mapping and more, so either own lines miss the cache as well, or something else in "
-            "that patch or kernel moved shared lines",
+            "not explained: 12 % of this lock's demand are 2,000 to 7,000 own instructions per "
+            "mapping, so either own lines miss the cache as well, or something else in that patch "
+            "or kernel moved shared lines",
         ),
         _case(
             MOVED_LATER,
