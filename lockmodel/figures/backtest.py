@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import IO, Any
 
-from lockmodel.evaluate.backtest.case import Backtest, Entry
+from lockmodel.evaluate.backtest.case import LEVEL, Backtest, Entry
 from lockmodel.figures.style import COLOURS, SMALL, TEXT, canvas, stacked
 from lockmodel.units import cut
 
@@ -16,15 +16,18 @@ WIDTH = 5.2
 ROW, REST = 0.2, 0.9
 """Inches of height for a row, and for axis and legend."""
 
-Z90 = 1.645
+Z80 = 1.2816
+"""Normal quantile of `LEVEL`."""
+
 LOOKS = {
     "inside": ("o", COLOURS[0]),
     "outside": ("X", COLOURS[1]),
     "undecidable": ("s", COLOURS[3]),
+    "aside": ("D", COLOURS[3]),
 }
 """Marker and colour of a verdict."""
 
-LETTERS = {"inside": "o", "outside": "X", "undecidable": "s"}
+LETTERS = {"inside": "o", "outside": "X", "undecidable": "s", "aside": "d"}
 PUBLISHED = COLOURS[6]
 ASIDE = 0.17
 """Rows between the lines of prediction and publication."""
@@ -42,20 +45,16 @@ def shown(backtest: Backtest) -> list[Entry]:
 
 
 def measured(entry: Entry) -> tuple[float, float, float]:
-    """Return (low, middle, high) of a published gain with the noise of its two runs, 90 %.
+    """Return (low, middle, high) of a published gain with the noise of its two runs, 80 %.
 
-    A lower bound has no upper end: infinity.
+    A bound has no other end: infinity.
     """
     low, high = entry.published
-    if high is None:
-        return low, low, math.inf
-    factor = math.exp(Z90 * entry.noise)
+    if low is None or high is None:
+        bound = (low if high is None else high) or 0.0
+        return (bound, bound, math.inf) if high is None else (-math.inf, bound, bound)
+    factor = math.exp(Z80 * entry.noise)
     return (1.0 + low) / factor - 1.0, 0.5 * (low + high), (1.0 + high) * factor - 1.0
-
-
-def name(entry: Entry) -> str:
-    """Return the record and its reading."""
-    return entry.id + (f" ({entry.reading})" if entry.reading else "")
 
 
 def draw(backtest: Backtest, stream: IO[bytes], kind: str) -> None:
@@ -70,7 +69,7 @@ def draw(backtest: Backtest, stream: IO[bytes], kind: str) -> None:
 
     Notes
     -----
-    The predicted bar is the 90 % interval of the model's gain, the published one that of the
+    The predicted bar is the 80 % interval of the model's gain, the published one that of the
     measurement: noise is drawn once, on the side where it arises. The verdict takes both together,
     so bars that just touch are outside.
     """
@@ -85,11 +84,11 @@ def draw_rows(figure: Any, backtest: Backtest) -> None:
     axes = figure.subplots()
     limits = _limits(entries)
     for row, entry in enumerate(entries):
-        _row(axes, row, entry, limits[1])
+        _row(axes, row, entry, limits)
     turn = sum(entry.group == "change" for entry in entries)
     if 0 < turn < len(entries):
         axes.axhline(turn - 0.5, color="0.5", lw=0.6)
-    axes.set_yticks(range(len(entries)), [name(entry) for entry in entries])
+    axes.set_yticks(range(len(entries)), [entry.name for entry in entries])
     axes.set_ylim(len(entries) - 0.4, -0.6)
     axes.set_xscale("symlog", linthresh=LINEAR, linscale=0.6)
     axes.set_xlim(*limits)
@@ -105,13 +104,14 @@ def draw_rows(figure: Any, backtest: Backtest) -> None:
     _legend(figure, axes, {entry.verdict for entry in entries})
 
 
-def _row(axes: Any, row: int, entry: Entry, end: float) -> None:
+def _row(axes: Any, row: int, entry: Entry, limits: tuple[float, float]) -> None:
     marker, colour = LOOKS[entry.verdict]
     low, high = entry.model_interval or (entry.predicted, entry.predicted)
     axes.plot([low, high], [row - ASIDE] * 2, color=colour, lw=1.6, solid_capstyle="butt")
     axes.plot([entry.predicted], [row - ASIDE], color=colour, marker=marker, ms=4.5, ls="")
     low, middle, high = measured(entry)
-    axes.plot([low, min(high, end)], [row + ASIDE] * 2, color=PUBLISHED, lw=0.8)
+    start, end = limits
+    axes.plot([max(low, start), min(high, end)], [row + ASIDE] * 2, color=PUBLISHED, lw=0.8)
     axes.plot([middle], [row + ASIDE], color=PUBLISHED, marker="|", ms=6, ls="")
     if math.isinf(high):
         axes.plot([end], [row + ASIDE], color=PUBLISHED, marker=">", ms=3.5, clip_on=False)
@@ -146,8 +146,12 @@ def draw_terminal(backtest: Backtest) -> str:
         share = (_scaled(gain) - low) / (high - low)
         return min(max(round(share * (room - 1)), 0), room - 1)
 
-    lines = ["gains: predicted with 90 % interval (o inside, X outside, s undecidable) and"]
-    lines += ["published (|, > for a lower bound)", ""]
+    lines = [
+        f"gains: predicted with {100 * LEVEL:.0f} % interval (o inside, X outside, s undecidable, "
+        "d set",
+        "aside) and published (|, > for a lower bound)",
+        "",
+    ]
     for entry in entries:
         cells = [" "] * room
         cells[column(0.0)] = "."
@@ -157,7 +161,7 @@ def draw_terminal(backtest: Backtest) -> str:
         cells[column(entry.predicted or 0.0)] = LETTERS[entry.verdict]
         _, middle, top = measured(entry)
         cells[column(middle)] = ">" if math.isinf(top) else "|"
-        lines.append(f"{cut(name(entry), NAMES, '...'):<{NAMES}} {''.join(cells)}".rstrip())
+        lines.append(f"{cut(entry.name, NAMES, '...'):<{NAMES}} {''.join(cells)}".rstrip())
     scale = [" "] * room
     for tick in (0.0, 0.1, 0.5, 1.0, 5.0, 20.0):
         at, label = column(tick), f"{100 * tick:,.0f}"

@@ -46,10 +46,6 @@ TITLES = {
 """What a record is about, in words that fit a row."""
 
 READINGS = {
-    "one time per instruction": "all dear",
-    "own lines local": "own lines cheap",
-    "smaller trees, own lines": "nearer too",
-    "v1's result known": "tree split known",
     "libc, ld": "libc, loader",
     "libc, ld, executable": "executable too",
     "create, chmod, unlink": "other phases",

@@ -13,18 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lockmodel.fitting.curves.average import in_proportion
-
 SEED = 20260
-COUNT = 4096
-"""Draws: after weighting a few hundred count, see `effective`."""
-
-RESAMPLED = 128
-"""Draws with equal weights for cases that solve a network for each: ends of intervals are then
-within some 10 % of the half-width."""
-
-NOISE_STEPS = 41
-"""Equally likely values that stand for the noise of a measurement in quantiles."""
+COUNT = 256
+"""Draws: as many as `fitting.draws` makes of a fit; after weighting fewer are worth as much, see
+`effective`."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +61,6 @@ def effective(weights: np.ndarray) -> float:
     return total**2 / float((weights**2).sum()) if total > 0 else 0.0
 
 
-def resample(weights: np.ndarray, key: np.ndarray, count: int = RESAMPLED) -> np.ndarray:
-    """Return indices of draws that stand for all with equal weights, shape (count,).
-
-    Systematic resampling in the order of `key`, the unknown that matters most.
-    """
-    order = np.argsort(key)
-    chosen: np.ndarray = order[in_proportion(weights[order], count)]
-    return chosen
-
-
 def quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
     """Return the weighted quantile: values in the middle of strata as wide as their weights."""
     order = np.argsort(values)
@@ -91,23 +73,3 @@ def span(values: np.ndarray, weights: np.ndarray, level: float) -> tuple[float, 
     """Return the quantiles that leave (1 - level) / 2 on either side."""
     tail = (1.0 - level) / 2.0
     return quantile(values, weights, tail), quantile(values, weights, 1.0 - tail)
-
-
-def noisy(gains: np.ndarray, weights: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return gains as they would be measured: 1 + gain times log-normal noise.
-
-    Parameters
-    ----------
-    gains, weights : ndarray, shape (draws,)
-    noise : float
-        Standard deviation of the logarithm of after over before.
-
-    Returns
-    -------
-    (ndarray, ndarray), shapes (draws * NOISE_STEPS,)
-    """
-    from scipy.special import ndtri
-
-    steps = np.exp(noise * ndtri((np.arange(NOISE_STEPS) + 0.5) / NOISE_STEPS))
-    measured = np.outer(1.0 + gains, steps).ravel() - 1.0
-    return measured, np.repeat(weights, NOISE_STEPS)

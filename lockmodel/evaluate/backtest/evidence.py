@@ -2,14 +2,19 @@
 
 A record of interventions.json mixes both. `facts` strips everything that was known only after the
 change: an allowlist of keys, the first of every [before, after] pair, and of the profiles what is
-named "before". `result` gives the gain, unless the record is hidden.
+named "before". `result` gives the gain, unless the record is hidden. A curve file mixes variants:
+rows of those that were measured after the change (`AFTER`) are as hidden as results are, whoever
+reads the file.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,9 +42,20 @@ PAIRS_BEFORE = ("system_time_s", "user_time_s", "workload_iters", "path_length_i
 PAIRED_SHARES = ("osq_lock_self_pct",)
 """The same among the contention figures."""
 
+AFTER = {
+    "cna_v3_": re.compile("patch_CNA"),
+    "rqspin_": re.compile("rqspinlock"),
+    "vfs_inode_cache_": re.compile("/scale$"),
+    "futex_hash_": re.compile(r"buckets=(?!2/|global_hash/)"),
+}
+"""Beginning of a curve file's name -> variants that were measured after the change."""
+
+BATCHES = "pcp_batch_hold_vs_acquires"
+"""File in which the smallest batch of a machine is the state before the change."""
+
 
 class LeakError(LockmodelError):
-    """A case asked for a result that it does not name, such as its own: a bug of the case."""
+    """A prediction asked for a result, its own or another: a bug of the case."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +66,21 @@ class Published:
     ----------
     low, high : float or None
         What the source prints, as a fraction: a range, or a number give or take its rounding.
-        `high` is None for a lower bound.
+        `high` is None for a lower bound ("more than"), `low` for an upper one ("up to").
     noise : float
         Relative standard deviation of after over before, from run to run.
     """
 
-    low: float
+    low: float | None
     high: float | None
     noise: float
+
+    @property
+    def middle(self) -> float | None:
+        """The logarithm of 1 + gain in the middle of the range; None of a bound."""
+        if self.low is None or self.high is None:
+            return None
+        return 0.5 * (math.log1p(self.low) + math.log1p(self.high))
 
 
 @dataclass(frozen=True)
@@ -66,15 +89,15 @@ class Evidence:
 
     Attributes
     ----------
-    records : dict of str to dict
-    folder : Path
-        Of the published curves.
+    _records : dict of str to dict
+    _folder : Path
+        Of the published curves. Nobody else reads from either: what is hidden is hidden here.
     seen : frozenset of str or None
         Records and curve files whose results may be asked for; None for all.
     """
 
-    records: Mapping[str, Mapping[str, Any]]
-    folder: Path
+    _records: Mapping[str, Mapping[str, Any]]
+    _folder: Path
     seen: frozenset[str] | None = None
 
     def seeing(self, *names: str) -> Evidence:
@@ -82,11 +105,11 @@ class Evidence:
         return replace(self, seen=frozenset(names))
 
     def _record(self, name: str) -> Mapping[str, Any]:
-        if name not in self.records:
+        if name not in self._records:
             raise ScenarioError(
                 f"interventions.json has no record {name!r}; the back-test needs it"
             )
-        return self.records[name]
+        return self._records[name]
 
     def facts(self, name: str) -> dict[str, Any]:
         """Return what was known of a record without its result."""
@@ -125,27 +148,63 @@ class Evidence:
         """Raise LeakError if the result of `name` is hidden."""
         if self.seen is not None and name not in self.seen:
             raise LeakError(
-                f"back-test: a prediction asked for the result of {name}, which its case does not "
-                f"name among {', '.join(sorted(self.seen)) or 'none'}"
+                f"back-test: a prediction asked for the result of {name}, which is hidden from it"
             )
 
     def curve(self, file: str, variant: str) -> dict[int, float]:
-        """Return threads -> throughput of one variant; check `result` variants with `check`."""
+        """Return threads -> throughput of one variant."""
         return {int(r["threads"]): float(r["throughput"]) for r in self.rows(file, variant)}
 
     def rows(self, file: str, variant: str = "") -> list[dict[str, str]]:
-        """Return the rows of a published CSV, all or those of a variant.
+        """Return the rows of a published CSV that may be seen, all or those of a variant.
 
         Raises
         ------
         FileError
             The file cannot be read.
+        LeakError
+            The variant was measured after the change, and the file is hidden.
         """
-        rows = read_table(self.folder / file)
+        rows = read_table(self._folder / file)
         wanted = [row for row in rows if variant in ("", row.get("variant"))]
         if not wanted:
-            raise ScenarioError(f"{self.folder / file}: no row of variant {variant!r}")
-        return wanted
+            raise ScenarioError(f"{self._folder / file}: no row of variant {variant!r}")
+        shown = self._shown(file, wanted)
+        if not shown:
+            self.check(file)
+        return shown
+
+    def _shown(self, file: str, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+        """Return the rows that are no hidden result."""
+        if self.seen is None or file in self.seen:
+            return rows
+        if file.startswith(BATCHES):
+            first: dict[str, int] = {}
+            for row in rows:
+                size = int(row["batch"])
+                first[row["variant"]] = min(size, first.get(row["variant"], size))
+            return [
+                row
+                if int(row["batch"]) == first[row["variant"]]
+                else {key: row[key] for key in ("batch", "variant")}  # how much, not what it did
+                for row in rows
+            ]
+        later = next((rule for start, rule in AFTER.items() if file.startswith(start)), None)
+        return [row for row in rows if later is None or not later.search(row["variant"])]
+
+    @contextmanager
+    def visible(self, file: str) -> Iterator[Path]:
+        """Yield a copy of a published CSV, for readers of files, without its hidden rows."""
+        text = (self._folder / file).read_text(encoding="utf-8").splitlines(keepends=True)
+        rows = read_table(self._folder / file)
+        shown = {tuple(row.values()) for row in self._shown(file, rows)}
+        keep = iter(tuple(row.values()) in shown for row in rows)
+        head = sum(1 for line in text if line.startswith("#")) + 1
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / file
+            body = [line for line in text[head:] if line.strip() and next(keep)]
+            copy.write_text("".join([*text[:head], *body]), encoding="utf-8")
+            yield copy
 
 
 @dataclass(frozen=True)
@@ -182,7 +241,7 @@ def load(folder: Path) -> Evidence:
         ) from None
 
 
-def _printed(record: Mapping[str, Any]) -> tuple[float, float | None]:
+def _printed(record: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """Return the range that the printed figures leave open.
 
     Two throughputs give their gain, widened by their rounding where they are said to be
@@ -202,6 +261,8 @@ def _printed(record: Mapping[str, Any]) -> tuple[float, float | None]:
         return printed[0] / 100.0, printed[-1] / 100.0
     if record.get("gain_is_lower_bound"):
         return printed / 100.0, None
+    if record.get("gain_is_upper_bound"):
+        return None, printed / 100.0
     digits = len(f"{printed:g}".partition(".")[2])
     half = 0.5 * 10.0**-digits
     if record.get("approx") and printed >= 10 and printed % 10 == 0:

@@ -3,7 +3,8 @@
 CNA keeps the lock inside a socket while anybody waits there, so its hand-offs, and the lines that
 come with them, cost what they cost inside one: the lever is cheaper_handoff to the local hand-off,
 fitted to the stock curve alone. The resilient queued spinlock queues as qspinlock does, so it
-is no lever at all: nothing gained, nothing lost, within what a curve wanders between neighbours.
+is no lever at all: whatever was published, these rows are no hits. Neither reader of a file sees
+the new variant (`Evidence.visible`, `Evidence.rows`).
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy as np
 
 from lockmodel.answers.intervals import levered
 from lockmodel.changes.kinds import CHEAPEST, lever
-from lockmodel.evaluate.backtest.case import Case, Predicted
+from lockmodel.evaluate.backtest.case import Case, Limits, Predicted
 from lockmodel.evaluate.backtest.evidence import Context, Evidence, Published
-from lockmodel.evaluate.backtest.templates import one_lock
+from lockmodel.evaluate.backtest.one_lock import one_lock
 from lockmodel.fitting.datasets import Loaded, Wanted, load_sets
 from lockmodel.fitting.draws import drawn
 from lockmodel.fitting.estimate import LEVEL, Settings, fit
@@ -48,8 +49,8 @@ def _cna(file: str, context: Context) -> Predicted:
     def loaded(unit: float) -> Loaded:
         handoff = TopologyHandOff(local=0.1 * unit, remote=0.3 * unit)
         start = one_lock(X5_4, unit, 0.1 * unit, handoff)
-        wanted = Wanted(context.evidence.folder / file, file, start)
-        return load_sets([wanted], only=(STOCK,))
+        with context.evidence.visible(file) as path:
+            return load_sets([Wanted(path, file, start)], only=(STOCK,))
 
     seen = loaded(1e-6).sets[0].observations
     alone = next(o.value for o in seen if o.n == 1)
@@ -69,7 +70,6 @@ def _cna(file: str, context: Context) -> Predicted:
 
 def _pair(file: str, before: str, after: str, noise: float, evidence: Evidence) -> Published:
     """Return the gain of one variant over another at the largest thread count."""
-    evidence.check(file)
     old, new = evidence.curve(file, before), evidence.curve(file, after)
     gain = new[max(old)] / old[max(old)] - 1.0
     return Published(gain, gain, noise)
@@ -96,6 +96,7 @@ def _cna_case(what: str, if_outside: str) -> Case:
     file = f"cna_v3_{what}.csv"
     return Case(
         id=f"cna_v3_{what}",
+        patch="CNA",
         group="transfer",
         scenario="one lock on 4 sockets (Xeon E7-8895 v3)",
         lever=LEVER.text,
@@ -115,16 +116,18 @@ def _rqspin_case(what: str) -> Case:
     file = f"rqspin_x86_{what}.csv"
     return Case(
         id=f"rqspin_x86_{what}",
+        patch="resilient spinlock",
         group="transfer",
         scenario="one lock on 2 sockets (Xeon 8468)",
         lever="none",
         kind="none (same hand-off)",
         population=192,
-        parameters="hand-off of qspinlock; noise from how the qspinlock curve wanders between "
-        "neighbouring thread counts beyond one socket",
-        reasoning="the resilient spinlock queues in the same order, so its hand-off is the same",
-        if_outside="left open: the lever has no cost for its checks for deadlocks and time-outs",
-        predict=lambda context: Predicted(np.zeros(1000), np.ones(1000)),
+        parameters="none; noise from how the qspinlock curve wanders between neighbouring thread "
+        "counts beyond one socket",
+        reasoning="the resilient spinlock queues in the same order, so its hand-off is the same: "
+        "no lever, and no prediction beyond no change; its checks for deadlocks cost something "
+        "that is not modelled",
+        predict=lambda context: Limits(0.0, 0.0),
         published=lambda context: _pair(
             file, QUEUED, RESILIENT, _wandering(file, context.evidence), context.evidence
         ),

@@ -14,7 +14,7 @@ import numpy as np
 from lockmodel.changes.levers import shard
 from lockmodel.evaluate.backtest.case import Case, Limits, Predicted
 from lockmodel.evaluate.backtest.evidence import RUN_SD, Context, Evidence, Published
-from lockmodel.evaluate.backtest.templates import one_lock
+from lockmodel.evaluate.backtest.one_lock import one_lock
 from lockmodel.model.handoff import ConstantHandOff
 from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Scenario
@@ -100,7 +100,6 @@ def _walk(system: str, context: Context) -> Predicted:
 def _inode(system: str, loops: tuple[str, ...], evidence: Evidence) -> Published:
     """Return the lowest and highest gain of some loops at 32 threads."""
     name = f"vfs_inode_cache_{system}.csv"
-    evidence.check(name)
     gains = [
         evidence.curve(name, f"{loop}/scale")[INODE_CPUS]
         / evidence.curve(name, f"{loop}/base")[INODE_CPUS]
@@ -133,7 +132,6 @@ def _futex(machine: str, context: Context) -> Predicted:
 
 
 def _futex_gain(machine: str, evidence: Evidence) -> Published:
-    evidence.check(FUTEX)
     (few,) = evidence.curve(FUTEX, f"buckets={FROM_BUCKETS}/{machine}").values()
     (many,) = evidence.curve(FUTEX, f"buckets={BUCKETS}/{machine}").values()
     return Published(many / few - 1.0, many / few - 1.0, NOISE)
@@ -164,7 +162,6 @@ def _pcp_limits(context: Context) -> Limits:
 
 
 def _pcp_gains(evidence: Evidence) -> Published:
-    evidence.check(PCP)
     gains = [
         float(own[-1]["throughput"]) / float(own[0]["throughput"]) - 1.0
         for own in _pcp_rows(evidence).values()
@@ -179,6 +176,7 @@ def _inode_cases(system: str, if_outside: str) -> tuple[Case, Case]:
     name = f"vfs_inode_cache_{system}.csv"
     walk = Case(
         id=name.removesuffix(".csv"),
+        patch="inode cache",
         reading="walk",
         group="transfer",
         scenario="one lock on 32 CPUs",
@@ -194,6 +192,7 @@ def _inode_cases(system: str, if_outside: str) -> tuple[Case, Case]:
     )
     others = Case(
         id=walk.id,
+        patch=walk.patch,
         reading="create, chmod, unlink",
         group="transfer",
         scenario=walk.scenario,
@@ -213,6 +212,7 @@ def _inode_cases(system: str, if_outside: str) -> tuple[Case, Case]:
 def _futex_case(machine: str) -> Case:
     return Case(
         id="futex_hash_bucket_sharding",
+        patch="futex hash",
         reading=machine.replace("_", " "),
         group="transfer",
         scenario=f"one lock, {FUTEX_THREADS[machine]} threads",
@@ -251,6 +251,7 @@ def cases() -> tuple[Case, ...]:
     ]
     batch = Case(
         id="pcp_batch_hold_vs_acquires",
+        patch="page batches",
         group="transfer",
         scenario="one lock, threads not stated",
         lever="batch:zone=M",

@@ -8,60 +8,57 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
+import msgspec
 
-from lockmodel.evaluate.backtest import ratio
+from lockmodel.evaluate.backtest.batching import UNBATCHED
 from lockmodel.evaluate.backtest.case import Case, Limits, Predicted
-from lockmodel.evaluate.backtest.evidence import Context
-from lockmodel.evaluate.backtest.splitting import CURVE
+from lockmodel.evaluate.backtest.counts import FILES, Setting, by, counted, solved
+from lockmodel.evaluate.backtest.evidence import RUN_SD, Context
+from lockmodel.evaluate.backtest.moved import BEFORE
+from lockmodel.model.scenario import Scenario
 
 SILVER, SHELL = "jonas_false_sharing", "lipeng_false_sharing"
 TASKLIST, PIDMAP = "guzik_tasklist_exit", "guzik_pidmap_once"
 
-OLD_ACQUIRES = 19
-"""Acquires of libc.so.6 per execl before batching (traced, 6.1)."""
+FEW = 4
+"""One draw of so many: nothing is decided."""
+
+SETTINGS = {
+    SILVER: ("execl-xeon8369b", 128, BEFORE),
+    SHELL: ("sysexec-spr224-v6.12", 224, UNBATCHED),
+}
+"""Record -> a saturated loop of the same years: model, copies, levers to the state before."""
 
 
-def _line_transfers(context: Context, name: str) -> np.ndarray:
-    """Return the time of a line transfer in s: same node to other node, two-socket Xeons."""
-    times = [
-        float(row["value_ns"]) * 1e-9
-        for row in context.evidence.rows("latency.csv")
-        if row["machine"].startswith("2x Intel Xeon")
-        and row["distance"] in ("same_node", "other_node")
-        and row["value_ns"]
-    ]
-    return context.draws.log_uniform(f"line transfer: {name}", min(times), max(times))
+def one_line_less(now: Scenario) -> Scenario:
+    """Return the scenario in which every acquire of a file's lock waits for one line less."""
+    sites = tuple(
+        msgspec.structs.replace(site, lines=site.lines - 1.0) if site.lock in FILES else site
+        for site in now.sites
+    )
+    return msgspec.structs.replace(now, sites=sites)
 
 
-def _one_line_less(context: Context, name: str) -> Predicted:
-    """Predict a saturated lock whose every acquire is one line transfer shorter."""
-    if name == SILVER:
-        rates = [float(row["throughput"]) for row in context.evidence.rows(CURVE)]
-        top = max(rates)
-        demand = context.draws.log_uniform(f"demand: {name}", 1.0 / top, 1.0 / rates[-1])
-        acquires = OLD_ACQUIRES
-    else:
-        before = context.evidence.facts("lkp_spr_224")["before"]
-        demand = np.full(context.draws.count, 1.0 / before)
-        acquires = ratio.ACQUIRES_BEFORE
-    saved = acquires * _line_transfers(context, name)
-    return Predicted(saved / (demand - saved), np.ones(demand.size))
+def _predict(name: str, context: Context) -> Predicted:
+    """Predict a saturated lock whose every acquire is one line shorter; the unit cancels."""
+    model, copies, before = SETTINGS[name]
+    setting = Setting(counted(model), copies, one_line_less, by(before), every=FEW)
+    return Predicted(*solved(context, setting, name, RUN_SD))
 
 
-def _false_sharing(name: str, population: int | None, scenario: str, unknown: str) -> Case:
+def _false_sharing(name: str, patch: str, population: int | None, unknown: str) -> Case:
     return Case(
         id=name,
+        patch=patch,
         group="change",
-        scenario=scenario,
-        lever="shorten_hold:all=F",
-        kind="shorten_hold",
+        scenario=f"{SETTINGS[name][0]}, saturated, before batching",
+        lever="fewer_lines:all=F",
+        kind="fewer_lines",
         population=population,
-        parameters="one line transfer of 32 to 141 ns (two-socket Xeons, latency.csv) less per "
-        "acquire, of the demand of a saturated lock on another machine before any patch",
+        parameters="counts, as of another machine and loop; one line less per acquire",
         reasoning="polling waiters pull the line with the tree's root away from the holder",
         undecidable=f"{unknown} how often per acquire a line is stolen; the number assumes once",
-        predict=partial(_one_line_less, name=name),
+        predict=partial(_predict, name),
     )
 
 
@@ -76,18 +73,19 @@ def cases() -> tuple[Case, ...]:
     return (
         _false_sharing(
             SILVER,
+            "lock word moved",
             None,
-            "execl-xeon8369b, saturated",
             "neither CPUs nor copies of the machine are stated, nor is it known",
         ),
         _false_sharing(
             SHELL,
+            "padding",
             224,
-            "sysexec-spr224-v6.12, saturated, for shell scripts",
             "shell scripts were not traced, nor is it known",
         ),
         Case(
             id=TASKLIST,
+            patch="tasklist_lock",
             group="change",
             scenario="none: threadspawn was not traced",
             lever="shorten_hold:tasklist_lock=F",
@@ -100,6 +98,7 @@ def cases() -> tuple[Case, ...]:
         ),
         Case(
             id=PIDMAP,
+            patch="pidmap_lock",
             group="change",
             scenario="none: threads were not traced",
             lever="batch:pidmap_lock=1",
