@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from experiments import CONSTANT, Experiment, measure, scenario
+from places import timed_path
 
 from lockmodel.answers.design import Design, design, measured, prediction
 from lockmodel.answers.measurements import Candidate, candidates
@@ -24,7 +25,7 @@ from lockmodel.fitting.study import plan
 FREE = ("think", "hold", "handoff")
 CURVE = Experiment(CONSTANT, FREE, (), seed=31)
 BATCH = "batch:L=3"
-EXAMPLE = ("design", "execl-xeon8369b", "--data", "unixbench_execl_xeon8369b.csv")
+EXAMPLE = ("design", timed_path("execl-xeon8369b"), "--data", "unixbench_execl_xeon8369b.csv")
 
 
 @cache
@@ -212,6 +213,12 @@ def test_arguments_that_make_no_sense_exit_with_3(
     ],
 )
 def test_options_that_say_two_things_or_none_are_refused(arguments, said, capsys):
-    line = ["design", "execl-xeon8369b", "--data", "unixbench_execl_xeon8369b.csv", *arguments]
+    line = [
+        "design",
+        timed_path("execl-xeon8369b"),
+        "--data",
+        "unixbench_execl_xeon8369b.csv",
+        *arguments,
+    ]
     assert run(line) == 3
     assert said in capsys.readouterr().err

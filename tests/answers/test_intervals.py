@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fits import NORMAL_95, fitted, usual
 from msgspec.structs import replace
+from places import timed, timed_path
 
 from lockmodel.answers import intervals, sweep
 from lockmodel.answers.axis import parse_axis
@@ -24,14 +25,13 @@ from lockmodel.model.machine import Machine
 from lockmodel.model.network import CPU, build
 from lockmodel.model.prediction import Basis
 from lockmodel.model.scenario import Calibrated, Lock, Scenario, Site, Walkers
-from lockmodel.model.shipped import find_scenario
 from lockmodel.solvers.bounds import ceiling
 from lockmodel.solvers.product_form import demand_elasticity
 from lockmodel.solvers.product_form import solve as solve_network
 from lockmodel.solvers.solve import points
 
-MODEL = "execl-xeon8369b"
-SHIPPED = find_scenario(MODEL)
+MODEL = timed_path("execl-xeon8369b")
+SHIPPED = timed("execl-xeon8369b")
 T3_95 = 2.3533634348018264
 """95 % quantile of Student's t with 3 degrees of freedom."""
 

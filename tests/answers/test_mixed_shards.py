@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 from msgspec.structs import replace
-from places import CASES
+from places import CASES, timed
 
 from lockmodel.answers.axis import parse_axis
 from lockmodel.answers.predict import predict
@@ -16,7 +16,6 @@ from lockmodel.answers.whatif import compare
 from lockmodel.changes.candidates import candidates
 from lockmodel.changes.grammar import parse
 from lockmodel.model.scenario import Lock, Site
-from lockmodel.model.shipped import find_scenario
 from lockmodel.model.toml import load
 from lockmodel.solvers.solve import MIXED, solver_name
 
@@ -39,7 +38,7 @@ def test_excluding_a_lock_gains_what_simulation_says():
 
 
 def test_a_lever_that_mixes_is_compared_with_a_simulation(rough):
-    base = find_scenario("execl-xeon8369b")
+    base = timed("execl-xeon8369b")
     levers = [parse("shard:libc.so.6=8"), parse("shard:executable=4")]
     answer = compare(base, levers, [64])
     assert answer.method == "simulation"
@@ -64,7 +63,7 @@ def test_levers_of_either_order_are_simulated_and_counted(rough):
 
 
 def test_a_sweep_simulates_the_rows_that_need_it(rough):
-    base = find_scenario("execl-xeon8369b")
+    base = timed("execl-xeon8369b")
     axes = [parse_axis("libc.so.6:shards=8"), parse_axis("executable:shards=8,4")]
     two = sweep(base, axes, [32])
     assert (two.method, [row["n"] for row in two.rows]) == ("product-form", [32, 32])

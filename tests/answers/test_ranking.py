@@ -7,6 +7,7 @@ import shlex
 import pytest
 from msgspec.structs import replace
 from one_lock import ONE_LOCK, US
+from places import timed
 
 from lockmodel.answers.predict import predict
 from lockmodel.answers.ranking import ENOUGH, rank
@@ -14,9 +15,8 @@ from lockmodel.answers.whatif import compare
 from lockmodel.changes.grammar import parse
 from lockmodel.changes.kinds import KINDS
 from lockmodel.model.scenario import Walkers
-from lockmodel.model.shipped import find_scenario
 
-SHIPPED = find_scenario("execl-xeon8369b")
+SHIPPED = timed("execl-xeon8369b")
 
 
 @pytest.fixture(scope="module")

@@ -8,17 +8,17 @@ import itertools
 import json
 
 import pytest
+from places import timed
 
 from lockmodel.answers.axis import Axis, parse_axis
 from lockmodel.answers.sweep import sweep
 from lockmodel.changes import levers
 from lockmodel.changes.kinds import ACQUIRES, LESS_THINK, SHARD, SHORTEN_HOLD
 from lockmodel.errors import ArgumentError
-from lockmodel.model.shipped import find_scenario
 from lockmodel.solvers.solve import points
 
 LIBC = "libc.so.6"
-SCENARIO = find_scenario("execl-xeon8369b")
+SCENARIO = timed("execl-xeon8369b")
 
 
 def axes(*texts):
@@ -86,7 +86,7 @@ def test_bad_grids_are_refused(texts, message):
 
 
 def test_an_axis_needs_a_lock_where_the_cpu_binds():
-    alone = levers.exclude(find_scenario("doexec-20"), LIBC)
+    alone = levers.exclude(timed("doexec-20"), LIBC)
     with pytest.raises(ArgumentError, match="the CPU binds, not a lock; name one: LOCK:shards"):
         sweep(alone, axes("shards=1,2"), [20])
     swept = sweep(alone, axes("ld-linux-x86-64.so.2:shards=1", "think=1"), [20])

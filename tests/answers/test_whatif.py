@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 from one_lock import ONE_LOCK, US
+from places import timed
 
 from lockmodel.answers.whatif import compare
 from lockmodel.changes import levers
 from lockmodel.changes.grammar import parse
 from lockmodel.changes.lever import apply_all
 from lockmodel.errors import ArgumentError
-from lockmodel.model.shipped import find_scenario
 from lockmodel.solvers.solve import points
 
-SHIPPED = find_scenario("execl-xeon8369b")
+SHIPPED = timed("execl-xeon8369b")
 
 
 @pytest.mark.parametrize(

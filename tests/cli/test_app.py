@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 
 import pytest
-from places import ROOT
+from places import ROOT, timed_path
 
 from lockmodel.cli.app import COMMANDS, HEADINGS
 from lockmodel.errors import ArgumentError
 
-MODEL = "execl-xeon8369b"
+MODEL = timed_path("execl-xeon8369b")
 
 BARE = {
     "models": "name ",
@@ -230,7 +230,7 @@ def test_a_csv_file_is_the_table_in_base_units(line, columns, rows, command, tmp
 
 
 def test_a_scenario_and_data_come_from_standard_input(command):
-    text = (ROOT / "models" / f"{MODEL}.toml").read_text()
+    text = Path(MODEL).read_text()
     ran = lockmodel("predict", "-", "-n", "128", input=text)
     assert ran.stdout == command("predict", MODEL, "-n", "128").stdout
     curve = (ROOT / "data/published/unixbench_execl_xeon8369b.csv").read_text()
@@ -299,7 +299,7 @@ def test_completion_works_in_the_shell(shell, tmp_path):
 
 
 def test_a_measured_rate_above_the_ceiling_contradicts_the_model(command, tmp_path):
-    text = (ROOT / "models" / f"{MODEL}.toml").read_text()
+    text = Path(MODEL).read_text()
     high = re.sub(r"(throughput_per_s = )[0-9.]+", r"\g<1>90000.0", text)
     assert high != text
     (tmp_path / "high.toml").write_text(high)

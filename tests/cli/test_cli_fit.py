@@ -7,13 +7,14 @@ import math
 
 import pytest
 from invoked import invoke
+from places import timed_path
 
 from lockmodel.cli import run
 from lockmodel.fitting import estimate
 from lockmodel.model.toml import load
 
 CURVE = "unixbench_execl_xeon8369b.csv"
-MODEL = "execl-xeon8369b"
+MODEL = timed_path("execl-xeon8369b")
 BEFORE = "before=acquires:all/exit.teardown=5;acquires:all/exec.teardown=5"
 
 
@@ -118,7 +119,7 @@ def test_a_pair_of_kernels_separates_what_a_curve_cannot():
     done = fit(
         "robot_sysexec_spr224.csv",
         "--model",
-        "sysexec-spr224-v6.12",
+        timed_path("sysexec-spr224-v6.12"),
         "--variant",
         BEFORE,
         "--free",

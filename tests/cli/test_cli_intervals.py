@@ -10,13 +10,13 @@ import re
 import pytest
 from fits import DEVIATIONS, fitted, usual
 from msgspec.structs import replace
+from places import timed, timed_path
 
 from lockmodel.cli.intervals import Column, fitting, gain, gain_ends, span
-from lockmodel.model.shipped import find_scenario
 from lockmodel.model.toml import dumps
 
-MODEL = "execl-xeon8369b"
-SHIPPED = find_scenario(MODEL)
+MODEL = timed_path("execl-xeon8369b")
+SHIPPED = timed("execl-xeon8369b")
 
 FITTED = usual(SHIPPED)
 
@@ -80,9 +80,9 @@ LINES = [
 
 
 @pytest.mark.parametrize("line", LINES)
-@pytest.mark.parametrize("model", [MODEL, "sysexec-spr224-v6.1"])
+@pytest.mark.parametrize("model", ["execl-xeon8369b", "sysexec-spr224-v6.1"])
 def test_reports_fit_80_columns(line, model, report):
-    scenario = find_scenario(model)
+    scenario = timed(model)
     known = {name: sd for name, sd in DEVIATIONS.items() if name != "think_remote"}
     made = fitted(scenario, known, degrees=4.0, noise=0.02, flags=("AT LIMIT: all.handoff",) * 3)
     out = report(line, made).stdout

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from places import timed_path
 
 from lockmodel.model.toml import load
 
-MODEL = "execl-xeon8369b"
+MODEL = timed_path("execl-xeon8369b")
 CURVE = "unixbench_execl_xeon8369b.csv"
 STAY = (
     "times and hand-off costs stay those of 2 x Intel Xeon Platinum 8369B (Ice Lake); 2x20x2 only "

@@ -9,11 +9,12 @@ import re
 import stat
 
 import pytest
+from places import timed_path
 
 from lockmodel.model.shipped import find_scenario, model_names
 from lockmodel.model.toml import SCHEMA as SCENARIO_SCHEMA
 
-MODEL = "execl-xeon8369b"
+MODEL = timed_path("execl-xeon8369b")
 LEVERS = ("--lever", "batch:libc.so.6/exec.map_split=1", "--lever", "shard:libc.so.6=8")
 COMMANDS = {
     "models": ("models",),
@@ -108,7 +109,7 @@ def test_json_of_whatif(command):
     ran = command("whatif", MODEL, "-n", "1,64,128", *LEVERS, "--json")
     data = strict(ran.stdout)
     assert data["schema"] == "lockmodel.whatif/1"
-    assert data["scenario"] == MODEL
+    assert data["scenario"] == "execl-xeon8369b"
     assert data["levers"] == [LEVERS[1], LEVERS[3]]
     assert [point["n"] for point in data["points"]] == [1, 64, 128]
     for point in data["points"]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from places import timed
 
 from lockmodel.cli import common, files
 from lockmodel.cli import text as tx
 from lockmodel.errors import NotTrustworthyError
-from lockmodel.model.shipped import find_scenario
 
 
 def test_a_lock_is_short_without_its_architecture():
@@ -31,7 +31,7 @@ def test_csv_has_the_columns_asked_for_even_without_rows():
 
 
 def test_doubts_name_what_was_measured_and_where():
-    scenario = find_scenario("execl-xeon8369b")  # 51,466 per s, n = 1 to 128
+    scenario = timed("execl-xeon8369b")  # 51,466 per s, n = 1 to 128
     beyond = "! calibrated for n = 1 to 128 only; n = 200 is extrapolated"
     assert common.doubts(scenario, [1, 128]) == []
     assert common.doubts(scenario, [64, 200]) == [beyond]

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from places import timed
 
 from lockmodel.cli import run
 from lockmodel.evaluate.verify import agreement
@@ -14,7 +15,6 @@ from lockmodel.evaluate.verify.agreement import (
     verify_model,
 )
 from lockmodel.evaluate.verify.cases import cases
-from lockmodel.model.shipped import find_scenario
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_units_and_verdict():
 
 
 def test_a_model_is_within_its_stated_errors():
-    verdict = verify_model(find_scenario("execl-xeon8369b"), [1, 8, 128])
+    verdict = verify_model(timed("execl-xeon8369b"), [1, 8, 128])
     assert verdict.agrees
     assert {(c.n, c.solver) for c in verdict.comparisons} >= {
         (1, "markov"),
@@ -125,7 +125,7 @@ def test_a_model_is_within_its_stated_errors():
 
 def test_a_model_whose_answers_promise_too_much_is_found(monkeypatch):
     monkeypatch.setattr(agreement, "_answer", bent("product-form", 1.5))
-    assert not verify_model(find_scenario("execl-xeon8369b"), [8, 128]).agrees
+    assert not verify_model(timed("execl-xeon8369b"), [8, 128]).agrees
 
 
 def test_n_without_a_model_is_refused(capsys):

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from msgspec.structs import replace
-from places import TESTS
+from places import TESTS, timed
 from studies import STOCK, model
 
 from lockmodel.changes.grammar import parse, parse_all
@@ -15,7 +15,7 @@ from lockmodel.changes.lever import apply_all
 from lockmodel.errors import ArgumentError, FileError, ScenarioError
 from lockmodel.fitting.datasets import Wanted, load_sets
 from lockmodel.model.scenario import Site
-from lockmodel.model.shipped import find_data, find_scenario
+from lockmodel.model.shipped import find_data
 from lockmodel.observe.collector import Options
 
 PLAIN = "tasks,throughput\n1,10000\n64,90000\n"
@@ -246,7 +246,7 @@ def test_acquires_of_a_site_that_is_not_taken(text, hint):
 
 def test_the_published_pair_is_29_and_21_acquires():
     """robot_sysexec_spr224: the tree of libc.so.6 loses 8 acquires to batched unlinking."""
-    scenario = find_scenario("sysexec-spr224-v6.12")
+    scenario = timed("sysexec-spr224-v6.12")
     before = "acquires:all/exit.teardown=5;acquires:all/exec.teardown=5"
     file = "robot_sysexec_spr224.csv"
     loaded = load_sets([Wanted(find_data(file), file, scenario)], {"before": parse_all(before)})

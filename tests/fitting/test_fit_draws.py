@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from fits import NORMAL_95, fitted
 from msgspec.structs import replace
+from places import timed
 
 from lockmodel.changes import levers
 from lockmodel.errors import ArgumentError, ScenarioError
 from lockmodel.fitting.draws import DRAWS, conditional_noise, deltas, drawn, interval
 from lockmodel.fitting.parameters import limits, parse, read
 from lockmodel.model.fit_table import Fit, FittedParameter
-from lockmodel.model.shipped import find_scenario
 
-SHIPPED = find_scenario("execl-xeon8369b")
+SHIPPED = timed("execl-xeon8369b")
 T4_95 = 2.1318467863266499
 """95 % quantile of Student's t with 4 degrees of freedom (scipy 1.16, checked by mpmath)."""
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from places import timed
 from strategies import REPEATABLE
 from studies import STOCK, lock, model
 
@@ -23,7 +24,6 @@ from lockmodel.model.handoff import (
 from lockmodel.model.machine import Machine
 from lockmodel.model.network import build
 from lockmodel.model.scenario import Site
-from lockmodel.model.shipped import find_scenario
 
 SHIPPED = (
     "doexec-20",
@@ -69,7 +69,7 @@ def texts(scenario):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_what_is_applied_is_read_back_in_every_shipped_model(name):
-    scenario = find_scenario(name)
+    scenario = timed(name)
     seen = 0
     for text in texts(scenario):
         parameter = named(text, scenario)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from places import timed
 from strategies import REPEATABLE, scenarios
 from studies import STOCK, lock, model
 
@@ -23,7 +24,6 @@ from lockmodel.model.handoff import (
 from lockmodel.model.machine import Machine
 from lockmodel.model.network import build
 from lockmodel.model.scenario import Walkers
-from lockmodel.model.shipped import find_scenario
 from lockmodel.solvers.product_form import solve
 from lockmodel.solvers.solve import points
 
@@ -84,7 +84,7 @@ def checked(scenario, free, populations, rel=2e-5, low=1e-6):
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_shipped_models(name, seed):
-    scenario = find_scenario(name)
+    scenario = timed(name)
     populations = [1, 2, scenario.machine.cpus // 4, scenario.machine.cpus]
     chosen = np.random.default_rng(seed).permutation(texts(scenario))
     for free in chosen[:4]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import elf_files
 import pytest
+from places import timed
 
 from lockmodel.answers.predict import predict
 from lockmodel.measure.acquires.count import Counts, FileCount, SiteCount, count
@@ -16,7 +17,6 @@ from lockmodel.measure.acquires.resolve import Resolver
 from lockmodel.measure.acquires.scenario import demand, scenario
 from lockmodel.measure.acquires.sysroot import Sysroot
 from lockmodel.model.machine import Machine
-from lockmodel.model.shipped import find_scenario
 from lockmodel.model.toml import dumps, loads
 
 MACHINE = Machine(name="test", cpus=64, cores=64)
@@ -34,7 +34,7 @@ def counted(resolver: Resolver, binary: str, kernel: str = "6.12", loop: str = "
 def test_the_sites_are_those_of_the_shipped_scenario(resolver: Resolver) -> None:
     """models/sysexec-spr224-v6.12 was made from the traced table of the same loop."""
     made = scenario(counted(resolver, "dyntrue"), MACHINE)
-    shipped = find_scenario("sysexec-spr224-v6.12")
+    shipped = timed("sysexec-spr224-v6.12")
     names = {"dyntrue": "executable", "dynloop": "launcher"}
     ours = {(names.get(s.lock, s.lock), s.label): s for s in made.sites}
     theirs = {(s.lock, s.label): s for s in shipped.sites}

@@ -10,6 +10,7 @@ import dataclasses
 
 import pytest
 from msgspec.structs import replace
+from places import timed
 
 from lockmodel.answers.axis import parse_axis
 from lockmodel.answers.design import prediction
@@ -23,7 +24,6 @@ from lockmodel.errors import NotTrustworthyError, ScenarioError
 from lockmodel.model.disciplines import BARGING, DISCIPLINES, discipline
 from lockmodel.model.network import build
 from lockmodel.model.scenario import Scenario
-from lockmodel.model.shipped import find_scenario
 from lockmodel.model.toml import dumps, loads
 from lockmodel.solvers.bounds import ceiling, chain
 from lockmodel.solvers.error_map import unmapped
@@ -54,7 +54,7 @@ def lifo(monkeypatch: pytest.MonkeyPatch) -> Scenario:
         moves=None,
     )
     monkeypatch.setitem(DISCIPLINES, "lifo", record)
-    scenario = find_scenario("execl-xeon8369b")
+    scenario = timed("execl-xeon8369b")
     locks = tuple(replace(k, kind="lifo") if k.name == LIBC else k for k in scenario.locks)
     return replace(scenario, locks=locks, fit=None)
 
@@ -147,7 +147,7 @@ def test_what_the_records_say():
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
-    text = dumps(find_scenario("execl-xeon8369b")).replace('kind = "rwsem"', 'kind = "spin"', 1)
+    text = dumps(timed("execl-xeon8369b")).replace('kind = "rwsem"', 'kind = "spin"', 1)
     known = r"kind = 'spin' must be one of fifo, ticket, barging, rwsem, numa"
     with pytest.raises(ScenarioError, match=known):
         loads(text, "x")

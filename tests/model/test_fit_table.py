@@ -8,13 +8,13 @@ import pytest
 from fits import fitted
 from hypothesis import given
 from hypothesis import strategies as st
+from places import timed
 
 from lockmodel.errors import ScenarioError
 from lockmodel.model.fit_table import MOST_PARAMETERS, Fit, FittedParameter
-from lockmodel.model.shipped import find_scenario
 from lockmodel.model.toml import dumps, loads
 
-SHIPPED = find_scenario("execl-xeon8369b")
+SHIPPED = timed("execl-xeon8369b")
 FITTED = fitted(
     SHIPPED,
     {"think": 0.02, "all.handoff": 0.3},

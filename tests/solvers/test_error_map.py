@@ -5,7 +5,7 @@ import importlib.util
 import msgspec
 import numpy as np
 import pytest
-from places import ROOT
+from places import ROOT, timed
 
 from lockmodel.answers.predict import predict
 from lockmodel.model.distribution import Constant, Erlang, Exponential, Hyperexponential
@@ -19,7 +19,6 @@ from lockmodel.model.handoff import (
 from lockmodel.model.machine import Machine
 from lockmodel.model.network import build
 from lockmodel.model.scenario import Lock, Scenario, Site, Walkers
-from lockmodel.model.shipped import find_scenario
 from lockmodel.solvers.error_map import ErrorMap, _around, estimate, load, order_error
 from lockmodel.solvers.simulation.replicate import replicate
 from lockmodel.solvers.solve import points
@@ -119,8 +118,8 @@ def test_lookup_takes_the_worst_corner():
     ],
 )
 def test_shipped_scenarios_are_within_their_estimate(name, n):
-    (point,) = predict(find_scenario(name), [n], "product-form").points
-    rate = replicate(find_scenario(name), n, 0.005).throughput()
+    (point,) = predict(timed(name), [n], "product-form").points
+    rate = replicate(timed(name), n, 0.005).throughput()
     error = abs(point.throughput_per_s / rate.value - 1)
     assert error <= point.error_estimate + rate.relative
     assert point.error_estimate < 0.2

@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from places import CASES
+from places import CASES, timed
 
 from lockmodel.model.distribution import Constant
 from lockmodel.model.machine import Machine
 from lockmodel.model.network import Network, Station
 from lockmodel.model.placement import distances
 from lockmodel.model.scenario import Lock, Scenario, Site, Walkers
-from lockmodel.model.shipped import find_scenario
 from lockmodel.model.toml import load
 from lockmodel.solvers.bounds import bounds, ceiling_at, demand
 from lockmodel.solvers.guaranteed import guaranteed
@@ -71,7 +70,7 @@ def test_the_light_load_of_unequal_shards_is_the_sum_over_processes():
 
 @pytest.mark.parametrize("model", ["execl-xeon8369b", "sysexec-spr224-v6.12"])
 def test_simulation_and_product_form_lie_between(model):
-    scenario = find_scenario(model)
+    scenario = timed(model)
     for n in (1, 4, 32):
         limits = guaranteed(scenario, n)
         run = simulate(scenario, n, 0.02).throughput_per_s
@@ -107,7 +106,7 @@ def test_constant_holds_in_step_are_faster_than_balanced_bounds():
 
 
 def test_readers_share_and_walkers_leave_nothing_guaranteed():
-    base = find_scenario("execl-xeon8369b")
+    base = timed("execl-xeon8369b")
     reading = replace(base, sites=tuple(replace(s, mode="read") for s in base.sites))
     # no writer: only think time at all 128 CPUs (64 cores x 1.25) limits
     think = base.think + base.think_remote * distances(base.machine, 128)[0]

@@ -6,6 +6,7 @@ import time
 
 import msgspec
 import pytest
+from places import timed
 from simulated import lock, one, workload
 
 from lockmodel.answers.predict import predict
@@ -19,7 +20,6 @@ from lockmodel.model.distribution import (
 from lockmodel.model.handoff import ConstantHandOff, LinearHandOff, SaturatingHandOff
 from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Scenario, Site
-from lockmodel.model.shipped import find_scenario
 from lockmodel.solvers.markov.points import approximations, point
 from lockmodel.solvers.simulation.simulate import point as simulated_point
 from lockmodel.solvers.simulation.simulate import simulate
@@ -272,7 +272,7 @@ def test_only_waiters_that_spin_spend_cycles():
 
 
 def test_execl_of_two_processes():
-    scenario = find_scenario("execl-xeon8369b")
+    scenario = timed("execl-xeon8369b")
     (answer,) = points(scenario, [2], "markov")
     (product,) = points(scenario, [2], "product-form")
     assert answer.throughput_per_s == pytest.approx(product.throughput_per_s, rel=0.01)
@@ -282,7 +282,7 @@ def test_execl_of_two_processes():
 
 
 def test_execl_of_64_processes_is_too_large_and_that_is_said_at_once():
-    scenario = find_scenario("execl-xeon8369b")
+    scenario = timed("execl-xeon8369b")
     begun = time.perf_counter()
     with pytest.raises(NotTrustworthyError, match=r"N = 64': too large; at least 10\^73.4 states"):
         points(scenario, [64], "markov")

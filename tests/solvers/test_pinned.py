@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from places import CASES
+from places import CASES, timed
 
 from lockmodel.answers.predict import predict
 from lockmodel.changes.levers import shard
@@ -14,7 +14,6 @@ from lockmodel.errors import NotTrustworthyError
 from lockmodel.model.machine import Machine
 from lockmodel.model.network import Network, Station, build
 from lockmodel.model.scenario import Lock, Scenario, Site
-from lockmodel.model.shipped import find_scenario
 from lockmodel.model.toml import load
 from lockmodel.solvers.kernels import compiled, plain
 from lockmodel.solvers.pinned import solve_pinned
@@ -149,7 +148,7 @@ def test_nothing_shared_at_all():
 
 def test_a_shard_that_everybody_uses_changes_nothing():
     # fill: 8 processes all sit in the first node, so one of two shards has them all
-    base = find_scenario("execl-xeon8369b")
+    base = timed("execl-xeon8369b")
     split = shard(base, "libc.so.6", 2, "node")
     before, after = points(base, [8])[0], points(split, [8])[0]
     assert after.throughput_per_s == pytest.approx(before.throughput_per_s, rel=1e-10)
@@ -157,13 +156,13 @@ def test_a_shard_that_everybody_uses_changes_nothing():
 
 def test_more_users_never_stop_the_others():
     # the second node fills from 33 to 64: no dip while it is half full
-    split = shard(find_scenario("execl-xeon8369b"), "libc.so.6", 2)
+    split = shard(timed("execl-xeon8369b"), "libc.so.6", 2)
     rates = [p.throughput_per_s for p in points(split, [64, 80, 96, 112, 128])]
     assert min(rates) > 0.95 * max(rates)
 
 
 def test_locks_with_different_partitions_are_refused_and_simulated():
-    scenario = find_scenario("execl-xeon8369b")
+    scenario = timed("execl-xeon8369b")
     two = shard(shard(scenario, "libc.so.6", 4), "executable", 8)
     assert build(two, 128).mixed == ("executable", "libc.so.6")
     assert build(two, 1).mixed == ()
