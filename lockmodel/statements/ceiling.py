@@ -10,7 +10,7 @@ from lockmodel.model.scenario import Scenario
 from lockmodel.statements import STATEMENTS
 from lockmodel.statements.statement import Formula, Numbers, Statement, Value, derived
 from lockmodel.statements.symbols import symbols
-from lockmodel.statements.terms import terms
+from lockmodel.statements.terms import Terms, terms
 
 tau, tau_new, I, I_0, g, M, k, m, c, s, D, X, C_next, phi = symbols(  # noqa: E741
     "tau tau_new I I_0 g M k m c s D X C_next phi"
@@ -54,6 +54,7 @@ def _ceiling_numbers(scenario: Scenario, population: int) -> Numbers:
         Value("c: per acquire besides held work", t.c, "s"),
         Value("k: shards", t.shards, "shards"),
         Value("tau I", t.held, "s"),
+        *_of_lines(t),
         Value("m c", t.acquires * t.c, "s"),
         Value("D", t.demand, "s"),
     ]
@@ -61,6 +62,18 @@ def _ceiling_numbers(scenario: Scenario, population: int) -> Numbers:
         values += made.formula(name).value("/s", t.values)
     values.append(Value(f"what binds next: {t.next_name}", t.next_per_s, "/s"))
     return t.numbers(values)
+
+
+def _of_lines(t: Terms) -> tuple[Value, ...]:
+    """Return what of it are lines that come from other CPUs; nothing where none are counted."""
+    if t.lines == 0.0:
+        return ()
+    return (
+        Value("  of it l t_l: lines under the lock", t.lines * t.line_s, "s"),
+        Value("  l: lines from other CPUs", t.lines, "number"),
+        Value("  t_l: waited for one of them", t.line_s, "s"),
+        Value("  h: lines of a hand-off, waited for in turn", t.handoff_lines, "number"),
+    )
 
 
 @cache

@@ -50,7 +50,7 @@ def _sub(base: str, index: str, meaning: str, unit: str = "") -> Notation:
 
 _ENTRIES = (
     _plain("s", "factor on the held work, 0 to 1"),
-    Notation("tau", "tau", r"\tau", "tau", "time per instruction while holding", "s"),
+    Notation("tau", "tau", r"\tau", "tau", "time per held instruction, lines included", "s"),
     Notation("tau_new", "tau'", r"\tau'", "tau'", "time per instruction after the change", "s"),
     _plain("I", "held instructions per iteration"),
     Notation("I_0", "I_0", "I_0", "I_0", "held instructions with one mapping"),

@@ -14,6 +14,7 @@ import msgspec
 
 from lockmodel.errors import ArgumentError
 from lockmodel.model.network import CPU, Network, build
+from lockmodel.model.placement import transfer
 from lockmodel.model.scenario import Lock, Scenario
 from lockmodel.solvers.bounds import demand_in, network_ceiling
 from lockmodel.statements.statement import Numbers, Value
@@ -32,7 +33,10 @@ class Terms:
     network : Network
         Everything, without this lock's walkers.
     tau : float
-        Time per held instruction; 0 if none are held.
+        Held time per held instruction, its lines included; 0 if none are held.
+    lines, line_s, handoff_lines : float
+        l of an iteration; t_l waited for each of them under the lock, 0 without lines; h of a
+        hand-off, each waited for alone.
     instructions : float
         I.
     acquires : float
@@ -66,6 +70,9 @@ class Terms:
     rest: float
     next_per_s: float
     next_name: str
+    lines: float = 0.0
+    line_s: float = 0.0
+    handoff_lines: float = 0.0
 
     @property
     def held(self) -> float:
@@ -180,4 +187,7 @@ def terms(scenario: Scenario, population: int) -> Terms:
         rest=sum(s.alone for s in others if s.name != CPU),
         next_per_s=beyond[0],
         next_name=beyond[1],
+        lines=network.lines[lock.name],
+        line_s=scenario.machine.line_overlap * transfer(scenario.machine, network.population),
+        handoff_lines=lock.handoff_lines,
     )

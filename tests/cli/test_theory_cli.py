@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from places import timed_path
 
 from lockmodel.statements import STATEMENTS
 
@@ -35,7 +36,7 @@ def test_a_statement_prints_in_80_columns(name, command):
 
 
 def test_numbers_carry_their_units(command):
-    text = command("theory", "ceiling", "--model", "sysexec-spr224-v6.12").stdout
+    text = command("theory", "ceiling", "--model", timed_path("sysexec-spr224-v6.12")).stdout
     for line in ("ceiling                                   20.6 k/s", "34.4 us", "21 acquires"):
         assert line in text
     assert "k: shards                                  1 shard\n" in text
@@ -43,7 +44,9 @@ def test_numbers_carry_their_units(command):
 
 
 def test_json_has_formulae_and_numbers_in_base_units(command):
-    statement = json.loads(command("theory", "knee", "--model", "doexec-20", "--json").stdout)
+    statement = json.loads(
+        command("theory", "knee", "--model", timed_path("doexec-20"), "--json").stdout
+    )
     assert statement["schema"] == "lockmodel.theory/1"
     assert [one["name"] for one in statement["formulae"]] == ["knee", "missing"]
     assert statement["formulae"][0]["typst"] == 'N = frac(k (Z + h + D_"rest"), D)'
@@ -69,7 +72,14 @@ def test_exports_are_formulae_alone(command, tmp_path):
 
 
 def test_walkers_can_be_added(command):
-    ran = command("theory", "best-shards", "--walks", "libc.so.6=5000,read_us=64")
+    ran = command(
+        "theory",
+        "best-shards",
+        "--model",
+        timed_path("execl-emr112"),
+        "--walks",
+        "libc.so.6=5000,read_us=64",
+    )
     assert "best shards while the lock binds              100.3 shards" in ran.stdout
     assert "--walks" in command("theory", "best-shards").stdout
 

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 import sympy as sp
+from places import timed
 
 from lockmodel.changes import levers
 from lockmodel.errors import ArgumentError
@@ -15,7 +16,7 @@ from lockmodel.model.handoff import ConstantHandOff
 from lockmodel.model.machine import Machine
 from lockmodel.model.network import build
 from lockmodel.model.scenario import Lock, Scenario, Site, Walkers
-from lockmodel.model.shipped import find_scenario, model_names
+from lockmodel.model.shipped import model_names
 from lockmodel.solvers.bounds import network_ceiling
 from lockmodel.solvers.solve import points
 from lockmodel.statements import STATEMENTS, find_statement
@@ -94,7 +95,7 @@ def test_the_four_ceilings_by_hand():
 @pytest.mark.parametrize("model", model_names())
 @pytest.mark.parametrize("n", [8, 64, 20])
 def test_ceilings_are_those_of_the_levers_on_shipped_scenarios(model, n):
-    scenario = find_scenario(model)
+    scenario = timed(model)
     t = terms(scenario, n)
     lock, made = t.lock.name, find_statement("ceiling")
     for name, changed in {
@@ -138,7 +139,7 @@ def test_a_saturated_workload_gains_what_the_formula_says(factor):
 def test_inverse_gains_of_free_hold_and_free_acquires_add_up_to_one():
     made = find_statement("saturation")
     for model in model_names():
-        at = terms(find_scenario(model), 16).values
+        at = terms(timed(model), 16).values
         most = [made.formula(name).at(**at) for name in ("most_by_hold", "most_by_handoff")]
         assert sum(1 / g for g in most) == pytest.approx(1.0, rel=1e-12)
         assert min(most) <= 2.0
@@ -231,7 +232,7 @@ def test_enough_shards_are_the_fewest_with_which_another_station_binds():
 
 
 def test_enough_shards_with_trees_and_distances_are_counted():
-    numbers = value("enough-shards", find_scenario("sysexec-spr224-v6.12"), 224)
+    numbers = value("enough-shards", timed("sysexec-spr224-v6.12"), 224)
     assert numbers["shards enough"] == 3  # 48.6 us x 47.9 k/s = 2.33
     assert numbers["enough by CPU, near lines as well"] == 2
 

@@ -73,7 +73,7 @@ def test_python_of_sums_neither_overflows_nor_loses_the_limit():
 def test_the_exported_function_says_what_it_takes():
     source = find_statement("ceiling").formula("ceiling").python
     assert source.startswith("def ceiling(tau, I, k, m, c):\n")
-    assert "tau: time per instruction while holding, in s" in source
+    assert "tau: time per held instruction, lines included, in s" in source
     assert "Returns a number in /s." in source
 
 

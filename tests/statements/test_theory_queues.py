@@ -9,10 +9,11 @@ import math
 import mpmath
 import numpy as np
 import pytest
+from places import timed
 
 from lockmodel.changes import levers
 from lockmodel.model.network import Network, Station, build
-from lockmodel.model.shipped import find_scenario, shipped_dir
+from lockmodel.model.shipped import shipped_dir
 from lockmodel.solvers.bounds import ceiling_at
 from lockmodel.solvers.markov import repairman
 from lockmodel.solvers.markov.queue_solution import solve_queues
@@ -21,6 +22,7 @@ from lockmodel.solvers.product_form import solve, throughputs
 from lockmodel.solvers.solve import points
 from lockmodel.statements import find_statement
 from lockmodel.statements.collapse import equal_weights
+from lockmodel.statements.repairman import missing_at_knee
 from lockmodel.statements.terms import terms
 
 
@@ -33,9 +35,7 @@ def one_lock(think: float, service: np.ndarray, n: int) -> float:
 
 
 def value(name: str, model: str, n: int) -> dict[str, float]:
-    return {
-        one.name: one.value for one in find_statement(name).numbers(find_scenario(model), n).values
-    }
+    return {one.name: one.value for one in find_statement(name).numbers(timed(model), n).values}
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 40, 224])
@@ -147,7 +147,7 @@ def test_at_equal_weights_both_modes_are_as_likely():
 
 
 def test_the_knee_is_that_of_the_bounds():
-    scenario = find_scenario("sysexec-spr224-v6.1")
+    scenario = timed("sysexec-spr224-v6.1")
     for n in (16, 224):
         t = terms(scenario, n)
         knee = find_statement("knee").formula("knee").at(**t.values)
@@ -163,6 +163,18 @@ def test_throughput_at_the_knee_misses_the_ceiling_as_said():
     assert abs(off[0]) < 0.06
     assert off[0] / off[1] == pytest.approx(5.0, rel=0.1)  # what is left out goes with x^-1/2
     assert missing.at(D=1.0, Z=64.0) == pytest.approx(0.1, abs=0.001)
+
+
+def test_what_is_missing_at_the_knee_is_printed_exactly():
+    """Whole knees by the chain's own sums; between them it falls evenly."""
+    for think, hold in ((18.0, 1.0), (64.0, 1.0), (17.4, 0.6)):
+        n = round(think + hold)
+        exact = 1 - one_lock(think, np.array([hold, 1.0]), n)
+        at = {"Z": think, "h": hold, "D": 1.0}
+        assert missing_at_knee(at) == pytest.approx(exact, rel=1e-9)
+    ends = [missing_at_knee({"Z": z, "h": 1.0, "D": 1.0}) for z in (18.0, 18.5, 19.0)]
+    assert ends[1] == pytest.approx((ends[0] + ends[2]) / 2, rel=1e-3)
+    assert missing_at_knee({"Z": 64.0, "h": 1.0, "D": 1.0}) == pytest.approx(0.084, abs=0.001)
 
 
 @pytest.mark.parametrize("n", [3, 5, 12])
@@ -236,7 +248,7 @@ def test_the_exact_elasticity_is_that_of_a_markov_chain():
 def test_elasticities_of_a_shipped_scenario():
     numbers = value("elasticity", "doexec-20", 20)
     assert numbers["their sum"] == pytest.approx(-1.0, abs=1e-12)
-    scenario, step = find_scenario("doexec-20"), 1e-4
+    scenario, step = timed("doexec-20"), 1e-4
 
     def log_rate(changed) -> float:
         return math.log(points(changed, [20])[0].throughput_per_s)
@@ -268,7 +280,7 @@ def test_the_elasticity_of_one_level_is_a_derivative():
 
 
 def test_pinned_shards_are_left_out_of_the_elasticities():
-    numbers = find_statement("elasticity").numbers(find_scenario("doexec-20"), 60)
+    numbers = find_statement("elasticity").numbers(timed("doexec-20"), 60)
     assert numbers.values == ()
     assert any("keep to them" in note for note in numbers.notes)
 
@@ -295,14 +307,14 @@ def test_the_same_patch_on_20_and_on_224_cpus():
     assert small[delta] == pytest.approx(4 * 0.2958 / 18.557, rel=1e-3)
     assert large[delta] == pytest.approx(8 * 0.67781 / 54.047, rel=1e-3)
     relief = find_statement("same-patch").formula("relief")
-    t = terms(find_scenario("doexec-20"), 20)
+    t = terms(timed("doexec-20"), 20)
     assert relief.at(**t.values, m_new=15.0) == pytest.approx(small[delta], rel=1e-9)
 
 
 def test_bounds_on_any_change_hold_for_shipped_scenarios():
     for model, n in (("doexec-20", 20), ("sysexec-spr224-v6.1", 224), ("execl-xeon8369b", 16)):
         numbers = value("any-change", model, n)
-        scenario = find_scenario(model)
+        scenario = timed(model)
         lock = terms(scenario, n).lock.name
         before, after = (
             points(s, [n])[0].throughput_per_s for s in (scenario, levers.exclude(scenario, lock))

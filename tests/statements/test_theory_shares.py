@@ -8,8 +8,8 @@ from collections import deque
 
 import numpy as np
 import pytest
+from places import timed
 
-from lockmodel.model.shipped import find_scenario
 from lockmodel.statements import find_statement
 from lockmodel.statements.shares import light_shares
 
@@ -148,7 +148,7 @@ def test_published_shares_are_those_of_the_acquires():
     published = {"exit.teardown": 15.5, "exec.teardown": 14.69, "exec.map_unlink": 12.48}
     published |= {"fork.dup": 15.19, "exec.map_split": 15.54, "exec.mprotect_split": 3.14}
     published |= {"exec.map_expand": 3.12, "exec.map_link": 9.24}
-    numbers = find_statement("wait-shares").numbers(find_scenario("sysexec-spr224-v6.1"), 224)
+    numbers = find_statement("wait-shares").numbers(timed("sysexec-spr224-v6.1"), 224)
     by_name = {one.name: one.value for one in numbers.values}
     for site, per_cent in published.items():
         share = by_name[f"{site}: share of the waiting"]
