@@ -25,10 +25,10 @@ import numpy as np
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.fitting.draws import DRAWS, Draws, drawn, interval, parsed
 from lockmodel.fitting.parameters import FACTOR_KEYS, read
-from lockmodel.model.fit_table import Fit
+from lockmodel.model.fit_table import BY_COUNTS, Fit
 from lockmodel.model.network import MAX_POPULATION, build, depends_on_population
 from lockmodel.model.prediction import Basis, Ceiling, Interval, Point
-from lockmodel.model.scenario import Scenario
+from lockmodel.model.scenario import NOT_COUNTED, Scenario
 from lockmodel.progress import Progress, quietly
 from lockmodel.solvers.bounds import ceiling_at
 from lockmodel.solvers.throughput import throughput
@@ -55,12 +55,11 @@ HALVINGS = 60
 """Bisections: the quantile of a logarithm is then exact to rounding."""
 
 
-UNCOUNTED = (
-    "no number was measured on this machine; locks that were not counted (another file system, "
-    "configuration or kernel) are left out: where a change lets the last of them bind, its gain is "
-    "an upper end"
+HIDDEN = (
+    f"{NOT_COUNTED} stands for what nobody counted (another file system, configuration or kernel): "
+    "a gain that lets it bind is unknown between the ends of its interval"
 )
-"""Said of a fit without data: what counts alone cannot know."""
+"""Said of the lock that no change is about."""
 
 
 def basis(scenario: Scenario, count: int) -> Basis | None:
@@ -82,13 +81,18 @@ def weak_points(scenario: Scenario) -> tuple[str, ...]:
     """Return what a reader must know of the fit: parameters that are not known from data."""
     if scenario.fit is None:
         return ()
+    open_ = [p for p in scenario.fit.parameters if not p.determined]
+    hidden = any(p.name.startswith(f"{NOT_COUNTED}.") for p in open_)
+    counted = [p.name for p in open_ if p.given == BY_COUNTS]
     weak = [
         f"not determined by the data: {p.name} ({f'given {p.given}' if p.given else 'prior only'})"
-        for p in scenario.fit.parameters
-        if not p.determined
+        for p in open_
+        if p.name not in counted and not p.name.startswith(f"{NOT_COUNTED}.")
     ]
-    if not scenario.fit.data:
-        weak.append(UNCOUNTED)
+    if counted:
+        weak.append("from counts and published ranges alone: " + ", ".join(counted))
+    if hidden:
+        weak.append(HIDDEN)
     for fitted in scenario.fit.parameters:
         parameter = parsed(scenario, fitted)
         now = read(scenario, parameter)

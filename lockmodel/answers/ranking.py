@@ -21,6 +21,9 @@ from lockmodel.solvers.validity import approximations, caveats
 
 SCHEMA = "lockmodel.levers/1"
 
+IDLE = 1e-4
+"""Gain of excluding a lock below which no change to it is tried."""
+
 ENOUGH = 0.01
 """A shard count is enough when it comes within this share of the best throughput."""
 
@@ -49,7 +52,8 @@ class Ranked:
         Where no modelled lock binds after the lever: the gain at which the last one bound. What
         comes beyond it nobody modelled.
     beyond_measured : bool
-        Whether the rate after the lever exceeds the highest one that was measured.
+        Whether the rate after the lever exceeds the highest one that was measured, and nothing in
+        the scenario stands for what nobody counted.
     simulated : float or None
         Half-width of the 95 % interval of the rate after, over the rate, where it was simulated.
     """
@@ -104,7 +108,8 @@ class Ranking:
     """Every lever that applies, by gain.
 
     `warnings` and `worst_error` are of the scenario and of what each lever makes of it, `fit` is
-    what intervals rest on, if there are any, `untried` counts what there was no time for.
+    what intervals rest on, if there are any, `untried` counts what there was no time for, `idle`
+    names the locks that no change to them alone was tried on: even without them nothing is gained.
     """
 
     scenario: str
@@ -119,6 +124,7 @@ class Ranking:
     worst_error: Worst
     fit: Basis | None = None
     untried: int = 0
+    idle: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dict; keys of intervals are left out where there are none."""
@@ -157,7 +163,8 @@ def _ranked(base: _Base, tried: Lever) -> Ranked:
     except SaturatedError:  # so many shards that walkers alone keep them busy
         return Ranked(tried, -1.0, 0.0, 0.0, "walkers", False)
     gain = after.throughput_per_s / before - 1
-    known = scenario.calibrated
+    last = min(gain, max(0.0, base.last / before - 1))
+    known = None if scenario.names_hidden else scenario.calibrated
     return Ranked(
         tried,
         gain,
@@ -165,7 +172,7 @@ def _ranked(base: _Base, tried: Lever) -> Ranked:
         after.ceiling_per_s,
         after.binding,
         tried.is_limit,
-        at_least=min(gain, max(0.0, base.last / before - 1)) if after.binding == CPU else None,
+        at_least=None if scenario.names_hidden or after.binding != CPU else last,
         beyond_measured=known is not None and 0 < known.throughput_per_s < after.throughput_per_s,
         simulated=after.error_estimate if solver == "simulation" else None,
     )
@@ -220,6 +227,17 @@ def _telling(rows: Sequence[Ranked]) -> list[Ranked]:
     ]
 
 
+def _idle(base: _Base) -> tuple[str, ...]:
+    """Return the stations beside the locks of the iteration's sites that cost it nothing.
+
+    What a lock costs is at most what excluding it gains: where that is nothing, no other change
+    to it is tried.
+    """
+    named = base.scenario.alike
+    beside = [lock for lock in base.scenario.changeable if lock not in named]
+    return tuple(k.name for k in beside if _ranked(base, lever("exclude", k.name)).gain < IDLE)
+
+
 def rank(
     scenario: Scenario,
     n: int,
@@ -251,13 +269,14 @@ def rank(
     (before,) = now.points
     last = _last_lock(scenario, n)
     base = _Base(scenario, n, method, last, {solver: before.throughput_per_s})
-    single = candidates(scenario)
+    idle = _idle(base)
+    taken = tuple(lock for lock in scenario.changeable if lock.name not in idle)
+    single = [one for one in candidates(scenario) if one.lock not in idle]
     rows = [_ranked(base, each) for each in progress(single, len(single), "levers") if not stop()]
     untried = len(single) - len(rows)
-    taken = scenario.taken
     targets: list[tuple[str, tuple[Lock, ...]]] = [(lock.name, (lock,)) for lock in taken]
-    if len(taken) > 1:
-        targets.append((ALL, taken))
+    if len(scenario.alike) > 1:
+        targets.append((ALL, scenario.alike))
     shards: list[Shards] = []
     for name, locks in progress(targets, len(targets), "shards"):
         if stop():
@@ -280,6 +299,7 @@ def rank(
         warnings=weak,
         worst_error=worst_error,
         untried=untried,
+        idle=idle,
     )
     every = [*rows, *(row for one in shards for row in one.tried)]
     simulated = {row.lever.text for row in every if row.simulated is not None}

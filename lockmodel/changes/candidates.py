@@ -15,7 +15,7 @@ def candidates(scenario: Scenario) -> tuple[Lever, ...]:
     On every lock that is taken, on all of them together (that is what a patch does), and on the
     iteration. Shards are apart: `shard_steps` gives the counts to try.
     """
-    taken = scenario.taken
+    taken = scenario.changeable
     tried = [
         (kind.name, lock.name, value, site)
         for lock in taken
@@ -23,8 +23,9 @@ def candidates(scenario: Scenario) -> tuple[Lever, ...]:
         if kind.target != "none"
         for site, value in kind.tries(scenario, lock)
     ]
-    if len(taken) > 1:
-        tried += [(name, ALL, value, site) for name, _, value, site in tried]
+    alike = {lock.name for lock in scenario.alike}
+    if len(alike) > 1:
+        tried += [(name, ALL, value, site) for name, lock, value, site in tried if lock in alike]
     tried += [
         (kind.name, "", value, "")
         for kind in KINDS.values()

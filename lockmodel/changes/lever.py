@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError, nearest
-from lockmodel.model.scenario import Lock, Scenario
+from lockmodel.model.scenario import EVERYWHERE, Lock, Scenario
 
 ALL = "all"
 """The target that means every lock (or every lock that has the site)."""
@@ -165,7 +165,10 @@ class Lever(msgspec.Struct, frozen=True):
         names = [
             lock.name
             for lock in scenario.locks
-            if any(self.site in ("", s.label) for s in scenario.sites_of(lock.name))
+            if any(
+                s.phase != EVERYWHERE and self.site in ("", s.label)
+                for s in scenario.sites_of(lock.name)
+            )
         ]
         if names:
             return [n for n in names if self.kind.concerns(scenario, n, self.site)] or names

@@ -11,7 +11,9 @@ from lockmodel.fitting import quantiles
 from lockmodel.fitting.estimate import Estimate
 from lockmodel.fitting.misfit import Misfit
 from lockmodel.fitting.noise import used_up
+from lockmodel.fitting.priors import OTHERS
 from lockmodel.fitting.sentences import number
+from lockmodel.model.placement import transfer
 from lockmodel.model.plausible import far_outside, implausible, likely, rate
 
 NOT_CONVERGED = "NOT CONVERGED"
@@ -39,7 +41,8 @@ def flags(estimate: Estimate) -> tuple[str, ...]:
     searched = _search(estimate)
     first = [flag for flag in searched if flag.startswith(NOT_CONVERGED)]
     rest = [flag for flag in searched if flag not in first]
-    return (*_units(estimate), *first, *_data(estimate), *_others(estimate), *rest)
+    data = (*_data(estimate), *_others(estimate), *_lines(estimate))
+    return (*_units(estimate), *first, *data, *rest)
 
 
 def refuse_units(estimate: Estimate) -> None:
@@ -87,6 +90,22 @@ def _unit(estimate: Estimate) -> str:
     if 1.0 / UNIT < times < UNIT:
         return "check the units of the data and of the model's times"
     return f"throughput: {likely(times)}"
+
+
+def _lines(estimate: Estimate) -> list[str]:
+    """Return where a line has to cost what it does on no other machine."""
+    known, made = OTHERS["line_overlap"], []
+    for theta, unknown in zip(estimate.theta, estimate.study.unknowns, strict=True):
+        factor = math.exp(theta)
+        if unknown.key == "line_overlap" and not known.low <= factor <= known.high:
+            machine = estimate.study.sets[unknown.members[0][0]].scenario.machine
+            line = transfer(machine, machine.cpus) * 1e9
+            made.append(
+                f"LINE COST: {factor * line:.0f} ns waited per line with all CPUs in use; other "
+                f"machines' rates say {known.low * line:.0f} to {known.high * line:.0f}: the "
+                f"lines were counted on another kernel, or line_ns is not of this machine"
+            )
+    return made
 
 
 def unusable(estimate: Estimate) -> str:

@@ -14,6 +14,7 @@ A name is a key, with the lock (or `all`) before it where the key belongs to a l
     LOCK.acquires              factor on all acquires; the held work stays
     LOCK.held_instructions     factor on all held instructions; the acquires stay
     LOCK.lines                 factor on all lines under the lock
+    LOCK.handoff_lines         lines of a hand-off
 
 With `all` the locks change in proportion, and the value is that of the lock taken first.
 Every parameter is positive, and is fitted as its logarithm.
@@ -29,7 +30,7 @@ import numpy as np
 
 from lockmodel.changes.lever import ALL
 from lockmodel.errors import ArgumentError, nearest
-from lockmodel.model.held import held
+from lockmodel.model.held import Held, held
 from lockmodel.model.machine import MOST_OVERLAP
 from lockmodel.model.placement import distances, transfer, whole
 from lockmodel.model.scenario import LINES, Lock, Scenario
@@ -37,6 +38,7 @@ from lockmodel.model.scenario import LINES, Lock, Scenario
 SCENARIO_KEYS = ("think", "think_remote")
 MACHINE_KEYS = ("smt_speedup", "same_node_cost", "line_overlap")
 TIME_KEYS = ("time_per_instruction_local", "time_per_instruction_remote", "acquire_time")
+COUNT_KEYS = ("handoff_lines",)
 FACTOR_KEYS = ("acquires", "held_instructions", "lines")
 INSTRUCTIONS = ("held_instructions", "growth_per_doubling")
 WHOLE_KEYS = ("handoff", "handoff_instructions", "demand")
@@ -79,7 +81,8 @@ class Parameter:
     @property
     def unit(self) -> str:
         """Base unit of its value: 's' or '1'."""
-        pure = (*MACHINE_KEYS, *FACTOR_KEYS, "handoff_instructions", "handoff.half_waiters")
+        pure = {*MACHINE_KEYS, *FACTOR_KEYS, *COUNT_KEYS}
+        pure |= {"handoff_instructions", "handoff.half_waiters"}
         return "1" if self.key in pure else "s"
 
     @property
@@ -104,7 +107,7 @@ def parse(text: str, scenario: Scenario) -> Parameter:
         raise ArgumentError(f"--free {text!r}: the model takes no lock; free think")
     lock, key = _split(text, locks)
     key = ALIASES.get(key, key)
-    known = (*TIME_KEYS, *FACTOR_KEYS, *WHOLE_KEYS)
+    known = (*TIME_KEYS, *COUNT_KEYS, *FACTOR_KEYS, *WHOLE_KEYS)
     base, dot, part = key.partition(".")
     if (key not in known and not (dot and base == "handoff")) or not key:
         words = [*SCENARIO_KEYS, *MACHINE_KEYS, *(f"{ALL}.{k}" for k in (*known, *ALIASES))]
@@ -160,21 +163,25 @@ def crowded_instruction(scenario: Scenario, lock: Lock) -> float:
     return near + (far - near) * line
 
 
+def _full_work(scenario: Scenario, lock: Lock) -> list[tuple[float, Held]]:
+    """Return acquires and held work of every site with all CPUs of the machine in use."""
+    machine = scenario.machine
+    group = whole(machine, lock, machine.cpus)
+    return [
+        (site.acquires, held(machine, lock, site, machine.cpus, group))
+        for site in scenario.sites_of(lock.name)
+    ]
+
+
 def _full_held(scenario: Scenario, lock: Lock) -> float:
     """Return the instructions held per iteration with all CPUs of the machine in use."""
-    cpus = scenario.machine.cpus
-    group = whole(scenario.machine, lock, cpus)
-    sites = scenario.sites_of(lock.name)
-    return sum(site.acquires * held(lock, site, cpus, group).instructions for site in sites)
+    return sum(acquires * each.instructions for acquires, each in _full_work(scenario, lock))
 
 
 def _full_demand(scenario: Scenario, lock: Lock) -> float:
     """Return D = tau I + l t_l + m (a + c) with all CPUs in use and waiting, s per iteration."""
     passing = lock.acquire_time + crowded_handoff(scenario, lock)
-    cpus = scenario.machine.cpus
-    group = whole(scenario.machine, lock, cpus)
-    sites = scenario.sites_of(lock.name)
-    work = sum(site.acquires * held(lock, site, cpus, group).time for site in sites)
+    work = sum(acquires * each.time for acquires, each in _full_work(scenario, lock))
     return work + scenario.acquires(lock.name) * passing
 
 

@@ -53,7 +53,10 @@ OTHERS = {
         0.15e-9, 0.9e-9, "0.3 to 4 instructions per cycle at 2 to 4 GHz (assumed)"
     ),
     "smt_speedup": Range(1.05, 1.5, "gain of a second hardware thread (assumed)"),
-    "line_overlap": Range(0.4, 0.8, "saturated rates of four machines (line_overlap.csv)"),
+    "line_overlap": Range(0.3, 0.7, "saturated rates of four machines: 0.40 to 0.53"),
+    "handoff_lines": Range(
+        3.2, 10.5, "5.8 distinct lines of 14 to 16 transfers (counted; overlap not known)"
+    ),
     "same_node_cost": Range(0.2, 0.6, f"two-socket Xeons 0.28 to 0.50 ({TABLE})"),
 }
 """Key -> range of its value."""
@@ -109,10 +112,10 @@ def priors(study: Study) -> tuple[Prior, ...]:
 
 def _targets(parameter: Parameter) -> Sequence[Parameter]:
     """Return the values with a prior that a parameter moves."""
-    if parameter.key.startswith("handoff"):
-        return (Parameter(f"{parameter.lock}.handoff", "handoff", parameter.lock),)
     if parameter.key in OTHERS:
         return (parameter,)
+    if parameter.key.startswith("handoff"):
+        return (Parameter(f"{parameter.lock}.handoff", "handoff", parameter.lock),)
     return ()
 
 

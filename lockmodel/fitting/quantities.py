@@ -164,7 +164,8 @@ def _held(facts: _Facts, site: Site) -> float:
     lock = scenario.lock(site.lock)
     group = whole(scenario.machine, lock, n)
     times = {
-        one: one.acquires * held(lock, one, n, group).time for one in scenario.sites_of(lock.name)
+        one: one.acquires * held(scenario.machine, lock, one, n, group).time
+        for one in scenario.sites_of(lock.name)
     }
     every = sum(times.values())
     return facts.network.hold[lock.name] * times[site] / every if every > 0 else 1e-15

@@ -1,11 +1,11 @@
 """Throughput of a scenario as a function of its free parameters, with exact derivatives.
 
-Service times are linear in every time of a scenario, so they are built once per unit of each time
-and then summed: a fit costs one solution per population and step, nothing is built again. The
-derivative of ln X is the sum over stations and levels of the exact sensitivity to the rate there
-(DESIGN section 4) times the derivative of the service. Where a parameter is not linear (a
-half_waiters, same_node_cost, walkers) the network is built anew and its services are
-differentiated numerically; where shards are pinned, throughput itself is.
+Service times are linear in every time of a scenario, and in lines times their overlap, so they are
+built once per unit of each and then summed: a fit costs one solution per population and step,
+nothing is built again. The derivative of ln X is the sum over stations and levels of the exact
+sensitivity to the rate there (DESIGN section 4) times the derivative of the service. Where a
+parameter is not linear (a half_waiters, same_node_cost, walkers) the network is built anew and its
+services are differentiated numerically; where shards are pinned, throughput itself is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lockmodel.errors import LockmodelError
 from lockmodel.fitting import parameters as ps
 from lockmodel.fitting.parameters import Parameter
 from lockmodel.model.network import CPU, Network, Station, build
-from lockmodel.model.scenario import Scenario
+from lockmodel.model.scenario import LINES, Scenario
 from lockmodel.solvers.product_form import SHORTEST, Solution, rate_elasticity, solve
 from lockmodel.solvers.side_by_side import log_throughputs
 
@@ -51,9 +51,12 @@ class _Time:
 def amounts(scenario: Scenario, units: Sequence[_Time]) -> np.ndarray:
     """Return the times, times acquires or held instructions where these multiply them."""
     factors: dict[tuple[str, str], float] = {("", ""): 1.0}
+    overlap = scenario.machine.line_overlap
     for lock in scenario.locks:
-        factors[lock.name, "acquires"] = scenario.acquires(lock.name)
+        acquires = scenario.acquires(lock.name)
+        factors[lock.name, "acquires"] = acquires
         factors[lock.name, "instructions"] = scenario.held_instructions(lock.name, 1.0)
+        factors[lock.name, "lines"] = overlap * _counted(scenario, lock.name)
     locks = {lock.name: lock for lock in scenario.locks}
     made = np.empty(len(units))
     for k, unit in enumerate(units):
@@ -67,15 +70,25 @@ def amounts(scenario: Scenario, units: Sequence[_Time]) -> np.ndarray:
     return made
 
 
+def _counted(scenario: Scenario, lock: str) -> float:
+    """Return a sum that is proportional to the lines of a lock: of its laws' coefficients."""
+    return sum(
+        site.acquires * abs(float(getattr(site, key)))
+        for site in scenario.sites_of(lock)
+        for key in LINES
+    )
+
+
 def _units(scenario: Scenario) -> list[_Time]:
-    """Return every time that service times are linear in."""
+    """Return every time, and every number of lines, that service times are linear in."""
     units = [_Time(Parameter(key, key, ""), "") for key in ps.SCENARIO_KEYS]
     for lock in scenario.taken:
         for key in ("time_per_instruction_local", "time_per_instruction_remote"):
             units.append(_Time(Parameter(f"{lock.name}.{key}", key, lock.name), "instructions"))
-        keys = ["acquire_time"]
+        keys = ["acquire_time", "handoff_lines"]
         keys += [f"handoff.{k}" for k in ps.handoff_keys(lock) if k != "half_waiters"]
         units += [_Time(Parameter(f"{lock.name}.{k}", k, lock.name), "acquires") for k in keys]
+        units.append(_Time(Parameter(f"{lock.name}.lines", "lines", lock.name), "lines"))
     return units
 
 
@@ -96,6 +109,8 @@ def _with_unit(scenario: Scenario, parameter: Parameter, value: float) -> Scenar
     replace = msgspec.structs.replace
     if not parameter.lock:
         return replace(scenario, **{parameter.key: value})
+    if parameter.key in ps.FACTOR_KEYS:
+        return ps.apply(scenario, [parameter], {parameter.name: value})
     lock = scenario.lock(parameter.lock)
     _, dot, part = parameter.key.partition(".")
     if dot:

@@ -15,6 +15,7 @@ import numpy as np
 from lockmodel import __version__
 from lockmodel.fitting import parameters as ps
 from lockmodel.fitting import quantiles
+from lockmodel.fitting.counted import with_counted
 from lockmodel.fitting.derivatives import central
 from lockmodel.fitting.estimate import LEVEL, Estimate
 from lockmodel.fitting.health import flags
@@ -131,7 +132,7 @@ def fit_table(
     counted = {file: sum(sets[r.where].file == file for r in estimate.rows) for file in files}
     return Fit(
         version=__version__,
-        parameters=tuple(made),
+        parameters=with_counted(made, estimate.study.sets[where].stock, estimate.scenario(where)),
         data=tuple(
             FittedData(file=file, sha256=digest, observations=counted[file])
             for file, digest in files.items()

@@ -24,6 +24,9 @@ from lockmodel.fitting.rows import Row
 from lockmodel.fitting.study import Study
 from lockmodel.model.scenario import Scenario
 
+NO_TIME = ("handoff.half_waiters", "handoff_lines")
+"""Keys of a hand-off that are no time of it: how it grows, and lines, whose time others share."""
+
 HOLDS = ("time_per_instruction_remote", "held_instructions", "demand")
 ENOUGH = 1.1
 """Factor between acquires per held instruction of two kernels from which they separate."""
@@ -66,7 +69,7 @@ def unseparated(study: Study, rows: Sequence[Row], jacobian: np.ndarray) -> tupl
     handoffs = [
         i
         for i, u in enumerate(study.unknowns)
-        if (u.key.startswith("handoff") and u.key != "handoff.half_waiters")
+        if (u.key.startswith("handoff") and u.key not in NO_TIME)
         or (u.key == "acquires" and not _measured(rows, sizes, i, ("acquires",)))
     ]
     pairs = []
@@ -119,7 +122,8 @@ def given(study: Study, rows: Sequence[Row]) -> tuple[Given, ...]:
     """
     assumed = []
     for index, unknown in enumerate(study.unknowns):
-        holds, passes = unknown.key in HOLDS[:2], unknown.key.startswith("handoff")
+        holds = unknown.key in HOLDS[:2]
+        passes = unknown.key.startswith("handoff") and unknown.key != "handoff_lines"
         if not (holds or passes or unknown.key == "acquires"):
             continue  # a demand is what it is, whatever its parts
         where, parameter = unknown.members[0]

@@ -179,11 +179,17 @@ def _has(scenario: Scenario, parameter: Parameter) -> bool:
 
 
 def default_free(scenario: Scenario) -> tuple[str, ...]:
-    """Return what is fitted when nothing is said: think time, held time and hand-off."""
+    """Return what is fitted when nothing is said: think time, held time and hand-off.
+
+    Where lines are counted they are both: then their overlap, and the lines of a hand-off.
+    """
     taken = scenario.taken
     free = ["think"] if scenario.think > 0 else []
     if scenario.think_remote > 0:
         free.append("think_remote")
+    if any(site.moves_lines for site in scenario.sites):
+        free.append("line_overlap")
+        return (*free, "handoff_lines") if any(k.handoff_lines for k in taken) else tuple(free)
     if any(scenario.held_instructions(lock.name, 2.0) > 0 for lock in taken):
         free.append("hold")
     passing = [lock.name for lock in taken if ps.handoff_keys(lock)]

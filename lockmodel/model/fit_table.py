@@ -20,6 +20,9 @@ LEAST_DEGREES = 0.5
 
 UNITS = ("s", "1")
 
+BY_COUNTS = "counts"
+"""What a parameter is given by that counts and published ranges tell, and no throughput."""
+
 
 class FittedData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file that the fit used.

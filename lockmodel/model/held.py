@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from lockmodel.model.machine import Machine
 from lockmodel.model.placement import ShardGroup
 from lockmodel.model.scenario import Lock, Site
 
@@ -35,11 +36,13 @@ class Held(NamedTuple):
         return self.working + self.moving
 
 
-def held(lock: Lock, site: Site, population: int, group: ShardGroup) -> Held:
+def held(machine: Machine, lock: Lock, site: Site, population: int, group: ShardGroup) -> Held:
     """Return the held work of an acquire.
 
     Parameters
     ----------
+    machine : Machine
+        Of its lines' time, `line_overlap` is waited for.
     lock : Lock
     site : Site
         Of the lock.
@@ -58,5 +61,5 @@ def held(lock: Lock, site: Site, population: int, group: ShardGroup) -> Held:
         instructions += executed
         lines += moved
         working += (near + (far - near) * part.line) * executed
-        moving += part.transfer * moved
+        moving += machine.line_overlap * part.transfer * moved
     return Held(instructions, lines, working, moving)

@@ -85,7 +85,8 @@ class Machine(Frozen, frozen=True):
         Last-level caches of all sockets: divides `cores`, a multiple of `sockets`. None is one
         per socket.
     line_overlap : float
-        Share of a line's time that is waited for: misses overlap, and some lines come in pairs.
+        Share of a line's time that is waited for under a lock: misses overlap, and some lines come
+        in pairs. Those of a hand-off are waited for one after the other.
     line : LineTimes or None
         What a line takes from another CPU, at every distance there is. With one cache per socket
         `cache` or `socket` is that of its cores; `cache` where both are given.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,8 +10,9 @@ from functools import lru_cache
 import msgspec
 
 from lockmodel.errors import ArgumentError, nearest, shown
+from lockmodel.model.fit_table import Fit
 from lockmodel.model.machine import MAX_CPUS, Machine
-from lockmodel.model.published import PublishedMachine, published_machines
+from lockmodel.model.published import FAR, PublishedMachine, published_machines, typical
 from lockmodel.model.scenario import Provenance, Scenario
 from lockmodel.model.shipped import find_scenario
 
@@ -28,6 +30,17 @@ MODELS = {
     "vm20": "doexec-20",
 }
 """Name of a machine -> the shipped scenario that describes it."""
+
+OVERLAPS = 0.15
+"""Standard deviation of the logarithm of `line_overlap` from machine to machine
+(data/computed/line_overlap.csv)."""
+
+GUESSED = Provenance(
+    value="machine.line_ns",
+    origin="assumed",
+    note=f"geometric means of all machines that `lockmodel machines` lists, which differ by a "
+    f"factor {math.exp(FAR):.1f}; measure with `lockmodel bench --lines`",
+)
 
 _COUNTS = re.compile(r"([0-9]{1,6})x([0-9]{1,6})x([0-9]{1,6})")
 _GRAMMAR = (
@@ -144,16 +157,25 @@ def _evenly(name: str, sockets: int, each: int, threads: int) -> Machine:
 
 
 def name_of(machine: Machine) -> str:
-    """Return the name of a shipped machine; "" for any other."""
-    return next((name for name in MODELS if parse(name) == machine), "")
+    """Return the name of a shipped machine; "" for any other.
+
+    Two scenarios of one machine may have been fitted with different overlaps of its lines.
+    """
+
+    def bare(one: Machine) -> Machine:
+        return msgspec.structs.replace(one, line_overlap=1.0)
+
+    return next((name for name in MODELS if bare(parse(name)) == bare(machine)), "")
 
 
 def move(scenario: Scenario, text: str, measured: bool = False) -> Scenario:
     """Return a scenario on another machine: its counts, SMT and line times, nothing else.
 
-    Placement and the cost of near lines stay the scenario's, as all times of its locks do. Line
-    times are those of the new machine; where these are not known, there are none. What was
-    measured no longer bounds the rates, only the populations.
+    Placement, the cost of near lines and the overlap of lines stay the scenario's, as all times of
+    its locks do. Line times are those of the new machine; where these are not known and lines are
+    counted, geometric means of all published ones (`published.typical`), else none. What was
+    measured no longer bounds the rates, only the populations; intervals get the spread of lines
+    from machine to machine.
 
     Parameters
     ----------
@@ -166,6 +188,13 @@ def move(scenario: Scenario, text: str, measured: bool = False) -> Scenario:
     own, new = scenario.machine, parse(text)
     if new == own:
         return scenario
+    counted = any(site.moves_lines for site in scenario.sites)
+    guessed = counted and new.line is None
+    if counted:
+        overlap = own.line_overlap if text not in MODELS else new.line_overlap
+        new = msgspec.structs.replace(
+            new, line=typical(new) if guessed else new.line, line_overlap=overlap
+        )
     machine = msgspec.structs.replace(
         new,
         same_node_cost=own.same_node_cost,
@@ -180,10 +209,25 @@ def move(scenario: Scenario, text: str, measured: bool = False) -> Scenario:
         f"where a core has two threads); placement and same_node_cost stay those of {own.name}",
     )
     kept = (entry for entry in scenario.provenance if not entry.value.startswith("machine"))
+    lines = (GUESSED,) if guessed else ()
     return msgspec.structs.replace(
         scenario,
         title=f"{scenario.title}, on {new.name}",
         machine=machine,
         calibrated=known and msgspec.structs.replace(known, throughput_per_s=0.0),
-        provenance=(*kept, origin),
+        provenance=(*kept, origin, *lines),
+        fit=scenario.fit and _widened(scenario.fit, math.hypot(OVERLAPS, FAR * guessed)),
     )
+
+
+def _widened(fit: Fit, spread: float) -> Fit:
+    """Return a fit whose time of a line is less known by a standard deviation of its logarithm."""
+    made = []
+    for k, one in enumerate(fit.parameters):
+        if one.name == "line_overlap":
+            row = list(one.covariance)
+            row[k] += spread**2
+            low, high = one.low * math.exp(-spread), one.high * math.exp(spread)
+            one = msgspec.structs.replace(one, covariance=tuple(row), low=low, high=high)
+        made.append(one)
+    return msgspec.structs.replace(fit, parameters=tuple(made))

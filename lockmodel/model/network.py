@@ -10,8 +10,8 @@ section 4). With k shards each shard is a station with its share of D.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from lockmodel.model.handoff import LinearHandOff, SaturatingHandOff, TopologyHa
 from lockmodel.model.held import held
 from lockmodel.model.machine import Machine
 from lockmodel.model.placement import distances, kept_shards, shard_groups
-from lockmodel.model.scenario import Lock, Scenario, Site
+from lockmodel.model.scenario import Lock, Scenario, Site, acquires_of
 
 CPU = "cpu"
 """Name of the CPU station where a result has to name what binds."""
@@ -242,14 +242,18 @@ class _LockStations:
     passing: float = 0.0
 
 
+@lru_cache(maxsize=8192)
 def _at_lock(
-    machine: Machine, lock: Lock, sites: Sequence[Site], population: int, pinned: bool
+    machine: Machine, lock: Lock, sites: tuple[Site, ...], population: int, pinned: bool
 ) -> _LockStations:
-    m = sum(site.acquires for site in sites)
+    """Return the stations of one lock; kept, as a lever or a draw mostly changes another one."""
+    m = acquires_of(sites)
+    if m == 0:
+        return _LockStations()
     waiters = _levels(lock, population)
     stations, hold, executed, lines, passing = [], 0.0, 0.0, 0.0, 0.0
     for index, group in enumerate(shard_groups(machine, lock, population)):
-        work = [(site.acquires, held(lock, site, population, group)) for site in sites]
+        work = [(site.acquires, held(machine, lock, site, population, group)) for site in sites]
         instructions = sum(acquires * each.instructions for acquires, each in work)
         moved = sum(acquires * each.lines for acquires, each in work)
         busy = sum(acquires * each.time for acquires, each in work)
@@ -352,15 +356,13 @@ def build(scenario: Scenario, population: int, stations_only: bool = True) -> Ne
         if site.acquires > 0:
             sites[site.lock].append(site)
     for lock in scenario.locks:
-        if not sites[lock.name]:
-            locks[lock.name] = _LockStations()
-            continue
-        if stations_only and not discipline(lock.kind).station:
+        own_sites = tuple(sites[lock.name])
+        if own_sites and stations_only and not discipline(lock.kind).station:
             raise station_refused(lock.name, lock.kind)
-        pinned = _pinned(scenario.machine, lock, n)
-        locks[lock.name] = at = _at_lock(scenario.machine, lock, sites[lock.name], n, pinned)
+        pinned = bool(own_sites) and _pinned(scenario.machine, lock, n)
+        locks[lock.name] = at = _at_lock(scenario.machine, lock, own_sites, n, pinned)
         stations.extend(at.stations)
-        own += at.hold + sum(site.acquires for site in sites[lock.name]) * lock.acquire_time
+        own += at.hold + acquires_of(own_sites) * lock.acquire_time
         if pinned:
             kept[lock.name] = kept_shards(scenario.machine, lock, n)
     network = Network(

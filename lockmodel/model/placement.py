@@ -227,11 +227,10 @@ def _users(machine: Machine, how: _Sharing) -> _Users:
 def _transfer(machine: Machine, pairs: np.ndarray) -> np.ndarray:
     """Return the mean time of a line from another CPU of the shard, per shard, in s.
 
-    Over all ordered pairs of its CPUs, as `lines.mean_time` has it for the whole machine, times
-    the share of it that is waited for.
+    Over all ordered pairs of its CPUs, as `lines.mean_time` has it for the whole machine.
     """
     times = np.array([machine.line_time(distance) or 0.0 for distance in DISTANCES])
-    made: np.ndarray = machine.line_overlap * (times @ pairs) / np.maximum(pairs.sum(axis=0), 1.0)
+    made: np.ndarray = (times @ pairs) / np.maximum(pairs.sum(axis=0), 1.0)
     return made
 
 
@@ -261,7 +260,7 @@ def distances(machine: Machine, population: int) -> tuple[float, float]:
 
 @lru_cache(maxsize=4096)
 def transfer(machine: Machine, population: int) -> float:
-    """Return the time that is waited for a line of another process, anywhere on the machine, s."""
+    """Return the mean time of a line of another process, anywhere on the machine, s."""
     return float(_users(machine, _Sharing(1, True, population)).transfer[0])
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import fmean
 
-from lockmodel.model.machine import DISTANCES, LineTimes
+from lockmodel.model.machine import DISTANCES, LineTimes, Machine
 from lockmodel.model.shipped import read_table, shipped_dir
 
 SOURCE = "github.com/KCORES/core-to-core-latency-plus @264ea0a (2024-10)"
+
+
+FAR = 0.4
+"""Standard deviation of ln t_l over the two-socket machines of core_to_core_ns.csv: what is not
+known of a machine whose line times nobody measured."""
 
 
 @dataclass(frozen=True)
@@ -129,3 +136,12 @@ def ranges(machines: Sequence[PublishedMachine]) -> dict[str, tuple[float, float
         if medians:
             made[distance] = (min(medians), max(medians))
     return made
+
+
+def typical(machine: Machine) -> LineTimes:
+    """Return the geometric means of the published times, at the distances a machine has, s."""
+    known = {
+        distance: [m.times[distance].median for m in published_machines() if distance in m.times]
+        for distance in machine.told_apart
+    }
+    return LineTimes(**{d: math.exp(fmean(map(math.log, times))) for d, times in known.items()})

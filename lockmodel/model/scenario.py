@@ -28,6 +28,14 @@ Origin = Literal["traced", "published", "fitted", "assumed", "derived"]
 RESERVED = ("all", "cpu", "none")
 """Names that mean something else on the command line and in results."""
 
+EVERYWHERE = "iteration"
+"""Phase of the one site of a station that was counted over a whole iteration: it stands for many
+places of the kernel, and is none of the locks that one patch reaches together (`all`)."""
+
+NOT_COUNTED = "not_counted"
+"""Name of the lock that stands for what nobody counted (another file system, configuration or
+machine): it may bind, and no change is about it."""
+
 
 class Walkers(Frozen, frozen=True):
     """Background readers that need the whole tree, so they take all shards of a lock at once.
@@ -230,6 +238,11 @@ class Site(Frozen, frozen=True):
         return f"{self.phase}.{self.name}"
 
 
+def acquires_of(sites: tuple[Site, ...]) -> float:
+    """Return the acquires per iteration at some sites."""
+    return sum(site.acquires for site in sites)
+
+
 class Calibrated(Frozen, frozen=True):
     """What the times of a scenario were calibrated to; outside it predictions are extrapolated.
 
@@ -362,13 +375,29 @@ class Scenario(Frozen, frozen=True):
         """The locks that an iteration takes: those with acquires."""
         return tuple(lock for lock in self.locks if self.acquires(lock.name) > 0)
 
+    @property
+    def changeable(self) -> tuple[Lock, ...]:
+        """The taken locks that a change can be about: all but `NOT_COUNTED`."""
+        return tuple(lock for lock in self.taken if lock.name != NOT_COUNTED)
+
+    @property
+    def alike(self) -> tuple[Lock, ...]:
+        """The taken locks that `all` means: those with sites of their own."""
+        named = {site.lock for site in self.sites if site.phase != EVERYWHERE}
+        return tuple(lock for lock in self.taken if lock.name in named)
+
+    @property
+    def names_hidden(self) -> bool:
+        """Whether a lock stands for what nobody counted."""
+        return any(lock.name == NOT_COUNTED for lock in self.locks)
+
     def sites_of(self, lock: str) -> tuple[Site, ...]:
         """Return the sites that take `lock`, in the order of the iteration."""
         return tuple(site for site in self.sites if site.lock == lock)
 
     def acquires(self, lock: str) -> float:
         """Return m: acquires of `lock` per iteration."""
-        return sum(site.acquires for site in self.sites_of(lock))
+        return acquires_of(self.sites_of(lock))
 
     def held_instructions(self, lock: str, mappers: float) -> float:
         """Return I: instructions held per iteration when `mappers` processes map the file.

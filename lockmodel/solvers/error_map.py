@@ -104,7 +104,7 @@ def _scv(scenario: Scenario, lock: Lock, population: int) -> float:
     group = whole(scenario.machine, lock, population)
     total = first = second = 0.0
     for site in scenario.sites_of(lock.name):
-        work = held(lock, site, population, group)
+        work = held(scenario.machine, lock, site, population, group)
         mean = lock.time_per_instruction_remote * work.instructions + work.moving
         mean += lock.acquire_time
         total += site.acquires

@@ -10,8 +10,11 @@ import pytest
 from places import ROOT
 
 from lockmodel.answers.predict import predict
+from lockmodel.answers.whatif import compare
+from lockmodel.changes.grammar import parse
 from lockmodel.changes.kinds import KINDS
 from lockmodel.changes.levers import exclude
+from lockmodel.measure.acquires.from_counts import from_counts
 from lockmodel.model.shipped import find_scenario
 from lockmodel.model.toml import loads
 from lockmodel.solvers.bounds import ceiling_at
@@ -57,3 +60,12 @@ def test_the_published_miss_is_quoted_as_it_is():
     limit = held / scenario.held_instructions("executable", 128)
     assert f"about +{10 * round(10 * (limit - 1))} % (if held work" in README
     assert ceiling_at(excluded, 128).binding == "executable"
+
+
+def test_the_gain_from_counts_is_quoted_as_it_is():
+    levers = [parse(f"exclude:{name}") for name in ("libc.so.6", "ld-linux-x86-64.so.2")]
+    counted = from_counts(find_scenario("execl-emr112"))
+    (point,) = compare(counted, levers, [220], "product-form").points
+    low, high = point.gain_interval
+    said = f"gain is {100 * point.gain:+.0f} % ({100 * low:.0f} to {100 * high:.0f}) at 220 copies"
+    assert said in " ".join(README.split())

@@ -121,8 +121,9 @@ def test_line_times_come_with_the_machine_and_go_with_it():
 def test_every_shipped_machine_has_a_name(model):
     machine = find_scenario(model).machine
     name = name_of(machine)
-    assert parse(name) == machine
-    assert find_scenario(MODELS[name]).machine == machine
+    there = msgspec.structs.replace(parse(name), line_overlap=machine.line_overlap)
+    assert there == machine  # two kernels on it may want two overlaps
+    assert find_scenario(MODELS[name]).machine == parse(name)
     assert name_of(parse("2x3x1")) == ""
 
 

@@ -45,7 +45,7 @@ def test_the_time_of_a_line_is_that_of_the_processes_that_run(n: int, time: floa
     assert transfer(MACHINE, n) == pytest.approx(time, rel=1e-12)
     assert lines.mean_time(MACHINE, n) == pytest.approx(time, rel=1e-12)
     half = replace(MACHINE, line_overlap=0.5)
-    assert transfer(half, n) == pytest.approx(time / 2, rel=1e-12)
+    assert transfer(half, n) == pytest.approx(time, rel=1e-12)
 
 
 def test_shards_by_node_have_near_lines_and_fewer_users() -> None:
@@ -70,6 +70,14 @@ def test_the_demand_is_held_work_lines_and_hand_offs() -> None:
     assert station.service == pytest.approx([held + 28e-9, held + 28e-9 + 24 * t], rel=1e-12)
     assert network.passing["a"] == pytest.approx(7e-9 + 6 * t, rel=1e-12)
     assert depends_on_population(scenario())
+
+
+def test_lines_under_the_lock_overlap_those_of_a_hand_off_follow_each_other() -> None:
+    half = replace(scenario(), machine=replace(MACHINE, line_overlap=0.5))
+    whole, network = build(scenario(), 8), build(half, 8)
+    moved = whole.lines["a"] * transfer(MACHINE, 8)
+    assert whole.hold["a"] - network.hold["a"] == pytest.approx(moved / 2, rel=1e-12)
+    assert network.passing == whole.passing
 
 
 def in_times(n: int) -> Scenario:

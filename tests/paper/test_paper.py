@@ -155,7 +155,7 @@ def test_make_runs_what_has_changed_and_what_rests_on_it(tmp_path):
 def test_every_figure_and_table_is_referred_to(built):
     text = "".join(p.read_text(encoding="utf-8") for p in (PAPER / "sections").glob("*.typ"))
     labels = re.findall(r"<([ft]-[\w-]+)>", text)
-    assert len(labels) == 10 + 7
+    assert len(labels) == 10 + 8
     assert [label for label in labels if f"@{label}" not in text] == []
 
 

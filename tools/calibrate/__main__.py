@@ -19,7 +19,7 @@ from common import ROOT
 from doexec import doexec_20
 from execl import execl_direct, execl_emr112, execl_xeon8369b
 from sysexec import ratio_of, robot_pair
-from sysexec_icl import sysexec_icl64
+from sysexec_icl import BEFORE, sysexec_icl64
 
 from lockmodel.model.scenario import Scenario
 from lockmodel.model.toml import dumps
@@ -59,7 +59,7 @@ def main() -> None:
         print(f"{scenario.name}: {len(scenario.sites)} sites, think {scenario.think * 1e6:.0f} us")
     by_name = {scenario.name: scenario for scenario in made}
     rated = ("execl-xeon8369b", "sysexec-spr224-v6.12", "sysexec-icl64-v6.12")
-    overlap.write(overlap.rates(*(by_name[name] for name in rated)))
+    overlap.write(overlap.rates(*(by_name[name] for name in rated)), BEFORE)
 
 
 if __name__ == "__main__":

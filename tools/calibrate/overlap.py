@@ -1,5 +1,8 @@
 """What the saturated rates of four machines need: the share of a line's time that is waited for.
 
+Three of them were measured with two kernels that differ in acquires: these say what a hand-off is
+in lines, beside what was counted. It is printed, and used for nothing.
+
 Each rate is met by one factor on the machine's line times, everything else counted. Predictions of
 a machine use the mean of the others (`measure.acquires.from_counts`). The times are of the
 machine's kind: nobody measured these very machines.
@@ -8,12 +11,15 @@ machine's kind: nobody measured these very machines.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common import INTERVENTIONS, ROOT, table
 from msgspec.structs import replace
+from scipy.optimize import brentq
 
-from lockmodel.measure.acquires.from_counts import from_counts
+from lockmodel.changes.lever import Lever, apply_all
+from lockmodel.measure.acquires.from_counts import HANDOFF_LINES, from_counts
 from lockmodel.model.machine import LineTimes, Machine
 from lockmodel.model.placement import transfer
 from lockmodel.model.published import published_machines
@@ -86,6 +92,8 @@ class Rate:
     n : int
     rate : float
         Iterations per second.
+    before : float or None
+        With the acquires of an older kernel, whose levers are `unbatched`.
     source : str
     """
 
@@ -93,6 +101,7 @@ class Rate:
     n: int
     rate: float
     source: str
+    before: float | None = None
 
 
 def rates(curve: Scenario, fork: Scenario, icelake: Scenario) -> list[Rate]:
@@ -104,6 +113,7 @@ def rates(curve: Scenario, fork: Scenario, icelake: Scenario) -> list[Rate]:
         sockets=4,
         nodes=4,
         smt_speedup=fork.machine.smt_speedup,
+        placement="spread",
     )
     cooper = replace(cooper, line=line_times("cascadelake", cooper)[0])
     last = table("published/unixbench_execl_xeon8369b.csv")[-1]
@@ -117,7 +127,8 @@ def rates(curve: Scenario, fork: Scenario, icelake: Scenario) -> list[Rate]:
     for entry, scenario in robot:
         one = INTERVENTIONS[entry]
         source = f"interventions.json {entry}; after"
-        found.append(Rate(scenario, int(one["N"]), float(one["after"]), source))
+        rate, before = float(one["after"]), float(one["before"])
+        found.append(Rate(scenario, int(one["N"]), rate, source, before))
     return found
 
 
@@ -130,6 +141,29 @@ def overlap(rate: Rate) -> float:
         (point,) = points(made, [rate.n], "product-form")
         low, high = (middle, high) if point.throughput_per_s > rate.rate else (low, middle)
     return math.exp((low + high) / 2)
+
+
+def handoff(rate: Rate, unbatched: Sequence[Lever]) -> float:
+    """Return the lines of a hand-off with which both kernels of a machine are met."""
+
+    def missed(lines: float) -> float:
+        made = from_counts(rate.scenario, 1.0)
+        made = replace(
+            made,
+            locks=tuple(
+                replace(k, handoff_lines=lines) if k.handoff_lines else k for k in made.locks
+            ),
+        )
+
+        def at(factor: float, now: Scenario) -> float:
+            machine = replace(now.machine, line_overlap=math.exp(factor))
+            (point,) = points(replace(now, machine=machine), [rate.n], "product-form")
+            return float(point.throughput_per_s)
+
+        factor = brentq(lambda f: at(f, made) - rate.rate, math.log(0.01), math.log(5.0))
+        return at(factor, apply_all(made, unbatched)) - (rate.before or 0.0)
+
+    return float(brentq(missed, 0.1, 14.0, xtol=0.01))
 
 
 HEADER = "\n".join(
@@ -152,8 +186,8 @@ HEADER = "\n".join(
 )
 
 
-def write(found: list[Rate]) -> None:
-    """Write the factors, and print the time of a line that each machine needs."""
+def write(found: list[Rate], unbatched: Sequence[Lever]) -> None:
+    """Write the factors, and print what each machine needs: time of a line, lines of a hand-off."""
     text = HEADER
     for rate in found:
         factor, machine = overlap(rate), rate.scenario.machine
@@ -166,4 +200,9 @@ def write(found: list[Rate]) -> None:
             f"{machine.name}: {factor * line:.0f} ns per line are needed, {line:.0f} ns were "
             f"published of its kind (x {factor:.2f})"
         )
+        if rate.before is not None:
+            print(
+                f"  its two kernels need {handoff(rate, unbatched):.1f} lines of a hand-off, "
+                f"{HANDOFF_LINES:g} were counted"
+            )
     FILE.write_text(text)

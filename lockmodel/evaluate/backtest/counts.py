@@ -2,19 +2,12 @@
 
 Acquires, lines, instructions and the stations after the files' locks are counted; times of lines
 are the machine's or its kind's (`measure.acquires.from_counts`). The fit of such a scenario is its
-prior: overlap of misses from the *other* machines' rates, time per instruction, each lock's lines,
-what nobody counted. Two things are drawn here on top of it:
+prior: overlap of misses from the *other* machines' rates, time per instruction, lines of a hand-off
+and of each lock, what nobody counted. Where no lines of a machine were published, those of its kind
+are drawn on top of it, one published machine at a time.
 
-* how long a hand-off's lines wait. Those under a lock overlap (`line_overlap`); a hand-off is a
-  chain of atomic accesses, each of which begins when the one before has ended, so its distinct
-  lines wait for the whole transfer. They may still overlap as the others do, or more of the
-  transfers that were counted (14 to 16) may lie on the path of whoever is next: `HANDOFF_SD`.
-* where no lines of a machine were published, those of its kind, one published machine at a time.
-
-The overlap was computed as if hand-offs overlapped, too. What it says is how long a saturated lock
-is busy, so every draw gets an overlap of the held lines that leaves that time. Shares of waiting
-before a change are not used: they fix think time, on which the gain of a saturated lock hardly
-depends.
+Shares of waiting before a change are not used: they fix think time, on which the gain of a
+saturated lock hardly depends.
 """
 
 from __future__ import annotations
@@ -31,7 +24,7 @@ from lockmodel.changes.lever import Lever, apply_all
 from lockmodel.errors import ScenarioError
 from lockmodel.evaluate.backtest.evidence import Context
 from lockmodel.fitting.draws import drawn
-from lockmodel.measure.acquires.from_counts import from_counts
+from lockmodel.measure.acquires.from_counts import from_counts, uncounted
 from lockmodel.model.machine import LineTimes, Machine
 from lockmodel.model.network import CPU, build
 from lockmodel.model.published import published_machines
@@ -44,13 +37,6 @@ FILES = (LIBC, LOADER, EXECUTABLE, "ld.so.cache")
 """Locks of mapped files: what a patch to the reverse map changes."""
 
 Z95 = 1.645
-HANDOFF_SD = math.log(1.0 / 0.55) / Z95
-"""Standard deviation of the logarithm of a hand-off's time: 90 % from lines that overlap as those
-under the lock do (0.55) to as much more, 10.5 of the 14 to 16 transfers one after another."""
-
-LEAST_OVERLAP = 0.3
-"""Share of the overlap that held lines keep, however long hand-offs are drawn."""
-
 MODEL_ERROR = 0.05
 """Standard deviation of ln throughput between product form and the truth near saturation."""
 
@@ -58,7 +44,7 @@ NEGLIGIBLE = 1e-3
 """Weight, as a share of the largest, below which a draw is not solved after the change."""
 
 PARAMETERS = (
-    "counts; 5.8 lines per hand-off, each waited for whole, give or take a factor 1.8; overlap of "
+    "counts; 5.8 lines per hand-off, one after the other, give or take a factor 1.8; overlap of "
     "misses from "
 )
 """What every case rests on, in words; which machines, follows."""
@@ -111,12 +97,6 @@ class Setting:
         """Before and after with every number as it was counted."""
         return self.levered(replace(self.counted, fit=None))
 
-    @property
-    def middle(self) -> tuple[Scenario, Scenario]:
-        """Before and after at the middle of everything that is drawn."""
-        bare = replace(self.counted, fit=None)
-        return self.levered(passing(bare, 1.0, self.population))
-
 
 @lru_cache(maxsize=32)
 def counted(name: str, machine: Machine | None = None, before: Sequence[Lever] = ()) -> Scenario:
@@ -130,48 +110,23 @@ def counted(name: str, machine: Machine | None = None, before: Sequence[Lever] =
     before : tuple of Lever
         To the state whose lines were counted; teardowns taken one by one choose the older kernel.
     """
-    scenario = replace(find_scenario(name), fit=None, calibrated=None)
+    scenario = replace(uncounted(find_scenario(name)), calibrated=None)
     if machine is not None:
         scenario = replace(scenario, machine=machine)
     return from_counts(apply_all(scenario, before))
-
-
-def passing(scenario: Scenario, factor: float, n: int) -> Scenario:
-    """Return the scenario with hand-offs whose lines do not overlap, and libc's lock busy as long.
-
-    Parameters
-    ----------
-    scenario : Scenario
-    factor : float
-        On the time of a hand-off.
-    n : int
-    """
-    lock, overlap = scenario.lock(LIBC), scenario.machine.line_overlap
-    held = scenario.lines(LIBC, n, n + lock.other_mappers)
-    passed = scenario.acquires(LIBC) * lock.handoff_lines
-    busy = overlap * (held + passed)
-    kept = max((busy - factor * passed) / held, LEAST_OVERLAP * overlap)
-    locks = tuple(
-        replace(each, handoff_lines=each.handoff_lines * factor / kept) for each in scenario.locks
-    )
-    return replace(scenario, locks=locks, machine=replace(scenario.machine, line_overlap=kept))
 
 
 def drawn_from(context: Context, setting: Setting) -> tuple[Scenario, ...]:
     """Return scenarios as counted, before any lever, one for each draw that is solved."""
     draws = context.draws
     made = drawn(setting.counted, draws.count).scenarios
-    times = draws.factor("time of a hand-off", HANDOFF_SD)
     if setting.kinds:
         which = (draws.shares("kind of machine") * len(setting.kinds)).astype(int)
         made = tuple(
             replace(each, machine=replace(setting.kinds[k], line_overlap=each.machine.line_overlap))
             for each, k in zip(made, which, strict=True)
         )
-    return tuple(
-        passing(each, float(factor), setting.population)
-        for each, factor in zip(made[:: setting.every], times[:: setting.every], strict=True)
-    )
+    return made[:: setting.every]
 
 
 def rate(scenario: Scenario, n: int) -> float:

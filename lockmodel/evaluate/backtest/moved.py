@@ -137,7 +137,7 @@ def _predict(ends: tuple[float, float], later: bool, context: Context) -> Predic
 
 def _chunk(context: Context) -> Limits:
     """Return what the mutex costs at most: all of it gone, at the middle of the draws."""
-    before, _ = setting(MAPLE, True, context).middle
+    before, _ = setting(MAPLE, True, context).plain
     return Limits(0.0, rate(levers.exclude(before, PCPU), COPIES) / rate(before, COPIES) - 1.0)
 
 
@@ -148,7 +148,7 @@ def _text(ends: tuple[float, float]) -> str:
         COPIES,
         partial(without_own, instructions=middle(ends)),
         partial(with_own, instructions=middle(ends)),
-    ).middle
+    ).plain
     left = [each.held_instructions("libc.so.6", COPIES) for each in (before, after)]
     return f"shorten_hold:all={left[1] / left[0]:.2g}"
 

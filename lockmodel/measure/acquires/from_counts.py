@@ -19,13 +19,22 @@ from msgspec.structs import replace
 from lockmodel import __version__
 from lockmodel.errors import ScenarioError
 from lockmodel.measure.acquires.lines import lines
-from lockmodel.measure.acquires.next_locks import named, next_locks
+from lockmodel.measure.acquires.next_locks import LEAST, named, next_locks
 from lockmodel.model.distribution import Constant
-from lockmodel.model.fit_table import Fit, FittedParameter
+from lockmodel.model.fit_table import BY_COUNTS, Fit, FittedParameter
 from lockmodel.model.handoff import NoHandOff
-from lockmodel.model.machine import LineTimes, Machine
-from lockmodel.model.published import published_machines
-from lockmodel.model.scenario import Lock, Provenance, Scenario, Site
+from lockmodel.model.machine import Machine
+from lockmodel.model.machines import GUESSED
+from lockmodel.model.published import FAR, typical
+from lockmodel.model.scenario import (
+    EVERYWHERE,
+    LINES,
+    NOT_COUNTED,
+    Lock,
+    Provenance,
+    Scenario,
+    Site,
+)
 from lockmodel.model.shipped import read_table, shipped_dir
 
 INSTRUCTION_S = 0.35e-9
@@ -38,7 +47,16 @@ ACQUIRE_S = 20e-9
 """Per acquire for locking and unlocking alone: published 15 to 52 ns (latency.csv)."""
 
 HANDOFF_LINES = 5.8
-"""Distinct lines of a hand-off that is forced (semaphore word, osq nodes, owner): counted."""
+"""Distinct lines of a hand-off that is forced (semaphore word, osq nodes, owner): counted. It is a
+chain of atomic accesses, each of which begins when the one before has ended: no overlap."""
+
+Z90 = 1.645
+HANDOFF_SD = math.log(1.0 / 0.55) / Z90
+"""Standard deviation of the logarithm of that: 90 % from lines that overlap as those under the lock
+do (0.55) to as much more, 10.5 of the 14 to 16 transfers that were counted."""
+
+NEXT_HANDOFF = 6.5
+"""The same of a lock that comes after those of the files, as data/traced/stations.csv has it."""
 
 LEVEL = 0.8
 """Of the interval: with four machines nobody knows the tails."""
@@ -50,13 +68,22 @@ COUNTED_SD = 0.1
 NEXT_SD = 0.3
 """The same of what comes after the files: two boots differ by up to 9 %, configurations by more."""
 
+HIDDEN_LINES = f"{NOT_COUNTED}.lines"
+HIDDEN = math.log(1.0 / LEAST)
+"""Width of what is not known of a station that nobody counted: the logarithm of its demand is
+uniform from that of a counted station that is left out to that of the lock that binds. Were it
+larger, profiles of the saturated machine would name it; were it smaller, it would not matter."""
+
 STUDENT = {1: 3.078, 2: 1.886, 3: 1.638, 4: 1.533, 5: 1.476, 6: 1.440, 7: 1.415}
 """Student's t at 0.9 by degrees of freedom (any table); above them the normal 1.2816."""
 NORMAL = 1.2816
 
-FAR = 0.4
-"""Standard deviation of ln t_l over the two-socket machines of core_to_core_ns.csv: what is not
-known of a machine whose line times nobody measured."""
+PLACEMENT = "machine.placement"
+"""As provenance calls it."""
+
+NOISE, MODEL = 0.02, 0.1
+"""Standard deviations of ln throughput: from run to run, as the kernel test robot prints it; and of
+the model, as much as product form is estimated to be off where a lock begins to bind."""
 
 LEAST_BATCHED = 1.0
 """Acquires of a teardown from Linux 6.11 on, which takes a file's lock once for all mappings."""
@@ -83,9 +110,10 @@ def from_counts(scenario: Scenario, overlap: float | None = None) -> Scenario:
     ScenarioError
         A lock or site of it is none of an exec loop: its lines were not counted.
     """
+    scenario = uncounted(scenario)
     loop = _loop(scenario)
     kernel = _kernel(scenario)
-    machine, known = _timed(scenario.machine)
+    machine, known = _timed(scenario)
     factor, deviation, others = _overlap(scenario.machine)
     following = tuple(_following(scenario, kernel, loop))
     made = Scenario(
@@ -101,10 +129,69 @@ def from_counts(scenario: Scenario, overlap: float | None = None) -> Scenario:
         ),
         provenance=_provenance(scenario, kernel, loop, known, others),
     )
+    made = _with_hidden(made)
     if overlap is not None:
         return made
     spread = deviation if known else math.hypot(deviation, FAR)
     return replace(made, fit=_prior(made, spread, {lock.name for lock, _ in following}))
+
+
+def _unfitted(scenario: Scenario) -> Machine:
+    """Return the machine without a placement that somebody's throughput decided."""
+    fitted = {p.value for p in scenario.provenance if p.origin == "fitted"}
+    machine = scenario.machine
+    return replace(machine, placement="fill") if PLACEMENT in fitted else machine
+
+
+def uncounted(scenario: Scenario) -> Scenario:
+    """Return a scenario without what counts added to it before: lines, and locks after the files'.
+
+    It has a machine of any kind then, whether or not its line times are known.
+    """
+    own = tuple(site for site in scenario.sites if site.phase != EVERYWHERE)
+    added = {site.lock for site in scenario.sites} - {site.lock for site in own}
+    return replace(
+        scenario,
+        locks=tuple(
+            replace(lock, handoff_lines=0.0) for lock in scenario.locks if lock.name not in added
+        ),
+        sites=tuple(replace(site, **dict.fromkeys(LINES, 0.0)) for site in own),
+        fit=None,
+    )
+
+
+def _with_hidden(scenario: Scenario) -> Scenario:
+    """Return a scenario with a line that stands for what nobody counted.
+
+    Its demand is the geometric middle of what it may be, and grows with the processes as that of
+    the lock that binds on the whole machine.
+    """
+    cpus = scenario.machine.cpus
+
+    def demand(lock: Lock) -> float:
+        passed = scenario.acquires(lock.name) * lock.handoff_lines
+        return (scenario.lines(lock.name, cpus, cpus + lock.other_mappers) + passed) / lock.shards
+
+    first = max(scenario.taken, key=demand)
+    share = math.exp(-HIDDEN / 2.0)
+    held = scenario.sites_of(first.name)
+    growth = sum(site.acquires * site.lines_per_doubling for site in held)
+    whole = demand(first)
+    hidden = Lock(
+        name=NOT_COUNTED,
+        time_per_instruction_local=INSTRUCTION_S,
+        time_per_instruction_remote=INSTRUCTION_S,
+    )
+    site = Site(
+        lock=NOT_COUNTED,
+        phase=EVERYWHERE,
+        name="all",
+        acquires=1.0,
+        held_instructions=0.0,
+        lines=round(share * (whole - growth * math.log2(cpus)), 2),
+        lines_per_doubling=round(share * growth, 2),
+    )
+    return replace(scenario, locks=(*scenario.locks, hidden), sites=(*scenario.sites, site))
 
 
 def _loop(scenario: Scenario) -> str:
@@ -149,7 +236,7 @@ def _site(site: Site, kernel: str, loop: str) -> Site:
 def _following(scenario: Scenario, kernel: str, loop: str) -> Iterator[tuple[Lock, Site]]:
     """Yield the locks and lines that come after those of the files, each with its one site."""
     for name, station in named(next_locks(kernel, loop), {k.name for k in scenario.locks}):
-        passed = HANDOFF_LINES if station.passes else 0.0
+        passed = NEXT_HANDOFF if station.passes else 0.0
         lock = Lock(
             name=name,
             time_per_instruction_local=INSTRUCTION_S,
@@ -161,7 +248,7 @@ def _following(scenario: Scenario, kernel: str, loop: str) -> Iterator[tuple[Loc
         )
         site = Site(
             lock=name,
-            phase="iteration",
+            phase=EVERYWHERE,
             name="all",
             acquires=station.acquires,
             held_instructions=0.0,
@@ -178,18 +265,12 @@ def _outside(loop: str) -> float:
     return float(max(own, key=lambda r: int(r["loops"]))["instructions_outside"])
 
 
-def _timed(machine: Machine) -> tuple[Machine, bool]:
+def _timed(scenario: Scenario) -> tuple[Machine, bool]:
     """Return the machine with line times, and whether they are its own."""
-    if machine.line is not None:
-        return machine, True
-    times = {distance: _typical(distance) for distance in machine.told_apart}
-    return replace(machine, line=LineTimes(**times)), False
-
-
-def _typical(distance: str) -> float:
-    """Return the geometric mean of the published times of a distance, s."""
-    known = [m.times[distance].median for m in published_machines() if distance in m.times]
-    return math.exp(fmean(map(math.log, known)))
+    machine = _unfitted(scenario)
+    if machine.line is None:
+        return replace(machine, line=typical(machine)), False
+    return machine, GUESSED not in scenario.provenance
 
 
 def _overlap(machine: Machine) -> tuple[float, float, tuple[str, ...]]:
@@ -212,26 +293,33 @@ def _prior(scenario: Scenario, spread: float, following: set[str]) -> Fit:
         "line_overlap": ("1", scenario.machine.line_overlap, spread),
         "think": ("s", scenario.think, INSTRUCTION_SD),
         "all.time_per_instruction_remote": ("s", INSTRUCTION_S, INSTRUCTION_SD),
+        "all.handoff_lines": ("1", HANDOFF_LINES, HANDOFF_SD),
         **{
             f"{lock.name}.lines": ("1", 1.0, NEXT_SD if lock.name in following else COUNTED_SD)
-            for lock in scenario.taken
+            for lock in scenario.changeable
         },
+        HIDDEN_LINES: ("1", 1.0, HIDDEN / math.sqrt(12.0)),
     }
     covariance = np.diag([sd**2 for _, _, sd in known.values()])
     covariance[1, 2] = covariance[2, 1] = INSTRUCTION_SD**2
+    half = math.exp(HIDDEN / 2.0)
     parameters = tuple(
         FittedParameter(
             name=name,
             unit=unit,
             value=value,
-            low=value * math.exp(-NORMAL * sd),
-            high=value * math.exp(NORMAL * sd),
-            determined=True,
+            low=value / half if hidden else value * math.exp(-NORMAL * sd),
+            high=value * half if hidden else value * math.exp(NORMAL * sd),
+            determined=False,
             covariance=tuple(row),
+            given="" if hidden else BY_COUNTS,  # draws stay within what is given by its range alone
         )
         for (name, (unit, value, sd)), row in zip(known.items(), covariance.tolist(), strict=True)
+        for hidden in [name == HIDDEN_LINES]
     )
-    return Fit(version=__version__, parameters=parameters, level=LEVEL)
+    return Fit(
+        version=__version__, parameters=parameters, level=LEVEL, noise=NOISE, model_error=MODEL
+    )
 
 
 def _provenance(
@@ -242,13 +330,21 @@ def _provenance(
             value="lines, handoff_lines",
             origin="traced",
             note=f"data/traced/lines_held.csv, Linux {kernel}, {loop} loop: least squares in log2 "
-            f"of the running processes and of the mappings; {HANDOFF_LINES:g} lines of a hand-off",
+            f"of the running processes and of the mappings; {HANDOFF_LINES:g} distinct lines of "
+            "a hand-off, one after the other",
         ),
         Provenance(
             value="locks after those of the files",
             origin="traced",
             note="data/traced/stations.csv: what reaches 2 % of libc.so.6's demand, of Debian's "
             "kernel on ext4 with one memory cgroup; one per node where there is one per node",
+        ),
+        Provenance(
+            value=NOT_COUNTED,
+            origin="assumed",
+            note="what nobody counted (another file system, configuration, machine): a line of "
+            f"{100 * LEAST:g} to 100 % of the demand of the lock that binds on the whole machine, "
+            "every doubling alike; a larger one profiles would name, a smaller one does not matter",
         ),
         Provenance(
             value="line_ns",

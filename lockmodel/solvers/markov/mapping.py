@@ -14,6 +14,7 @@ import numpy as np
 from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Coxian, Distribution, Erlang, Exponential, Hyperexponential
 from lockmodel.model.held import held
+from lockmodel.model.machine import Machine
 from lockmodel.model.network import cpu_rate
 from lockmodel.model.placement import ShardGroup, distances, shard_groups
 from lockmodel.model.scenario import Lock, Scenario, Site
@@ -51,9 +52,11 @@ def cpu_rates(scenario: Scenario, population: int) -> tuple[float, ...]:
     return tuple(rates)
 
 
-def hold_time(lock: Lock, site: Site, population: int, group: ShardGroup) -> float:
+def hold_time(
+    machine: Machine, lock: Lock, site: Site, population: int, group: ShardGroup
+) -> float:
     """Return the mean time of one hold in a shard of a group, in s."""
-    return held(lock, site, population, group).time + lock.acquire_time
+    return held(machine, lock, site, population, group).time + lock.acquire_time
 
 
 def handoffs(lock: Lock, population: int, group: ShardGroup) -> tuple[float, ...]:
@@ -97,7 +100,7 @@ def queue_network(scenario: Scenario, population: int) -> QueueNetwork:
         )
     for site in used_sites(scenario):
         lock = scenario.lock(site.lock)
-        hold = hold_time(lock, site, population, groups[lock.name][0])
+        hold = hold_time(scenario.machine, lock, site, population, groups[lock.name][0])
         whole = int(site.acquires)
         stages += [Stage(lock.name, hold)] * whole
         if site.acquires > whole:
@@ -116,7 +119,10 @@ def semaphore(scenario: Scenario, population: int) -> RwSemaphore:
     (lock,) = scenario.taken
     group = shard_groups(scenario.machine, lock, population)[0]
     sites = {site.mode: site for site in used_sites(scenario)}
-    holds = {mode: hold_time(lock, site, population, group) for mode, site in sites.items()}
+    holds = {
+        mode: hold_time(scenario.machine, lock, site, population, group)
+        for mode, site in sites.items()
+    }
     write = sites["write"].acquires if "write" in sites else 0.0
     return RwSemaphore(
         think=think_time(scenario, population),
@@ -136,7 +142,7 @@ def sleeping_lock(scenario: Scenario, population: int) -> SleepingLock:
     group = shard_groups(scenario.machine, lock, population)[0]
     return SleepingLock(
         think=think_time(scenario, population),
-        hold=hold_time(lock, site, population, group),
+        hold=hold_time(scenario.machine, lock, site, population, group),
         cpus=scenario.machine.cpus,
         handoff=handoffs(lock, population, group)[0],
         wake=lock.wake_time,

@@ -104,7 +104,7 @@ def _holds(scenario: Scenario, lock: Lock, population: int) -> str | None:
         if site.lock != lock.name:
             continue
         for group in shard_groups(scenario.machine, lock, population):
-            if hold_time(lock, site, population, group) == 0.0:
+            if hold_time(scenario.machine, lock, site, population, group) == 0.0:
                 return f"a hold at {site.label} takes no time at all"
     return None
 

@@ -191,7 +191,7 @@ def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray
         lock = scenario.lock(site.lock)
         groups = shard_groups(scenario.machine, lock, population)
         which = _groups_of(scenario, lock, population)
-        each = [held(lock, site, population, group) for group in groups]
+        each = [held(scenario.machine, lock, site, population, group) for group in groups]
         work.append(np.array([of.instructions for of in each])[which])
         lines.append(np.array([of.moving for of in each])[which])
         whole = int(site.acquires)
