@@ -23,6 +23,10 @@ from lockmodel.model.machine import Machine
 from lockmodel.model.placement import distances, kept_shards, shard_groups
 from lockmodel.model.scenario import Lock, Scenario, Site, acquires_of
 
+KEPT, MOST_KEPT = 8192, 512
+"""Locks whose stations are remembered, and the population up to which they are: services have a
+number per process, so some 70 MB at most where every shard has stations of its own kind."""
+
 CPU = "cpu"
 """Name of the CPU station where a result has to name what binds."""
 
@@ -242,11 +246,9 @@ class _LockStations:
     passing: float = 0.0
 
 
-@lru_cache(maxsize=8192)
 def _at_lock(
     machine: Machine, lock: Lock, sites: tuple[Site, ...], population: int, pinned: bool
 ) -> _LockStations:
-    """Return the stations of one lock; kept, as a lever or a draw mostly changes another one."""
     m = acquires_of(sites)
     if m == 0:
         return _LockStations()
@@ -292,6 +294,10 @@ def _at_lock(
         if service[0] > 0:
             stations.append(Station(lock.name, service * group.share, group.count))
     return _LockStations(tuple(stations), hold, executed, lines, passing)
+
+
+_remembered = lru_cache(maxsize=KEPT)(_at_lock)
+"""Its answers are kept: a lever or a draw mostly changes another lock."""
 
 
 def _paced(network: Network, kept: dict[str, tuple[np.ndarray, np.ndarray]]) -> Network:
@@ -360,7 +366,8 @@ def build(scenario: Scenario, population: int, stations_only: bool = True) -> Ne
         if own_sites and stations_only and not discipline(lock.kind).station:
             raise station_refused(lock.name, lock.kind)
         pinned = bool(own_sites) and _pinned(scenario.machine, lock, n)
-        locks[lock.name] = at = _at_lock(scenario.machine, lock, own_sites, n, pinned)
+        solved = _remembered if n <= MOST_KEPT else _at_lock
+        locks[lock.name] = at = solved(scenario.machine, lock, own_sites, n, pinned)
         stations.extend(at.stations)
         own += at.hold + acquires_of(own_sites) * lock.acquire_time
         if pinned:

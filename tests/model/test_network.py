@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from strategies import CONSTANT, REPEATABLE, STEADY, machines, scenarios
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
+from lockmodel.model import network
 from lockmodel.model.handoff import (
     ConstantHandOff,
     HandOff,
@@ -25,6 +26,7 @@ from lockmodel.model.machine import Machine
 from lockmodel.model.network import CPU, IDLE_SHARD, build, cpu_rate, depends_on_population
 from lockmodel.model.placement import shard_groups
 from lockmodel.model.scenario import Lock, Scenario, Site, Walkers
+from lockmodel.model.shipped import find_scenario
 
 ONE_PLACE = Machine(name="m", cpus=64, cores=64, same_node_cost=0.0)
 
@@ -257,3 +259,14 @@ def test_what_does_not_depend_is_one_network_for_all(s: Scenario, n: int) -> Non
 def test_constant_scenarios_have_one_level_and_do_not_depend(s: Scenario) -> None:
     assert depends_on_population(s) is False
     assert {x.service.size for x in build(s, 64).stations if x.name != CPU} <= {1}
+
+
+def test_only_small_networks_are_remembered():
+    """Services have a number per process: 500 networks of 100,000 took 1.1 GB when kept."""
+    scenario = find_scenario("execl-xeon8369b")
+    build(scenario, network.MOST_KEPT)
+    before = network._remembered.cache_info()
+    large = build(scenario, network.MOST_KEPT + 1)
+    assert network._remembered.cache_info() == before
+    assert large.hold.keys() == build(scenario, network.MOST_KEPT).hold.keys()
+    assert network._remembered.cache_info().hits == before.hits + len(scenario.locks)
