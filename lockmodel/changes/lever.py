@@ -166,7 +166,7 @@ class Lever(msgspec.Struct, frozen=True):
             lock.name
             for lock in scenario.locks
             if any(
-                s.phase != EVERYWHERE and self.site in ("", s.label)
+                s.label != EVERYWHERE and self.site in ("", s.label)
                 for s in scenario.sites_of(lock.name)
             )
         ]

@@ -28,8 +28,8 @@ Origin = Literal["traced", "published", "fitted", "assumed", "derived"]
 RESERVED = ("all", "cpu", "none")
 """Names that mean something else on the command line and in results."""
 
-EVERYWHERE = "iteration"
-"""Phase of the one site of a station that was counted over a whole iteration: it stands for many
+EVERYWHERE = "iteration.all"
+"""Label of the one site of a station that was counted over a whole iteration: it stands for many
 places of the kernel, and is none of the locks that one patch reaches together (`all`)."""
 
 NOT_COUNTED = "not_counted"
@@ -383,7 +383,7 @@ class Scenario(Frozen, frozen=True):
     @property
     def alike(self) -> tuple[Lock, ...]:
         """The taken locks that `all` means: those with sites of their own."""
-        named = {site.lock for site in self.sites if site.phase != EVERYWHERE}
+        named = {site.lock for site in self.sites if site.label != EVERYWHERE}
         return tuple(lock for lock in self.taken if lock.name in named)
 
     @property

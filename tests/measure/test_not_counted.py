@@ -82,3 +82,12 @@ def test_counting_twice_is_counting_once() -> None:
     bare = uncounted(MADE)
     assert {k.name for k in bare.locks} == {LIBC, LOADER, "executable"}
     assert not any(site.moves_lines for site in bare.sites)
+
+
+def test_a_site_in_a_phase_called_iteration_is_reached_by_all() -> None:
+    """Only "iteration.all" stands for many places; a phase of that name is anybody's."""
+    base = find_scenario("execl-direct")
+    called = tuple(replace(site, phase="iteration") for site in base.sites)
+    own = replace(base, sites=called)
+    assert [k.shards for k in parse("shard:all=4").apply(own).locks] == [4, 4, 4]
+    assert own.alike == own.taken

@@ -78,6 +78,8 @@ STUDENT = {1: 3.078, 2: 1.886, 3: 1.638, 4: 1.533, 5: 1.476, 6: 1.440, 7: 1.415}
 """Student's t at 0.9 by degrees of freedom (any table); above them the normal 1.2816."""
 NORMAL = 1.2816
 
+PHASE, _, NAME = EVERYWHERE.partition(".")
+
 PLACEMENT = "machine.placement"
 """As provenance calls it."""
 
@@ -148,7 +150,7 @@ def uncounted(scenario: Scenario) -> Scenario:
 
     It has a machine of any kind then, whether or not its line times are known.
     """
-    own = tuple(site for site in scenario.sites if site.phase != EVERYWHERE)
+    own = tuple(site for site in scenario.sites if site.label != EVERYWHERE)
     added = {site.lock for site in scenario.sites} - {site.lock for site in own}
     return replace(
         scenario,
@@ -184,8 +186,8 @@ def _with_hidden(scenario: Scenario) -> Scenario:
     )
     site = Site(
         lock=NOT_COUNTED,
-        phase=EVERYWHERE,
-        name="all",
+        phase=PHASE,
+        name=NAME,
         acquires=1.0,
         held_instructions=0.0,
         lines=round(share * (whole - growth * math.log2(cpus)), 2),
@@ -248,8 +250,8 @@ def _following(scenario: Scenario, kernel: str, loop: str) -> Iterator[tuple[Loc
         )
         site = Site(
             lock=name,
-            phase=EVERYWHERE,
-            name="all",
+            phase=PHASE,
+            name=NAME,
             acquires=station.acquires,
             held_instructions=0.0,
             lines=round(station.lines, 2),
@@ -349,10 +351,7 @@ def _provenance(
         Provenance(
             value="line_ns",
             origin="published" if known else "assumed",
-            note="of the machine or its kind (`lockmodel machines`)"
-            if known
-            else "geometric means of all machines that `lockmodel machines` lists, which differ "
-            f"by a factor {math.exp(FAR):.1f}; measure with `lockmodel bench --lines`",
+            note="of the machine or its kind (`lockmodel machines`)" if known else GUESSED.note,
         ),
         Provenance(
             value="line_overlap",
