@@ -255,20 +255,11 @@ def _beside(study: Study, where: int, data: DataSet) -> Study:
 
     def member(unknown: Unknown) -> Unknown:
         own = [p for place, p in unknown.members if place == where]
-        if not own or not _known(own[0], data.scenario):
+        if not own or not ps.has(data.scenario, own[0].name):
             return unknown
         return replace(unknown, members=(*unknown.members, (new, own[0])))
 
     return Study((*study.sets, data), tuple(member(u) for u in study.unknowns))
-
-
-def _known(parameter: ps.Parameter, scenario: Scenario) -> bool:
-    """Return whether a scenario has a parameter; a lever may have taken its lock away."""
-    try:
-        ps.parse(parameter.name, scenario)
-    except ArgumentError:
-        return False
-    return True
 
 
 def prediction(scenario: Scenario, n: int) -> Lever:

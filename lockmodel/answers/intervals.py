@@ -23,6 +23,7 @@ from dataclasses import replace
 import numpy as np
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
+from lockmodel.fitting.counted import uncounted
 from lockmodel.fitting.draws import DRAWS, Draws, drawn, interval, parsed
 from lockmodel.fitting.parameters import FACTOR_KEYS, read
 from lockmodel.model.fit_table import BY_COUNTS, Fit
@@ -82,16 +83,15 @@ def weak_points(scenario: Scenario) -> tuple[str, ...]:
     if scenario.fit is None:
         return ()
     open_ = [p for p in scenario.fit.parameters if not p.determined]
-    hidden = any(p.name.startswith(f"{NOT_COUNTED}.") for p in open_)
     counted = [p.name for p in open_ if p.given == BY_COUNTS]
     weak = [
         f"not determined by the data: {p.name} ({f'given {p.given}' if p.given else 'prior only'})"
         for p in open_
-        if p.name not in counted and not p.name.startswith(f"{NOT_COUNTED}.")
+        if p.name not in counted and not uncounted(p)
     ]
     if counted:
         weak.append("from counts and published ranges alone: " + ", ".join(counted))
-    if hidden:
+    if any(map(uncounted, open_)):
         weak.append(HIDDEN)
     for fitted in scenario.fit.parameters:
         parameter = parsed(scenario, fitted)

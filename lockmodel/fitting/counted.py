@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from lockmodel.errors import ArgumentError
 from lockmodel.fitting import parameters as ps
 from lockmodel.model.fit_table import BY_COUNTS, FittedParameter
 from lockmodel.model.scenario import NOT_COUNTED, Scenario
@@ -35,7 +34,9 @@ def with_counted(
     kept = {
         k: one
         for k, one in enumerate(own)
-        if one.name not in names and _counted(one) and _there(scenario, one.name)
+        if one.name not in names
+        and (one.given == BY_COUNTS or uncounted(one))
+        and ps.has(scenario, one.name)
     }
     made = [replace(one, covariance=(*one.covariance, *(0.0 for _ in kept))) for one in fitted]
     for place, (k, one) in enumerate(kept.items(), len(fitted)):
@@ -45,13 +46,6 @@ def with_counted(
     return tuple(made)
 
 
-def _counted(one: FittedParameter) -> bool:
-    return one.given == BY_COUNTS or one.name.startswith(f"{NOT_COUNTED}.")
-
-
-def _there(scenario: Scenario, name: str) -> bool:
-    try:
-        ps.parse(name, scenario)
-    except ArgumentError:
-        return False
-    return True
+def uncounted(one: FittedParameter) -> bool:
+    """Return whether a parameter is of what stands for what nobody counted."""
+    return one.name.startswith(f"{NOT_COUNTED}.")

@@ -127,6 +127,15 @@ def parse(text: str, scenario: Scenario) -> Parameter:
     return Parameter(f"{lock}.{key}", key, lock)
 
 
+def has(scenario: Scenario, name: str) -> bool:
+    """Return whether a scenario has a parameter: a lever may have taken its lock away."""
+    try:
+        parse(name, scenario)
+    except ArgumentError:
+        return False
+    return True
+
+
 def _split(text: str, locks: list[str]) -> tuple[str, str]:
     """Return lock and key of a name; locks may have dots in their names."""
     for lock in sorted((*locks, ALL), key=len, reverse=True):

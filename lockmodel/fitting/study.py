@@ -143,7 +143,7 @@ class Study:
         for other, data in enumerate(self.sets):
             if data.stock == stock:
                 for index, parameter in self.of(other):
-                    if _has(stock, parameter):
+                    if ps.has(stock, parameter.name):
                         members.setdefault(parameter.name, (index, parameter))
         for index, parameter in self.of(where):  # its own scope counts first
             if parameter.name in members:
@@ -168,14 +168,6 @@ class Study:
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Logarithms of the limits, shapes (unknowns,)."""
         return np.log([u.lower for u in self.unknowns]), np.log([u.upper for u in self.unknowns])
-
-
-def _has(scenario: Scenario, parameter: Parameter) -> bool:
-    try:
-        ps.parse(parameter.name, scenario)
-    except ArgumentError:
-        return False
-    return True
 
 
 def default_free(scenario: Scenario) -> tuple[str, ...]:
