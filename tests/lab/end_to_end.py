@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -123,16 +124,37 @@ def total(kernel: str, loop: str, file: str, loops: int) -> dict[str, str]:
 RENAMED = {"loop": "dynloop", "true": "dyntrue"}
 ALONE_CLOSE, LINES_CLOSE = 0.1, 0.35
 """Lines against the table: touched by one loop alone; transferred between few, where runs differ
-most (139 to 173 for libc.so.6 at 4 loops)."""
+most (libc.so.6 at 4 loops: 139 to 173 in execl, 135 to 184 in fork, each the mean of a run)."""
+
+LINES_LOOPS, RUNS = 4, {"execl": 1, "fork": 2}
+"""At which point of each other's iteration loops meet is chance, once for each run: runs of execl
+differ by 11 % (standard deviation), of fork by 16 %, and the mean of two is compared."""
 
 
-@pytest.mark.parametrize(
-    ("series_of", "loop", "loops"), [("6.12.", "execl", 4), ("6.1.", "fork", 2)]
-)
-def test_cache_lines_are_those_of_the_table(series_of, loop, loops):
+@pytest.mark.parametrize(("series_of", "loop"), [("6.12.", "execl"), ("6.1.", "fork")])
+def test_cache_lines_are_those_of_the_table(series_of, loop):
     """That acquires and operations are those of the kprobes is what it fails without."""
     package = next(path for path in PACKAGES if f"_{series_of}" in path.name)
-    report = lab(package, "--lines", "--loop", loop, "--loops", str(loops))
+    line = package, "--lines", "--loop", loop, "--loops", str(LINES_LOOPS)
+    runs = [lab.__wrapped__(*line) for _ in range(RUNS[loop])]
+    for report in runs:
+        _agrees_with_kprobes(report, loop)
+    kernel, *_ = series(runs[0])
+    compared = {"libc.so.6"} if loop == "fork" else {"libc.so.6", "loop"}  # what the table has
+    for file in compared:
+        row = total(kernel, loop, RENAMED.get(file, file), LINES_LOOPS)
+        moved = [
+            each["files"][file]["lines_transferred"]
+            for report in runs
+            for each in report["settings"]
+            if each["saturated"] == file
+        ]
+        assert len(moved) == len(runs)
+        expected = pytest.approx(float(row["lines_transferred"]), rel=LINES_CLOSE)
+        assert fmean(moved) == expected, (file, moved)
+
+
+def _agrees_with_kprobes(report, loop):
     kernel, fork, execl, operations = series(report)
     assert report["complete"]
     alone, *others = report["settings"]
@@ -151,16 +173,11 @@ def test_cache_lines_are_those_of_the_table(series_of, loop, loops):
     )
     held = sum(lines["instructions"] for lines in alone["files"].values())
     assert before + held == pytest.approx(alone["instructions"], rel=0.005)
-    own = {each["saturated"]: each for each in others}
-    assert set(own) == {"libc.so.6", "ld-linux-x86-64.so.2", "true" if loop == "fork" else "loop"}
+    own = {"libc.so.6", "ld-linux-x86-64.so.2", "true" if loop == "fork" else "loop"}
+    assert {each["saturated"] for each in others} == own
     for each in others:
         assert each["agreeing"] > 0.9 * each["iterations"]
-        assert each["others_served"] > 0.7 * (loops - 1)
-    compared = {"libc.so.6"} if loop == "fork" else {"libc.so.6", "loop"}  # what the table has
-    for file in compared:
-        expected = float(total(kernel, loop, RENAMED.get(file, file), loops)["lines_transferred"])
-        moved = own[file]["files"][file]["lines_transferred"]
-        assert moved == pytest.approx(expected, rel=LINES_CLOSE), file
+        assert each["others_served"] > 0.7 * (LINES_LOOPS - 1)
 
 
 def test_an_interrupt_keeps_the_settings_that_are_finished(tmp_path):
