@@ -373,7 +373,8 @@ class Scenario(Frozen, frozen=True):
     @property
     def taken(self) -> tuple[Lock, ...]:
         """The locks that an iteration takes: those with acquires."""
-        return tuple(lock for lock in self.locks if self.acquires(lock.name) > 0)
+        used = {site.lock for site in self.sites if site.acquires > 0}
+        return tuple(lock for lock in self.locks if lock.name in used)
 
     @property
     def changeable(self) -> tuple[Lock, ...]:

@@ -43,7 +43,7 @@ def _throughput(scenario: Scenario, n: int) -> float:
     except SaturatedError:  # walkers saturate a lock in this draw
         return 0.0
     if any(station.users for station in network.stations):
-        from lockmodel.solvers.pinned import solve_pinned
+        from lockmodel.solvers.pinned import pinned_throughput
 
-        return solve_pinned(network).throughput
+        return pinned_throughput(network)
     return float(throughputs(network.stations, n)[-1])
