@@ -25,6 +25,9 @@ PRECISION = 0.002
 POPULATIONS = (1, 2, 4, 8, 16, 32)
 """Of the cases of the paper."""
 
+MARGIN = 1.2
+"""Axis over what is drawn on it: markers at the ends are whole."""
+
 LEAST_SPAN = 0.5
 """Percent that an axis shows at least either way."""
 
@@ -208,4 +211,4 @@ def _panel(axes: Any, panel: AgreementPanel) -> None:
             label="Markov chain",
         )
     span = max(LEAST_SPAN, *(abs(end) for end in axes.get_ylim()))
-    axes.set_ylim(-span, span)
+    axes.set_ylim(-MARGIN * span, MARGIN * span)

@@ -35,6 +35,16 @@ ASIDE = 0.17
 TICKS = (-0.1, 0.0, 0.1, 0.3, 1.0, 10.0)
 FEW_TICKS = (0.0, 0.3, 10.0)
 
+MINOR = tuple(
+    sign * value
+    for sign in (-1, 1)
+    for value in (0.02, 0.04, 0.06, 0.08, *(d * i for d in (0.1, 1.0, 10.0) for i in range(2, 10)))
+)
+"""Ticks without numbers: every 2 % where the axis is linear, the digits where it is logarithmic."""
+
+ARROW = 0.85
+"""Place of an arrow over the end of the axis: within the frame."""
+
 COLUMNS, NAMES = 80, 33
 """Width of the terminal drawing, and of the names in it."""
 
@@ -95,8 +105,10 @@ def draw_rows(figure: Any, backtest: Backtest) -> None:
     narrow = stacked(figure)
     ticks = [tick for tick in (FEW_TICKS if narrow else TICKS) if limits[0] <= tick <= limits[1]]
     axes.set_xticks(ticks, [f"{100 * t:+,.0f}" if t else "0" for t in ticks])
-    axes.set_xticks([], minor=True)
-    label = "gain of throughput (%), linear up to 10"
+    axes.set_xticks([t for t in MINOR if limits[0] < t < limits[1]], minor=True)
+    axes.tick_params(axis="x", which="minor", length=2)
+    axes.axvline(LINEAR, color="0.5", lw=0.6, ls=":")
+    label = "gain of throughput (%), linear up to the dotted line"
     if narrow:  # the names leave little room below the axis
         figure.supxlabel(label, fontsize=TEXT)
     else:
@@ -111,10 +123,10 @@ def _row(axes: Any, row: int, entry: Entry, limits: tuple[float, float]) -> None
     axes.plot([entry.predicted], [row - ASIDE], color=colour, marker=marker, ms=4.5, ls="")
     low, middle, high = measured(entry)
     start, end = limits
-    axes.plot([max(low, start), min(high, end)], [row + ASIDE] * 2, color=PUBLISHED, lw=0.8)
+    axes.plot([max(low, start), min(high, ARROW * end)], [row + ASIDE] * 2, color=PUBLISHED, lw=0.8)
     axes.plot([middle], [row + ASIDE], color=PUBLISHED, marker="|", ms=6, ls="")
     if math.isinf(high):
-        axes.plot([end], [row + ASIDE], color=PUBLISHED, marker=">", ms=3.5, clip_on=False)
+        axes.plot([ARROW * end], [row + ASIDE], color=PUBLISHED, marker=">", ms=3.5)
 
 
 def _limits(entries: list[Entry]) -> tuple[float, float]:

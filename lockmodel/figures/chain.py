@@ -12,8 +12,11 @@ from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.bounds import chain
 from lockmodel.units import si
 
-ROOM = 1.26
-"""Length of the axis over that of the longest bar: room for its number."""
+ROOM = 1.62
+"""Length of the axis over that of the longest bar: room for both numbers."""
+
+BESIDE = 34
+"""Points from one number to the other."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ def data(scenario: Scenario | None = None, population: int | None = None) -> Cha
     )
 
 
+MOST = style.COLOURS[1]
+"""Colour of the largest ceiling over all populations: mark and number."""
+
 FRAME, USUAL = 3.0, 4
 """Height of axis and legend, in rows; rows of the default figure."""
 
@@ -96,7 +102,7 @@ def draw(figure: Any, drawn: ChainData) -> None:
         rows,
         ls="",
         marker="d",
-        color=style.COLOURS[1],
+        color=MOST,
         mec="black",
         mew=0.6,
         ms=5.5,
@@ -104,15 +110,17 @@ def draw(figure: Any, drawn: ChainData) -> None:
         label="with any number",
     )
     for row, (step, end) in enumerate(zip(drawn.steps, ends, strict=True)):
-        axes.annotate(
-            si(step.ceiling_at_n_per_s, "/s"),
-            (end, row),
-            xytext=(6, 0),
-            textcoords="offset points",
-            ha="left",
-            va="center",
-            fontsize=style.SMALL,
-        )
+        numbers = (step.ceiling_at_n_per_s, style.COLOURS[0]), (step.ceiling_per_s, MOST)
+        for place, (number, colour) in enumerate(numbers):
+            axes.annotate(
+                si(number, "/s"),
+                (end, row),
+                xytext=(6 + BESIDE * place, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=style.SMALL,
+                color=style.ink(colour),
+            )
     names = ["CPUs" if step.binding == CPU else step.binding for step in drawn.steps]
     axes.set_yticks(list(rows), names)
     axes.invert_yaxis()

@@ -11,6 +11,7 @@ from lockmodel.answers.predict import predict
 from lockmodel.errors import ArgumentError
 from lockmodel.figures import style
 from lockmodel.figures.registry import MODEL
+from lockmodel.fitting.estimate import LEVEL
 from lockmodel.model.scenario import Scenario
 from lockmodel.model.shipped import find_data, find_scenario
 
@@ -21,7 +22,9 @@ USL = "usl"
 FEWEST = 4
 """Points for the universal scalability law: one more than it has parameters."""
 
-HEADROOM = 1.18
+HEADROOM = 1.35
+"""Top of the axis over the highest curve. The ceiling begins where it is below: few processes
+have one many times as high."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class CurveData:
     n, predicted_per_s, ceiling_per_s : tuple
         On a grid of populations: fit or prediction, and k / D.
     low_per_s, high_per_s : tuple of float
-        What 90 % of measurements fall between; empty without a fit.
+        What the share `level` of measurements fall between; empty without a fit.
     usl_per_s : tuple of float
         The universal scalability law fitted to the same points; empty if they are too few.
     fitted : bool
@@ -47,6 +50,8 @@ class CurveData:
         What sets the ceiling at the largest population.
     flags : tuple of str
         What is not well with the fit.
+    level : float
+        Of the band.
     """
 
     scenario: str
@@ -63,6 +68,7 @@ class CurveData:
     fitted: bool
     binding: str
     flags: tuple[str, ...]
+    level: float = LEVEL
 
 
 def data(
@@ -84,6 +90,7 @@ def data(
     ArgumentError, ScenarioError, FileError
         Measurements without a scenario, more than one curve in the file, or as `fit`.
     """
+    again = scenario is None
     if scenario is None:
         if measured is not None:
             raise ArgumentError(
@@ -94,7 +101,7 @@ def data(
     flags: tuple[str, ...] = ()
     points: FittedCurve | None = None
     if measured is not None:
-        scenario, points, flags = _with_points(scenario, measured, only)
+        scenario, points, flags = _with_points(scenario, measured, only, again)
     elif scenario.fit is not None:
         flags = scenario.fit.flags
     ns = () if points is None else points.measured_n
@@ -116,20 +123,24 @@ def data(
         fitted=scenario.fit is not None,
         binding=predicted[-1].binding,
         flags=flags,
+        level=LEVEL if scenario.fit is None else scenario.fit.level,
     )
 
 
 def _with_points(
-    scenario: Scenario, measured: str, only: str | None
+    scenario: Scenario, measured: str, only: str | None, again: bool
 ) -> tuple[Scenario, FittedCurve, tuple[str, ...]]:
-    """Return the scenario with a fit, the curve of the file, and the flags of the fit."""
+    """Return the scenario with a fit, the curve of the file, and the flags of the fit.
+
+    With `again` it is fitted even if it has a fit, which is of other data or of counts.
+    """
     from lockmodel.fitting import health
     from lockmodel.fitting.datasets import Wanted, load_sets
     from lockmodel.fitting.fitting import run
 
     wanted = [Wanted(find_data(measured), measured, scenario)]
     loaded = load_sets(wanted, only=() if only is None else (only,))
-    if scenario.fit is None:
+    if scenario.fit is None or again:
         fitted = run(loaded)
         made = [curve for curve in curves(fitted) if len(curve.n) > 1]
         drawn, flags = fitted.scenarios[fitted.main], health.flags(fitted.estimate)
@@ -174,7 +185,8 @@ def draw(figure: Any, drawn: CurveData) -> None:
     """Draw a curve into an empty matplotlib figure."""
     axes = figure.subplots()
     top = HEADROOM * max([*drawn.predicted_per_s, *drawn.measured_per_s, *drawn.high_per_s]) / 1e3
-    ceiling = [(n, y / 1e3) for n, y in zip(drawn.n, drawn.ceiling_per_s, strict=True)]
+    ceilings = ((n, y / 1e3) for n, y in zip(drawn.n, drawn.ceiling_per_s, strict=True))
+    ceiling = [(n, y) for n, y in ceilings if y < top] or [(drawn.n[-1], top)]
     if drawn.low_per_s:
         axes.fill_between(
             drawn.n,
@@ -183,7 +195,7 @@ def draw(figure: Any, drawn: CurveData) -> None:
             color=style.COLOURS[0],
             alpha=0.22,
             lw=0,
-            label="90 % of measurements",
+            label=f"{100 * drawn.level:.0f} % of measurements",
         )
     axes.plot(
         drawn.n,

@@ -82,16 +82,21 @@ LOADS = (0.1, 0.3, 1, 3)
 
 
 def draw(figure: Any, drawn: ErrorMapData) -> None:
-    """Draw a panel per hand-off, a line per hold variability, into an empty matplotlib figure."""
+    """Draw a panel per hand-off, a line per hold variability, into an empty matplotlib figure.
+
+    Each panel has a scale of its own: errors grow with the hand-off.
+    """
     handoffs = list(dict.fromkeys(line.handoff for line in drawn.lines))
     rows = -(-len(handoffs) // 2)
-    panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).ravel()
+    panels = figure.subplots(rows, 2, sharex=True, squeeze=False).ravel()
     for axes, handoff in zip(panels, handoffs, strict=False):
         for i, line in enumerate(line for line in drawn.lines if line.handoff == handoff):
             axes.plot(
                 line.load,
                 [100 * error for error in line.error],
                 marker=style.MARKERS[i],
+                ms=2.5,
+                lw=1,
                 label=f"{line.hold_scv:g}",
                 **style.line(i),
             )

@@ -16,7 +16,7 @@ from lockmodel.figures.lone_lock import alone, asked, lock_ceiling, slowest_lock
 from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.solve import points
 
-SHARDS = (1, 4, 12)
+SHARDS = (1, 2)
 STEPS = 16
 """Factors between 0 and 1; denser near 0, where the curves bend."""
 
@@ -119,7 +119,7 @@ def _line(
 
 
 LOW, HIGH = 0.7, 1.8
-"""How far the axis of rates goes beyond the data."""
+"""How far the axis of rates goes beyond what is reached: limits above bind nobody."""
 
 
 def relative_height(drawn: HoldData, upright: bool) -> float:
@@ -133,8 +133,7 @@ def draw(figure: Any, drawn: HoldData) -> None:
     counts = list(dict.fromkeys(line.shards for line in drawn.lines))
     shape = (len(counts), 1) if style.stacked(figure) else (1, len(counts))
     panels = figure.subplots(*shape, sharex=True, sharey=True, squeeze=False).ravel()
-    ends = [line.asymptote_per_s for line in drawn.lines if line.asymptote_per_s]
-    rates = [*ends, *(y for line in drawn.lines for y in line.throughput_per_s)]
+    rates = [drawn.cpu_per_s, *(y for line in drawn.lines for y in line.throughput_per_s)]
     for axes, k in zip(panels, counts, strict=True):
         _panel(axes, drawn, k)
         axes.set_xlim(0, 1)
@@ -144,7 +143,7 @@ def draw(figure: Any, drawn: HoldData) -> None:
     figure.supxlabel(f"held work of {drawn.lock} over today's (factor)", fontsize=style.TEXT)
     figure.supylabel("iterations per second", fontsize=style.TEXT)
     _legend(figure, panels[0], drawn)
-    levels = {k: _levels(drawn, k) for k in counts}
+    levels = {k: _levels(drawn, k, HIGH * max(rates)) for k in counts}
     for axes, k in zip(panels, counts, strict=True):
         style.end_labels(axes, 1.0, *zip(*levels[k], strict=True))
 
@@ -160,11 +159,11 @@ def _panel(axes: Any, drawn: HoldData, shards: int) -> None:
             axes.axhline(line.asymptote_per_s, color=look["color"], lw=0.5)
 
 
-def _levels(drawn: HoldData, shards: int) -> list[tuple[float, str, str]]:
-    """Return the limits of a panel: rate, label, colour."""
+def _levels(drawn: HoldData, shards: int, top: float) -> list[tuple[float, str, str]]:
+    """Return the limits of a panel up to `top`: rate, label, colour."""
     levels = [(drawn.cpu_per_s, style.rate(drawn.cpu_per_s), style.GREY)]
     for i, line in enumerate(line for line in drawn.lines if line.shards == shards):
-        if line.asymptote_per_s is not None:
+        if line.asymptote_per_s is not None and line.asymptote_per_s < top:
             end = line.asymptote_per_s
             levels.append((end, style.rate(end), style.line(i)["color"]))
     return levels

@@ -63,6 +63,15 @@ MODEL = "execl-xeon8369b"
 
 ENTRIES = (
     FigureEntry(
+        "rates",
+        "rates predicted from counts, and measured",
+        "rates",
+        "data/traced, data/computed/line_overlap.csv",
+        (PROGRESS,),
+        2.9,
+        2.4,
+    ),
+    FigureEntry(
         "curve",
         "throughput against processes: data, fit, band, ceiling",
         "curve",
@@ -77,7 +86,7 @@ ENTRIES = (
         "hold",
         MODEL,
         ("scenario", "population"),
-        4.4,
+        3.4,
         3.0,
     ),
     FigureEntry(
@@ -86,7 +95,7 @@ ENTRIES = (
         "ceiling_map",
         MODEL,
         ("scenario", "population"),
-        2.4,
+        2.2,
         3.3,
     ),
     FigureEntry(
@@ -95,7 +104,7 @@ ENTRIES = (
         "acquires",
         "data/traced/acquires_traced.csv, data/published/profiles.json",
         (),
-        2.7,
+        2.5,
         2.8,
     ),
     FigureEntry(
@@ -104,7 +113,7 @@ ENTRIES = (
         "held",
         "data/traced/held_instructions_traced.csv",
         (),
-        4.4,
+        3.5,
         2.5,
     ),
     FigureEntry(
@@ -123,7 +132,7 @@ ENTRIES = (
         "shards",
         MODEL,
         ("scenario", "population", "rates", "precision", PROGRESS),
-        4.0,
+        3.3,
         2.5,
     ),
     FigureEntry(
@@ -132,7 +141,7 @@ ENTRIES = (
         "agreement",
         "two cases of `lockmodel verify`",
         ("scenario", "populations", "precision", PROGRESS),
-        2.8,
+        2.2,
         2.5,
     ),
     FigureEntry(
@@ -141,7 +150,7 @@ ENTRIES = (
         "error_map",
         "data/computed/product_form_error.csv",
         ("readers",),
-        2.2,
+        2.5,
         3.3,
     ),
     FigureEntry(

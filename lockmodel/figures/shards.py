@@ -1,7 +1,7 @@
 """What shards buy and what they cost: throughput, and the time of a walk that takes them all.
 
-Every lock is sharded alike. Walkers are simulated: the closed forms leave out that a walk waits
-while it keeps the shards it already has.
+Every lock of the walked one's kind is sharded alike. Walkers are simulated: the closed forms leave
+out that a walk waits while it keeps the shards it already has.
 """
 
 from __future__ import annotations
@@ -115,7 +115,9 @@ def data(
     jobs = [(rate, k) for rate in (0.0, *rates) for k in counts]
     of_rate: dict[float, list[tuple[float, ...]]] = {rate: [] for rate, _ in jobs}
     for rate, k in progress(jobs, len(jobs), "simulations"):
-        row = _simulated(_split(_walked(scenario, walked, rate, read), k), walked, n, precision)
+        row = _simulated(
+            _split(_walked(scenario, walked, rate, read), walked, k), walked, n, precision
+        )
         if row is not None:
             of_rate[rate].append((k, *row))
     lines = []
@@ -137,9 +139,11 @@ def _walked(scenario: Scenario, lock: str, rate: float, read: float) -> Scenario
     return msgspec.structs.replace(scenario, locks=locks)
 
 
-def _split(scenario: Scenario, k: int) -> Scenario:
-    for lock in scenario.locks:
-        if k > lock.shards:
+def _split(scenario: Scenario, walked: str, k: int) -> Scenario:
+    """Return the scenario with shards of what a patch of the walked lock reaches: its kind."""
+    kind = scenario.lock(walked).kind
+    for lock in scenario.changeable:
+        if lock.kind == kind and k > lock.shards:
             scenario = levers.shard(scenario, lock.name, k)
     return scenario
 
@@ -176,11 +180,11 @@ def draw(figure: Any, drawn: ShardsData) -> None:
         if line.walk_s:
             second.plot(line.shards, [walk * 1e3 for walk in line.walk_s], label=name, **look)
     first.set_ylim(bottom=0)
-    first.set_ylabel(f"throughput, {drawn.n} processes (k/s)")
+    first.set_ylabel("throughput (k/s)")
     first.legend(loc="lower right", borderaxespad=0.2, labelspacing=0.3)
     second.axhline(drawn.read_s * 1e3, color="0.6", lw=1)
     _time_axis(second, [1e3 * s for line in drawn.lines for s in (*line.walk_s, drawn.read_s)])
-    second.set_ylabel(f"mean walk of {drawn.walked} (ms)")
+    second.set_ylabel("mean walk (ms)")
     second.annotate(
         "reading alone",
         (1, drawn.read_s * 1e3),
@@ -192,7 +196,7 @@ def draw(figure: Any, drawn: ShardsData) -> None:
     )
     for axes in (first, second):
         style.count_axis(axes.xaxis, 1, last, "")
-    label = "shards of each lock, by CPU"
+    label = f"shards, by CPU; {drawn.n} processes"
     for axes in (second,) if shape == (2, 1) else (first, second):
         axes.set_xlabel(label)
 

@@ -1,9 +1,11 @@
 """Acquires and held instructions per site; the three counts compared."""
 
 import csv
+import math
 
 from lockmodel.figures.acquires import FILE, TRACED_BINARY, data, shipped_elf, traced
 from lockmodel.figures.held import data as held_data
+from lockmodel.measure.acquires.lines import lines
 from lockmodel.measure.acquires.loops import SITES
 from lockmodel.measure.shares.integers import search
 from lockmodel.measure.shares.reading import read_file
@@ -11,6 +13,17 @@ from lockmodel.model.shipped import shipped_dir
 from paper.tools.out import Out
 
 OLD, NEW, NEWEST = "6.1.187", "6.12.107", "7.2.13"
+
+LOOPS = 16
+"""Loops at once whose lines are in the table."""
+
+GROUPS = {
+    "links": ("exec.map_link", "exec.map_expand"),
+    "unlinks": ("exec.map_unlink",),
+    "splits": ("exec.map_split", "exec.mprotect_split"),
+    "teardowns": ("exec.teardown",),
+}
+"""Neighbouring sites, which a profile's stacks hardly tell apart, taken together."""
 
 MEANING = {
     "fork.dup": "fork copies a mapping",
@@ -45,11 +58,12 @@ def make(out: Out) -> None:
             continue
         one = held.get(site)
         alone = "" if one is None else f"{dict(one.by_kernel)[NEW]:,.0f}"
-        growth = "" if one is None else f"{one.growth:.0f}"
-        rows.append([site, MEANING[site], *(str(c or "-") for c in counts), alone, growth])
+        law = lines(NEW, "execl" if site in table[NEW, "execl"] else "fork", False, site)
+        moved = f"{law.start + law.growth * math.log2(LOOPS):.0f}", f"{law.growth:.1f}"
+        rows.append([site, MEANING[site], *(str(c or "-") for c in counts), alone, *moved])
     totals = [sum(int(row[i]) for row in rows if row[i] != "-") for i in (2, 3, 4)]
-    rows.append(["all", "", *map(str, totals), "", ""])
-    heads = ["site", "what happens", "6.1", "6.12", "execl", "held", "growth"]
+    rows.append(["all", "", *map(str, totals), "", "", ""])
+    heads = ["site", "what happens", "6.1", "6.12", "execl", "instr.", "lines", "growth"]
     out.table("sites", heads, rows, words=2)
     rules = shipped_elf()
     pairs = [(k, s) for k in rules for s in {*rules[k], *table[k]}]
@@ -64,8 +78,8 @@ def _operations() -> dict[tuple[str, str], int]:
     """Return tree operations on libc.so.6 per iteration."""
     made: dict[tuple[str, str], int] = {}
     path = shipped_dir("data") / "traced" / "acquires_traced.csv"
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for row in csv.DictReader(line for line in lines if not line.startswith("#")):
+    text = path.read_text(encoding="utf-8").splitlines()
+    for row in csv.DictReader(line for line in text if not line.startswith("#")):
         if row["file"] == FILE and row["binary"] == TRACED_BINARY.get(row["loop"]):
             key = row["kernel"], row["loop"]
             made[key] = made.get(key, 0) + int(row["tree_operations"])
@@ -89,6 +103,11 @@ def _shares(out: Out) -> None:
         out.count(f"emr_{name}_traced", counts[site][0])
         out.count(f"emr_{name}_shares", counts[site][1])
     out.count("emr_total", sum(other.from_shares))
+    for name, sites in GROUPS.items():
+        ours, theirs = (sum(counts.get(site, (0, 0))[i] for site in sites) for i in (0, 1))
+        if ours != theirs:
+            raise ValueError(f"{name} of the last profile differ: the text says they agree")
+        out.count(f"emr_{name}", theirs)
 
 
 def _held(out: Out, held: dict) -> None:

@@ -20,6 +20,9 @@ KIND = {
     "none (same hand-off)": "none",
 }
 
+LINES = "lines"
+"""The column that is the best rival."""
+
 
 def make(out: Out) -> None:
     """Write the tables; name counts, scores, hits and misses."""
@@ -43,7 +46,15 @@ def make(out: Out) -> None:
     out.number("bt_rival_score", rival.score, f"{rival.score:.2f}")
     out.number("bt_ahead", rival.difference, f"{rival.difference:.2f}")
     out.number("bt_ahead_error", rival.error, f"{rival.error:.2f}")
-    out.words("bt_rival", rival.name)
+    if rival.name != LINES or own.score < rival.score:
+        raise ValueError("the model is not ahead of lines and lines of the rest: the text says so")
+    out.count("bt_rival_inside", rival.inside)
+    for column in backtest.columns:
+        if column.name in ("acquires", "instructions", "operations"):
+            out.number(f"bt_{column.name}_score", column.score, f"{column.score:.2f}")
+        if column.name in ("acquires", "instructions"):
+            out.number(f"bt_{column.name}_ahead", column.difference, f"{column.difference:.2f}")
+            out.number(f"bt_{column.name}_ahead_error", column.error, f"{column.error:.2f}")
     out.share("bt_level", LEVEL)
     out.share("bt_model_error", MODEL_ERROR)
     out.words("bt_rbtree", " to ".join(f"{end:g}" for end in RBTREE))
@@ -56,7 +67,9 @@ def make(out: Out) -> None:
     ):
         entry = _entry(backtest, ids)
         out.gain(f"bt_{name}", entry.predicted or 0.0, entry.interval)
-        out.words(f"bt_{name}_published", _published(entry))
+        out.words(f"bt_{name}_published", _published(entry).replace("> ", "more than "))
+    lines = (_entry(backtest, "lkp_spr_224").columns or {})[LINES]
+    out.gain("bt_batched_lines", lines.predicted or 0.0)
     excluded = _entry(backtest, "yibin_rmap_exclude", "libc, ld")
     out.gain("bt_excluded", excluded.predicted or 0.0, excluded.interval)
     out.words("bt_excluded_published", f"about {gain(sum(excluded.published) / 2)}")  # type: ignore[arg-type]

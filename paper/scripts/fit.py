@@ -14,7 +14,9 @@ from paper.tools.fits import (
     carried,
     curve_alone,
 )
-from paper.tools.out import Out, si_range, si_with_range
+from paper.tools.out import Out, si_with_range
+
+HANDOFF = "all.handoff_lines"
 
 
 def make(out: Out) -> None:
@@ -30,8 +32,8 @@ def make(out: Out) -> None:
         raise ValueError("the curve alone determines the hand-off share: the text says it does not")
     out.number("curve_split_low", split.prior_low, share(split.prior_low))
     out.number("curve_split_high", split.prior_high, share(split.prior_high))
-    handoff = next(u for u in judged.unknowns if u.name == "all.handoff")
-    out.words("curve_handoff_range", si_range(handoff.prior_low, handoff.prior_high, "s"))
+    handoff = next(u for u in judged.unknowns if u.name == HANDOFF)
+    out.words("curve_handoff_range", f"{handoff.prior_low:.1f} to {handoff.prior_high:.1f}")
     _curve(out, alone)
     out.count("carried_unknowns", len(known.unknowns))
     if known.directions != len(known.unknowns):
@@ -39,10 +41,11 @@ def make(out: Out) -> None:
     out.count("carried_observations", len(shared.estimate.rows))
     out.count("carried_sets", len(shared.estimate.study.sets))
     names = [unknown.name for unknown in shared.estimate.study.unknowns]
-    where = names.index("all.handoff_instructions")
-    ratio, ends = math.exp(shared.estimate.theta[where]), shared.intervals[where]
-    out.number("ratio", ratio, f"{ratio:.0f}")
-    out.words("ratio_range", f"{ends.low:.0f} to {ends.high:.0f}")
+    where = names.index(HANDOFF)
+    fitted, ends = math.exp(shared.estimate.theta[where]), shared.intervals[where]
+    out.number("handoff_fitted", fitted, f"{fitted:.1f}")
+    out.words("handoff_fitted_range", f"{ends.low:.1f} to {ends.high:.1f}")
+    out.share("carried_noise", shared.estimate.noise.unstated, 1)
     out.share("level", LEVEL)
     _table(out, known, shared)
 
@@ -73,16 +76,15 @@ def _table(out: Out, known: Identified, shared: Fitted) -> None:
         row = [what]
         for name, label in labels.items():
             verdict = _quantity(known, label, what).verdict
-            low, high = _ends(verdict)
-            value = verdict.value or 0.0
             if unit:
-                row.append(si_with_range(value, low, high, unit))
-            else:
-                row.append(f"{share(value)} ({100 * low:.0f} to {100 * high:.0f})")
-            if what == "hand-off share":
-                out.share(f"{name}_split", value)
-                if name == "sysexec":
-                    out.words("sysexec_split_range", f"{100 * low:.0f} to {100 * high:.0f} %")
+                low, high = _ends(verdict)
+                row.append(si_with_range(verdict.value or 0.0, low, high, unit))
+                continue
+            row.append(_share(verdict))
+            if name != "icl":
+                low, high = _ends(verdict)
+                out.share(f"{name}_split", verdict.value or 0.0)
+                out.words(f"{name}_split_range", f"{100 * low:.0f} to {100 * high:.0f} %")
         rows.append(row)
     cpus = [shared.scenarios[i].machine.cpus for i in (EXECL_SET, SYSEXEC_SET, ICL_SET)]
     heads = ["", *(f"{w}, {n}" for w, n in zip(("execl", "sysexec", "sysexec"), cpus, strict=True))]
@@ -99,6 +101,14 @@ def _ends(verdict: Determination) -> tuple[float, float]:
     if not verdict.determined:
         raise ValueError(f"{verdict.name} is not determined: the text says it is")
     return verdict.low, verdict.high
+
+
+def _share(verdict: Determination) -> str:
+    """Return a share with its interval; where the data leave it open, what priors leave of it."""
+    if verdict.determined:
+        value = share(verdict.value or 0.0)
+        return f"{value} ({100 * verdict.low:.0f} to {100 * verdict.high:.0f})"
+    return f"open ({100 * verdict.prior_low:.0f} to {100 * verdict.prior_high:.0f})"
 
 
 def _half(low: float, high: float) -> float:

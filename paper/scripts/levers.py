@@ -13,6 +13,7 @@ from paper.tools.fits import (
     after,
     carried,
     mapped_directly,
+    of_files,
     together,
 )
 from paper.tools.out import Out, gain_range
@@ -29,9 +30,9 @@ RANKED = (
     ("fork batched", f"batch:{LIBC}/fork.dup=1"),
     ("lock not taken", f"exclude:{LIBC}"),
     ("shards, this lock", f"shard:{LIBC}=4"),
-    ("hold halved, every lock", "shorten_hold:all=0.5"),
-    ("no hold, every lock", "shorten_hold:all=0"),
-    ("shards, every lock", "shard:all=8"),
+    ("hold halved, every file", "shorten_hold:all=0.5"),
+    ("no hold, every file", "shorten_hold:all=0"),
+    ("shards, every file", "shard:all=8"),
 )
 NAMED = {
     "free hand-off": ("free", False),
@@ -40,7 +41,7 @@ NAMED = {
     "no splits": ("nosplit", True),
     "splits batched": ("splitbatch", False),
     "lock not taken": ("without", True),
-    "shards, every lock": ("shards_all", True),
+    "shards, every file": ("shards_all", True),
 }
 """Row -> name in the text, and whether its interval is said."""
 
@@ -52,8 +53,8 @@ NODES = "shard:all=2,by=node"
 DESIGNS: tuple[tuple[str, str, Change, Change], ...] = (
     ("fork batched as well", "fork", together(FORK), together()),
     ("every site batched", "batched", together(FORK, *BATCHED), together(*BATCHED)),
-    ("a lock and tree per node", "node", together(NODES), together(NODES)),
-    ("shards by CPU", "sharded", together(SHARDS), together(SHARDS)),
+    ("a lock and tree per node", "node", of_files(NODES), of_files(NODES)),
+    ("shards by CPU", "sharded", of_files(SHARDS), of_files(SHARDS)),
     ("mapped directly", "direct", mapped_directly, mapped_directly),
     (
         "mapped directly, fork batched",
@@ -64,8 +65,8 @@ DESIGNS: tuple[tuple[str, str, Change, Change], ...] = (
     (
         "the same, and shards by CPU",
         "direct_sharded",
-        after(mapped_directly, together(FORK, SHARDS)),
-        after(mapped_directly, together(SHARDS)),
+        after(mapped_directly, together(FORK), of_files(SHARDS)),
+        after(mapped_directly, of_files(SHARDS)),
     ),
 )
 """What it is, its name, the change to fork + exec + exit, the change to execl (which forks not)."""
@@ -91,7 +92,8 @@ def make(out: Out) -> None:
             if "fork.dup" in lever and name == "execl":
                 row.append("-")
                 continue
-            value, ends, _, _ = _gain(scenario, drawn[scenario.name], together(lever))
+            change = of_files(lever) if ":all=" in lever else together(lever)
+            value, ends, _, _ = _gain(scenario, drawn[scenario.name], change)
             row.append(_cell(value, ends))
             if title in NAMED and name == "sysexec":
                 said, interval = NAMED[title]

@@ -28,10 +28,16 @@ CARRIED = (
 BEFORE = "acquires:all/exit.teardown=5;acquires:all/exec.teardown=5"
 """The kernel before batching: what the variant `before` of the robot's data ran."""
 
-FREE = ("think", "think_remote", "hold", "handoff_instructions")
+FREE = ("think", "think_remote", "line_overlap", "handoff_lines")
+
+SHARED = {"handoff_lines": "all"}
+"""Lines of a hand-off are those of the lock, whatever the machine; times are each machine's."""
 
 EXECL_SET, SYSEXEC_SET, ICL_SET = 0, 2, 4
 """Data sets of the carried fit whose kernel is the batched one."""
+
+FILES = ("libc.so.6", "ld-linux-x86-64.so.2", "executable", "launcher", "ld.so.cache")
+"""Locks of the scenarios that are a file's `i_mmap_rwsem`."""
 
 DIRECT = "execl-direct"
 
@@ -50,15 +56,29 @@ def curve_alone() -> Fitted:
 
 @cache
 def carried() -> Fitted:
-    """Return the fit to the curve and to both pairs of kernels, hand-off : hold shared."""
+    """Return the fit to the curve and to both pairs of kernels, lines of a hand-off shared."""
     wanted = [Wanted(find_data(file), file, find_scenario(m), m) for m, file in CARRIED]
-    return run(load_sets(wanted, {"before": parse_all(BEFORE)}), FREE)
+    return run(load_sets(wanted, {"before": parse_all(BEFORE)}), FREE, SHARED)
 
 
 def together(*levers: str) -> Change:
     """Return the change that some levers make in order."""
     parsed = [parse(text) for text in levers]
     return lambda scenario: apply_all(scenario, parsed)
+
+
+def of_files(*levers: str) -> Change:
+    """Return the change that some levers make to every file's lock: what a patch reaches.
+
+    `all` in a lever would be every lock that was counted.
+    """
+
+    def apply(scenario: Scenario) -> Scenario:
+        own = [lock.name for lock in scenario.taken if lock.name in FILES]
+        texts = [text.replace(":all=", f":{name}=") for text in levers for name in own]
+        return apply_all(scenario, [parse(text) for text in texts])
+
+    return apply
 
 
 def mapped_directly(scenario: Scenario) -> Scenario:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import click
 import pytest
+from places import timed
 
 from lockmodel.answers.axis import parse_axis
 from lockmodel.answers.predict import predict
@@ -15,11 +16,10 @@ from lockmodel.answers.sweep import sweep
 from lockmodel.errors import ArgumentError
 from lockmodel.figures import sweep as sweep_figure
 from lockmodel.figures import sweep_terminal, throughput
-from lockmodel.model.shipped import find_scenario
 
 WIDTH = 80
 MAGIC = {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG\r\n\x1a\n"}
-SCENARIO = find_scenario("execl-xeon8369b")
+SCENARIO = timed("execl-xeon8369b")
 
 
 def swept(*texts, n=(128,)):

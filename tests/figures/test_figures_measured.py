@@ -7,6 +7,7 @@ from pathlib import Path
 
 import elf_files
 import pytest
+from places import timed
 
 from lockmodel.errors import ArgumentError
 from lockmodel.figures import acquires, error_map, held
@@ -14,7 +15,7 @@ from lockmodel.measure.acquires.count import count
 from lockmodel.measure.acquires.kernels import TRACED
 from lockmodel.measure.acquires.resolve import Resolver
 from lockmodel.measure.acquires.sysroot import Sysroot
-from lockmodel.model.shipped import find_scenario, shipped_dir
+from lockmodel.model.shipped import shipped_dir
 
 
 def test_the_shipped_table_is_what_the_rules_count(tmp_path_factory):
@@ -83,7 +84,7 @@ def test_held_medians_are_those_of_the_table():
 
 
 def test_held_lines_are_those_of_the_shipped_model():
-    model = find_scenario("execl-xeon8369b").sites_of("libc.so.6")
+    model = timed("execl-xeon8369b").sites_of("libc.so.6")
     lines = {one.site: one for one in held.data().sites}
     assert set(lines) == {site.label for site in model}
     for site in model:

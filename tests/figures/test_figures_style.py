@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from places import timed
 
 from lockmodel.errors import ArgumentError
 from lockmodel.evaluate.backtest.engine import all_cases, run
-from lockmodel.figures import agreement, changes, registry, shards, style
-from lockmodel.model.shipped import find_scenario
+from lockmodel.figures import agreement, changes, rates, registry, shards, style
 
 
 def some_shards():
@@ -39,6 +39,15 @@ def some_agreement():
     )
 
 
+def some_rates():
+    curve = tuple(
+        rates.PredictedRate("some", n, x, 0.8 * x, 1.3 * x, 1.1 * x)
+        for n, x in ((1, 4e3), (16, 48e3), (128, 31e3))
+    )
+    busy = (curve[-1], rates.PredictedRate(rates.COOPER_LAKE.name, 224, 19e3, 14e3, 25e3, 18e3))
+    return rates.RatesData(0.8, curve, busy)
+
+
 def some_changes():
     with few_draws():
         return run(ids=["huang_v2_tree_and_lock_split", "yuma_mmap_region"], workers=1)
@@ -53,6 +62,7 @@ CASES = {
     "backtest": ("backtest", some_changes),
     "shards": ("shards", some_shards),
     "solvers": ("solvers", some_agreement),
+    "rates": ("rates", some_rates),
 }
 """What is drawn -> figure, and its model or data."""
 
@@ -62,7 +72,7 @@ def made(case):
     name, what = CASES[case]
     if callable(what):
         return name, what()
-    return name, registry.make(name, **({"scenario": find_scenario(what)} if what else {}))
+    return name, registry.make(name, **({"scenario": timed(what)} if what else {}))
 
 
 def drawn(name, data, kind, width="page"):
@@ -127,15 +137,16 @@ def test_every_text_is_inside_large_enough_and_alone(case, width, monkeypatch):
 
 UNITS = {
     "curve execl-xeon8369b": {"processes", "throughput (k/s)"},
-    "hold execl-xeon8369b": {"iterations per second", "1 M/s", "4 shards"},
+    "hold execl-xeon8369b": {"iterations per second", "100 k/s", "2 shards"},
     "ceiling execl-xeon8369b": {"acquires of libc.so.6 per iteration", "shards of libc.so.6"},
     "chain execl-xeon8369b": {"ceiling without the locks above it (k/s)", "35.1 k/s"},
     "acquires": {"acquires of libc.so.6 per iteration", "29, 29, 29"},
     "held": {"held instructions per acquire", "processes that map the file"},
     "errors": {"error of product form (%)"},
-    "backtest": {"gain of throughput (%), linear up to 10", "tree and lock split"},
-    "shards": {"throughput, 128 processes (k/s)", "mean walk of libc.so.6 (ms)"},
+    "backtest": {"gain of throughput (%), linear up to the dotted line", "tree and lock split"},
+    "shards": {"throughput (k/s)", "mean walk (ms)", "shards, by CPU; 128 processes"},
     "solvers": {"difference from product form (%)", "processes"},
+    "rates": {"throughput (k/s)", "all CPUs busy (k/s)", "4 x 8380H, sysexec"},
 }
 
 
