@@ -95,8 +95,8 @@ def acquires(
                        or remove a mapping
       held             instructions under the lock if one process maps the file;
                        from traces of such files (data/traced), not of this one
-      demand           time the lock is busy when saturated: held x 3.2 ns and
-                       0.96 us per acquire. Assumed times: compare files, no more
+      lines            lines of other CPUs that the lock waits for with 64
+                       processes, hand-offs included (from counts): its demand
       5/15             5 acquires for 15 operations at this site
       like             which column of the second table is the file's
     Sites:
@@ -183,10 +183,10 @@ def _machine(text: str | None) -> Machine:
 
 def _text(counts: Counts, others: list[Counts], explain: bool, every: bool, colour: bool) -> str:
     from lockmodel.cli.acquires_text import groups, site_tables
-    from lockmodel.measure.acquires.scenario import demand
+    from lockmodel.measure.acquires.scenario import demands
 
-    demands = {file.name: demand(file, counts) for file in counts.files}
-    ranked = sorted(counts.files, key=lambda file: -demands[file.name][1])
+    of = demands(counts)
+    ranked = sorted(counts.files, key=lambda file: -of[file.name][1])
     shown = ranked if explain or every else ranked[:FEW_FILES]
     like = groups(shown)
     letters = {file.name: letter for letter, group in like.items() for file in group}
@@ -197,8 +197,8 @@ def _text(counts: Counts, others: list[Counts], explain: bool, every: bool, colo
             str(file.mappings),
             str(file.acquires),
             str(file.operations),
-            tx.plain(round(demands[file.name][0])),
-            tx.si(demands[file.name][1], "s"),
+            tx.plain(round(of[file.name][0])),
+            tx.plain(round(of[file.name][1])),
         ]
         for file in shown
     ]
@@ -206,13 +206,13 @@ def _text(counts: Counts, others: list[Counts], explain: bool, every: bool, colo
     rows.append(["all files", "", "", *total, "", ""])
     first = ranked[0]
     parts: list[Any] = [
-        f"{first.name}: {first.acquires} acquires and {first.operations} operations per iteration, "
-        f"most demand.",
+        f"{first.name}: {first.acquires} acquires and {first.operations} operations per "
+        f"iteration, most lines.",
         f"{counts.program} on Linux {counts.kernel.version}, {counts.loop} loop"
         + (f", started by {counts.launcher}" if counts.loop != "execl" else ""),
         "",
         tx.table(
-            ["file", "like", "maps", "acquires", "ops", "held", "demand"],
+            ["file", "like", "maps", "acquires", "ops", "held", "lines"],
             rows,
             left=(0, 1),
             fold=(0,) if max(len(file.name) for file in shown) > LONGEST else (),

@@ -278,6 +278,8 @@ def _quantities(estimate: Estimate, where: int, level: float) -> list[DerivedQua
             return parts(estimate.study.scenario(where, theta), name, n)
 
         middle = at(estimate.theta)
+        if middle[-1] == math.inf:  # it takes no time there
+            continue
         slopes = central(at, estimate.theta, own, middle.size)
         for k, what in enumerate(WHATS):
             if not math.log(SMALL) < middle[k] < math.inf:  # none: nothing to determine

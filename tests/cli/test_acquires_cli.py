@@ -27,11 +27,11 @@ TRUE_ON_612 = """\
 /usr/bin/true on Linux 6.12, fork loop, started by a program that needs only
 libc
 
-file                  like  maps  acquires  ops   held   demand
-libc.so.6             A        5        21   42  9,703  51.2 us
-ld-linux-x86-64.so.2  B        5        14   26  3,574  24.8 us
-true                  C        5         8   16  3,238  18.0 us
-launcher              D        5         6   10    614  7.71 us
+file                  like  maps  acquires  ops   held  lines
+libc.so.6             A        5        21   42  9,703    592
+ld-linux-x86-64.so.2  B        5        14   26  3,574    330
+true                  C        5         8   16  3,238    277
+launcher              D        5         6   10    614     53
 all files                               49   94
 
 site                     A      B     C     D
@@ -56,7 +56,7 @@ def test_the_table(command: Command, root: str) -> None:
     ran = command(*asked)
     assert ran.returncode == 0
     answer, _, table = ran.stdout.partition("\n")
-    assert answer == ("libc.so.6: 21 acquires and 42 operations per iteration, most demand.")
+    assert answer == ("libc.so.6: 21 acquires and 42 operations per iteration, most lines.")
     assert table.rstrip().endswith("2 assumptions: --explain")
     assert "dlopen" not in ran.stdout
     explained = command(*asked, "--explain").stdout
@@ -110,19 +110,44 @@ def test_the_json(command: Command, root: str) -> None:
 
 def test_the_scenario_is_ready_for_predict_and_levers(command: Command, root: str) -> None:
     ran = command(
-        "acquires", "/usr/bin/git", "--kernel", "6.12", "--sysroot", root, "--toml", "git.toml"
+        *("acquires", "/usr/bin/git", "--kernel", "6.12", "--sysroot", root),
+        *("--toml", "git.toml", "--machine", "2x32x2"),
     )
     assert (ran.returncode, ran.stderr) == (0, "written: git.toml\n")
     predicted = command("predict", "./git.toml", "-n", "1,64", "--json")
     points = json.loads(predicted.stdout)["points"]
     assert [point["n"] for point in points] == [1, 64]
-    whatif = command("whatif", "./git.toml", "-n", "64", "--lever", "shard:libc.so.6=8", "--json")
+    assert all(low < high for low, high in (p["interval_per_s"] for p in points))
+    whatif = command("whatif", "./git.toml", "-n", "64", "--lever", "shard:libc.so.6=8")
     assert whatif.returncode == 0
+    assert "then lib" in whatif.stdout  # libpcre2-8 and libz come next, then what nobody names
+    shown = command("show", "./git.toml").stdout
+    assert [name for name in ("lru_lock", "pcpu_lock", "not_counted") if name in shown] != []
     again = command(
         "acquires", "/usr/bin/git", "--kernel", "6.12", "--sysroot", root, "--toml", "git.toml"
     )
     assert again.returncode == 4
     assert "--force" in again.stderr
+
+
+def test_a_count_and_two_points_measured_on_two_cpus_say_that_no_lock_matters(
+    command: Command, root: str
+) -> None:
+    """README's four commands, with the numbers of a machine of two CPUs."""
+    Path("curve.csv").write_text("tasks,throughput\n1,1020\n2,1960\n")
+    ran = command(
+        *("acquires", "/usr/bin/true", "--kernel", "6.12", "--sysroot", root),
+        *("--toml", "here.toml", "--machine", "1x2x1"),
+    )
+    assert ran.returncode == 0
+    fitted = command("fit", "curve.csv", "--model", "here.toml", "-o", "fitted.toml")
+    assert fitted.returncode == 0
+    assert "Warning" not in fitted.stderr
+    assert "NOT DETERMINED: line_overlap, all.handoff_lines" in fitted.stdout
+    ranked = json.loads(command("levers", "fitted.toml", "--json").stdout)
+    gains = {row["lever"]: row["gain_interval"] for row in ranked["levers"]}
+    low, high = gains["exclude:libc.so.6"]
+    assert 0.0 < low < high < 0.02
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ the interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import fmean, stdev
 
 import numpy as np
@@ -91,7 +91,9 @@ LEAST_BATCHED = 1.0
 """Acquires of a teardown from Linux 6.11 on, which takes a file's lock once for all mappings."""
 
 
-def from_counts(scenario: Scenario, overlap: float | None = None) -> Scenario:
+def from_counts(
+    scenario: Scenario, overlap: float | None = None, executables: Sequence[str] = ("executable",)
+) -> Scenario:
     """Return the scenario that counts make of another one, with a prior as its fit.
 
     Parameters
@@ -101,6 +103,8 @@ def from_counts(scenario: Scenario, overlap: float | None = None) -> Scenario:
     overlap : float, optional
         Share of a line's time that is waited for; the mean of the machines in
         data/computed/line_overlap.csv but this one by default.
+    executables : sequence of str
+        Locks of programs: in a loop of execl alone, all processes map and run them.
 
     Returns
     -------
@@ -126,7 +130,7 @@ def from_counts(scenario: Scenario, overlap: float | None = None) -> Scenario:
         think=_outside(loop) * INSTRUCTION_S,
         locks=(*map(_lock, scenario.locks), *(lock for lock, _ in following)),
         sites=(
-            *(_site(site, kernel, loop) for site in scenario.sites),
+            *(_site(site, kernel, loop, site.lock in executables) for site in scenario.sites),
             *(site for _, site in following),
         ),
         provenance=_provenance(scenario, kernel, loop, known, others),
@@ -225,8 +229,8 @@ def _lock(lock: Lock) -> Lock:
     )
 
 
-def _site(site: Site, kernel: str, loop: str) -> Site:
-    law = lines(kernel, loop, site.lock == "executable" and loop == "execl", site.label)
+def _site(site: Site, kernel: str, loop: str, executable: bool) -> Site:
+    law = lines(kernel, loop, executable and loop == "execl", site.label)
     return replace(
         site,
         lines=round(law.start, 2),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import linear_regression, mean
 
-from lockmodel.measure.acquires.count import LIBC, LOADER, Counts, FileCount, Role
+from lockmodel.measure.acquires.count import LIBC, LOADER, Counts, FileCount, Role, SiteCount
 from lockmodel.measure.acquires.loops import SITES
 from lockmodel.measure.acquires.vmas import MPROTECT, SPLIT
 from lockmodel.model.shipped import read_table, shipped_dir
@@ -60,9 +60,27 @@ def held(file: FileCount, counts: Counts) -> dict[str, Held]:
         growth = _lines()[_known((counts.kernel.traced, loop, LIBC, site))].growth
         if file.role in ("libc", "loader"):
             growth = line.growth
-        scale = count.operations / count.acquires / _per_acquire()[key]
+        scale = _batch(count, key)
         by_site[site] = Held(line.start * scale, growth * scale)
     return by_site
+
+
+def batches(file: FileCount, counts: Counts) -> dict[str, float]:
+    """Return the tree operations of an acquire of each site over those of the same one traced.
+
+    Of the file whose lines were counted: libc.so.6, or the program of an execl loop.
+    """
+    own = counts.loop == "execl" and file.role == "program"
+    loop = "execl" if counts.loop == "execl" else "fork"
+    like = PROGRAM_OF[loop] if own else LIBC
+    return {
+        site: _batch(count, _known((counts.kernel.traced, loop, like, site)))
+        for site, count in file.sites.items()
+    }
+
+
+def _batch(count: SiteCount, key: Key) -> float:
+    return count.operations / count.acquires / _per_acquire()[key]
 
 
 def _model(role: Role, loop: str) -> str:

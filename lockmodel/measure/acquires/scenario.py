@@ -1,31 +1,25 @@
-"""Counted acquires -> a scenario for `predict`, `levers` and `fit`.
+"""Counted acquires -> a scenario for `predict`, `levers` and `fit`, with no time measured.
 
-Acquires are counted, held instructions come from the traced table; the times are those of a
-shipped scenario and only stand in until a fit replaces them. The provenance says so.
+Acquires are counted here, held instructions come from the traced table; lines, the locks that
+come after those of the files and all times are those of counts (`from_counts`), whose spread is
+the scenario's prior until a fit to data measured here narrows it.
 """
 
 from __future__ import annotations
 
 import re
 
-from lockmodel.measure.acquires.count import Counts, FileCount
-from lockmodel.measure.acquires.held import held
-from lockmodel.measure.acquires.loops import SITES
-from lockmodel.model.distribution import Constant
-from lockmodel.model.handoff import TopologyHandOff
-from lockmodel.model.machine import Machine
-from lockmodel.model.scenario import RESERVED, Lock, Provenance, Scenario, Site
+from msgspec.structs import replace
 
-LOCAL_S = 0.35e-9
-"""Per instruction with local lines: one per cycle at 2.9 GHz (assumed)."""
-REMOTE_S = 3.2e-9
-"""Per instruction with lines of another node: fitted in models/sysexec-spr224-v6.12.toml."""
-ACQUIRE_S = 20e-9
-"""Per uncontended acquire: published 15 to 52 ns (data/published/latency.csv)."""
-HANDOFF_LOCAL_S, HANDOFF_REMOTE_S = 375e-9, 938e-9
-"""Per hand-off: fitted in models/sysexec-spr224-v6.12.toml."""
-THINK_S = {"fork": 300e-6, "vfork": 250e-6, "execl": 150e-6}
-"""Per iteration outside the locks; execl as in models/execl-xeon8369b.toml, others guessed."""
+from lockmodel.measure.acquires.count import Counts, FileCount
+from lockmodel.measure.acquires.from_counts import from_counts
+from lockmodel.measure.acquires.held import batches, held
+from lockmodel.measure.acquires.loops import SITES
+from lockmodel.model.machine import Machine
+from lockmodel.model.scenario import LINES, RESERVED, Lock, Provenance, Scenario, Site
+
+CROWD = 64
+"""Processes at which lines are counted for a demand: few saturate a lock on large machines."""
 
 ITERATION = {
     "fork": "fork + exec + exit + wait",
@@ -45,27 +39,64 @@ def scenario(counts: Counts, machine: Machine) -> Scenario:
     """
     names = _lock_names(counts.files)
     program = _plain(counts.program.rpartition("/")[2])
-    return Scenario(
+    counted = Scenario(
         name=f"{counts.loop}-{program}",
         title=f"{counts.loop} loop of {program} on Linux {counts.kernel.version}",
         iteration=ITERATION[counts.loop],
+        think=0.0,
         machine=machine,
-        think=THINK_S[counts.loop],
         locks=tuple(_lock(name) for name in names.values()),
         sites=tuple(_sites(counts, names)),
         provenance=_provenance(counts, machine),
     )
+    own = [names[file.name] for file in counts.files if file.role == "program"]
+    made = from_counts(counted, executables=own)
+    return replace(
+        made,
+        name=counted.name,
+        title=counted.title,
+        sites=_in_proportion(made.sites, counts, names),
+        provenance=tuple(dict.fromkeys((*counted.provenance, *made.provenance))),
+    )
 
 
-def demand(file: FileCount, counts: Counts) -> tuple[float, float]:
-    """Return held instructions of an iteration with one mapper, and seconds of demand.
+def _in_proportion(
+    sites: tuple[Site, ...], counts: Counts, names: dict[str, str]
+) -> tuple[Site, ...]:
+    """Return sites whose acquires move lines in proportion to their tree operations."""
+    scale = {
+        (names[file.name], label): factor
+        for file in counts.files
+        for label, factor in batches(file, counts).items()
+    }
+    return tuple(
+        replace(
+            site,
+            **{
+                key: round(getattr(site, key) * scale.get((site.lock, site.label), 1.0), 2)
+                for key in LINES
+            },
+        )
+        for site in sites
+    )
 
-    The demand is tau I + m c with remote lines: every acquire follows one on another CPU.
+
+def demands(counts: Counts) -> dict[str, tuple[float, float]]:
+    """Return held instructions of an iteration with one mapper, and lines, by file.
+
+    Lines are those under the lock and of its hand-offs with `CROWD` processes: demand without the
+    time of a line, which is the machine's.
     """
-    lines = held(file, counts)
-    instructions = sum(file.sites[site].acquires * line.start for site, line in lines.items())
-    each = ACQUIRE_S + HANDOFF_REMOTE_S
-    return instructions, instructions * REMOTE_S + file.acquires * each
+    made = scenario(counts, Machine(name="any", cpus=CROWD, cores=CROWD))
+    names = _lock_names(counts.files)
+    return {
+        file.name: (
+            sum(file.sites[at].acquires * line.start for at, line in held(file, counts).items()),
+            made.lines(name, CROWD, CROWD) + file.acquires * made.lock(name).handoff_lines,
+        )
+        for file in counts.files
+        for name in [names[file.name]]
+    }
 
 
 def _plain(name: str) -> str:
@@ -86,14 +117,9 @@ def _lock_names(files: tuple[FileCount, ...]) -> dict[str, str]:
 
 
 def _lock(name: str) -> Lock:
+    """Return a lock whose times counts will give."""
     return Lock(
-        name=name,
-        kind="rwsem",
-        time_per_instruction_local=LOCAL_S,
-        time_per_instruction_remote=REMOTE_S,
-        acquire_time=ACQUIRE_S,
-        handoff=TopologyHandOff(local=HANDOFF_LOCAL_S, remote=HANDOFF_REMOTE_S),
-        hold_distribution=Constant(),
+        name=name, kind="rwsem", time_per_instruction_local=0.0, time_per_instruction_remote=0.0
     )
 
 
@@ -140,30 +166,6 @@ def _provenance(counts: Counts, machine: Machine) -> tuple[Provenance, ...]:
             note=f"traced medians of Linux {kernel.traced} (data/traced/"
             f"held_instructions_traced.csv), a line in log2 of the mappers; libraries as "
             f"libc.so.6, in proportion to the tree operations of an acquire",
-        ),
-        Provenance(
-            value="time_per_instruction, handoff",
-            origin="assumed",
-            note="0.35 ns local, 3.2 ns remote; 375 ns and 938 ns per hand-off: fitted for two "
-            "Sapphire Rapids sockets (sysexec-spr224-v6.12). Other machines differ by a factor of "
-            "3: fit a curve measured here",
-        ),
-        Provenance(
-            value="acquire_time",
-            origin="assumed",
-            note="20 ns; published 15 to 52 ns uncontended (data/published/latency.csv)",
-        ),
-        Provenance(
-            value="think",
-            origin="assumed",
-            note="fork 300 us, vfork 250 us, execl 150 us, whatever the program does; range a "
-            "factor of 3, more for a program that works before it exits. It decides small "
-            "populations and the knee, not the ceiling",
-        ),
-        Provenance(
-            value="hold_distribution",
-            origin="assumed",
-            note="constant per site: the instructions are repeatable; caches make it vary a little",
         ),
         Provenance(
             value="machine",
