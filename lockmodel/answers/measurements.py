@@ -52,11 +52,15 @@ class Candidate:
 
 
 def candidates(estimate: Estimate, where: int, n: int) -> Iterator[Candidate]:
-    """Return the measurements that could be made beside data set `where`."""
+    """Return the measurements that could be made beside data set `where`.
+
+    Hold times and acquires are those of locks with sites of their own: what else was counted is
+    not one place in the kernel, and what nobody counted is none.
+    """
     data = estimate.study.sets[where]
     yield from _populations(estimate, where, n)
     yield from _repeats(estimate, where)
-    for lock in estimate.scenario(where).taken:
+    for lock in estimate.scenario(where).alike:
         yield _hold(estimate, where, lock.name, n)
         yield _acquires(estimate, where, lock.name, n)
     for lever in _patches(data.stock):

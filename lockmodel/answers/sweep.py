@@ -1,4 +1,4 @@
-"""Throughput over a grid of acquires, hold, shards and think: one row per combination and N."""
+"""Throughput over a grid of acquires, hold, lines, shards, think: one row per combination and N."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ ENDS = ("throughput_low_per_s", "throughput_high_per_s")
 MAX_ROWS = 200_000
 """Largest grid times populations: bounds time (about a minute) and memory."""
 
+MOST_DRAWN = 512
+"""Largest grid times populations with intervals, for each of which 32 draws or more are solved."""
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -45,7 +48,7 @@ class Sweep:
     worst_error : Worst
         How far throughput may be off at worst, and where.
     capped : tuple of str
-        Values that had to be capped.
+        Values that had to be capped, or intervals that were left out.
     complete : bool
         False when it was interrupted.
     fit : Basis or None
@@ -87,7 +90,8 @@ def _intervals(
     scenario: Scenario, populations: Sequence[int], rows: int, method: str
 ) -> tuple[Ends, Basis | None]:
     """Return what gives the intervals of a combination, and what they rest on."""
-    if scenario.fit is None or method == "bounds" or mixed(scenario, populations):
+    never_drawn = method == "bounds" or rows > MOST_DRAWN
+    if scenario.fit is None or never_drawn or mixed(scenario, populations):
         return lambda move, solved: [None] * len(solved), None
     from lockmodel.answers.intervals import Throughputs, basis, count_for
 
@@ -201,13 +205,25 @@ def sweep(
             *sided(now.warnings, gaps),
         ),
         worst_error=largest,
-        capped=tuple(
-            note
-            for axis, (_, lock) in zip(axes, targets, strict=True)
-            for note in axis.capped(scenario, lock)
+        capped=(
+            *(
+                note
+                for axis, (_, lock) in zip(axes, targets, strict=True)
+                for note in axis.capped(scenario, lock)
+            ),
+            *_without_intervals(scenario, total),
         ),
         complete=complete,
         fit=basis,
+    )
+
+
+def _without_intervals(scenario: Scenario, rows: int) -> tuple[str, ...]:
+    if scenario.fit is None or rows <= MOST_DRAWN:
+        return ()
+    return (
+        f"--over: {rows} rows, so no intervals: they are for up to {MOST_DRAWN} rows, each of "
+        f"which is solved for many draws of the fit; sweep coarser values or fewer populations",
     )
 
 

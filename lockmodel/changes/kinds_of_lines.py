@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lockmodel.changes import levers
-from lockmodel.changes.lever import Kind, Lever
+from lockmodel.changes.lever import AxisForm, Kind, Lever
 from lockmodel.changes.written import number, spelt
 from lockmodel.model.placement import shard_groups
 from lockmodel.model.scenario import Lock, Scenario
@@ -32,6 +32,12 @@ FEWER_LINES = Kind(
     concerns=levers.has_lines,
     tries=_shares,
     is_limit=lambda one: one.value == 0.0,
+    axis=AxisForm(
+        "lines",
+        "factor on lines under the lock",
+        "0.0..1.0:11",
+        "factor on the lines under the lock; 11 values",
+    ),
 )
 
 

@@ -25,7 +25,7 @@ def ceiling(
         str | None,
         Option(
             metavar="[LOCK:]AXIS=VALUES",
-            help="One of acquires, hold, shards in full, e.g. acquires=1..30.",
+            help="One of acquires, hold, lines, shards in full, e.g. acquires=1..30.",
             show_default=False,
         ),
     ] = None,

@@ -22,7 +22,7 @@ def sweep(
         list[str],
         Option(
             metavar="[LOCK:]AXIS=VALUES",
-            help="Repeatable. AXIS is acquires, hold, shards or think.",
+            help="Repeatable. AXIS is acquires, hold, lines, shards or think.",
             show_default=False,
         ),
     ],
@@ -93,7 +93,9 @@ def sweep(
 
         for warning in swept.capped:
             typer.echo(f"note: {warning}", err=True)
-        for note in (*moved(scenario), *fit_warning(scenario), *fit_origin(scenario, swept.fit)):
+        known = swept.fit is not None or method == "bounds"
+        rests = fit_origin(scenario, swept.fit) if known else []
+        for note in (*moved(scenario), *fit_warning(scenario), *rests):
             typer.echo(f"note: {note}", err=True)
         if swept.warnings and method != "bounds":
             most = swept.worst_error

@@ -10,6 +10,7 @@ from places import CASES
 from lockmodel.answers.axis import parse_axis
 from lockmodel.answers.ceilings import Step, ceilings, fewer, over
 from lockmodel.errors import ArgumentError
+from lockmodel.model.machine import LineTimes
 from lockmodel.model.scenario import Lock, Scenario, Site, Walkers
 from lockmodel.model.toml import dumps
 
@@ -58,6 +59,19 @@ def test_shards_multiply_the_limits() -> None:
     assert answer.at_n.throughput_per_s == close(2 / (4 * US))
     assert answer.shortest_hold_per_s == close(2 / (2 * US))
     assert answer.fewest_acquires_per_s == close(2 / (2.5 * US))
+
+
+def test_lines_leave_instructions_and_hand_offs() -> None:
+    """10 lines per acquire of 50 ns, half of it waited for: 1 us more of 4 acquires' demand."""
+    moving = replace(
+        ONE_LOCK,
+        machine=replace(ONE_LOCK.machine, line=LineTimes(socket=50 * NS), line_overlap=0.5),
+        sites=tuple(replace(site, lines=10.0) for site in ONE_LOCK.sites),
+    )
+    (steps,) = over(moving, parse_axis("file:lines=0,0.5,1"), 64).axes.values()
+    demands = (4 * US, 4.5 * US, 5 * US)
+    assert [step.value for step in steps] == [0.0, 0.5, 1.0]
+    assert [step.ceiling_per_s for step in steps] == [close(1 / demand) for demand in demands]
 
 
 def test_what_binds_next_is_the_chain() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from experiments import CONSTANT, Experiment, measure, scenario
+from msgspec.structs import replace as replace_
 from places import timed_path
 
 from lockmodel.answers.design import Design, design, measured, prediction
@@ -21,6 +22,7 @@ from lockmodel.cli import run
 from lockmodel.errors import ArgumentError
 from lockmodel.fitting.estimate import Estimate, Settings, fit
 from lockmodel.fitting.study import plan
+from lockmodel.model.scenario import EVERYWHERE, Site
 
 FREE = ("think", "hold", "handoff")
 CURVE = Experiment(CONSTANT, FREE, (), seed=31)
@@ -46,6 +48,23 @@ def named(name: str) -> Candidate:
 def factor(designed: Design, name: str) -> float:
     (row,) = [r for r in designed.candidates if r.name == name]
     return row.factor
+
+
+def test_nobody_is_sent_to_a_lock_that_is_no_place_in_the_kernel() -> None:
+    """A station counted over a whole iteration has no hold time that a tool would print."""
+    base = scenario(CONSTANT)
+    phase, _, name = EVERYWHERE.partition(".")
+    station = Site(lock="lru", phase=phase, name=name, acquires=1.0, held_instructions=100.0)
+    truth = replace_(
+        base,
+        locks=(*base.locks, replace_(base.locks[0], name="lru")),
+        sites=(*base.sites, station),
+    )
+    data = measure(truth, 0.03, False, np.random.default_rng(3))
+    names = {c.name for c in candidates(fit(plan([data], FREE), Settings(starts=1)), 0, 32)}
+    assert "hold times of L at 32" in names
+    assert "acquires of L per iteration" in names
+    assert {"hold times of lru at 32", "acquires of lru per iteration"} & names == set()
 
 
 def test_what_separates_held_work_from_hand_off_comes_first_for_a_gain_that_needs_it() -> None:

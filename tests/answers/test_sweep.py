@@ -47,7 +47,7 @@ def test_axes_as_typed(text, axis):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "known: acquires, hold, shards, think"),
+        ("", "known: acquires, hold, lines, shards, think"),
         ("shard=2", "did you mean 'shards'"),
         ("acquires", "give values, e.g. acquires=1..8"),
         ("acquires=", "give values"),
@@ -194,3 +194,16 @@ def test_csv_and_json_say_the_same(command):
         assert row["binding"] == other.pop("binding")
         for key, value in other.items():
             assert float(row[key]) == pytest.approx(value, rel=1e-9)
+
+
+def test_intervals_are_for_grids_that_are_not_large(command):
+    """Each row of them is solved for every draw: 1,650 rows took a minute and a half."""
+    line = ("sweep", "execl-direct", "--over", "hold=0..1:2", "-n")
+    small = command(*line, "1,128")
+    assert "throughput_low_per_s" in small.stdout.splitlines()[0]
+    assert "no intervals" not in small.stderr
+    large = command(*line, "1..257")
+    assert "throughput_low_per_s" not in large.stdout.splitlines()[0]
+    assert len(large.stdout.splitlines()) == 1 + 2 * 257
+    (said,) = [text for text in large.stderr.splitlines() if "interval" in text]
+    assert said.startswith("note: --over: 514 rows, so no intervals: they are for up to 512 rows")
