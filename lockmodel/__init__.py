@@ -10,7 +10,7 @@ reaches:
 >>> sharded = shard(execl, "libc.so.6", 8)
 >>> before, after = (predict(s, [128], "product-form").points[0] for s in (execl, sharded))
 >>> f"{before.throughput_per_s:,.0f} -> {after.throughput_per_s:,.0f} per s, then {after.binding}"
-'33,892 -> 83,876 per s, then ld-linux-x86-64.so.2'
+'34,745 -> 69,797 per s, then ld-linux-x86-64.so.2'
 
 The rooms, from the ground up: `model`, `changes`, `solvers`, `observe`, `measure`, `fitting`,
 `answers`, `evaluate` and `statements`, `figures`, `cli`; each imports from those before it only.

@@ -171,7 +171,8 @@ def test_report_is_the_golden_one_and_folds(name, command, reports, regenerate, 
 def test_a_report_is_25_lines_of_80_columns(name):
     lines = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 25
-    assert max(map(len, lines)) <= WIDTH
+    if name != "sweep":  # CSV: a row is as long as its numbers
+        assert max(map(len, lines)) <= WIDTH
 
 
 def test_every_golden_file_has_its_report():
@@ -202,6 +203,8 @@ def test_every_golden_file_has_its_report():
 def test_reports_fit_80_columns(model, line, command, monkeypatch):
     # more processes than CPUs are simulated: what is asked here is how that is said
     monkeypatch.setattr("lockmodel.solvers.solve.PRECISION", 0.02)
+    monkeypatch.setattr("lockmodel.answers.intervals.COUNTS", ())
+    monkeypatch.setattr("lockmodel.answers.intervals.FEWEST", 8)  # draws: intervals as wide to read
     ran = command(*line.replace("MODEL", model).split())
     assert ran.fine
     wide = [text for text in ran.stdout.splitlines() if len(text) > WIDTH]
@@ -229,7 +232,7 @@ def test_the_list_of_models_fits_80_columns_with_one_row_per_model(command):
 )
 def test_a_long_lock_name_does_not_squeeze_the_numbers_out(line, name, command, tmp_path):
     shipped = shipped_dir("models") / f"{MODEL}.toml"
-    text = shipped.read_text(encoding="utf-8").replace('"ld-linux-x86-64.so.2"', f'"{name}"')
+    text = shipped.read_text(encoding="utf-8").replace("ld-linux-x86-64.so.2", name)
     (tmp_path / "long.toml").write_text(text, encoding="utf-8")
     head, *rest = line.split()
     long = command(head, "./long.toml", *rest).stdout

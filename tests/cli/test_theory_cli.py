@@ -72,14 +72,8 @@ def test_exports_are_formulae_alone(command, tmp_path):
 
 
 def test_walkers_can_be_added(command):
-    ran = command(
-        "theory",
-        "best-shards",
-        "--model",
-        timed_path("execl-emr112"),
-        "--walks",
-        "libc.so.6=5000,read_us=64",
-    )
+    model = "--model", timed_path("sysexec-spr224-v6.12")
+    ran = command("theory", "best-shards", "--walks", "libc.so.6=5000,read_us=64", *model)
     assert "best shards while the lock binds              100.3 shards" in ran.stdout
     assert "--walks" in command("theory", "best-shards").stdout
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from places import timed
 
 from lockmodel.changes.candidates import candidates
 from lockmodel.changes.grammar import parse
@@ -86,7 +87,7 @@ def test_counting_twice_is_counting_once() -> None:
 
 def test_a_site_in_a_phase_called_iteration_is_reached_by_all() -> None:
     """Only "iteration.all" stands for many places; a phase of that name is anybody's."""
-    base = find_scenario("execl-direct")
+    base = timed("execl-direct")
     called = tuple(replace(site, phase="iteration") for site in base.sites)
     own = replace(base, sites=called)
     assert [k.shards for k in parse("shard:all=4").apply(own).locks] == [4, 4, 4]

@@ -1,11 +1,10 @@
-"""Make the shipped scenarios: traced counts, times calibrated to published figures.
+"""Make the shipped scenarios: counts, times of lines, and what published figures add to them.
 
 Usage: python tools/calibrate [--out models]
 
-Reads data/traced and data/published, writes models/*.toml. Counts are never fitted. What is
-fitted, carried over or assumed is written into each file, as comments and as [[provenance]].
-A throughput curve alone cannot tell held work from hand-off; the one thing at hand that can is
-a pair of kernels that differ in acquires only (robot pair, 29 -> 21 acquires of libc.so.6, +11 %).
+Reads data/traced and data/published, writes models/*.toml and data/computed/line_overlap.csv.
+Counts are never fitted. What is fitted, carried over or assumed is written into each file, as
+comments and as [[provenance]], what is left open as [fit].
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ import argparse
 import textwrap
 from pathlib import Path
 
+import execl
 import overlap
+import sysexec
 from common import ROOT
 from doexec import doexec_20
-from execl import execl_direct, execl_emr112, execl_xeon8369b
-from sysexec import ratio_of, robot_pair
-from sysexec_icl import BEFORE, sysexec_icl64
 
 from lockmodel.model.scenario import Scenario
 from lockmodel.model.toml import dumps
@@ -47,19 +45,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "models")
     out = parser.parse_args().out
-    before, after = robot_pair()
-    ratio = ratio_of(after, 224)
-    curve = execl_xeon8369b(ratio, ratio_of(before, 224))
-    made = [curve, execl_direct(curve), execl_emr112(after), before, after, doexec_20(before)]
-    made.append(sysexec_icl64(after))
-    made = [overlap.with_lines(scenario) for scenario in made]
+    # First the factors: every scenario takes that of the other machines.
+    bare = (
+        execl.traced("execl-xeon8369b", "", execl.XEON),
+        sysexec.traced("sysexec-spr224-v6.12", "", "6.12.107", sysexec.SAPPHIRE),
+        sysexec.traced("sysexec-icl64-v6.12", "", "6.12.107", sysexec.ICE_LAKE),
+    )
+    overlap.write(overlap.rates(*bare), sysexec.BEFORE)
+    curve = execl.execl_xeon8369b()
+    made = [curve, execl.execl_direct(curve), execl.execl_emr112()]
+    made += [*sysexec.robots(), doexec_20()]
     out.mkdir(parents=True, exist_ok=True)
     for scenario in made:
         (out / f"{scenario.name}.toml").write_text(header(scenario) + dumps(scenario))
         print(f"{scenario.name}: {len(scenario.sites)} sites, think {scenario.think * 1e6:.0f} us")
-    by_name = {scenario.name: scenario for scenario in made}
-    rated = ("execl-xeon8369b", "sysexec-spr224-v6.12", "sysexec-icl64-v6.12")
-    overlap.write(overlap.rates(*(by_name[name] for name in rated)), BEFORE)
 
 
 if __name__ == "__main__":

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import least_squares
 
-from lockmodel.answers.predict import predict
-from lockmodel.model.distribution import Constant
-from lockmodel.model.handoff import HandOff
 from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Lock, Provenance, Scenario, Site
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIBC, LOADER = "libc.so.6", "ld-linux-x86-64.so.2"
+FILES = (LIBC, LOADER, "executable", "launcher")
 LOCAL = 0.35e-9
 """s per instruction with local lines: one instruction per cycle at 2.9 GHz (assumed)."""
-ACQUIRE = 20e-9
-"""s per uncontended lock + unlock: 15.4 and 16.4 to 51.5 ns in data/published/latency.csv."""
 ICE_LAKE_SAME_NODE = 0.47
 """51 / 108 ns, Platinum 8375C same / other socket, data/published/latency.csv."""
 SAME_NODE = 0.40
 """Middle of the other two-socket Xeons there (0.28 to 0.50)."""
 SMT = 1.25
-HALF_WAITERS = 64.0
 
 
 def table(path: str) -> list[dict[str, str]]:
@@ -117,18 +109,8 @@ def sites(
 
 def _when(site: Site) -> tuple[int, bool, int]:
     """Return where a site is in the iteration: the old mappings go before the new ones come."""
-    phases, files = ["fork", "exec", "exit"], ["launcher", "executable", LOADER, LIBC]
-    return phases.index(site.phase), site.name != "teardown", files.index(site.lock)
-
-
-@dataclass(frozen=True)
-class Times:
-    """The calibrated times of a scenario, in seconds."""
-
-    think: float
-    remote: float
-    handoff: HandOff
-    think_remote: float = 0.0
+    phases = ["fork", "exec", "exit"]
+    return phases.index(site.phase), site.name != "teardown", -FILES.index(site.lock)
 
 
 def four(value: float) -> float:
@@ -136,58 +118,28 @@ def four(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def as_is(value: float) -> float:
-    """Return the value: while fitting, rounding would flatten the derivatives."""
-    return value
-
-
-Keep = Callable[[float], float]
-
-
-def locks_for(sites_: tuple[Site, ...], times: Times) -> tuple[Lock, ...]:
-    """Return one rwsem per file, all with the same times."""
-    return tuple(
-        Lock(
-            name=name,
-            kind="rwsem",
-            time_per_instruction_local=LOCAL,
-            time_per_instruction_remote=times.remote,
-            acquire_time=ACQUIRE,
-            handoff=times.handoff,
-            hold_distribution=Constant(),
-        )
-        for name in (LIBC, LOADER, "executable", "launcher")
-        if any(site.lock == name for site in sites_)
-    )
-
-
 def assemble(
-    name: str, title: str, iteration: str, machine: Machine, traced: tuple[Site, ...], times: Times
+    name: str, title: str, iteration: str, machine: Machine, traced: tuple[Site, ...]
 ) -> Scenario:
-    """Return the scenario with the calibrated times, without provenance."""
+    """Return the scenario of traced counts: one rwsem per file, and no time but a placeholder."""
     return Scenario(
         name=name,
         title=title,
         iteration=iteration,
         machine=machine,
-        think=times.think,
-        think_remote=times.think_remote,
-        locks=locks_for(traced, times),
+        think=1e-3,
+        locks=tuple(
+            Lock(
+                name=file,
+                kind="rwsem",
+                time_per_instruction_local=LOCAL,
+                time_per_instruction_remote=LOCAL,
+            )
+            for file in FILES
+            if any(site.lock == file for site in traced)
+        ),
         sites=traced,
     )
-
-
-def rates(scenario: Scenario, *populations: int) -> list[float]:
-    """Return throughput at the populations."""
-    return [p.throughput_per_s for p in predict(scenario, populations, "product-form").points]
-
-
-def solved(residuals: object, start: list[float]) -> np.ndarray:
-    """Return exp of the least-squares solution on log scale; raises if it did not converge."""
-    result = least_squares(residuals, np.log(start), xtol=1e-14, ftol=1e-14, gtol=1e-14)
-    if not result.success:
-        raise SystemExit(f"calibration did not converge: {result.message}")
-    return np.exp(result.x)
 
 
 def spr_machine(name: str) -> Machine:
@@ -199,6 +151,7 @@ def spr_machine(name: str) -> Machine:
         nodes=2,
         smt_speedup=SMT,
         same_node_cost=SAME_NODE,
+        placement="spread",
     )
 
 
@@ -216,12 +169,6 @@ COMMON = (
         "by its mean",
     ),
     Provenance(
-        value="time_per_instruction_local",
-        origin="assumed",
-        note="0.35 ns: one instruction per cycle at 2.9 GHz; range 0.2 to 0.7; matters only at "
-        "small populations",
-    ),
-    Provenance(
         value="acquire_time",
         origin="assumed",
         note="20 ns; published 15 to 52 ns uncontended (data/published/latency.csv)",
@@ -235,12 +182,18 @@ COMMON = (
     Provenance(
         value="hold_distribution",
         origin="assumed",
-        note="constant per site: the instructions are repeatable; caches make it vary a little. "
-        "Hand-offs and think time are taken as exponential",
+        note="constant per site: instructions and lines are repeatable; caches make them vary a "
+        "little. Hand-offs and think time are taken as exponential",
     ),
     Provenance(
         value="machine.smt_speedup",
         origin="assumed",
         note="1.25; range 1.1 to 1.4; matters only once no lock binds",
     ),
+)
+
+CARRIED_PLACEMENT = Provenance(
+    value="machine.placement",
+    origin="assumed",
+    note="spread, as the curve of the Xeon 8369B wants it; with all CPUs in use it does not matter",
 )

@@ -2,184 +2,126 @@
 
 from __future__ import annotations
 
-import msgspec
-import numpy as np
 from common import (
+    CARRIED_PLACEMENT,
     COMMON,
-    HALF_WAITERS,
     ICE_LAKE_SAME_NODE,
-    LIBC,
-    LOCAL,
     PROFILES,
     SMT,
-    Keep,
-    Times,
-    as_is,
     assemble,
-    four,
-    rates,
     sites,
-    solved,
     spr_machine,
     table,
 )
+from msgspec.structs import replace
+from overlap import counted
+from posterior import Figure, misses, posterior
 
-from lockmodel.answers.predict import predict
-from lockmodel.model.handoff import SaturatingHandOff
-from lockmodel.model.machine import Machine, Placement
-from lockmodel.model.placement import distances
-from lockmodel.model.scenario import Calibrated, Provenance, Scenario, Site
+from lockmodel.model.machine import Machine
+from lockmodel.model.scenario import Calibrated, Provenance, Scenario
+
+CURVE = "unixbench_execl_xeon8369b.csv"
+THINK_REMOTE = (30e-6, 1.0)
+"""Think time that lines of reference counts and the like add with all CPUs busy: median, s, and
+standard deviation of its logarithm (assumed: a tenth of the iteration, a factor 5 either way)."""
+
+XEON = Machine(
+    name="2 x Intel Xeon Platinum 8369B (Ice Lake)",
+    cpus=128,
+    cores=64,
+    sockets=2,
+    nodes=2,
+    smt_speedup=SMT,
+    same_node_cost=ICE_LAKE_SAME_NODE,
+    placement="spread",
+)
+EMERALD = spr_machine("2 x Intel Xeon, Emerald Rapids, 112 cores")
+
+ONE_EXECUTABLE = Provenance(
+    value="executable: growth_per_doubling",
+    origin="assumed",
+    note="that of libc.so.6: all copies run one executable, in the lab nobody else did",
+)
 
 
-def execl_sites() -> tuple[Site, ...]:
-    return sites("6.12.107", "execl", "dynloop", {"dynloop": "executable"})
+def traced(name: str, title: str, machine: Machine) -> Scenario:
+    """Return the counts of one execl on a machine."""
+    found = sites("6.12.107", "execl", "dynloop", {"dynloop": "executable"})
+    return assemble(name, title, "one execl of itself", machine, found)
 
 
-def execl_xeon8369b(ratio: float, held_more: float) -> Scenario:
-    """UnixBench execl against copies: times from eight points, hold : hand-off carried over."""
-    data = [
-        (int(r["threads"]), float(r["throughput"]))
-        for r in table("published/unixbench_execl_xeon8369b.csv")
-    ]
-    populations = [n for n, _ in data]
-    measured = np.log([x for _, x in data])
-    traced = execl_sites()
-
-    def scenario(p: np.ndarray, placement: Placement = "fill", keep: Keep = as_is) -> Scenario:
-        machine = Machine(
-            name="2 x Intel Xeon Platinum 8369B (Ice Lake)",
-            cpus=128,
-            cores=64,
-            sockets=2,
-            nodes=2,
-            smt_speedup=SMT,
-            same_node_cost=ICE_LAKE_SAME_NODE,
-            placement=placement,
-        )
-        remote = LOCAL + p[2]
-        line = distances(machine, 128)[0]
-        crowded = ratio * (LOCAL + p[2] * line)
-        first = crowded / (1.0 + p[3])
-        limit = first + (crowded - first) * (126.0 + HALF_WAITERS) / 126.0
-        handoff = SaturatingHandOff(time=keep(first), limit=keep(limit), half_waiters=HALF_WAITERS)
-        times = Times(keep(p[0]), keep(remote), handoff, think_remote=keep(p[1]))
-        title = "UnixBench execl, 2 x Xeon Platinum 8369B"
-        return assemble("execl-xeon8369b", title, "one execl of itself", machine, traced, times)
-
-    def residuals(log_p: np.ndarray, placement: Placement = "fill") -> np.ndarray:
-        return np.log(rates(scenario(np.exp(log_p), placement), *populations)) - measured
-
-    start = [149e-6, 90e-6, 2e-9, 0.2]
-    best = solved(residuals, start)
-    final = scenario(best, keep=four)
-    misses = np.log(rates(final, *populations)) - measured
-    other = solved(lambda p: residuals(p, "spread"), start)
-    spread = np.sqrt(np.mean(residuals(np.log(other), "spread") ** 2))
-    worst = ", ".join(f"{n}: {m:+.1%}" for n, m in zip(populations, misses, strict=True))
-    provenance = (
-        *COMMON,
+def execl_xeon8369b() -> Scenario:
+    """UnixBench execl against copies: what eight points add to the counts."""
+    base = traced("execl-xeon8369b", "UnixBench execl, 2 x Xeon Platinum 8369B", XEON)
+    data = [(int(r["threads"]), float(r["throughput"])) for r in table(f"published/{CURVE}")]
+    figures = [Figure("throughput", n, rate) for n, rate in data]
+    made = posterior(counted(base), figures, CURVE, {"think_remote": THINK_REMOTE})
+    notes = (
         Provenance(
-            value="acquires, held_instructions: kernel",
+            value="acquires, lines: kernel",
             origin="assumed",
-            note="traced on 6.12 (15 acquires of libc.so.6 per execl). The source names no kernel; "
-            "its date (February 2023) means one without batching (19 on 6.1). Only products such "
-            "as acquires x hand-off are calibrated, so the curve is met either way",
+            note="counted on 6.12 (15 acquires of libc.so.6 per execl). The source names no "
+            "kernel; its date (February 2023) means one without batching (19 on 6.1)",
         ),
+        ONE_EXECUTABLE,
         Provenance(
-            value="executable: growth_per_doubling",
-            origin="assumed",
-            note="that of libc.so.6: all copies run one executable, in the lab nobody else did",
-        ),
-        Provenance(
-            value="think, think_remote, time_per_instruction_remote, handoff",
+            value="machine.placement",
             origin="fitted",
-            note="least squares on log throughput, data/published/unixbench_execl_xeon8369b.csv; "
-            f"predicted against published by copies: {worst}",
+            note="spread: with fill the curve is missed by up to 19 %",
+        ),
+        Provenance(
+            value="think, think_remote, line_overlap, time_per_instruction",
+            origin="fitted",
+            note=f"most likely under the prior from counts and data/published/{CURVE}; predicted "
+            f"against published by copies: {misses(made, figures)}",
         ),
         Provenance(
             value="held work : hand-off",
-            origin="assumed",
-            note=f"one hand-off with 127 waiting = {ratio:.0f} held instructions, carried over "
-            f"from sysexec-spr224-v6.12 ({held_more:.0f} by the v6.1 table, which holds more); a "
-            f"throughput curve alone cannot tell them apart. Range 100 to 600 assumed. A pair of "
-            f"kernels that differ in acquires, measured here, would decide",
-        ),
-        Provenance(
-            value="handoff family, half_waiters",
-            origin="assumed",
-            note="saturating, 64: the curve falls a little more than remote lines and larger trees "
-            "explain. Not determined by these data",
-        ),
-        Provenance(
-            value="machine.placement",
-            origin="assumed",
-            note=f"fill; spread leaves a root mean square error of {spread:.1%} instead of "
-            f"{np.sqrt(np.mean(misses**2)):.1%}",
-        ),
-        Provenance(
-            value="machine.same_node_cost",
-            origin="published",
-            note="0.47 = 51 / 108 ns on Platinum 8375C, same generation "
-            "(data/published/latency.csv)",
+            origin="derived",
+            note="both are counted in lines; a throughput curve alone cannot tell them apart. A "
+            "pair of kernels that differ in acquires, measured here, would test it",
         ),
     )
-    measured_best = max(x for _, x in data)
-    known = Calibrated(low=populations[0], high=populations[-1], throughput_per_s=measured_best)
-    return msgspec.structs.replace(final, provenance=provenance, calibrated=known)
+    best = max(rate for _, rate in data)
+    known = Calibrated(low=data[0][0], high=data[-1][0], throughput_per_s=best)
+    return replace(made, provenance=(*COMMON, *made.provenance, *notes), calibrated=known)
 
 
-def execl_emr112(base: Scenario) -> Scenario:
-    """Emerald Rapids: no throughput is published; times carried over, think from the profile."""
-    profile = PROFILES["yibin_execl_emr_c220"]
-    share = profile["total_osq_lock_pct"] / 100
-    lock = base.lock(LIBC)
-    machine = spr_machine("2 x Intel Xeon, Emerald Rapids, 112 cores")
-
-    def scenario(think: float) -> Scenario:
-        times = Times(think, lock.time_per_instruction_remote, lock.handoff)
-        return assemble(
-            "execl-emr112",
-            "UnixBench execl, Emerald Rapids",
-            "one execl of itself",
-            machine,
-            execl_sites(),
-            times,
-        )
-
-    def residuals(log_p: np.ndarray) -> list[float]:
-        locks = predict(scenario(float(np.exp(log_p[0]))), [220], "product-form").points[0].locks
-        return [sum(state.cycles_share for state in locks.values()) - share]
-
-    think = float(solved(residuals, [0.7e-3])[0])
-    provenance = (
-        *COMMON,
-        Provenance(
-            value="executable: growth_per_doubling",
-            origin="assumed",
-            note="that of libc.so.6: all copies run one executable, in the lab nobody else did",
-        ),
-        Provenance(
-            value="time_per_instruction_remote, handoff",
-            origin="assumed",
-            note="those of sysexec-spr224-v6.12 (the previous generation of the same platform). No "
-            "throughput is published for this machine: absolute rates are a guess. Gains do not "
-            "depend on a common factor of all times",
-        ),
+def execl_emr112() -> Scenario:
+    """Emerald Rapids: no throughput is published; times from counts, think from the profile."""
+    base = traced("execl-emr112", "UnixBench execl, Emerald Rapids", EMERALD)
+    share = PROFILES["yibin_execl_emr_c220"]["total_osq_lock_pct"] / 100
+    figures = [Figure("waiting", 220, share)]
+    made = posterior(counted(base), figures, "profiles.json")
+    notes = (
+        ONE_EXECUTABLE,
+        CARRIED_PLACEMENT,
         Provenance(
             value="think",
-            origin="derived",
-            note=f"so that waiting takes {share:.2%} of all cycles at 220 copies, as published "
-            f"(osq_lock, data/published/profiles.json). It stands for everything that is not "
-            f"waiting at 220 copies, so it is far too long for small populations",
+            origin="fitted",
+            note=f"{share:.2%} of all cycles waited at 220 copies (osq_lock, "
+            f"data/published/profiles.json); missed by {misses(made, figures)}. It stands for "
+            f"everything that is not waiting at 220 copies, so it is too long for small "
+            f"populations",
         ),
         Provenance(
-            value="machine.same_node_cost, sockets, nodes",
-            origin="assumed",
-            note="0.40 (0.28 to 0.50), two sockets of 56 cores, one node each",
+            value="throughput",
+            origin="derived",
+            note="from counts and the lines of Sapphire Rapids, the previous generation of the "
+            "same platform: none is published for this machine",
         ),
     )
     known = Calibrated(low=220, high=220)
-    return msgspec.structs.replace(scenario(four(think)), provenance=provenance, calibrated=known)
+    return replace(made, provenance=(*COMMON, *made.provenance, *notes), calibrated=known)
+
+
+MAPPINGS = 5.0
+"""Segments of a file: traced tree operations at teardown."""
+
+PER_MAPPING = (
+    *("held_instructions", "growth_per_doubling"),
+    *("lines", "lines_per_doubling", "lines_per_idle_doubling"),
+)
 
 
 def execl_direct(base: Scenario) -> Scenario:
@@ -187,25 +129,19 @@ def execl_direct(base: Scenario) -> Scenario:
     kept = []
     for lock in base.locks:
         by_label = {site.label: site for site in base.sites_of(lock.name)}
-        link, teardown = by_label["exec.map_link"], by_label["exec.teardown"]
-        mappings = 5.0  # segments of a file: traced tree operations at teardown
-        kept.append(
-            msgspec.structs.replace(
-                link,
-                name="map_direct",
-                acquires=1.0,
-                held_instructions=mappings * link.held_instructions,
-                growth_per_doubling=round(mappings * link.growth_per_doubling, 1),
-            )
-        )
-        kept.append(teardown)
+        link = by_label.get("exec.map_link")
+        if link is None:
+            kept += base.sites_of(lock.name)
+            continue
+        work = {key: round(MAPPINGS * getattr(link, key), 2) for key in PER_MAPPING}
+        kept += [replace(link, name="map_direct", acquires=1.0, **work), by_label["exec.teardown"]]
     provenance = (
         Provenance(
             value="sites",
             origin="assumed",
             note="a loading interface that does not exist: every file mapped with one acquire, "
-            "which inserts its 5 mappings at the traced instructions of map_link each, no splits, "
-            "no unlinks; teardown as traced",
+            "which inserts its 5 mappings at the instructions and lines of map_link each, no "
+            "splits, no unlinks; teardown as traced",
         ),
         Provenance(
             value="everything else",
@@ -213,7 +149,7 @@ def execl_direct(base: Scenario) -> Scenario:
             note="as in execl-xeon8369b, see there",
         ),
     )
-    return msgspec.structs.replace(
+    return replace(
         base,
         name="execl-direct",
         title="execl if each file were mapped with one acquire",

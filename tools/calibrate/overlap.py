@@ -64,21 +64,18 @@ def line_times(kind: str, machine: Machine) -> tuple[LineTimes, str]:
     return LineTimes(**rounded), ", ".join(sources)
 
 
-def with_lines(scenario: Scenario) -> Scenario:
-    """Return a scenario whose machine has the line times of its kind."""
+def counted(scenario: Scenario) -> Scenario:
+    """Return what counts and the line times of its kind of machine make of a scenario."""
     kind = KINDS[scenario.name]
-    if not kind:
-        return scenario
-    line, sources = line_times(kind, scenario.machine)
-    note = f"data/published/core_to_core_ns.csv, medians: {sources}; not of this very machine"
-    return replace(
-        scenario,
-        machine=replace(scenario.machine, line=line),
-        provenance=(
-            *scenario.provenance,
-            Provenance(value="machine.line_ns", origin="published", note=note),
-        ),
-    )
+    notes: tuple[Provenance, ...] = ()
+    if kind:
+        line, sources = line_times(kind, scenario.machine)
+        scenario = replace(scenario, machine=replace(scenario.machine, line=line))
+        note = f"data/published/core_to_core_ns.csv, medians: {sources}; not of this very machine"
+        notes = (Provenance(value="machine.line_ns", origin="published", note=note),)
+    made = from_counts(scenario)
+    kept = tuple(p for p in made.provenance if not (kind and p.value == "line_ns"))
+    return replace(made, name=scenario.name, title=scenario.title, provenance=(*kept, *notes))
 
 
 @dataclass(frozen=True)
@@ -116,6 +113,10 @@ def rates(curve: Scenario, fork: Scenario, icelake: Scenario) -> list[Rate]:
         placement="spread",
     )
     cooper = replace(cooper, line=line_times("cascadelake", cooper)[0])
+    curve, fork, icelake = (
+        replace(s, machine=replace(s.machine, line=line_times(KINDS[s.name], s.machine)[0]))
+        for s in (curve, fork, icelake)
+    )
     last = table("published/unixbench_execl_xeon8369b.csv")[-1]
     robot = [
         ("lkp_icl_64", icelake),
