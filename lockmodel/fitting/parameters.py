@@ -285,8 +285,12 @@ def apply(
     -------
     Scenario
     """
+    factors = [(p, values[p.name]) for p in parameters if p.key in FACTOR_KEYS]
+    if factors:
+        scenario = _scaled_sites(scenario, factors)
     for parameter in sorted(parameters, key=lambda p: p.rank):
-        scenario = _set(scenario, parameter, values[parameter.name])
+        if parameter.key not in FACTOR_KEYS:
+            scenario = _set(scenario, parameter, values[parameter.name])
     return scenario
 
 
@@ -302,8 +306,6 @@ def _set(scenario: Scenario, parameter: Parameter, value: float) -> Scenario:
     base = read_lock(scenario, meant[0], key)
     if key == "demand":
         return _with_demand(scenario, meant, value)
-    if key in FACTOR_KEYS:
-        return _scaled_sites(scenario, {lock.name for lock in meant}, key, value)
     changed = {}
     for lock in meant:
         own = read_lock(scenario, lock, key)
@@ -390,16 +392,21 @@ def _with_demand(scenario: Scenario, meant: Sequence[Lock], value: float) -> Sce
     return _replace(scenario, locks=tuple(changed.get(x.name, x) for x in scenario.locks))
 
 
-def _scaled_sites(scenario: Scenario, locks: set[str], key: str, factor: float) -> Scenario:
-    """Return the scenario with acquires, held instructions or lines of locks times a factor."""
-    if key == "acquires":  # what is held per iteration stays
-        factors = {"acquires": factor, **dict.fromkeys((*INSTRUCTIONS, *LINES), 1.0 / factor)}
-    else:
-        factors = dict.fromkeys(LINES if key == "lines" else INSTRUCTIONS, factor)
+def _scaled_sites(scenario: Scenario, given: Sequence[tuple[Parameter, float]]) -> Scenario:
+    """Return the scenario with acquires, held instructions or lines of locks times factors."""
+    by_lock: dict[str, dict[str, float]] = {}
+    for parameter, factor in given:
+        if parameter.key == "acquires":  # what is held per iteration stays
+            keys = {"acquires": factor, **dict.fromkeys((*INSTRUCTIONS, *LINES), 1.0 / factor)}
+        else:
+            keys = dict.fromkeys(LINES if parameter.key == "lines" else INSTRUCTIONS, factor)
+        for lock in _locks(scenario, parameter.lock):
+            own = by_lock.setdefault(lock.name, {})
+            own.update({key: own.get(key, 1.0) * by for key, by in keys.items()})
     sites = tuple(
-        site
-        if site.lock not in locks
-        else _replace(site, **{k: getattr(site, k) * by for k, by in factors.items()})
+        _replace(site, **{key: getattr(site, key) * by for key, by in by_lock[site.lock].items()})
+        if site.lock in by_lock
+        else site
         for site in scenario.sites
     )
     return _replace(scenario, sites=sites)

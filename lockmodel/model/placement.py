@@ -210,27 +210,33 @@ def _pairs(machine: _Layout, how: _Sharing) -> np.ndarray:
 
 def _users(machine: Machine, how: _Sharing) -> _Users:
     """Return the users of every shard."""
-    layout = _layout(machine)
+    times = tuple(machine.line_time(distance) or 0.0 for distance in DISTANCES)
+    return _users_of(_layout(machine), machine.same_node_cost, times, how)
+
+
+@lru_cache(maxsize=KEPT)
+def _users_of(
+    layout: _Layout, same_node_cost: float, times: tuple[float, ...], how: _Sharing
+) -> _Users:
     seats = _seats(layout, how)
     n, same_node = seats.count, seats.same_node
-    line = 1.0 - (same_node - machine.same_node_cost * (same_node - seats.same_cpu)) / n**2
+    line = 1.0 - (same_node - same_node_cost * (same_node - seats.same_cpu)) / n**2
     leaving = 1.0 - (same_node - n) / np.maximum(n * (n - 1.0), 1.0)
     return _Users(
         n,
         np.maximum(line, 0.0),
         np.where(n > 1, leaving, 0.0),
-        _transfer(machine, _pairs(layout, how)) if machine.line is not None else np.zeros(n.size),
+        _transfer(times, _pairs(layout, how)) if any(times) else np.zeros(n.size),
         seats.shard,
     )
 
 
-def _transfer(machine: Machine, pairs: np.ndarray) -> np.ndarray:
+def _transfer(times: tuple[float, ...], pairs: np.ndarray) -> np.ndarray:
     """Return the mean time of a line from another CPU of the shard, per shard, in s.
 
     Over all ordered pairs of its CPUs, as `lines.mean_time` has it for the whole machine.
     """
-    times = np.array([machine.line_time(distance) or 0.0 for distance in DISTANCES])
-    made: np.ndarray = (times @ pairs) / np.maximum(pairs.sum(axis=0), 1.0)
+    made: np.ndarray = (np.array(times) @ pairs) / np.maximum(pairs.sum(axis=0), 1.0)
     return made
 
 

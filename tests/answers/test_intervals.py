@@ -294,11 +294,12 @@ def test_everything_is_the_same_every_time(few):
 
 
 def test_how_many_draws_follows_from_the_work():
-    assert [intervals.count_for(work) for work in (1, 32, 33, 512, 513)] == [256, 256, 64, 64, 32]
+    works = (1, 8, 9, 32, 33, 512, 513)
+    assert [intervals.count_for(work) for work in works] == [256, 256, 128, 128, 64, 64, 32]
     pinned = parse("shard:all=8").apply(SHIPPED)
-    six = range(100, 106)
-    assert intervals.draws_for([SHIPPED], six) == 256
-    assert intervals.draws_for([SHIPPED, pinned], six) == 64  # 6 x (1 + 5) networks
+    eleven = range(100, 111)
+    assert intervals.draws_for([SHIPPED], eleven) == 128
+    assert intervals.draws_for([SHIPPED, pinned], eleven) == 64  # 11 x (1 + 5) networks
 
 
 def test_sweep_has_the_intervals_of_predict(few):

@@ -29,7 +29,7 @@ HEAVY = ("numpy", "numba", "scipy", "matplotlib", "rich", "sympy", "plotext")
         (
             f"whatif {MODEL} -n 64,128 --lever batch:libc.so.6/exec.map_split=1 "
             "--lever shard:libc.so.6=8",
-            "batch:libc.so.6/exec.map_split=1; shard:libc.so.6=8: +101 % (64 to 118) at 128",
+            "batch:libc.so.6/exec.map_split=1; shard:libc.so.6=8: +101 % (",
         ),
         (f"levers {MODEL} -n 128", f"{TITLE}. At 128 processes"),
         (f"ceiling {MODEL}", "k / (W + m c) of libc.so.6 at 128 processes: "),
