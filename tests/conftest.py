@@ -100,6 +100,13 @@ def cli(tmp_path: Path) -> Callable[..., Ran]:
 
 
 @pytest.fixture
+def hardly_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight draws for every interval, where what is asked is how reports are written."""
+    monkeypatch.setattr("lockmodel.answers.intervals.COUNTS", ())
+    monkeypatch.setattr("lockmodel.answers.intervals.FEWEST", 8)
+
+
+@pytest.fixture
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Ran]:

@@ -41,6 +41,7 @@ HEAVY = ("numpy", "numba", "scipy", "matplotlib", "rich", "sympy", "plotext")
         (f"show {MODEL}", f"{TITLE}: libc.so.6 has the largest demand"),
     ],
 )
+@pytest.mark.usefixtures("hardly_drawn")
 def test_every_command_of_the_issue_answers(line, first, command):
     ran = command(*line.split())
     assert ran.fine
@@ -239,8 +240,8 @@ def test_help_is_readable(name, command):
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
-def test_examples_in_the_help_can_be_pasted(name, command, monkeypatch):
-    monkeypatch.setattr("lockmodel.answers.intervals.COUNTS", ())  # the fewest draws
+@pytest.mark.usefixtures("hardly_drawn")
+def test_examples_in_the_help_can_be_pasted(name, command):
     text = command(*[name] * bool(name), "--help").stdout
     examples = re.findall(r"^ +lockmodel (.+)$", text, re.MULTILINE)
     assert examples != []

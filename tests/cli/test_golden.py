@@ -200,11 +200,10 @@ def test_every_golden_file_has_its_report():
         "sweep MODEL --over libc.so.6:acquires=1..16 --over libc.so.6:hold=0..1:3 -n 64 --plot",
     ],
 )
+@pytest.mark.usefixtures("hardly_drawn")
 def test_reports_fit_80_columns(model, line, command, monkeypatch):
     # more processes than CPUs are simulated: what is asked here is how that is said
     monkeypatch.setattr("lockmodel.solvers.solve.PRECISION", 0.02)
-    monkeypatch.setattr("lockmodel.answers.intervals.COUNTS", ())
-    monkeypatch.setattr("lockmodel.answers.intervals.FEWEST", 8)  # draws: intervals as wide to read
     ran = command(*line.replace("MODEL", model).split())
     assert ran.fine
     wide = [text for text in ran.stdout.splitlines() if len(text) > WIDTH]
@@ -230,6 +229,7 @@ def test_the_list_of_models_fits_80_columns_with_one_row_per_model(command):
 @pytest.mark.parametrize(
     "name", ["libQt6WebEngineCore.so.6.7.2", "libboost_unit_test_framework-gcc13-mt-x64-1_83.so"]
 )
+@pytest.mark.usefixtures("hardly_drawn")
 def test_a_long_lock_name_does_not_squeeze_the_numbers_out(line, name, command, tmp_path):
     shipped = shipped_dir("models") / f"{MODEL}.toml"
     text = shipped.read_text(encoding="utf-8").replace("ld-linux-x86-64.so.2", name)
