@@ -3,14 +3,15 @@
 # make bench  speed and accuracy table
 # make peers  install other tools for make bench  make error-map  measure product form's error
 # make lab    trace real kernels in QEMU         make paper      figures, numbers, paper/lockmodel.pdf
-# make nobody all commands without HOME
+# make nobody all commands without HOME          make coverage-study  intervals against simulation
 # make accuracy DIR=...  score a folder of curves  make record OUT=...  what the commands print
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long paper lab nobody check bench peers accuracy record error-map models readme golden clean
+.PHONY: demo test test-long paper lab nobody check bench peers accuracy record error-map \
+	coverage-study models readme golden clean
 .DEFAULT_GOAL := demo
 
 # A stamp per dependency set: made again when pyproject.toml changes.
@@ -94,6 +95,10 @@ record: $(VENV)/.installed
 
 error-map: $(VENV)/.installed-dev
 	$(BIN)/python tools/error_map.py
+
+# 1,000 simulated truths, fitted and asked what comes next: about an hour.
+coverage-study: $(VENV)/.installed
+	$(BIN)/python tools/coverage_study.py
 
 models: $(VENV)/.installed-dev
 	$(BIN)/python tools/calibrate
