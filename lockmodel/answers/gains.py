@@ -76,6 +76,7 @@ class Gains:
             ratios = after[alive, k] / self._before[alive, k]
             at_estimates = centre[k] / self._centre[k] if self._centre[k] > 0 else 0.0
             scale = (1.0 + gain) / at_estimates if at_estimates > 0 else 1.0
-            low, high = interval(scale * ratios, self._level) if ratios.size else (0.0, 0.0)
+            ends = interval(scale * ratios, self._level, 1.0 + gain) if ratios.size else (0.0, 0.0)
+            low, high = ends
             made.append((low - 1.0, high - 1.0))
         return tuple(made)

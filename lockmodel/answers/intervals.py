@@ -31,7 +31,7 @@ from lockmodel.model.network import MAX_POPULATION, build, depends_on_population
 from lockmodel.model.prediction import Basis, Ceiling, Interval, Point
 from lockmodel.model.scenario import NOT_COUNTED, Scenario
 from lockmodel.progress import Progress, quietly
-from lockmodel.solvers.bounds import ceiling_at
+from lockmodel.solvers.bounds import ceiling_at, seldom
 from lockmodel.solvers.throughput import throughput
 
 COUNTS = ((8, DRAWS), (32, 128), (512, 64))
@@ -262,7 +262,9 @@ class Throughputs:
         for k, point in enumerate(points):
             deviation = math.hypot(self._fit.noise, model_error(self._scenario, point.n))
             scale = point.throughput_per_s / centre[k] if centre[k] > 0 else 1.0
-            made.append(measured(scale * after[:, k], self.draws, deviation, self._fit.level))
+            low, high = measured(scale * after[:, k], self.draws, deviation, self._fit.level)
+            rate = point.throughput_per_s
+            made.append((min(low, rate), max(high, rate)))
         return made
 
 
@@ -301,13 +303,18 @@ def with_intervals(
 def _ceiling_interval(scenario: Scenario, top: Ceiling, draws: Draws, level: float) -> Interval:
     """Return the interval of the scenario's ceiling from parameter error alone.
 
-    That of a draw lies where light load and k / D cross, as `bounds.ceiling` has it; what the
-    estimates' ceiling differs from its crossing (it counted no hand-off) is kept in proportion.
+    That of a draw lies where light load and k / D cross, as `bounds.ceiling` has it, or at what the
+    few processes reach that seldom meet, if they do so at the estimates; what the estimates'
+    ceiling differs from that otherwise (it counted no hand-off) is kept in proportion.
     """
     most = max(scenario.machine.cpus, 2 * math.ceil(min(top.knee, MAX_POPULATION / 2)))
     near, own = _crossing(scenario, most, most)
     values = np.array([_crossing(one, most, near)[1] for one in draws.scenarios])
-    return interval(values * (top.throughput_per_s / own), level)
+    few, reached = seldom(scenario, Ceiling(own, top.binding, top.knee))
+    if few:
+        own, values = reached, np.maximum(values, rates(draws.scenarios, [few])[:, 0])
+    rate = top.throughput_per_s
+    return interval(values * (rate / own), level, rate)
 
 
 def _crossing(scenario: Scenario, most: int, near: int) -> tuple[int, float]:

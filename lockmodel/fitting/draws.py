@@ -9,19 +9,28 @@ mirror image, and the distance from the middle stretched from normal to Student 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 
 from lockmodel.errors import ArgumentError, ScenarioError
-from lockmodel.fitting.parameters import Parameter, apply, limits, parse, read
+from lockmodel.fitting.parameters import Parameter, apply, even, limits, parse, read
 from lockmodel.model.fit_table import Fit, FittedParameter
+from lockmodel.model.placement import whole
 from lockmodel.model.scenario import Scenario
+from lockmodel.solvers.throughput import throughput
 
 DRAWS = 256
 """Draws: the ends of a 90 % interval are then within 5 % of its half-width (root mean square,
 linear functions of 2 to 30 parameters, normal; 8 % for 4 degrees of freedom)."""
+
+ALLOWED = 2.0
+"""Standard deviations of a measurement by which a draw may contradict the fitted curve."""
+
+HALVINGS = 7
+"""Solutions of a draw at the most until it does not: 1 and halvings to 1 / 64 of what is left."""
 
 TINY = 1e-300
 """Smallest tail probability: a distance beyond it has no quantile in doubles."""
@@ -62,7 +71,8 @@ def drawn(scenario: Scenario, count: int = DRAWS, seed: int = SEED, split: bool 
     seed : int
     split : bool
         Whether what is held and what is handed over may trade against each other where nothing
-        separates them: for what a lever changes, not for throughput as it was measured.
+        separates them: for what a lever changes, not for throughput as it was measured. Each draw
+        is then the one without, traded as far as the measured populations allow.
 
     Returns
     -------
@@ -83,9 +93,21 @@ def drawn(scenario: Scenario, count: int = DRAWS, seed: int = SEED, split: bool 
     if count < 2:
         raise ArgumentError(f"count = {count} must be at least 2: it is the number of draws")
     meant = [parsed(scenario, fitted) for fitted in fit.parameters]
-    steps, radius = deltas(fit, count, seed, split)
+    steps, radius = deltas(fit, count, seed)
+    scenarios = _moved(scenario, meant, steps)
+    if split and any(p.split for p in fit.parameters):
+        scenarios = _traded(scenario, meant, steps, _trades(fit, count, seed), scenarios)
+    stretch, degrees = conditional_noise(fit, radius)
+    return Draws(scenarios, stretch, degrees)
+
+
+def _moved(
+    scenario: Scenario, meant: Sequence[Parameter], steps: np.ndarray
+) -> tuple[Scenario, ...]:
+    """Return a scenario with the logarithms of its fitted parameters moved by each row of steps."""
+    assert scenario.fit is not None
     moving = []
-    for column, (fitted, parameter) in enumerate(zip(fit.parameters, meant, strict=True)):
+    for column, (fitted, parameter) in enumerate(zip(scenario.fit.parameters, meant, strict=True)):
         value = read(scenario, parameter)
         if value == 0.0:
             continue  # was set to nothing since: any proportion of it is nothing
@@ -96,12 +118,97 @@ def drawn(scenario: Scenario, count: int = DRAWS, seed: int = SEED, split: bool 
         moving.append((parameter, value * np.exp(_clipped(step, low, high, value))))
     bare = msgspec.structs.replace(scenario, fit=None)
     chosen = [parameter for parameter, _ in moving]
-    scenarios = tuple(
+    return tuple(
         apply(bare, chosen, {p.name: float(values[i]) for p, values in moving})
-        for i in range(count)
+        for i in range(len(steps))
     )
-    stretch, degrees = conditional_noise(fit, radius)
-    return Draws(scenarios, stretch, degrees)
+
+
+def _trades(fit: Fit, count: int, seed: int) -> np.ndarray:
+    """Return the steps by which what nothing separates trades, shape (count, parameters).
+
+    Independent of the estimates; mirrored as they are.
+    """
+    half = -(-count // 2)
+    normal = _layout(half, len(fit.parameters), np.random.default_rng(seed + 1))
+    steps = normal * np.array([p.split for p in fit.parameters])
+    both: np.ndarray = np.concatenate([steps, -steps])[:count]
+    return both
+
+
+def _traded(
+    scenario: Scenario,
+    meant: Sequence[Parameter],
+    steps: np.ndarray,
+    trades: np.ndarray,
+    before: Sequence[Scenario],
+) -> tuple[Scenario, ...]:
+    """Return draws whose held work and hand-off are traded as far as what was measured allows.
+
+    The demand stays, and so does what one process reaches alone (`_alone_as`). In between, the
+    throughput of a trade differs from that of the draw `before` it: it is halved towards nothing
+    until it does so by no more than `ALLOWED` standard deviations of a measurement.
+    """
+    known, fit = scenario.calibrated, scenario.fit
+    assert fit is not None
+    made = list(before)
+    low, high = np.zeros(len(made)), np.ones(len(made))
+    populations = () if known is None else _looked_at(known.low, known.high)
+    allowed = ALLOWED * float(np.hypot(fit.noise, fit.model_error))
+    rates = [np.log(throughput(one, populations)) for one in before] if populations else []
+    factor, left = high.copy(), np.arange(len(made))
+    for _ in range(HALVINGS):
+        there = _moved(scenario, meant, steps[left] + factor[left, None] * trades[left])
+        for i, one in zip(left.tolist(), there, strict=True):
+            traded = _alone_as(one, before[i])
+            if populations:
+                off = np.abs(np.log(throughput(traded, populations)) - rates[i]).max()
+                if not off <= allowed:
+                    high[i] = factor[i]
+                    continue
+            made[i], low[i] = traded, factor[i]
+        left = left[low[left] < 1.0]
+        factor = 0.5 * (low + high)
+        if not left.size:
+            break
+    return tuple(made)
+
+
+def _looked_at(low: int, high: int) -> tuple[int, ...]:
+    """Return populations from one to another, doubling."""
+    made = []
+    n = low
+    while n < high:
+        made.append(n)
+        n *= 2
+    return (*made, high)
+
+
+def _alone_as(traded: Scenario, before: Scenario) -> Scenario:
+    """Return a scenario that one process alone goes through as fast as before held work was traded.
+
+    Where distance makes no difference to a hold, one that got longer at the expense of the hand-off
+    is longer when its lines come from elsewhere, not when one process has them all; the time of one
+    that got shorter is spent outside the lock.
+    """
+    spare = 0.0
+    locks = []
+    for lock, own in zip(traded.locks, before.locks, strict=True):
+        line = whole(traded.machine, lock, traded.machine.cpus).mean_line
+        held, near = lock.time_per_instruction_local, own.time_per_instruction_local
+        if even(own) and even(lock) and line > 0.0 and held > near:
+            far = near + (held - near) / line
+            lock = msgspec.structs.replace(
+                lock, time_per_instruction_local=near, time_per_instruction_remote=far
+            )
+        elif even(own) and even(lock):
+            each = (traded.held_instructions(lock.name, 1.0), near - held)
+            spare += each[0] * each[1]
+        locks.append(lock)
+    if all(one is other for one, other in zip(locks, traded.locks, strict=True)) and not spare:
+        return traded
+    think = max(traded.think + spare, 0.0)
+    return msgspec.structs.replace(traded, think=think, locks=tuple(locks))
 
 
 def parsed(scenario: Scenario, fitted: FittedParameter) -> Parameter:
@@ -123,9 +230,7 @@ def _clipped(step: np.ndarray, low: float, high: float, value: float) -> np.ndar
     return clipped
 
 
-def deltas(
-    fit: Fit, count: int, seed: int = SEED, split: bool = True
-) -> tuple[np.ndarray, np.ndarray]:
+def deltas(fit: Fit, count: int, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:
     """Return steps of the logarithms of the parameters, and how far out each draw is.
 
     Parameters
@@ -134,8 +239,6 @@ def deltas(
     count : int
         Draws, at least 2.
     seed : int
-    split : bool
-        See `drawn`.
 
     Returns
     -------
@@ -161,8 +264,6 @@ def deltas(
         normal = normal * np.sqrt(farther / np.maximum(square, TINY))[:, None]
         square = farther
     covariance = np.array([p.covariance for p in fit.parameters])
-    if split:
-        covariance = covariance + np.diag([p.split**2 for p in fit.parameters])
     eigenvalues, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     steps = normal @ (vectors * np.sqrt(np.maximum(eigenvalues, 0.0))).T
     both = np.concatenate([steps, -steps])[:count]
@@ -225,7 +326,9 @@ def _layout(half: int, size: int, generator: np.random.Generator) -> np.ndarray:
     return normal
 
 
-def interval(values: np.ndarray, level: float) -> tuple[float, float]:
+def interval(
+    values: np.ndarray, level: float, estimate: float | None = None
+) -> tuple[float, float]:
     """Return the quantiles that hold `level` of the values between them.
 
     Parameters
@@ -234,13 +337,18 @@ def interval(values: np.ndarray, level: float) -> tuple[float, float]:
         Finite.
     level : float
         Between 0 and 1.
+    estimate : float, optional
+        What the values are draws of. Where it is an extreme of what the parameters can give nearly
+        all of them lie to one side of it; the interval then ends at it.
 
     Returns
     -------
     (float, float)
-        Each end leaves (1 - level) / 2 outside. Hazen's definition, which is that of values in
+        Each end leaves (1 - level) / 2 outside, or less (`estimate`). Hazen's definition, which is that of values in
         the middle of equal strata.
     """
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(values, [tail, 1.0 - tail], method="hazen")
-    return float(low), float(high)
+    if estimate is None:
+        return float(low), float(high)
+    return min(float(low), estimate), max(float(high), estimate)

@@ -20,6 +20,10 @@ LEAST_DEGREES = 0.5
 
 UNITS = ("s", "1")
 
+METHOD = "product-form"
+"""The solver of every fit (`fitting.response`): with its error in them the times give back what was
+measured; another solver contradicts the data by the difference of the two."""
+
 BY_COUNTS = "counts"
 """What a parameter is given by that counts and published ranges tell, and no throughput."""
 
@@ -118,6 +122,11 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     noise: float = 0.0
     model_error: float = 0.0
     flags: tuple[str, ...] = ()
+
+    @property
+    def method(self) -> str:
+        """The solver whose answers are those of the fit; empty where nothing was fitted to data."""
+        return METHOD if self.data else ""
 
     def __post_init__(self) -> None:
         not_negative("fit", degrees=self.degrees, noise=self.noise, model_error=self.model_error)

@@ -12,6 +12,7 @@ bounds, Zahorjan et al., CACM 25 (1982) 134, in the form with think time of Lazo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -286,9 +287,59 @@ def ceiling(scenario: Scenario) -> Ceiling:
     Ceiling
         With constant demands 1 / Dmax and (Z + D) / Dmax exactly. Else, over all populations to
         the CPUs, the largest of what light load and k / D of that population allow. Where
-        hand-off outweighs think time, few processes that seldom meet can beat it: see
-        `strict_ceiling`.
+        hand-off outweighs think time, few processes that seldom meet can beat it: of a fit what
+        they reach is counted (`seldom`), else see `strict_ceiling`.
     """
+    crossing = _crossing(scenario)
+    n, rate = seldom(scenario, crossing)
+    if n == 0:
+        return crossing
+    at = ceiling_at(scenario, n)
+    return Ceiling(rate, at.binding, at.knee * rate / at.throughput_per_s)
+
+
+MOST_SELDOM = 64
+"""Processes up to which they are looked at that may reach more than k / D, which counts a hand-off
+in every pass: where light load needs more of them to reach it, hardly a pass is without waiters."""
+
+
+def seldom(scenario: Scenario, crossing: Ceiling) -> tuple[int, float]:
+    """Return the population that reaches most above a ceiling by k / D, and its throughput.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    crossing : Ceiling
+        Of it, by k / D and light load.
+
+    Returns
+    -------
+    (int, float)
+        By the solver of a fit, among the populations that it was made on; (0, 0.0) where none is
+        above the ceiling, or nothing was fitted.
+    """
+    from lockmodel.solvers.throughput import throughput
+
+    known = scenario.calibrated
+    if known is None or scenario.fit is None or not scenario.fit.method:
+        return 0, 0.0
+    if crossing.knee > MOST_SELDOM or not any(lock.passes for lock in scenario.taken):
+        return 0, 0.0
+    populations = range(known.low, min(known.high, 2 * math.ceil(crossing.knee)) + 1)
+    if not populations:
+        return 0, 0.0
+    try:
+        reached = throughput(scenario, populations)
+    except NotTrustworthyError:
+        return 0, 0.0
+    best = int(reached.argmax())
+    if reached[best] <= crossing.throughput_per_s * (1.0 + SAME):
+        return 0, 0.0
+    return populations[best], float(reached[best])
+
+
+def _crossing(scenario: Scenario) -> Ceiling:
+    """Return where light load meets k / D, over all populations."""
     high = 2
     while high < _SEARCH_LIMIT and high < ceiling_at(scenario, high).knee:
         high *= 2

@@ -45,6 +45,10 @@ BOUNDS_ASSUMPTIONS = (
     *MODEL_ASSUMPTIONS,
 )
 
+FITTED = (
+    "the times were fitted with it and take up its error: another method would contradict what was "
+    "measured"
+)
 MIXED = "locks divide the processes among their shards in different ways: only simulation can do it"
 NO_INTERVALS = (
     "no intervals from the fit: they are of product form, which has no answer where locks divide "
@@ -176,8 +180,9 @@ def solve(
     populations : sequence of int
         At least one.
     method : str
-        One of `METHODS`. 'auto' is product form where it is exact or its estimated error is
-        accepted, else a Markov chain if a small one is exact, else simulation.
+        One of `METHODS`. 'auto' is the solver of the fit where the times were fitted, else product
+        form where it is exact or its estimated error is accepted, else a Markov chain if a small
+        one is exact, else simulation.
     progress : callable
         See `points`.
     max_error : float
@@ -329,6 +334,8 @@ def _cheapest(
     if first.error is not None and first.error <= max_error:
         why = f"its estimated error is within the {max_error:.2g} accepted"
         return replace(first, chosen_because=why)
+    if scenario.fit is not None and scenario.fit.method == first.method:
+        return replace(first, chosen_because=FITTED)
     off = "not known" if first.error is None else f"up to {first.error:.2g}"
     why = f"product form's error is {off} here, {max_error:.2g} is accepted"
     from lockmodel.solvers.markov import points as chains

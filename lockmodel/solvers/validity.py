@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from lockmodel.model.disciplines import discipline
@@ -13,6 +14,9 @@ from lockmodel.model.scenario import LINES, Scenario
 
 NOTICEABLE = 1e-3
 """Relative excess over k/D of a point, or of a whole interval, that is worth a note."""
+
+Z95 = 1.645
+"""Standard deviations that one measurement of 20 lies above its mean."""
 
 BEYOND = 1.5
 """Rates above this multiple of the largest one measured are called extrapolated."""
@@ -81,11 +85,14 @@ def outside(scenario: Scenario, populations: Sequence[int]) -> list[str]:
 def contradiction(scenario: Scenario, peak_per_s: float) -> list[str]:
     """Return the sentence on a measured rate above the peak ceiling, where there is one.
 
-    With walkers, which may have been added, nothing was measured.
+    Above by more than the noise of a fit. With walkers, which may have been added, nothing was
+    measured.
     """
-    known = scenario.calibrated
+    known, fit = scenario.calibrated, scenario.fit
     walked = any(lock.walkers is not None for lock in scenario.locks)
-    if known is None or walked or known.throughput_per_s <= peak_per_s * (1 + NOTICEABLE):
+    noise = 0.0 if fit is None else Z95 * math.hypot(fit.noise, fit.model_error)
+    most = peak_per_s * (1 + NOTICEABLE) * math.exp(noise)
+    if known is None or walked or known.throughput_per_s <= most:
         return []
     return [
         f"{known.throughput_per_s:,.0f} per s were measured here, above the peak ceiling "
