@@ -72,6 +72,16 @@ def fit(
         Option(min=1, metavar="N", help="Population, if the data do not say.", show_default=False),
     ] = None,
     machine: options.Machine = None,
+    cpus: Annotated[
+        int | None,
+        Option(
+            min=1,
+            metavar="N",
+            help="CPUs of the machine, where no more of it is known: beyond them no lock is "
+            "fitted.",
+            show_default=False,
+        ),
+    ] = None,
     unit: options.Unit = None,
     quantity: options.Quantity = None,
     output: Annotated[
@@ -125,6 +135,10 @@ def fit(
     _check_suffix("-o", output, ".toml")
     _check_suffix("--report", report, ".md")
     into = data_options.Files(output, report, plot, plot_file, as_json, force, explain)
+    if cpus is not None:
+        if machine is not None:
+            raise ArgumentError(f"--cpus {cpus}: --machine {machine} says them too; keep one")
+        machine = f"1x{cpus}x1"
     reading = Options(unit=unit, quantity=quantity, tasks=tasks)
     chosen = {"reading": reading, "what": what, "only": tuple(only or ()), "machine": machine}
     if model is None and not any("=" in one and not Path(one).exists() for one in data):

@@ -12,6 +12,7 @@ import numpy as np
 from lockmodel.cli import text as tx
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.fitting.sentences import Said, number, sentences, span
+from lockmodel.observe.summary import APART
 
 UNKNOWN = "not determined"
 """What `sentences` has for a value."""
@@ -103,6 +104,7 @@ def _brief(fitted: Fitted, said: Said, refits: Refits | None, into: Files) -> li
     worst, at = max(off)
     where = "" if at is None else f" at n = {at}"
     said_first = [f"! {f}" for f in flags(fitted.estimate) if f.startswith(GRAVE)]
+    said_first += [f"! {w}" for w in fitted.warnings if APART in w]
     parts: list[Any] = [*said_first, f"{sentence}."]
     parts.append(f"{_noise(fitted)}; farthest off {tx.whole(worst)}{where}")
     parts += [f"! {f}" for f in flags(fitted.estimate) if not f.startswith(GRAVE)]

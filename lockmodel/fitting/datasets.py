@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lockmodel.changes.lever import Lever, apply_all
@@ -18,7 +18,8 @@ from lockmodel.model.scenario import Scenario
 from lockmodel.observe.collector import Options
 from lockmodel.observe.observations import Observation, Reading
 from lockmodel.observe.readers import read_file
-from lockmodel.observe.summary import summarise
+from lockmodel.observe.readers.settings import is_part
+from lockmodel.observe.summary import apart, summarise
 
 FORM = "--variant NAME=LEVER[;LEVER...]"
 
@@ -80,7 +81,8 @@ def load_sets(
     what : str, optional
         The test to take where a file holds several.
     only : sequence of str
-        Variants or kernels to take; all when empty.
+        Variants, parts of their names, or kernels to take; all when empty. Of a file that has
+        variants and kernels, what is named of both.
     options : Options, optional
         For the readers.
     apart : bool
@@ -97,15 +99,15 @@ def load_sets(
     changes = dict(variants or {})
     readings = [read_file(one.path, options or Options()) for one in wanted]
     _check_known("--variant", list(changes), readings)
-    _check_known("--only", list(only), readings)
+    _check_known("--only", list(only), readings, parts=True)
+    chosen = _Chosen(only, readings)
     sets: list[DataSet] = []
     warnings: list[str] = []
     for one, reading in zip(wanted, readings, strict=True):
         observations = _of_test(one, reading, what)
         groups: dict[tuple[str, str], list[Observation]] = {}
         for o in observations:
-            named = {o.variant, o.kernel} - {""}
-            if not only or named & set(only) or not (named or o.kind == "throughput"):
+            if chosen.has(o):
                 groups.setdefault((o.variant, o.kernel), []).append(o)
         if not apart:
             _check_described(one, groups, changes)
@@ -125,6 +127,7 @@ def load_sets(
                 )
             )
         warnings += [f"{one.name}: {text}" for text in reading.warnings]
+    warnings += _apart(sets)
     if not sets:
         raise ScenarioError(
             f"{', '.join(one.name for one in wanted)}: no observation is left to fit; see "
@@ -143,12 +146,52 @@ def _check_once(wanted: Sequence[Wanted]) -> None:
         seen.add(one.path.resolve())
 
 
-def _check_known(option: str, names: Sequence[str], readings: Sequence[Reading]) -> None:
+class _Chosen:
+    """What --only names: variants, in whole or by a part where none has the name, and kernels."""
+
+    def __init__(self, only: Sequence[str], readings: Sequence[Reading]) -> None:
+        every = [o for reading in readings for o in reading.observations]
+        whole = {o.variant for o in every}
+        variants = {o.variant for o in every for text in only if o.variant == text}
+        parts = [text for text in only if text not in whole]
+        variants |= {v for v in whole for text in parts if is_part(text, v)}
+        self._variants = variants
+        self._kernels = {o.kernel for o in every} & set(only)
+        self._all = not only
+
+    def has(self, o: Observation) -> bool:
+        """Return whether an observation is to be taken."""
+        if self._all or not (o.variant or o.kernel or o.kind == "throughput"):
+            return True
+        if self._variants and self._kernels:
+            return o.variant in self._variants and o.kernel in self._kernels
+        return o.variant in self._variants or o.kernel in self._kernels
+
+
+def _apart(sets: Sequence[DataSet]) -> list[str]:
+    """Return the sentence on files that are described by one scenario and hardly measured one."""
+    alike: dict[Scenario, list[Observation]] = {}
+    files: dict[Scenario, list[str]] = {}
+    for data in sets:
+        plain = [replace(o, variant="", kernel="", what="") for o in data.observations]
+        alike.setdefault(data.scenario, []).extend(plain)
+        files.setdefault(data.scenario, []).append(data.file)
+    return [
+        sentence
+        for scenario, own in alike.items()
+        if len(set(files[scenario])) > 1
+        for sentence in apart(own)
+    ]
+
+
+def _check_known(
+    option: str, names: Sequence[str], readings: Sequence[Reading], parts: bool = False
+) -> None:
     known = sorted(
         {name for r in readings for o in r.observations for name in (o.variant, o.kernel) if name}
     )
     for name in names:
-        if name not in known:
+        if name not in known and not (parts and any(is_part(name, one) for one in known)):
             raise ArgumentError(f"{option} {name!r}: no file has it; {nearest(name, known)}")
 
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lockmodel.errors import ScenarioError
-from lockmodel.fitting.curves.comparison import FamilyComparison, FamilyRow
+from lockmodel.fitting.curves.comparison import FamilyComparison, FamilyRow, compare
+from lockmodel.fitting.curves.curve import FEWEST
 from lockmodel.model.handoff import (
     ConstantHandOff,
     HandOff,
@@ -21,7 +22,7 @@ from lockmodel.model.handoff import (
     SaturatingHandOff,
     TopologyHandOff,
 )
-from lockmodel.model.machine import Machine
+from lockmodel.model.machine import UNSTATED, Machine
 from lockmodel.model.scenario import Lock, Provenance, Scenario, Site
 
 LOCK = "lock"
@@ -83,12 +84,13 @@ def generic(comparison: FamilyComparison, name: str, file: str) -> Generic:
     ScenarioError
         The curve has too few points for a lock.
     """
+    comparison = _on_cpus(comparison)
     row = best_lock(comparison)
     curve = comparison.curve
     top = int(curve.n[-1])
     machine = curve.machine
-    if machine is None or machine.cpus < top:
-        machine = Machine(name=f"not stated; {top} CPUs at least", cpus=top, cores=top)
+    if machine is None:
+        machine = Machine(name=f"{UNSTATED}; {top} CPUs at least", cpus=top, cores=top)
     values = row.parameters
     lock = Lock(
         name=LOCK,
@@ -114,6 +116,20 @@ def generic(comparison: FamilyComparison, name: str, file: str) -> Generic:
         provenance=(said,),
     )
     return Generic(scenario, row.name, FREE[row.name])
+
+
+def _on_cpus(comparison: FamilyComparison) -> FamilyComparison:
+    """Return a comparison of the populations that have a CPU each, where their number is stated."""
+    curve = comparison.curve
+    if curve.machine is None or curve.n[-1] <= curve.machine.cpus:
+        return comparison
+    within = curve.n <= curve.machine.cpus
+    if within.sum() < FEWEST:
+        raise ScenarioError(
+            f"{curve.label}: {int(within.sum())} populations have a CPU each on {curve.machine.cpus} "
+            f"CPUs, too few for a lock; measure at least 4 there, or say another --machine"
+        )
+    return compare(curve.part(within))
 
 
 def _handoff(family: str, values: Mapping[str, float]) -> HandOff:

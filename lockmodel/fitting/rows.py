@@ -32,6 +32,12 @@ SHARE_OF_OWN = 0.5
 """Weight of a point's own spread against the pooled one: three repeats say little by themselves."""
 
 
+BEYOND = (
+    "more processes than the {cpus} CPUs: they wait for a CPU, not for a lock (another number of "
+    "CPUs: --machine)"
+)
+"""Why a throughput is not fitted: spinning beside holders that do not run is not modelled."""
+
 WILD = 5.0
 """Multiple of the median spread beyond which a stated one does not speak for other points."""
 
@@ -97,6 +103,8 @@ def rows(study: Study) -> tuple[tuple[Row, ...], tuple[Unused, ...]]:
             why = unusable(o, data.scenario)
             if not why and (o.n or 1) > LARGEST:
                 why = f"n = {o.n} exceeds {LARGEST}, the largest population that a fit solves"
+            if not why and o.kind == "throughput" and (o.n or 1) > data.scenario.machine.cpus:
+                why = BEYOND.format(cpus=data.scenario.machine.cpus)
             if not why and o.kind == "throughput" and o.traced and data.scenario in untraced:
                 why = "measured while tracing; the untraced run beside it is used"
             if not why and o.kind == "gain" and o.n in rates:

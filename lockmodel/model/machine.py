@@ -11,6 +11,9 @@ from lockmodel.errors import ScenarioError, one_of, shown
 
 Placement = Literal["fill", "spread"]
 
+UNSTATED = "not stated"
+"""How the name begins of a machine of which nothing but the populations is known."""
+
 MAX_CPUS = 65_536
 """Largest machine accepted: bounds the memory of a placement."""
 

@@ -8,6 +8,12 @@ from dataclasses import replace
 
 from lockmodel.observe.observations import Observation
 
+ALIKE = 1.3
+"""Factor between the largest and smallest of repeats up to which they pass for repeats."""
+
+APART = "REPEATS DIFFER"
+"""How the sentence of `apart` begins."""
+
 IDENTITY = ("kind", "unit", "n", "per", "what", "lock", "site", "mode", "variant", "kernel")
 
 
@@ -42,4 +48,38 @@ def _mean(group: list[Observation]) -> Observation:
     variance = math.fsum((o.value - mean) ** 2 for o in group) / (len(group) - 1)
     return replace(
         group[0], value=mean, sd=math.sqrt(variance), uncertainty="repeats", repeat=None, bins=()
+    )
+
+
+def apart(observations: Iterable[Observation]) -> tuple[str, ...]:
+    """Return the sentence on repeats of throughput that hardly measured the same thing.
+
+    Parameters
+    ----------
+    observations : iterable of Observation
+        Of one file, or of files that are to describe one curve.
+
+    Returns
+    -------
+    tuple of str
+        One sentence, on the population where they differ most; empty where all are within `ALIKE`.
+    """
+    groups: dict[tuple[object, ...], list[Observation]] = {}
+    for one in observations:
+        if one.kind == "throughput" and one.n is not None:
+            key = (*(getattr(one, name) for name in IDENTITY), one.traced)
+            groups.setdefault(key, []).append(one)
+    ends = [
+        (min(own, key=lambda o: o.value), max(own, key=lambda o: o.value))
+        for own in groups.values()
+    ]
+    wide = [(low, high) for low, high in ends if high.value > ALIKE * low.value]
+    if not wide:
+        return ()
+    low, high = max(wide, key=lambda pair: pair[1].value / pair[0].value)
+    more = "" if len(wide) == 1 else f", and at {len(wide) - 1} more"
+    return (
+        f"{APART} by up to {high.value / low.value - 1.0:.0%} at n = {low.n}{more} ({low.source} and "
+        f"{high.source}): their mean may be of nothing that was run; where something else differs, "
+        f"say it in a column of its own (variant)",
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Exponential
 from lockmodel.model.handoff import TopologyHandOff
+from lockmodel.model.machine import UNSTATED
 from lockmodel.model.plausible import implausible
 from lockmodel.model.prediction import Point
 from lockmodel.model.scenario import LINES, Scenario
@@ -65,12 +66,23 @@ def moved(scenario: Scenario) -> list[str]:
     ]
 
 
+def _unstated(scenario: Scenario) -> list[str]:
+    """Return the sentence on a machine whose CPUs nobody stated."""
+    machine = scenario.machine
+    if not machine.name.startswith(UNSTATED):
+        return []
+    return [
+        f"cpus = {machine.cpus} is the largest population measured, the machine was not stated: "
+        f"processes beyond its CPUs wait for one, not for a lock; fit again with --cpus N"
+    ]
+
+
 def outside(scenario: Scenario, populations: Sequence[int]) -> list[str]:
     """Return what changes an answer: numbers that nobody has, a machine or populations beyond.
 
     Beyond are those that the times were not set on.
     """
-    notes = [*implausible(scenario), *moved(scenario)]
+    notes = [*implausible(scenario), *moved(scenario), *_unstated(scenario)]
     known = scenario.calibrated
     beyond = [n for n in populations if known and not known.low <= n <= known.high]
     if known is None or not beyond:

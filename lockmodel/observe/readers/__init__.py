@@ -8,12 +8,14 @@ when a file is to be recognised.
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 from lockmodel.errors import ArgumentError, ScenarioError, nearest, shortened
 from lockmodel.observe.collector import Options
 from lockmodel.observe.observations import Reading
+from lockmodel.observe.summary import apart
 from lockmodel.observe.text import Text, load
 
 FORMATS = {
@@ -99,7 +101,7 @@ def read_text(text: Text, options: Options | None = None, form: str | None = Non
         reading: Reading = reader.read(text, options or Options())
     except RecursionError:
         raise ScenarioError(f"{text.origin}: nested too deeply; this is no measurement") from None
-    return reading
+    return replace(reading, warnings=(*apart(reading.observations), *reading.warnings))
 
 
 def read_file(path: Path, options: Options | None = None, form: str | None = None) -> Reading:

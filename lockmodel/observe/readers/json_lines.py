@@ -50,6 +50,8 @@ def read(text: Text, options: Options) -> Reading:
             )
             cells.pop("unit", None)
             rows.add(line, cells)
+    if rows is not None:
+        rows.finish()
     return collector.reading(empty="there is no JSON object")
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import replace
-
 from lockmodel.observe import gates, rates
 from lockmodel.observe.collector import Collector
+from lockmodel.observe.readers.settings import PLACES, RUN, is_number, label, settings
 from lockmodel.observe.text import Line
 
 ALIASES = {
@@ -38,6 +37,12 @@ ALIASES = {
 
 ROUNDED = 0.02
 """Relative change up to which a population with a fraction is rounded."""
+
+MEASURED = ("tasks", "throughput", "sd", "repeat", "acquires", "idle")
+"""Columns that are the population, a repeat or a measurement; and times."""
+
+NAMED = ("tasks", "throughput", "sd", "repeat", "shards", *RUN, *PLACES)
+"""Columns of a row that are no further measurement."""
 
 TIME = re.compile(r"(hold|wait|hold_time|mean_wait|wait_time)(?:_(ns|us|ms|s))?")
 CONTRACT = "tasks,throughput[,sd][,repeat][,variant][,kernel]"
@@ -94,6 +99,8 @@ class Rows:
     def __init__(self, collector: Collector) -> None:
         self.collector = collector
         self._seen: Counter[tuple[str, ...]] = Counter()
+        self._rows: list[tuple[Line, dict[str, str], int, float]] = []
+        self._settings: tuple[str, ...] = ()
         self.unit = "1/s"
         self.factor = 1.0
         self._settle_unit()
@@ -120,40 +127,68 @@ class Rows:
                 )
 
     def add(self, line: Line, cells: dict[str, str]) -> None:
-        """Add the observations of one row; keys are our names, values as written."""
+        """Take a row; keys are our names, values as written. `finish` makes observations of it."""
         collector = self.collector
         cells = {key: value.strip() for key, value in cells.items() if value.strip()}
         for need in ("tasks", "throughput"):
             if need not in cells:
                 raise collector.error(line, f"{need} is empty; leave the row out if the run failed")
-        n = self._population(line, cells.pop("tasks"))
-        value = collector.number(line, "throughput", cells.pop("throughput"))
+        n = self._population(line, cells["tasks"])
+        value = collector.number(line, "throughput", cells["throughput"])
         if value <= 0:
             raise collector.error(
                 line, f"throughput {value:g} must be > 0; leave the row out if the run failed"
             )
-        more: dict[str, object] = {"n": n}
-        for key in ("variant", "kernel", "what"):
-            more[key] = cells.pop(key, "")
-        sd = self._sd(line, cells.pop("sd", None))
-        repeat = cells.pop("repeat", None)
-        if repeat is not None:
-            more["repeat"] = collector.whole(line, "repeat", repeat)
-        where = {key: cells.pop(key, "") for key in ("lock", "site")}
-        names = [str(more[key]) for key in ("n", "variant", "kernel", "what")] + list(
-            where.values()
-        )
-        self._count(line, names, more)
-        collector.observe(
-            "throughput",
-            value * self.factor,
-            self.unit,
-            line,
-            sd=sd,
-            uncertainty="none" if sd is None else "given",
-            **more,
-        )
-        self._rest(line, cells, more | where, value * self.factor)
+        self._rows.append((line, cells, n, value * self.factor))
+
+    def finish(self) -> None:
+        """Add the observations of all rows, once it is known which columns tell curves apart."""
+        rows = [cells for _, cells, _, _ in self._rows]
+        named = {key for cells in rows for key in cells}
+        times = [key for key in named if TIME.fullmatch(key)]
+        self._settings = settings(rows, (*MEASURED, *times))
+        if self._settings:
+            self.collector.warn(f"rows with another {', '.join(self._settings)} are other runs")
+        runs = [self._run(line, cells, n) for line, cells, n, _ in self._rows]
+        often = Counter(run for run, _ in runs)
+        said: set[tuple[str, ...]] = set()
+        for (line, cells, _, rate), (run, repeat) in zip(self._rows, runs, strict=True):
+            n, variant, kernel, what, *_ = run
+            more: dict[str, object] = {"n": int(n), "variant": variant}
+            more |= {"kernel": kernel, "what": what}
+            if "repeat" in cells or often[run] > 1:
+                more["repeat"] = repeat
+            sd = self._sd(line, cells.get("sd"))
+            once = (n, variant, kernel, what, str(repeat))
+            if once not in said:  # a row for each lock of one run has its throughput again
+                said.add(once)
+                self.collector.observe(
+                    "throughput",
+                    rate,
+                    self.unit,
+                    line,
+                    sd=sd,
+                    uncertainty="none" if sd is None else "given",
+                    **more,
+                )
+            where = {key: cells.get(key, "") for key in PLACES}
+            self._rest(line, cells, more | where, rate)
+
+    def _run(self, line: Line, cells: dict[str, str], n: int) -> tuple[tuple[str, ...], int]:
+        """Return what a row is of and its repeat: its own, or one more; refuse one given twice."""
+        names = (str(n), label(cells, self._settings))
+        names += tuple(cells.get(key, "") for key in ("kernel", "what", *PLACES))
+        if "repeat" in cells:
+            repeat = self.collector.whole(line, "repeat", cells["repeat"])
+            key = (*names, str(repeat))
+            self._seen[key] += 1
+            if self._seen[key] > 1:
+                raise self.collector.error(
+                    line, f"repeat {repeat} of this population is given twice; number them"
+                )
+            return names, repeat
+        self._seen[names] += 1
+        return names, self._seen[names]
 
     def _population(self, line: Line, text: str) -> int:
         """Return a population. 18.667 is a mean over unequal groups here, never 18,667 processes:
@@ -168,29 +203,6 @@ class Rows:
         if n != value:
             self.collector.warn("tasks with a fraction are rounded to whole processes")
         return n
-
-    def _count(self, line: Line, names: list[str], more: dict[str, object]) -> None:
-        """Give rows that say the same a repeat number; refuse one that is given twice."""
-        if "repeat" in more:
-            key = (*names, str(more["repeat"]))
-            self._seen[key] += 1
-            if self._seen[key] > 1:
-                raise self.collector.error(
-                    line, f"repeat {more['repeat']} of this population is given twice; number them"
-                )
-            return
-        self._seen[tuple(names)] += 1
-        if self._seen[tuple(names)] > 1:
-            more["repeat"] = self._seen[tuple(names)]
-            if self._seen[tuple(names)] == 2:
-                self._number_first(names)
-
-    def _number_first(self, names: list[str]) -> None:
-        """Give repeat 1 to the row that turned out to be the first of several."""
-        for i, o in enumerate(self.collector.observations):
-            same = [str(o.n), o.variant, o.kernel, o.what, o.lock, o.site] == names
-            if same and o.repeat is None:
-                self.collector.observations[i] = replace(o, repeat=1)
 
     def _sd(self, line: Line, text: str | None) -> float | None:
         if text is None:
@@ -209,9 +221,11 @@ class Rows:
         """Read what a row has beside its throughput."""
         collector = self.collector
         acquires = hold = None
-        shards = collector.number(line, "shards", cells.pop("shards", "1"))
+        shards = collector.number(line, "shards", cells.get("shards", "1"))
         for name, text in cells.items():
             time = TIME.fullmatch(name)
+            if name in NAMED or name in self._settings:
+                continue
             if name == "acquires":
                 acquires = collector.number(line, name, text)
                 collector.observe(name, acquires, "per iteration", line, **more)
@@ -230,6 +244,12 @@ class Rows:
 
     def _unknown(self, line: Line, name: str, text: str, more: dict[str, object]) -> None:
         collector = self.collector
+        if not is_number(text):
+            collector.warn(
+                f"column {name!r} is left out: it says the same everywhere, or another thing in "
+                f"every row"
+            )
+            return
         collector.warn(f"column {name!r} is not known and kept as a fact, not as an observation")
         n = more["n"]
         collector.fact(

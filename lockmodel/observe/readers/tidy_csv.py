@@ -77,6 +77,7 @@ def read(text: Text, options: Options) -> Reading:
                 f"commas need ';' between the cells)",
             )
         rows.add(line, dict(zip(names, parts, strict=True)))
+    rows.finish()
     return collector.reading(empty="there is a header but no row")
 
 
