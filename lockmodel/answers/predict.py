@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from lockmodel.model.prediction import Prediction
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, Stop, never, quietly
 from lockmodel.solvers.bounds import ceiling, strict_ceiling
-from lockmodel.solvers.solve import MAX_ERROR, NO_INTERVALS, mixed, solve
+from lockmodel.solvers.solve import MAX_ERROR, NO_INTERVALS, Answer, mixed, solve
+from lockmodel.solvers.throughput import throughput
 from lockmodel.solvers.validity import caveats, contradiction
 
 ROUNDING = 1e-9
@@ -63,6 +65,7 @@ def predict(
         points, top, basis = with_intervals(scenario, points, top, progress)
         weak = weak_points(scenario)
     said = (
+        *_not_fitted(scenario, answer),
         *weak,
         *contradiction(scenario, top.throughput_per_s),
         *answer.warnings,
@@ -79,4 +82,27 @@ def predict(
         ceiling=top,
         points=points,
         fit=basis,
+    )
+
+
+def _not_fitted(scenario: Scenario, answer: Answer) -> tuple[str, ...]:
+    """Return the sentence on points of another solver than the fit's that differ from the fit."""
+    fit = scenario.fit
+    if fit is None or not fit.method or answer.method in (fit.method, "bounds"):
+        return ()
+    populations = [p.n for p in answer.points]
+    if mixed(scenario, populations):
+        return ()
+    own = throughput(scenario, populations)
+    off = [p.throughput_per_s / x - 1.0 for p, x in zip(answer.points, own, strict=True) if x > 0]
+    if not off:
+        return ()
+    most = max(range(len(off)), key=lambda k: abs(off[k]))
+    if abs(off[most]) <= math.hypot(fit.noise, fit.model_error):
+        return ()
+    side = f"{100 * abs(off[most]):.0f} % {'above' if off[most] > 0 else 'below'}"
+    return (
+        f"the times were fitted by {fit.method}: {answer.method} is {side} the fit at n = "
+        f"{populations[most]}, and so contradicts what was measured; --method auto answers from "
+        f"the fit",
     )

@@ -94,7 +94,8 @@ def import_(
     """Read measurements of other tools, and say what they are good for.
 
     A format is found by content, never by the name of the file. The simplest is a
-    CSV with the header tasks,throughput[,sd][,repeat][,variant][,kernel]; an
+    CSV with the header tasks,throughput[,sd][,repeat][,variant][,kernel], where
+    every other column that is no measurement (lock, shards) tells curves apart; an
     unknown file is refused with the list of all that are known: UnixBench,
     will-it-scale, perf, lock_stat, klockstat, bpftrace, lkp, hyperfine and others.
     -o FILE.csv writes the observations (as tasks,throughput,... if nothing else was

@@ -344,8 +344,8 @@ def interval(
     Returns
     -------
     (float, float)
-        Each end leaves (1 - level) / 2 outside, or less (`estimate`). Hazen's definition, which is that of values in
-        the middle of equal strata.
+        Each end leaves (1 - level) / 2 outside, or less (`estimate`). Hazen's definition, which is
+        that of values in the middle of equal strata.
     """
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(values, [tail, 1.0 - tail], method="hazen")

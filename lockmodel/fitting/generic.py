@@ -126,8 +126,9 @@ def _on_cpus(comparison: FamilyComparison) -> FamilyComparison:
     within = curve.n <= curve.machine.cpus
     if within.sum() < FEWEST:
         raise ScenarioError(
-            f"{curve.label}: {int(within.sum())} populations have a CPU each on {curve.machine.cpus} "
-            f"CPUs, too few for a lock; measure at least 4 there, or say another --machine"
+            f"{curve.label}: {int(within.sum())} populations have a CPU each on "
+            f"{curve.machine.cpus} CPUs, too few for a lock; measure at least 4 there, or say "
+            f"another --machine"
         )
     return compare(curve.part(within))
 

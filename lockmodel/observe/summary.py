@@ -78,8 +78,8 @@ def apart(observations: Iterable[Observation]) -> tuple[str, ...]:
         return ()
     low, high = max(wide, key=lambda pair: pair[1].value / pair[0].value)
     more = "" if len(wide) == 1 else f", and at {len(wide) - 1} more"
+    most = f"{100 * (high.value / low.value - 1.0):.0f} % at n = {low.n}{more}"
     return (
-        f"{APART} by up to {high.value / low.value - 1.0:.0%} at n = {low.n}{more} ({low.source} and "
-        f"{high.source}): their mean may be of nothing that was run; where something else differs, "
-        f"say it in a column of its own (variant)",
+        f"{APART} by up to {most} ({low.source} and {high.source}): their mean may be of nothing "
+        f"that was run; where something else differs, say it in a column of its own (variant)",
     )

@@ -86,9 +86,16 @@ def _slowest(network: Network, rate: Callable[[Station], float]) -> tuple[float,
 def network_ceiling(network: Network) -> tuple[float, str]:
     """Return the ceiling of a network in iterations per second, and the station that sets it.
 
-    The smallest station rate: of a lock with its first waiter, of the CPUs at full capacity.
+    The smallest station rate: of a lock with its first waiter, where there is more than one process
+    and so can be one; of the CPUs at full capacity.
     """
-    return _slowest(network, lambda s: 1.0 / s.contended)
+    alone = network.population == 1
+
+    def busy(station: Station) -> float:
+        lone = alone and station.name != CPU
+        return float(station.service[0]) if lone else station.contended
+
+    return _slowest(network, lambda s: 1.0 / busy(s))
 
 
 def fastest(station: Station) -> float:

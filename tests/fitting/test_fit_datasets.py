@@ -112,6 +112,51 @@ def test_only_keeps_what_belongs_to_no_variant(wanted):
     ]
 
 
+LOCKS = """threads,throughput,lock,shards
+1,10,mutex,1
+64,19,mutex,1
+1,33,spin,1
+64,20,spin,1
+1,9,mutex,8
+64,90,mutex,8
+"""
+
+
+@pytest.mark.parametrize(
+    ("only", "taken"),
+    [
+        (["mutex,shards:8"], {"mutex,shards:8"}),
+        (["mutex"], {"mutex,shards:1", "mutex,shards:8"}),
+        (["shards:1"], {"mutex,shards:1", "spin,shards:1"}),
+    ],
+)
+def test_only_takes_a_curve_or_all_that_share_a_setting(wanted, only, taken):
+    loaded = load_sets([wanted(LOCKS)], only=only, apart=True)
+    assert {d.variant for d in loaded.sets} == taken
+
+
+def test_locks_of_one_file_are_not_averaged_but_refused_with_the_remedy(wanted):
+    with pytest.raises(ArgumentError, match=r"mutex,shards:1, spin,shards:1.*--only"):
+        load_sets([wanted(LOCKS)])
+    chosen = load_sets(
+        [wanted(LOCKS)], {"mutex,shards:8": parse_all("shard:all=8")}, only=["mutex"]
+    )
+    assert [d.scenario.locks[0].shards for d in chosen.sets] == [1, 8]
+
+
+def test_only_of_variant_and_kernel_takes_what_is_both(wanted):
+    assert runs(load_sets([wanted(BOTH)], only=["old", "6.12"])) == [("old", "6.12", [(8, 2.0)])]
+
+
+def test_files_of_one_scenario_that_differ_are_said(wanted):
+    files = [wanted(PLAIN), wanted(PLAIN.replace("90000", "60000"), "y.csv")]
+    (said,) = [w for w in load_sets(files).warnings if "REPEATS DIFFER" in w]
+    assert "by up to 50 % at n = 64" in said
+    assert "y.csv:3 and " in said
+    files = [wanted(PLAIN), wanted(PLAIN.replace("90000", "80000"), "y.csv")]
+    assert load_sets(files).warnings == ()
+
+
 @pytest.mark.parametrize(
     ("variants", "only", "message"),
     [

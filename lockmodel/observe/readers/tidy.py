@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+
 from lockmodel.observe import gates, rates
 from lockmodel.observe.collector import Collector
 from lockmodel.observe.readers.settings import PLACES, RUN, is_number, label, settings
