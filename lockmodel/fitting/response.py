@@ -36,6 +36,10 @@ AGREES = 1e-9
 MOST_TOGETHER = 4
 """Stations beside the CPUs up to which all populations are solved side by side."""
 
+SHORT = 1e-4
+"""Share of the longest service of a station below which its shortest may be held up by
+`network.VANISHING` of a hand-off with `network.CROWD` waiters: sums know nothing of that."""
+
 PROBE = 1.3
 """Factor on all free parameters at which linearity is checked."""
 
@@ -177,6 +181,11 @@ class _Together:
     think: np.ndarray
     services: np.ndarray
 
+    def short(self, amount: np.ndarray) -> bool:
+        """Return whether a pass without waiters is next to nothing beside one with."""
+        services = np.tensordot(amount, self.services, 1)
+        return bool((services.min(axis=-1) < SHORT * services.max(axis=-1)).any())
+
     def __call__(
         self, amount: np.ndarray, changes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray] | None:
@@ -303,15 +312,14 @@ class Response:
         here = self.at(values)
         log_x = np.empty(len(self.populations))
         slopes = np.empty((len(self.populations), len(self.parameters)))
-        amount = changes = None
-        if self._linear is not None:
-            amount = self._amounts(here)
+        amount, changes = self._amounts(here), None
+        if self._linear is not None and not self._short(amount):
             changes = self._changes(values, amount)
             together = None if self._together is None else self._together(amount, changes)
             if together is not None:
                 return together
         for k, n in enumerate(self.populations):
-            if self._linear is not None and amount is not None and changes is not None:
+            if self._linear is not None and changes is not None:
                 linear = self._linear[n]
                 services = linear.services(amount)
                 network = _network(linear.stations, services, n)
@@ -323,6 +331,17 @@ class Response:
             log_x[k] = np.log(solution.throughput)
             slopes[k] = slope(network, solution, moves)
         return log_x, slopes
+
+    def _short(self, amount: np.ndarray) -> bool:
+        """Return whether sums may not be the truth there (see `SHORT`)."""
+        if self._together is not None:
+            return self._together.short(amount)
+        return any(
+            service.min() < SHORT * service.max()
+            for linear in (self._linear or {}).values()
+            for station, service in zip(linear.stations, linear.services(amount), strict=True)
+            if station.name != CPU
+        )
 
     def _changes(self, values: dict[str, float], amount: np.ndarray) -> np.ndarray:
         """Return the derivatives of the units' amounts, shape (p, units)."""

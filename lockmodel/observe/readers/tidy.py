@@ -177,8 +177,8 @@ class Rows:
 
     def _run(self, line: Line, cells: dict[str, str], n: int) -> tuple[tuple[str, ...], int]:
         """Return what a row is of and its repeat: its own, or one more; refuse one given twice."""
-        names = (str(n), label(cells, self._settings))
-        names += tuple(cells.get(key, "") for key in ("kernel", "what", *PLACES))
+        further = (cells.get(key, "") for key in ("kernel", "what", *PLACES))
+        names = (str(n), label(cells, self._settings), *further)
         if "repeat" in cells:
             repeat = self.collector.whole(line, "repeat", cells["repeat"])
             key = (*names, str(repeat))
