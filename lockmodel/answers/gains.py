@@ -7,6 +7,9 @@ from hand-off, the draws differ in the split (`lockmodel.fitting.draws`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from lockmodel.answers.intervals import levered, rates
 from lockmodel.fitting.draws import drawn, interval
@@ -15,6 +18,9 @@ from lockmodel.model.prediction import Interval
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, quietly
 from lockmodel.solvers.throughput import throughput
+
+EQUAL = 1e-6
+"""Relative difference of throughput up to which two levers buy the same."""
 
 
 class Gains:
@@ -68,15 +74,81 @@ class Gains:
             Throughput after over before, minus 1. Draws that walkers leave no throughput before
             the lever are left out: their gain is not a number.
         """
+        ratios = self.ratios(change, gains, progress)
+        return tuple(self.ends(one, gain) for one, gain in zip(ratios, gains, strict=True))
+
+    def ends(self, ratios: np.ndarray, gain: float) -> Interval:
+        """Return the interval of a gain from throughput after over before of every draw."""
+        alive = ratios[np.isfinite(ratios)]
+        low, high = interval(alive, self._level, 1.0 + gain) if alive.size else (0.0, 0.0)
+        return low - 1.0, high - 1.0
+
+    def ratios(
+        self,
+        change: Callable[[Scenario], Scenario],
+        gains: Sequence[float],
+        progress: Progress = quietly,
+    ) -> list[np.ndarray]:
+        """Return throughput after over before of every draw, at each population.
+
+        Parameters
+        ----------
+        change, gains, progress
+            See `of`.
+
+        Returns
+        -------
+        list of ndarray, shape (draws,)
+            NaN where walkers leave no throughput before the lever.
+        """
         after = rates(levered(self._draws, change), self._populations, progress)
         centre = throughput(levered([self._scenario], change)[0], self._populations)
         made = []
         for k, gain in enumerate(gains):
-            alive = self._before[:, k] > 0
-            ratios = after[alive, k] / self._before[alive, k]
+            before = np.where(self._before[:, k] > 0, self._before[:, k], np.nan)
             at_estimates = centre[k] / self._centre[k] if self._centre[k] > 0 else 0.0
             scale = (1.0 + gain) / at_estimates if at_estimates > 0 else 1.0
-            ends = interval(scale * ratios, self._level, 1.0 + gain) if ratios.size else (0.0, 0.0)
-            low, high = ends
-            made.append((low - 1.0, high - 1.0))
-        return tuple(made)
+            made.append(scale * after[:, k] / before)
+        return made
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is known of choosing one lever among several.
+
+    Attributes
+    ----------
+    best_in : float
+        Share of the draws in which no other buys more; of equal ones the first counts.
+    regret : float
+        Mean over the draws of the throughput lost against the best, as a share of that.
+    """
+
+    best_in: float
+    regret: float
+
+
+def choices(ratios: Sequence[np.ndarray]) -> list[Choice]:
+    """Return what is known of choosing each of several levers.
+
+    Parameters
+    ----------
+    ratios : sequence of ndarray, shape (draws,)
+        Throughput after over before of each lever, see `Gains.ratios`.
+
+    Returns
+    -------
+    list of Choice
+        Empty where there is no lever or no draw.
+    """
+    every = np.array(ratios)
+    if not every.size:
+        return []
+    every = every[:, np.isfinite(every).all(axis=0)]
+    if not every.size:
+        return []
+    best = every.max(axis=0)
+    first = np.argmax(every >= best * (1.0 - EQUAL), axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lost = np.where(best > 0, 1.0 - every / best, 0.0)
+    return [Choice(float(np.mean(first == k)), float(own.mean())) for k, own in enumerate(lost)]

@@ -56,6 +56,9 @@ class Ranked:
         the scenario stands for what nobody counted.
     simulated : float or None
         Half-width of the 95 % interval of the rate after, over the rate, where it was simulated.
+    best_in, regret : float or None
+        Of what can be built, with a fit: the share of draws in which it is the best, and the mean
+        share of throughput lost by choosing it (see `gains.Choice`).
     """
 
     lever: Lever
@@ -68,6 +71,8 @@ class Ranked:
     at_least: float | None = None
     beyond_measured: bool = False
     simulated: float | None = None
+    best_in: float | None = None
+    regret: float | None = None
 
     @property
     def sure(self) -> float:
@@ -333,15 +338,25 @@ def _ranked_surely(scenario: Scenario, ranking: Ranking, progress: Progress) -> 
     """Return a ranking with the intervals of its gains; as it is without a fit."""
     if scenario.fit is None:
         return ranking
-    from lockmodel.answers.gains import Gains
+    from lockmodel.answers.gains import Gains, choices
     from lockmodel.answers.intervals import basis, count_for, weak_points
 
     count = count_for(len(ranking.levers))
     drawn = Gains(scenario, scenario.fit, [ranking.n], count)
     rows = []
+    ratios = {}
     for row in progress(ranking.levers, len(ranking.levers), "intervals"):
-        (ends,) = drawn.of(row.lever.apply, [row.gain])
-        rows.append(replace(row, gain_interval=ends))
+        (ratio,) = drawn.ratios(row.lever.apply, [row.gain])
+        rows.append(replace(row, gain_interval=drawn.ends(ratio, row.gain)))
+        if not row.limit:
+            ratios[row.lever.text] = ratio
+    chosen = dict(zip(ratios, choices(list(ratios.values())), strict=False))
+    rows = [
+        replace(row, best_in=one.best_in, regret=one.regret)
+        if (one := chosen.get(row.lever.text)) is not None
+        else row
+        for row in rows
+    ]
     known = {row.lever.text: row for row in rows}
     shards = [
         replace(one, tried=tuple(known.get(row.lever.text, row) for row in one.tried))

@@ -29,6 +29,9 @@ MOST_SHARDS = 6
 NOTHING = 5e-4
 """Gains below this print as 0 %."""
 
+LEAST_REGRET = 5e-4
+"""Regrets below this would print as 0.0 %."""
+
 LONGEST = 46
 """Longest lever text that leaves room for the other columns in 80."""
 
@@ -77,6 +80,8 @@ def levers(
       (48 to 79)       (fitted scenarios) interval of the gain in %, from the
                        error of the fitted parameters, the same before and after,
                        without noise; bounds have none
+      best in          (fitted scenarios) share of the draws from the fit in which
+                       nothing else that can be built gains more
       then binds       the lock (or cpu) that sets the ceiling at n then
       by cpu, ...      gain against the number of shards, by what chooses one
     Printed with --explain:
@@ -127,6 +132,8 @@ def _rows(ranking: Ranking) -> list[dict[str, Any]]:
                 "gain": row.gain,
                 "gain_low": low,
                 "gain_high": high,
+                "best_in": row.best_in,
+                "regret": row.regret,
                 "at_least": row.at_least,
                 "beyond_measured": row.beyond_measured,
                 "after_per_s": row.after_per_s,
@@ -158,6 +165,7 @@ def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) 
         *doubts,
         "",
         _table(ranking, rows, "what a patch can do"),
+        *_regret(rows),
     ]
     if limits:
         parts += ["", _table(ranking, limits[:fewer], "what bounds it: no patch gets there")]
@@ -236,7 +244,23 @@ def _table(ranking: Ranking, rows: Sequence[Ranked], head: str) -> Any:
     title = "gain" if ranking.fit is None else f"gain ({intervals.title(ranking.fit)})"
     then = ["not modelled" if row.binding == "cpu" else _binds(row) for row in rows]
     body = [[row.lever.text, *pair] for row, *pair in zip(rows, cells, then, strict=True)]
-    return tx.table([head, title, "then binds"], body, left=(0, 1, 2), fold=(0, 2))
+    heads = [head, title, "then binds"]
+    if any(row.best_in is not None for row in rows):
+        heads.append("best in")
+        for one, row in zip(body, rows, strict=True):
+            one.append("" if row.best_in is None else tx.whole(row.best_in))
+    return tx.table(heads, body, left=(0, 1, 2), fold=(0, 2))
+
+
+def _regret(built: Sequence[Ranked]) -> list[str]:
+    """Return what choosing the first lever loses against the best of each draw, on average."""
+    if not built or built[0].regret is None:
+        return []
+    said = "(best in: share of the fit's draws"
+    if built[0].regret >= LEAST_REGRET:
+        lost = f"{100 * built[0].regret:.1f} %"
+        said += f"; choosing {built[0].lever} loses {lost} of throughput against the best of each"
+    return [f"{said})"]
 
 
 def _keys(ranking: Ranking) -> list[Any]:

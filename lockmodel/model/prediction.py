@@ -10,7 +10,9 @@ SCHEMA = "lockmodel.prediction/1"
 Interval = tuple[float, float]
 """Low and high end."""
 
-FIT_KEYS = frozenset({"fit", "interval_per_s", "gain_interval", "gain_intervals"})
+FIT_KEYS = frozenset(
+    {"fit", "interval_per_s", "gain_interval", "gain_intervals", "best_in", "regret"}
+)
 """Keys that only a scenario with a fit gives a JSON report."""
 
 
