@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
 from typer import Argument, Option
 
 from lockmodel.cli import common, data_options, files, inputs, options
@@ -16,7 +15,6 @@ from lockmodel.errors import ArgumentError
 if TYPE_CHECKING:
     from lockmodel.fitting.bootstrap import Resampling
     from lockmodel.fitting.datasets import Wanted
-    from lockmodel.observe.collector import Options
 
 
 def fit(
@@ -150,7 +148,6 @@ def fit(
             )
         from lockmodel.cli.fit_curves import compete
 
-        _say_repeats(data, reading)
         compete(data, chosen, into)
         return
     names = data_options.free_names(free)
@@ -166,16 +163,6 @@ def fit(
         chosen,
         into,
     )
-
-
-def _say_repeats(data: Sequence[str], reading: Options) -> None:
-    """Say on standard error where the repeats of a file hardly measured one thing."""
-    from lockmodel.observe.readers import read_file
-    from lockmodel.observe.summary import apart
-
-    for name in data:
-        for sentence in apart(read_file(inputs.data(name), reading).observations):
-            typer.echo(f"lockmodel: {sentence}", err=True)
 
 
 def _fit_model(

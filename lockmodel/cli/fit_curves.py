@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from lockmodel.cli import common, files, inputs
 from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
@@ -65,10 +67,13 @@ def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
     """Compare the families on every curve, print and write what was asked for."""
     from lockmodel.fitting.curves.comparison import compare
     from lockmodel.observe.readers import read_file
+    from lockmodel.observe.summary import apart
 
     asked: list[tuple[str, Reading, Curve]] = []
     for name in data:
         reading = read_file(inputs.data(name), options["reading"])
+        for sentence in apart(reading.observations):
+            typer.echo(f"lockmodel: {sentence}", err=True)
         asked += [(name, reading, curve) for curve in _chosen(name, reading, options)]
     if into.output is not None and len(asked) > 1:
         names = ", ".join(repr(curve.label) for _, _, curve in asked[:8])

@@ -80,7 +80,7 @@ def levers(
       (48 to 79)       (fitted scenarios) interval of the gain in %, from the
                        error of the fitted parameters, the same before and after,
                        without noise; bounds have none
-      best in          (fitted scenarios) share of the draws from the fit in which
+      best             (fitted scenarios) share of the draws from the fit in which
                        nothing else that can be built gains more
       then binds       the lock (or cpu) that sets the ceiling at n then
       by cpu, ...      gain against the number of shards, by what chooses one
@@ -246,7 +246,7 @@ def _table(ranking: Ranking, rows: Sequence[Ranked], head: str) -> Any:
     body = [[row.lever.text, *pair] for row, *pair in zip(rows, cells, then, strict=True)]
     heads = [head, title, "then binds"]
     if any(row.best_in is not None for row in rows):
-        heads.append("best in")
+        heads.append("best")
         for one, row in zip(body, rows, strict=True):
             one.append("" if row.best_in is None else tx.whole(row.best_in))
     return tx.table(heads, body, left=(0, 1, 2), fold=(0, 2))
@@ -256,7 +256,7 @@ def _regret(built: Sequence[Ranked]) -> list[str]:
     """Return what choosing the first lever loses against the best of each draw, on average."""
     if not built or built[0].regret is None:
         return []
-    said = "(best in: share of the fit's draws"
+    said = "(best: share of the fit's draws"
     if built[0].regret >= LEAST_REGRET:
         lost = f"{100 * built[0].regret:.1f} %"
         said += f"; choosing {built[0].lever} loses {lost} of throughput against the best of each"

@@ -266,7 +266,7 @@ def _at_lock(
         service = np.maximum(busy + m * (lock.acquire_time + handoff), shortest)
         service = service / (1.0 - _blocked(lock, float(handoff[-1])))
         kept = lock.shard_by != "hash" and lock.shards > 1
-        alone = population == 1 or (kept and group.users == 1)
+        alone = kept and group.users == 1
         whole = group.count * group.share
         hold += whole * busy
         executed += whole * instructions

@@ -12,10 +12,11 @@ bounds, Zahorjan et al., CACM 25 (1982) 134, in the form with think time of Lazo
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+import numpy as np
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.model.network import CPU, Network, Station, build, depends_on_population
@@ -305,9 +306,10 @@ def ceiling(scenario: Scenario) -> Ceiling:
     return Ceiling(rate, at.binding, at.knee * rate / at.throughput_per_s)
 
 
-MOST_SELDOM = 64
+MOST_SELDOM, LOOKED_AT = 64, 32
 """Processes up to which they are looked at that may reach more than k / D, which counts a hand-off
-in every pass: where light load needs more of them to reach it, hardly a pass is without waiters."""
+in every pass: where light load needs more of them to reach it, hardly a pass is without waiters.
+And populations that are solved for it."""
 
 
 def seldom(scenario: Scenario, crossing: Ceiling) -> tuple[int, float]:
@@ -332,10 +334,12 @@ def seldom(scenario: Scenario, crossing: Ceiling) -> tuple[int, float]:
         return 0, 0.0
     if crossing.knee > MOST_SELDOM or not any(lock.passes for lock in scenario.taken):
         return 0, 0.0
-    populations = range(known.low, min(known.high, 2 * math.ceil(crossing.knee)) + 1)
-    if not populations:
-        return 0, 0.0
+    spread = np.geomspace(known.low, known.high, min(LOOKED_AT, known.high - known.low + 1))
+    populations = sorted({round(n) for n in spread.tolist()})
     try:
+        best = int(throughput(scenario, populations).argmax())
+        around = populations[max(best - 1, 0) : best + 2]
+        populations = list(range(around[0], around[-1] + 1))
         reached = throughput(scenario, populations)
     except NotTrustworthyError:
         return 0, 0.0
