@@ -10,6 +10,8 @@ from typing import Any
 import elf_files
 import pytest
 
+pytestmark = pytest.mark.usefixtures("hardly_drawn")
+
 Command = Callable[..., Any]
 
 

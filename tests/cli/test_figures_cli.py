@@ -16,6 +16,8 @@ from lockmodel.figures import registry
 from lockmodel.figures.registry import ENTRIES, NAMES
 from lockmodel.solvers.simulation import simulate as simulation
 
+pytestmark = pytest.mark.usefixtures("hardly_drawn")
+
 MAGIC = {"svg": b"<?xml", "pdf": b"%PDF-", "png": b"\x89PNG\r\n\x1a\n"}
 WIDTH = 80
 

@@ -14,6 +14,8 @@ from places import timed_path
 from lockmodel.model.shipped import find_scenario, model_names
 from lockmodel.model.toml import SCHEMA as SCENARIO_SCHEMA
 
+pytestmark = pytest.mark.usefixtures("hardly_drawn")
+
 MODEL = timed_path("execl-xeon8369b")
 LEVERS = ("--lever", "batch:libc.so.6/exec.map_split=1", "--lever", "shard:libc.so.6=8")
 COMMANDS = {

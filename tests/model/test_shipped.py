@@ -16,6 +16,8 @@ from lockmodel.model.toml import dumps, loads
 from lockmodel.solvers.bounds import ceiling_at
 from lockmodel.solvers.solve import points
 
+pytestmark = pytest.mark.usefixtures("hardly_drawn")
+
 DATA = shipped_dir("data")
 LIBC, LOADER = "libc.so.6", "ld-linux-x86-64.so.2"
 
