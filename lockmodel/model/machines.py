@@ -77,13 +77,18 @@ class KnownMachine:
     def machine(self) -> Machine | None:
         """Return the machine; None where its topology is not known."""
         if self.scenario is not None:
-            return find_scenario(self.scenario).machine
+            return _of_scenario(self.scenario)
         found = self.published
         if found is None or found.counts is None:
             return None
         cores, sockets, threads, caches = found.counts
         made = _evenly(found.title, sockets, cores // sockets, threads)
         return msgspec.structs.replace(made, caches=caches, line=found.line())
+
+
+@lru_cache(maxsize=len(MODELS))
+def _of_scenario(name: str) -> Machine:
+    return find_scenario(name).machine
 
 
 @lru_cache(maxsize=1)
