@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
+from msgspec.structs import replace
+from one_lock import ONE_LOCK
 from simulated import EIGHT, lock, one, workload
 
 from lockmodel.answers.predict import predict
@@ -19,9 +21,9 @@ from lockmodel.model.distribution import (
     Pareto,
 )
 from lockmodel.model.handoff import ConstantHandOff, LinearHandOff, TopologyHandOff
-from lockmodel.model.machine import Machine
+from lockmodel.model.machine import LineTimes, Machine
 from lockmodel.model.network import build
-from lockmodel.model.scenario import Scenario, Site, Walkers
+from lockmodel.model.scenario import Lock, Scenario, Site, Walkers
 from lockmodel.solvers.error_map import distance_error
 from lockmodel.solvers.markov.points import approximations, assumptions, point, refusal
 from lockmodel.solvers.simulation.simulate import simulate
@@ -289,3 +291,25 @@ def test_assumptions_follow_the_scenario():
     assert any("first come" in text for text in assumptions(one()))
     assert not any("Erlang" in text for text in assumptions(one()))
     assert any("Erlang" in text for text in assumptions(one(hold_distribution=Constant())))
+
+
+def test_a_lock_that_waits_for_lines_of_others_alone_is_none_for_one_process() -> None:
+    """1 us of think time and 2 us under the first lock: 1 / 3 us; the second one takes nothing."""
+    machine = replace(ONE_LOCK.machine, line=LineTimes(socket=50e-9))
+    lines = Lock(name="lines", time_per_instruction_local=0.0, time_per_instruction_remote=0.0)
+    moved = Site(lock="lines", phase="p", name="l", acquires=1, held_instructions=0)
+    scenario = replace(
+        ONE_LOCK,
+        think=1e-6,
+        machine=machine,
+        locks=(replace(ONE_LOCK.locks[0], acquire_time=0.0), lines),
+        sites=(*ONE_LOCK.sites, replace(moved, lines_per_doubling=3.0)),
+    )
+    assert refusal(scenario, 1) is None
+    alone = point(scenario, 1)
+    assert alone.throughput_per_s == pytest.approx(1 / 3e-6, rel=1e-9)
+    assert alone.locks["lines"].utilisation == 0.0
+    together = point(scenario, 2)  # then it takes 150 ns
+    assert together.locks["lines"].utilisation == pytest.approx(
+        together.throughput_per_s * 150e-9, rel=1e-6
+    )

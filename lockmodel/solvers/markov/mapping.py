@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from msgspec.structs import replace
 
 from lockmodel.model.disciplines import discipline
 from lockmodel.model.distribution import Coxian, Distribution, Erlang, Exponential, Hyperexponential
@@ -29,6 +30,28 @@ ChainKind = Literal["none", "queues", "rwsem", "sleepers"]
 def used_sites(scenario: Scenario) -> tuple[Site, ...]:
     """Return the sites that have acquires, in order."""
     return tuple(site for site in scenario.sites if site.acquires > 0)
+
+
+def spent(scenario: Scenario, population: int) -> Scenario:
+    """Return a scenario without the locks that take no time with so many processes.
+
+    A lock that only waits for lines of others takes none of one process alone.
+    """
+    machine = scenario.machine
+
+    def nothing(lock: Lock) -> bool:
+        own = [site for site in used_sites(scenario) if site.lock == lock.name]
+        return all(
+            not any(handoffs(lock, population, group))
+            and all(hold_time(machine, lock, s, population, group) == 0.0 for s in own)
+            for group in shard_groups(machine, lock, population)
+        )
+
+    idle = {lock.name for lock in scenario.taken if nothing(lock)}
+    left = tuple(site for site in scenario.sites if site.lock not in idle)
+    if not idle or not left:
+        return scenario
+    return replace(scenario, sites=left, fit=None)
 
 
 def which(scenario: Scenario, population: int) -> ChainKind:

@@ -19,6 +19,7 @@ from lockmodel.solvers.markov.mapping import (
     queue_network,
     semaphore,
     sleeping_lock,
+    spent,
     think_time,
     used_sites,
     which,
@@ -190,7 +191,7 @@ def point(scenario: Scenario, population: int, memory: int | None = None) -> Poi
     if why is not None:
         raise NotTrustworthyError(f"Markov chain: {why}")
     network = build(scenario, n, stations_only=False)
-    means = _solved(scenario, n, MEMORY if memory is None else memory)
+    means = _solved(spent(scenario, n), n, MEMORY if memory is None else memory)
     x, cpus = means.throughput, scenario.machine.cpus
     error: float | None = means.error
     if n > cpus:

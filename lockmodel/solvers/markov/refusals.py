@@ -10,6 +10,7 @@ from lockmodel.solvers.markov.mapping import (
     handoffs,
     hold_time,
     shape,
+    spent,
     think_time,
     used_sites,
     which,
@@ -32,7 +33,7 @@ def refusal(scenario: Scenario, population: int = 2) -> str | None:
     str or None
         Names the lock, what the chains lack, and the remedy.
     """
-    why = _refusal(scenario, population)
+    why = _refusal(spent(scenario, population), population)
     return None if why is None else f"{why}; {REMEDY}"
 
 
