@@ -24,7 +24,7 @@ import numpy as np
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.fitting.counted import uncounted
-from lockmodel.fitting.draws import DRAWS, Draws, drawn, interval, parsed
+from lockmodel.fitting.draws import DRAWS, Draws, drawn, holding, interval, parsed
 from lockmodel.fitting.parameters import FACTOR_KEYS, read
 from lockmodel.model.fit_table import BY_COUNTS, Fit
 from lockmodel.model.network import MAX_POPULATION, build, depends_on_population
@@ -262,9 +262,8 @@ class Throughputs:
         for k, point in enumerate(points):
             deviation = math.hypot(self._fit.noise, model_error(self._scenario, point.n))
             scale = point.throughput_per_s / centre[k] if centre[k] > 0 else 1.0
-            low, high = measured(scale * after[:, k], self.draws, deviation, self._fit.level)
-            rate = point.throughput_per_s
-            made.append((min(low, rate), max(high, rate)))
+            ends = measured(scale * after[:, k], self.draws, deviation, self._fit.level)
+            made.append(holding(ends, point.throughput_per_s))
         return made
 
 

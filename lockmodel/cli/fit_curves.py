@@ -67,13 +67,14 @@ def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
     """Compare the families on every curve, print and write what was asked for."""
     from lockmodel.fitting.curves.comparison import compare
     from lockmodel.observe.readers import read_file
-    from lockmodel.observe.summary import apart
+    from lockmodel.observe.summary import APART
 
     asked: list[tuple[str, Reading, Curve]] = []
     for name in data:
         reading = read_file(inputs.data(name), options["reading"])
-        for sentence in apart(reading.observations):
-            typer.echo(f"lockmodel: {sentence}", err=True)
+        for sentence in reading.warnings:
+            if sentence.startswith(APART):
+                typer.echo(f"lockmodel: {sentence}", err=True)
         asked += [(name, reading, curve) for curve in _chosen(name, reading, options)]
     if into.output is not None and len(asked) > 1:
         names = ", ".join(repr(curve.label) for _, _, curve in asked[:8])

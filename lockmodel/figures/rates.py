@@ -12,9 +12,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from lockmodel.answers.predict import predict
+from lockmodel.evaluate.backtest.batching import cooper_lake
 from lockmodel.figures import style
 from lockmodel.measure.acquires.from_counts import LEVEL, from_counts
-from lockmodel.model.machine import LineTimes, Machine
 from lockmodel.model.scenario import Scenario
 from lockmodel.model.shipped import find_data, find_scenario, read_table, shipped_dir
 from lockmodel.progress import Progress, quietly
@@ -26,17 +26,6 @@ LOOP = "sysexec-spr224-v6.12"
 """The scenario of fork + exec + exit that the machine without a scenario runs."""
 
 SHIPPED = (CURVE, "sysexec-icl64-v6.12", LOOP)
-
-COOPER_LAKE = Machine(
-    name="4 x Intel Xeon Platinum 8380H (Cooper Lake)",
-    cpus=224,
-    cores=112,
-    sockets=4,
-    nodes=4,
-    smt_speedup=1.25,
-    line=LineTimes(smt=7.4e-9, socket=48e-9, remote=141.4e-9),
-)
-"""The fourth machine of line_overlap.csv: times of its predecessor in core_to_core_ns.csv."""
 
 TITLES = {
     "8369B": "2 x 8369B, execl",
@@ -106,7 +95,7 @@ def data(progress: Progress = quietly) -> RatesData:
         for row in read_table(shipped_dir("data") / "computed" / "line_overlap.csv")
     }
     scenarios = [find_scenario(name) for name in SHIPPED]
-    scenarios.append(replace(find_scenario(LOOP), machine=COOPER_LAKE))
+    scenarios.append(replace(find_scenario(LOOP), machine=cooper_lake()))
     measured = {
         int(row["threads"]): float(row["throughput"]) for row in read_table(find_data(MEASURED))
     }

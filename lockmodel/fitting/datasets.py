@@ -152,7 +152,7 @@ class _Chosen:
     def __init__(self, only: Sequence[str], readings: Sequence[Reading]) -> None:
         every = [o for reading in readings for o in reading.observations]
         whole = {o.variant for o in every}
-        variants = {o.variant for o in every for text in only if o.variant == text}
+        variants = whole & set(only)
         parts = [text for text in only if text not in whole]
         variants |= {v for v in whole for text in parts if is_part(text, v)}
         self._variants = variants

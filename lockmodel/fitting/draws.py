@@ -349,6 +349,10 @@ def interval(
     """
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(values, [tail, 1.0 - tail], method="hazen")
-    if estimate is None:
-        return float(low), float(high)
-    return min(float(low), estimate), max(float(high), estimate)
+    ends = float(low), float(high)
+    return ends if estimate is None else holding(ends, estimate)
+
+
+def holding(ends: tuple[float, float], estimate: float) -> tuple[float, float]:
+    """Return an interval that ends at the estimate where it would leave it out."""
+    return min(ends[0], estimate), max(ends[1], estimate)

@@ -64,7 +64,7 @@ def test_no_rate_of_a_machine_has_a_part_in_its_own_prediction(shown, monkeypatc
 
 def test_the_machine_without_a_scenario_is_that_of_the_table():
     (row,) = (
-        r for r in read("computed/line_overlap.csv") if r["machine"] == rates.COOPER_LAKE.name
+        r for r in read("computed/line_overlap.csv") if r["machine"] == rates.cooper_lake().name
     )
-    line = transfer(rates.COOPER_LAKE, int(row["n"])) * 1e9
+    line = transfer(rates.cooper_lake(), int(row["n"])) * 1e9
     assert line == pytest.approx(float(row["line_ns"]), abs=0.1)

@@ -51,7 +51,7 @@ def main() -> None:
         sysexec.traced("sysexec-spr224-v6.12", "", "6.12.107", sysexec.SAPPHIRE),
         sysexec.traced("sysexec-icl64-v6.12", "", "6.12.107", sysexec.ICE_LAKE),
     )
-    overlap.write(overlap.rates(*bare), sysexec.BEFORE)
+    overlap.write(overlap.rates(*bare), sysexec.UNBATCHED)
     curve = execl.execl_xeon8369b()
     made = [curve, execl.execl_direct(curve), execl.execl_emr112()]
     made += [*sysexec.robots(), doexec_20()]

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from overlap import counted
 from posterior import Figure, misses, posterior
 
+from lockmodel.changes.levers import HELD
 from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Calibrated, Provenance, Scenario
 
@@ -118,11 +119,6 @@ def execl_emr112() -> Scenario:
 MAPPINGS = 5.0
 """Segments of a file: traced tree operations at teardown."""
 
-PER_MAPPING = (
-    *("held_instructions", "growth_per_doubling"),
-    *("lines", "lines_per_doubling", "lines_per_idle_doubling"),
-)
-
 
 def execl_direct(base: Scenario) -> Scenario:
     """As execl-xeon8369b, but each file is mapped under one acquire and torn down under one."""
@@ -133,7 +129,7 @@ def execl_direct(base: Scenario) -> Scenario:
         if link is None:
             kept += base.sites_of(lock.name)
             continue
-        work = {key: round(MAPPINGS * getattr(link, key), 2) for key in PER_MAPPING}
+        work = {key: round(MAPPINGS * getattr(link, key), 2) for key in HELD}
         kept += [replace(link, name="map_direct", acquires=1.0, **work), by_label["exec.teardown"]]
     provenance = (
         Provenance(

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from scipy.optimize import brentq
 
 from lockmodel.changes.lever import Lever, apply_all
+from lockmodel.evaluate.backtest.batching import cooper_lake
 from lockmodel.measure.acquires.from_counts import HANDOFF_LINES, from_counts
 from lockmodel.model.machine import LineTimes, Machine
 from lockmodel.model.placement import transfer
@@ -41,9 +42,6 @@ KINDS = {
 
 OTHERWISE = ("cascadelake", "icelake")
 """Kinds that lend the distances that nobody measured on a kind."""
-
-STEPS = 50
-"""Bisections of the factor's logarithm: exact to rounding."""
 
 
 def line_times(kind: str, machine: Machine) -> tuple[LineTimes, str]:
@@ -103,16 +101,7 @@ class Rate:
 
 def rates(curve: Scenario, fork: Scenario, icelake: Scenario) -> list[Rate]:
     """Return the four: an execl curve's last value, and three machines of the test robot."""
-    cooper = Machine(
-        name="4 x Intel Xeon Platinum 8380H (Cooper Lake)",
-        cpus=224,
-        cores=112,
-        sockets=4,
-        nodes=4,
-        smt_speedup=fork.machine.smt_speedup,
-        placement="spread",
-    )
-    cooper = replace(cooper, line=line_times("cascadelake", cooper)[0])
+    cooper = replace(cooper_lake(), placement="spread")
     curve, fork, icelake = (
         replace(s, machine=replace(s.machine, line=line_times(KINDS[s.name], s.machine)[0]))
         for s in (curve, fork, icelake)
@@ -135,13 +124,12 @@ def rates(curve: Scenario, fork: Scenario, icelake: Scenario) -> list[Rate]:
 
 def overlap(rate: Rate) -> float:
     """Return the factor that meets a rate."""
-    low, high = math.log(0.01), math.log(10.0)
-    for _ in range(STEPS):
-        middle = (low + high) / 2
-        made = from_counts(rate.scenario, math.exp(middle))
-        (point,) = points(made, [rate.n], "product-form")
-        low, high = (middle, high) if point.throughput_per_s > rate.rate else (low, middle)
-    return math.exp((low + high) / 2)
+
+    def missed(factor: float) -> float:
+        made = from_counts(rate.scenario, math.exp(factor))
+        return points(made, [rate.n], "product-form")[0].throughput_per_s - rate.rate
+
+    return math.exp(brentq(missed, math.log(0.01), math.log(5.0)))
 
 
 def handoff(rate: Rate, unbatched: Sequence[Lever]) -> float:

@@ -19,9 +19,9 @@ from scipy.optimize import least_squares
 
 from lockmodel.changes.lever import Lever, apply_all
 from lockmodel.fitting import parameters as ps
-from lockmodel.measure.acquires.from_counts import HIDDEN, HIDDEN_LINES
+from lockmodel.measure.acquires.from_counts import HIDDEN, HIDDEN_LINES, LEVEL, NORMAL
 from lockmodel.model.fit_table import BY_COUNTS, Fit, FittedData, FittedParameter
-from lockmodel.model.scenario import Scenario
+from lockmodel.model.scenario import LINES, Scenario
 from lockmodel.solvers.solve import points
 
 NOISE = 0.02
@@ -37,8 +37,6 @@ waiters sleep."""
 
 LEARNT = 0.7
 """Share of a prior's standard deviation below which figures count as having determined a value."""
-
-NORMAL = {0.8: 1.2816}
 
 Kind = Literal["throughput", "waiting", "gain"]
 
@@ -148,12 +146,12 @@ def _fit(
     """Return the [fit] table of a calibrated scenario."""
     known = best.fit
     assert known is not None
-    reach = NORMAL[known.level]
+    assert known.level == LEVEL
     made = []
     for k, parameter in enumerate(parameters):
         value, sd = ps.read(best, parameter), float(np.sqrt(covariance[k, k]))
         learnt = bool(sd < LEARNT * before[k])
-        low, high = value * np.exp(-reach * sd), value * np.exp(reach * sd)
+        low, high = value * np.exp(-NORMAL * sd), value * np.exp(NORMAL * sd)
         if parameter.name == HIDDEN_LINES:  # uniform: nothing beyond its ends
             low, high = np.exp(-HIDDEN / 2.0 - hidden), np.exp(HIDDEN / 2.0 - hidden)
         made.append(
@@ -182,9 +180,8 @@ def rounded(scenario: Scenario) -> Scenario:
     locks = tuple(
         replace(lock, **{key: four(getattr(lock, key)) for key in times}) for lock in scenario.locks
     )
-    lines = ("lines", "lines_per_doubling", "lines_per_idle_doubling")
     sites = tuple(
-        replace(site, **{key: round(getattr(site, key), 2) for key in lines})
+        replace(site, **{key: round(getattr(site, key), 2) for key in LINES})
         for site in scenario.sites
     )
     return replace(

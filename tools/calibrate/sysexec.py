@@ -17,16 +17,10 @@ from msgspec.structs import replace
 from overlap import counted
 from posterior import Figure, misses, posterior
 
-from lockmodel.changes.kinds import lever
-from lockmodel.changes.lever import ALL
+from lockmodel.evaluate.backtest.batching import BATCHED, UNBATCHED
 from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Calibrated, Provenance, Scenario
 
-TEARDOWNS = ("exit.teardown", "exec.teardown")
-BEFORE = tuple(lever("acquires", ALL, 5.0, site) for site in TEARDOWNS)
-"""What batching made one, Guzik's histogram has as five: the kernel before the patch."""
-
-AFTER = tuple(lever("batch", ALL, 1.0, site) for site in TEARDOWNS)
 FILE = "interventions.json"
 
 ICE_LAKE = Machine(
@@ -69,7 +63,7 @@ def robot(base: Scenario, entry: str, batched: bool) -> Scenario:
     shares = waits(entry)
     figures = [
         Figure("throughput", n, own),
-        Figure("gain", n, other / own, BEFORE if batched else AFTER),
+        Figure("gain", n, other / own, UNBATCHED if batched else BATCHED),
         Figure("waiting", n, shares[batched]),
     ]
     made = posterior(counted(base), figures, FILE)

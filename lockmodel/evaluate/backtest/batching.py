@@ -81,8 +81,7 @@ def setting(name: str, context: Context) -> Setting:
 
 def _predict(name: str, context: Context) -> Predicted:
     noise = math.hypot(RUN_SD, CPUS_SD) if name == SMALL else RUN_SD
-    gains, weights = solved(context, setting(name, context), name, noise)
-    return Predicted(gains, weights, MODEL_ERROR)
+    return Predicted(*solved(context, setting(name, context), name, noise), MODEL_ERROR)
 
 
 def _robot(name: str) -> Case:

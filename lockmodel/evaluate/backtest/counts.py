@@ -36,7 +36,6 @@ LIBC, LOADER, EXECUTABLE = "libc.so.6", "ld-linux-x86-64.so.2", "executable"
 FILES = (LIBC, LOADER, EXECUTABLE, "ld.so.cache")
 """Locks of mapped files: what a patch to the reverse map changes."""
 
-Z95 = 1.645
 MODEL_ERROR = 0.05
 """Standard deviation of ln throughput between product form and the truth near saturation."""
 

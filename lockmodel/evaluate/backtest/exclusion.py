@@ -34,8 +34,7 @@ def setting(levers: tuple[Lever, ...], context: Context) -> Setting:
 
 
 def _predict(levers: tuple[Lever, ...], context: Context) -> Predicted:
-    gains, weights = solved(context, setting(levers, context), ID, RUN_SD)
-    return Predicted(gains, weights, MODEL_ERROR)
+    return Predicted(*solved(context, setting(levers, context), ID, RUN_SD), MODEL_ERROR)
 
 
 def _case(reading: str, levers: tuple[Lever, ...], reasoning: str, aside: str = "") -> Case:

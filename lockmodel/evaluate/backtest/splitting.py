@@ -86,8 +86,7 @@ def setting(levers: tuple[Lever, ...], context: Context) -> Setting:
 
 
 def _predict(name: str, levers: tuple[Lever, ...], context: Context) -> Predicted:
-    gains, weights = solved(context, setting(levers, context), name, RUN_SD)
-    return Predicted(gains, weights, MODEL_ERROR)
+    return Predicted(*solved(context, setting(levers, context), name, RUN_SD), MODEL_ERROR)
 
 
 ASSUMED = (
