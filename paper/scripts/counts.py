@@ -14,8 +14,8 @@ from lockmodel.measure.acquires.from_counts import (
 )
 from lockmodel.measure.acquires.lines import lines
 from lockmodel.measure.acquires.next_locks import LEAST
-from lockmodel.model.placement import transfer
 from lockmodel.model.shipped import find_data, find_scenario, read_table, shipped_dir
+from lockmodel.solvers.bounds import demand
 from paper.tools.fits import EXECL
 from paper.tools.out import Out
 
@@ -48,9 +48,9 @@ def make(out: Out) -> None:
 def _totals(out: Out) -> None:
     made = from_counts(find_scenario(EXECL))
     n = made.machine.cpus
-    held, own = (made.lines(LIBC, k, k) for k in (LOOPS, 2 * LOOPS))
+    held, twice = (made.lines(LIBC, k, k) for k in (LOOPS, 2 * LOOPS))
     out.number("lines_libc", held, f"{held:.0f}")
-    out.number("lines_growth", own - held, f"{own - held:.0f}")
+    out.number("lines_growth", twice - held, f"{twice - held:.0f}")
     for name, ratio in (
         ("lines", made.lines(LIBC, n, n) / made.lines(EXECUTABLE, n, n)),
         ("acquires", made.acquires(LIBC) / made.acquires(EXECUTABLE)),
@@ -60,12 +60,8 @@ def _totals(out: Out) -> None:
         ),
     ):
         out.number(f"twice_{name}", ratio, f"{ratio:.1f}")
-    # share of the demand that is hand-off, from counts alone
-    line = transfer(made.machine, n)
-    whole = line / made.machine.line_overlap
-    passed = made.acquires(LIBC) * (ACQUIRE_S + HANDOFF_LINES * whole)
-    work = made.lines(LIBC, n, n) * line + made.held_instructions(LIBC, n) * INSTRUCTION_S
-    out.share("counted_split", passed / (passed + work))
+    own = demand(made, LIBC, n)
+    out.share("counted_split", own.acquires * own.handoff_s / own.whole_s)
 
 
 def _rates(out: Out) -> None:

@@ -13,7 +13,6 @@ from paper.tools.fits import (
     after,
     carried,
     mapped_directly,
-    of_files,
     together,
 )
 from paper.tools.out import Out, gain_range
@@ -53,8 +52,8 @@ NODES = "shard:all=2,by=node"
 DESIGNS: tuple[tuple[str, str, Change, Change], ...] = (
     ("fork batched as well", "fork", together(FORK), together()),
     ("every site batched", "batched", together(FORK, *BATCHED), together(*BATCHED)),
-    ("a lock and tree per node", "node", of_files(NODES), of_files(NODES)),
-    ("shards by CPU", "sharded", of_files(SHARDS), of_files(SHARDS)),
+    ("a lock and tree per node", "node", together(NODES), together(NODES)),
+    ("shards by CPU", "sharded", together(SHARDS), together(SHARDS)),
     ("mapped directly", "direct", mapped_directly, mapped_directly),
     (
         "mapped directly, fork batched",
@@ -65,8 +64,8 @@ DESIGNS: tuple[tuple[str, str, Change, Change], ...] = (
     (
         "the same, and shards by CPU",
         "direct_sharded",
-        after(mapped_directly, together(FORK), of_files(SHARDS)),
-        after(mapped_directly, of_files(SHARDS)),
+        after(mapped_directly, together(FORK), together(SHARDS)),
+        after(mapped_directly, together(SHARDS)),
     ),
 )
 """What it is, its name, the change to fork + exec + exit, the change to execl (which forks not)."""
@@ -92,7 +91,7 @@ def make(out: Out) -> None:
             if "fork.dup" in lever and name == "execl":
                 row.append("-")
                 continue
-            change = of_files(lever) if ":all=" in lever else together(lever)
+            change = together(lever)
             value, ends, _, _ = _gain(scenario, drawn[scenario.name], change)
             row.append(_cell(value, ends))
             if title in NAMED and name == "sysexec":

@@ -36,9 +36,6 @@ SHARED = {"handoff_lines": "all"}
 EXECL_SET, SYSEXEC_SET, ICL_SET = 0, 2, 4
 """Data sets of the carried fit whose kernel is the batched one."""
 
-FILES = ("libc.so.6", "ld-linux-x86-64.so.2", "executable", "launcher", "ld.so.cache")
-"""Locks of the scenarios that are a file's `i_mmap_rwsem`."""
-
 DIRECT = "execl-direct"
 
 MAPPING = ("map_link", "map_split", "map_unlink", "map_expand", "mprotect_split")
@@ -65,20 +62,6 @@ def together(*levers: str) -> Change:
     """Return the change that some levers make in order."""
     parsed = [parse(text) for text in levers]
     return lambda scenario: apply_all(scenario, parsed)
-
-
-def of_files(*levers: str) -> Change:
-    """Return the change that some levers make to every file's lock: what a patch reaches.
-
-    `all` in a lever would be every lock that was counted.
-    """
-
-    def apply(scenario: Scenario) -> Scenario:
-        own = [lock.name for lock in scenario.taken if lock.name in FILES]
-        texts = [text.replace(":all=", f":{name}=") for text in levers for name in own]
-        return apply_all(scenario, [parse(text) for text in texts])
-
-    return apply
 
 
 def mapped_directly(scenario: Scenario) -> Scenario:
