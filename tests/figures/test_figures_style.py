@@ -44,7 +44,7 @@ def some_rates():
         rates.PredictedRate("some", n, x, 0.8 * x, 1.3 * x, 1.1 * x)
         for n, x in ((1, 4e3), (16, 48e3), (128, 31e3))
     )
-    busy = (curve[-1], rates.PredictedRate(rates.COOPER_LAKE.name, 224, 19e3, 14e3, 25e3, 18e3))
+    busy = (curve[-1], rates.PredictedRate("4 x 8380H", 224, 19e3, 14e3, 25e3, 18e3))
     return rates.RatesData(0.8, curve, busy)
 
 
