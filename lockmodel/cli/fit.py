@@ -135,12 +135,15 @@ def fit(
     _check_suffix("-o", output, ".toml")
     _check_suffix("--report", report, ".md")
     into = data_options.Files(output, report, plot, plot_file, as_json, force, explain)
-    if cpus is not None:
-        if machine is not None:
-            raise ArgumentError(f"--cpus {cpus}: --machine {machine} says them too; keep one")
-        machine = f"1x{cpus}x1"
+    if cpus is not None and machine is not None:
+        raise ArgumentError(f"--cpus {cpus}: --machine {machine} says them too; keep one")
     reading = Options(unit=unit, quantity=quantity, tasks=tasks)
-    chosen = {"reading": reading, "what": what, "only": tuple(only or ()), "machine": machine}
+    chosen: dict[str, Any] = {
+        **{"reading": reading, "what": what, "only": tuple(only or ())},
+        **{"machine": machine, "cpus": cpus},
+    }
+    if model is not None and cpus is not None:
+        machine = f"1x{cpus}x1"
     if model is None and not any("=" in one and not Path(one).exists() for one in data):
         if free.strip() or shared or variants or bootstrap:
             raise ArgumentError(

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from lockmodel.cli.data_options import Files
     from lockmodel.fitting.curves.comparison import FamilyComparison
     from lockmodel.fitting.curves.curve import Curve
+    from lockmodel.model.machine import Machine
     from lockmodel.observe.observations import Reading
 
-SCHEMA = "lockmodel.curves/1"
+SCHEMA = "lockmodel.curves/2"
 
 AHEAD = (2, 4)
-"""Multiples of the largest population at which the average is printed beside the data."""
+"""Multiples of the largest population at which the pool is printed beside the data."""
 
 FEW_ROWS, FEW_CURVES = 8, 2
 """Families of all curves, and curves, in the short report."""
@@ -104,7 +105,7 @@ def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
             markdown.stream.write(f"# Curve families\n\n```\n{fenced}```\n".encode())
         if into.drawn:
             drawn = [_drawn(one) for one in compared]
-            into.draw(drawn, "average of the families, 90 % band", picture)
+            into.draw(drawn, "the pool, 90 % band", picture)
     poor = [one for one in compared if one.comparison.misfit and one.comparison.misfit.gross]
     if len(poor) == len(compared):
         raise unreliable(poor[0].flags[-1])
@@ -125,9 +126,12 @@ def _chosen(name: str, reading: Reading, options: dict[str, Any]) -> list[Curve]
     """Return the curves of a file that were asked for."""
     from lockmodel.fitting.curves.curve import curves_of
     from lockmodel.model.machines import parse
+    from lockmodel.observe.text import load
 
     asked = options["machine"]
-    curves = curves_of(reading, asked and parse(asked))
+    lines = load(inputs.data(name), name).lines
+    header = [line.text for line in lines if line.text.lstrip().startswith("#")]
+    curves = curves_of(reading, asked and parse(asked), options["cpus"], header)
     if not curves:
         raise ScenarioError(
             f"{name}: no throughput at three populations or more; nothing to fit without a model"
@@ -197,13 +201,53 @@ def _populations(curve: Curve) -> list[int]:
     """Return what is predicted: as measured, twice and four times as far, and all CPUs."""
     last = int(curve.n[-1])
     more = {last * factor for factor in AHEAD}
-    if curve.machine is not None and curve.machine.cpus > last:
-        more.add(curve.machine.cpus)
+    if curve.cpus is not None and curve.cpus > last:
+        more.add(curve.cpus)
     return [*(int(n) for n in curve.n), *sorted(more)]
 
 
+def _asked(curve: Curve) -> int:
+    """Return the population that the direction is asked at: twice the largest measured."""
+    from lockmodel.fitting.curves.curve import MOST_PROCESSES
+
+    return min(AHEAD[0] * int(curve.n[-1]), MOST_PROCESSES)
+
+
+def _direction(comparison: FamilyComparison) -> dict[str, Any] | None:
+    """Return the probabilities of where the curve is going; None where it cannot go on."""
+    n = _asked(comparison.curve)
+    return {"n": n, **comparison.pool.direction(n)} if n > comparison.curve.n[-1] else None
+
+
+def _topology(machine: Machine) -> str:
+    return f"{machine.sockets}x{machine.cores // machine.sockets}x{machine.cpus // machine.cores}"
+
+
+def _ahead(comparison: FamilyComparison) -> list[str]:
+    """Return where the curve is going, and which edges on the way would be worth a point."""
+    curve = comparison.curve
+    last, expected = int(curve.n[-1]), _direction(comparison)
+    if expected is None:
+        return []
+    n = expected.pop("n")
+    likely = ", ".join(f"{name} {tx.whole(share)}" for name, share in expected.items())
+    said = [f"from {last} to {n} processes: {likely} (5 % or more, or flat)."]
+    edges = comparison.edges(n)
+    if edges:
+        first = edges[0]
+        point = min(first.after + max(first.after // 4, 1), n)
+        said.append(f"edge ahead: {first.text}; one point there, e.g. at {point}, would tell.")
+    elif comparison.pool.outline.edges is None:
+        said.append("sockets and cores not known, so an edge may lie ahead: --machine or --cpus.")
+    if curve.cpus is not None and last > curve.cpus:
+        said.append(
+            f"beyond {curve.cpus} processes all CPUs are busy: what comes there is not a lock's."
+        )
+    return said
+
+
 def _plain(one: _Compared) -> dict[str, Any]:
-    comparison = one.comparison
+    comparison, curve = one.comparison, one.comparison.curve
     n = _populations(comparison.average.curve)
     median, low, high = comparison.predict(n)
     peak, top = comparison.peak(), comparison.ceiling()
@@ -224,15 +268,22 @@ def _plain(one: _Compared) -> dict[str, Any]:
             }
             for row in comparison.families
         ],
-        "average": {
-            "extrapolation": comparison.average_extrapolation,
+        "predictor": {
+            "extrapolation": comparison.pool_extrapolation,
             "n": n,
             "throughput": median.tolist(),
             "low": low.tolist(),
             "high": high.tolist(),
         },
         "flags": list(one.flags),
+        "machine": None if curve.machine is None else _topology(curve.machine),
+        "cpus": curve.cpus,
+        "direction": _direction(comparison),
+        "edges": [
+            {"after": edge.after, "what": edge.name} for edge in comparison.edges(_asked(curve))
+        ],
         "peak": asdict(peak),
+        "peak_throughput": asdict(comparison.height()),
         "ceiling": asdict(top),
     }
 
@@ -248,9 +299,11 @@ def _parts(compared: Sequence[_Compared], output: str | None) -> list[Any]:
     parts += [
         "misfit: root mean square of ln(fitted / measured); one out: error of each point from the "
         "others; beyond half: error above half of the populations when fitted below it; weight: "
-        "share in the average, which is the prediction: evidence of the data, tempered, times a "
-        "prior. last, usl and linear have none: they are limits of others, or fall for ever "
-        "(saturating speaks for linear, with twice the prior)",
+        "share in the average of the families: evidence of the data, tempered, times a prior. last, "
+        "usl and linear have none: they are limits of others, or fall for ever (saturating speaks "
+        "for linear, with twice the prior). The pool predicts: this average, the two laws, the "
+        "level and its trend, and a fall at the edges of the machine, weighted as they did on "
+        "other machines",
         "",
     ]
     parts += tx.bullets("what no curve can tell:", (CURVE_ALONE, ACQUIRES))
@@ -287,10 +340,10 @@ def _brief(compared: Sequence[_Compared]) -> list[Any]:
             for row in sorted(one.comparison.families, key=lambda row: -row.weight)[:few]
             if row.weight > 0
         ]
-        rows.append(["average", "", _percent(one.comparison.average_extrapolation), ""])
+        rows.append(["pool", "", _percent(one.comparison.pool_extrapolation), ""])
         heads = ["family", "misfit", "error beyond half", "weight"]
         flags = [f"! {flag}" for flag in one.flags]
-        parts += [*flags, said, "", tx.table(heads, rows, left=(0,)), ""]
+        parts += [*flags, said, *_ahead(one.comparison), "", tx.table(heads, rows, left=(0,)), ""]
     parts += tx.more(len(compared) - FEW_CURVES, "curve", "--only NAME, or --json")
     parts.append("points, all families, flags, what no curve can tell: --explain")
     return parts
@@ -304,8 +357,7 @@ def _curve(one: _Compared) -> list[Any]:
     where = (
         "sockets not stated"
         if machine is None
-        else f"{machine.sockets} x {machine.cores // machine.sockets} x "
-        f"{machine.cpus // machine.cores} (sockets x cores x threads)"
+        else f"{_topology(machine).replace('x', ' x ')} (sockets x cores x threads)"
     )
     rows = [
         [
@@ -318,7 +370,7 @@ def _curve(one: _Compared) -> list[Any]:
         ]
         for row in comparison.families
     ]
-    rows.append(["average", "", "", "", _percent(comparison.average_extrapolation), ""])
+    rows.append(["pool", "", "", "", _percent(comparison.pool_extrapolation), ""])
     columns = ["family", "misfit", "AICc", "one out", "beyond half", "weight"]
     parts: list[Any] = [
         *(f"! {flag}" for flag in one.flags),
@@ -340,12 +392,16 @@ def _curve(one: _Compared) -> list[Any]:
         ]
         for k, x, a, b in zip(n, median, low, high, strict=True)
     ]
-    parts += [tx.table(["n", "measured", "average", "90 % of measurements"], cells), ""]
+    parts += [tx.table(["n", "measured", "pool", "90 % of measurements"], cells), ""]
     peak, top = comparison.peak(), comparison.ceiling()
     said = f"{peak.median:.0f} processes ({peak.low:.0f} to {peak.high:.0f})"
     parts.append(f"peak at {said}" if peak.determined else "peak: not determined by these data")
+    top_x = comparison.height()
+    if top_x.determined:
+        parts[-1] += f", {tx.si(top_x.median, unit)} ({span((top_x.low, top_x.high), unit)})"
     ends = f"{tx.si(top.median, unit)} ({tx.si(top.low, unit)} to {tx.si(top.high, unit)})"
     parts.append(f"ceiling {ends}" if top.determined else "ceiling: not determined by these data")
+    parts += _ahead(comparison)
     flags = [
         f"{row.name}: {'; '.join(row.flags)}"
         for row in comparison.families

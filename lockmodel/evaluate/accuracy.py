@@ -1,14 +1,17 @@
 """How well curves are predicted beyond half of what was measured, against simple laws.
 
 Every curve is fitted on populations up to half the largest, and scored on the rest:
-error = mean |ln(predicted / measured)|. Nothing that is fitted or chosen sees the rest.
+error = mean |ln(predicted / measured)|. Nothing that is fitted or chosen sees the rest, and the
+constants of the pool are those that were set without the host of the curve.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -16,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from lockmodel.errors import ArgumentError, FileError, LockmodelError, ScenarioError
-from lockmodel.fitting.curves.average import average
+from lockmodel.evaluate.hosts import TABLE, Hosts
 from lockmodel.fitting.curves.curve import Curve, curves_of
 from lockmodel.fitting.curves.families import BY_NAME
 from lockmodel.fitting.curves.fitting import fit, halves
+from lockmodel.fitting.curves.pool import DIRECTIONS, FALLS, RISES, pool
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.readers import read_text
 from lockmodel.observe.readers.tidy import canonical
@@ -28,10 +32,19 @@ from lockmodel.observe.text import Text, load
 from lockmodel.progress import Progress, quietly
 from lockmodel.workers import cpus, ordered
 
-SCHEMA = "lockmodel.accuracy/1"
+SCHEMA = "lockmodel.accuracy/2"
 
-METHODS = ("lockmodel", "usl", "amdahl", "last")
-"""The average of families; least-squares fits of the two laws; the last value fitted on."""
+METHODS = ("lockmodel", "usl", "amdahl", "last", "trend")
+"""The pool; least-squares fits of the two laws; the last value used; half of the slope of the last
+two in ln n, which is the best share of it."""
+
+RIVALS = METHODS[1:]
+
+RIVAL_LEAST = 0.1
+"""Part of a rival's band that does not grow with ln n: half of the smallest step measured."""
+
+FEWEST_HOSTS = 4
+"""Hosts without which no rival gets a band: three to set it on."""
 
 FEWEST_POINTS = 6
 SMALLEST_MAXIMUM = 8
@@ -39,6 +52,7 @@ SMALLEST_MAXIMUM = 8
 
 MOST_WORKERS = 2
 LEVEL = 0.90
+TREND = 0.5
 
 NOT_THREADS = re.compile(r"\bx is not (?:the|a) (?:thread|task|process) count\b", re.I)
 
@@ -53,19 +67,35 @@ class CurveScore:
 
     Attributes
     ----------
-    label : str
+    label, host : str
     errors : dict
         Method -> mean |ln(predicted / measured)| over the held-out points.
     inside : int
         Held-out points inside the 90 % band.
     points : int
         Held-out points.
+    interval : float
+        Mean interval score of the 90 % band in ln throughput.
+    went : str
+        What the last point does against the last one used: one of `DIRECTIONS`.
+    said : dict
+        Method -> the direction that it expected; ours is the most probable one.
+    off : dict
+        Rival -> ln(measured / predicted) of the held-out points.
+    reach : tuple of float
+        Their distance from the last point used, in ln n.
     """
 
     label: str
+    host: str
     errors: dict[str, float]
     inside: int
     points: int
+    interval: float
+    went: str
+    said: dict[str, str]
+    off: dict[str, tuple[float, ...]]
+    reach: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -96,6 +126,59 @@ class FileScore:
 
 
 @dataclass(frozen=True)
+class HostScore:
+    """The curves of one host.
+
+    Attributes
+    ----------
+    name : str
+    curves, points : int
+    error : float
+        Mean error of lockmodel over the curves.
+    coverage : float
+        Share of held-out points inside the band.
+    interval : float
+        Mean interval score over the curves.
+    """
+
+    name: str
+    curves: int
+    points: int
+    error: float
+    coverage: float
+    interval: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One method on all curves.
+
+    Attributes
+    ----------
+    method : str
+    median, mean : float
+        Median over files of the file's median error; mean over files of its mean.
+    coverage, worst : float or None
+        Share of points inside the 90 % band, mean over hosts and least of a host; None for rivals
+        where there are too few hosts to set a band on.
+    interval : float or None
+        Mean interval score over files.
+    declines, direction : float or None
+        Share of the falling curves that were expected to fall; of all curves whose direction was
+        right. None if no curve falls.
+    """
+
+    method: str
+    median: float
+    mean: float
+    coverage: float | None
+    worst: float | None
+    interval: float | None
+    declines: float | None
+    direction: float
+
+
+@dataclass(frozen=True)
 class Accuracy:
     """What `lockmodel accuracy` reports.
 
@@ -111,9 +194,14 @@ class Accuracy:
     skipped: tuple[tuple[str, str], ...]
 
     @property
+    def all(self) -> list[CurveScore]:
+        """The curves of all files."""
+        return [curve for file in self.files for curve in file.curves]
+
+    @property
     def curves(self) -> int:
         """Curves scored."""
-        return sum(len(file.curves) for file in self.files)
+        return len(self.all)
 
     def median(self, method: str) -> float:
         """Return the median over files of the file's median error."""
@@ -125,9 +213,79 @@ class Accuracy:
 
     @property
     def coverage(self) -> float:
-        """Share of all held-out points inside the 90 % band."""
-        scores = [curve for file in self.files for curve in file.curves]
-        return sum(c.inside for c in scores) / sum(c.points for c in scores)
+        """Share of held-out points inside the 90 % band, mean over hosts."""
+        return fmean(host.coverage for host in self.hosts)
+
+    @property
+    def hosts(self) -> tuple[HostScore, ...]:
+        """The hosts, the worst covered first."""
+        made = []
+        for name in {curve.host for curve in self.all}:
+            own = [curve for curve in self.all if curve.host == name]
+            points = sum(curve.points for curve in own)
+            made.append(
+                HostScore(
+                    name,
+                    len(own),
+                    points,
+                    fmean(curve.errors[METHODS[0]] for curve in own),
+                    sum(curve.inside for curve in own) / points,
+                    fmean(curve.interval for curve in own),
+                )
+            )
+        return tuple(sorted(made, key=lambda host: (host.coverage, host.name)))
+
+    @cached_property
+    def summaries(self) -> tuple[Summary, ...]:
+        """Ours, then the rivals, these with bands set on the other hosts."""
+        return tuple(self._summary(method) for method in METHODS)
+
+    def _summary(self, method: str) -> Summary:
+        banded = self if method == METHODS[0] else self._with_band(method)
+        falls = [curve for curve in self.all if curve.went == DIRECTIONS[0]]
+        right = fmean(curve.said[method] == curve.went for curve in self.all)
+        found = fmean(c.said[method] == c.went for c in falls) if falls else None
+        coverage = worst = interval = None
+        if banded is not None:
+            coverage, worst = banded.coverage, banded.hosts[0].coverage
+            interval = fmean(fmean(c.interval for c in file.curves) for file in banded.files)
+        return Summary(
+            method, self.median(method), self.mean(method),
+            coverage, worst, interval, found, right,
+        )  # fmt: skip
+
+    def _with_band(self, rival: str) -> Accuracy | None:
+        """Return the scores with a rival's bands; None with fewer than `FEWEST_HOSTS` hosts.
+
+        Its errors count in (0.1 + distance in ln n); the band of a host is between the 5 and 95 %
+        of those on the others, every host alike.
+        """
+        by_host: dict[str, list[float]] = {}
+        for curve in self.all:
+            scaled = np.array(curve.off[rival]) / (RIVAL_LEAST + np.array(curve.reach))
+            by_host.setdefault(curve.host, []).extend(scaled.tolist())
+        if len(by_host) < FEWEST_HOSTS:
+            return None
+        tail = 0.5 * (1.0 - LEVEL)
+        ends = {}
+        for host in by_host:
+            others = [values for name, values in by_host.items() if name != host]
+            values = np.concatenate(others)
+            weights = np.concatenate([np.full(len(one), 1.0 / len(one)) for one in others])
+            order = np.argsort(values)
+            total = np.cumsum(weights[order])
+            at = np.searchsorted(total, np.array([tail, 1.0 - tail]) * total[-1])
+            ends[host] = values[order][np.minimum(at, len(values) - 1)]
+
+        def banded(curve: CurveScore) -> CurveScore:
+            off, size = np.array(curve.off[rival]), RIVAL_LEAST + np.array(curve.reach)
+            low, high = (end * size for end in ends[curve.host])
+            inside = int(np.sum((off >= low) & (off <= high)))
+            return replace(curve, inside=inside, interval=interval_score(off, low, high))
+
+        return Accuracy(
+            tuple(replace(f, curves=tuple(map(banded, f.curves))) for f in self.files), ()
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dict; a file's number per method is its median error."""
@@ -141,16 +299,30 @@ class Accuracy:
                 }
                 for file in self.files
             },
+            "hosts": {
+                host.name: {k: v for k, v in asdict(host).items() if k != "name"}
+                for host in self.hosts
+            },
             "overall": {
                 "curves": self.curves,
                 **{
-                    method: {"median": self.median(method), "mean": self.mean(method)}
-                    for method in METHODS
+                    one.method: {k: v for k, v in asdict(one).items() if k != "method"}
+                    for one in self.summaries
                 },
                 "coverage": self.coverage,
             },
             "skipped": dict(self.skipped),
         }
+
+
+def interval_score(y: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """Return the mean interval score of a band of `LEVEL` of `LEVEL`.
+
+    Its width, and 2 / (1 - `LEVEL`) times the distance of what lies outside (Gneiting & Raftery,
+    JASA 102 (2007) 359).
+    """
+    miss = np.maximum(low - y, 0.0) + np.maximum(y - high, 0.0)
+    return float(np.mean(high - low + 2.0 / (1.0 - LEVEL) * miss))
 
 
 def csv_files(folder: Path) -> list[Path]:
@@ -164,7 +336,11 @@ def csv_files(folder: Path) -> list[Path]:
         There is no CSV in it.
     """
     try:
-        files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv")
+        files = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() == ".csv" and path.name != TABLE
+        )
     except OSError as error:
         raise FileError(f"DIR {folder}: cannot be read: {error.strerror}") from None
     if not files:
@@ -196,7 +372,8 @@ def read_curves(path: Path) -> tuple[Reading, tuple[Curve, ...]]:
         reading = read_text(sound)
         said = f"{FAILED}: {left} without a throughput above 0; the rest is scored"
         reading = replace(reading, warnings=(*reading.warnings, said))
-    return reading, curves_of(reading)
+    header = [line.text for line in text.lines if line.text.lstrip().startswith("#")]
+    return reading, curves_of(reading, header=header)
 
 
 def _without_failed(text: Text) -> tuple[Text, int]:
@@ -228,23 +405,98 @@ def eligible(curve: Curve) -> bool:
     return long and halves(curve) is not None
 
 
-def score(curve: Curve) -> CurveScore:
-    """Return how well a curve's upper half is predicted from its lower half."""
+def score(curve: Curve, host: str = "") -> CurveScore:
+    """Return how well a curve's upper half is predicted from its lower half.
+
+    Parameters
+    ----------
+    curve : Curve
+    host : str
+        Where it was measured: constants that were set on it are not used.
+    """
     split = halves(curve)
     if split is None:
         raise ArgumentError(f"{curve.label}: too few points up to half the largest population")
     near, far = split
     n, y = curve.n[far], np.log(curve.x[far])
-    middle, low, high = average(near).predict(n, LEVEL)
-    logs = {"lockmodel": np.log(middle)}
+    pooled = pool(near, host)
+    middle, low, high = (np.log(values) for values in pooled.predict(n, LEVEL))
+    reach = np.log(n / near.n[-1])
+    last = np.log(near.x[-2:])
+    slope = (last[1] - last[0]) / math.log(near.n[-1] / near.n[-2])
+    logs = {"lockmodel": middle, "trend": last[1] + TREND * slope * reach}
     for name in ("usl", "amdahl", "last"):
         logs[name] = fit(BY_NAME[name], near).log_predict(n, near)
-    errors = {name: float(np.abs(logs[name] - y).mean()) for name in METHODS}
-    inside = int(np.sum((curve.x[far] >= low) & (curve.x[far] <= high)))
-    return CurveScore(curve.label, errors, inside, len(n))
+    expected = pooled.direction(int(n[-1]))
+    said = {name: _direction(float(logs[name][-1] - last[1])) for name in RIVALS}
+    said["lockmodel"] = max(DIRECTIONS, key=lambda name: expected[name])
+    return CurveScore(
+        curve.label,
+        host,
+        {name: float(np.abs(logs[name] - y).mean()) for name in METHODS},
+        int(np.sum((y >= low) & (y <= high))),
+        len(n),
+        interval_score(y, low, high),
+        _direction(float(y[-1] - last[1])),
+        said,
+        {name: tuple((y - logs[name]).tolist()) for name in RIVALS},
+        tuple(reach.tolist()),
+    )
 
 
-def accuracy(folder: Path, workers: int | None = None, progress: Progress = quietly) -> Accuracy:
+def _direction(change: float) -> str:
+    """Return what a change of ln throughput is called."""
+    falls, flat, rises = DIRECTIONS
+    return falls if change <= math.log(FALLS) else rises if change >= math.log(RISES) else flat
+
+
+Chosen = tuple[str, list[tuple[str, Curve]]]
+
+
+def chosen_curves(folder: Path, hosts: Hosts) -> tuple[list[Chosen], list[tuple[str, str]]]:
+    """Return the curves of a folder that can be scored, with their hosts, and what is left out.
+
+    A file that the table of hosts does not have counts as a host of its own. Where the table has
+    the topology, it counts, not the header of the file.
+
+    Raises
+    ------
+    FileError, ArgumentError
+        As `csv_files`.
+    """
+    chosen: list[Chosen] = []
+    skipped: list[tuple[str, str]] = []
+    for path in csv_files(folder):
+        try:
+            reading, curves = read_curves(path)
+        except LockmodelError as error:
+            skipped.append((path.name, str(error)))
+            continue
+        skipped += [(path.name, text) for text in reading.warnings if text.startswith(FAILED)]
+        reason, good = _chosen(reading, curves)
+        if good:
+            chosen.append((path.name, [_placed(path.name, curve, hosts) for curve in good]))
+        if reason:
+            skipped.append((path.name, reason))
+    return chosen, skipped
+
+
+def _placed(file: str, curve: Curve, hosts: Hosts) -> tuple[str, Curve]:
+    """Return the host of a curve, and the curve on its machine."""
+    host = hosts.of(file, curve.label)
+    if host is None:
+        return Path(file).stem, curve
+    if host.cpus is None:
+        return host.name, curve
+    return host.name, replace(curve, machine=host.machine, cpus=host.cpus)
+
+
+def accuracy(
+    folder: Path,
+    workers: int | None = None,
+    progress: Progress = quietly,
+    hosts: Hosts | None = None,
+) -> Accuracy:
     """Return the scores of all curves of all CSV files of a folder.
 
     Parameters
@@ -255,40 +507,37 @@ def accuracy(folder: Path, workers: int | None = None, progress: Progress = quie
         does not depend on it.
     progress : callable
         Wraps the loop over curves.
+    hosts : Hosts, optional
+        Where the curves were measured; by default the table beside them (`Hosts.beside`).
 
     Raises
     ------
     FileError
-        The folder cannot be read.
+        The folder or the table of hosts cannot be read.
     ArgumentError
         No file has a curve that can be scored; the message says why for the first.
     """
-    named: list[tuple[str, Curve]] = []
-    skipped: list[tuple[str, str]] = []
-    for path in csv_files(folder):
-        try:
-            reading, curves = read_curves(path)
-        except LockmodelError as error:
-            skipped.append((path.name, str(error)))
-            continue
-        skipped += [(path.name, text) for text in reading.warnings if text.startswith(FAILED)]
-        reason, good = _chosen(reading, curves)
-        named += [(path.name, curve) for curve in good]
-        if reason:
-            skipped.append((path.name, reason))
-    if not named:
+    chosen, skipped = chosen_curves(folder, Hosts.beside(folder) if hosts is None else hosts)
+    if not chosen:
         raise ArgumentError(
             f"DIR {folder}: no curve can be scored; a curve needs {FEWEST_POINTS} points, "
             f"{SMALLEST_MAXIMUM} threads or more, and 4 points up to half of them. "
             f"{skipped[0][0]}: {skipped[0][1]}"
         )
+    named = [(name, host, curve) for name, curves in chosen for host, curve in curves]
     scores: dict[str, list[CurveScore]] = {}
     count = min(workers or min(cpus(), MOST_WORKERS), len(named))
-    with ordered(score, [curve for _, curve in named], count, together=4) as results:
-        for (name, _), one in zip(named, progress(results, len(named), "predicting"), strict=True):
+    tasks = [(curve, host) for _, host, curve in named]
+    with ordered(_scored, tasks, count, together=4) as results:
+        shown = progress(results, len(named), "predicting")
+        for (name, _, _), one in zip(named, shown, strict=True):
             scores.setdefault(name, []).append(one)
     files = tuple(FileScore(name, tuple(curves)) for name, curves in scores.items())
     return Accuracy(files, tuple(skipped))
+
+
+def _scored(task: tuple[Curve, str]) -> CurveScore:
+    return score(*task)
 
 
 def _chosen(reading: Reading, curves: Sequence[Curve]) -> tuple[str, list[Curve]]:

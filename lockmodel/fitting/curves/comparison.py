@@ -1,4 +1,4 @@
-"""All families on one curve: which fits, which predicts, and what their average says."""
+"""All families on one curve: which fits, which predicts, and what the pool says."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from lockmodel.fitting.curves.average import Average, average
+from lockmodel.fitting.curves.average import Average
 from lockmodel.fitting.curves.curve import MOST_PROCESSES, Curve, merged
+from lockmodel.fitting.curves.edges import Edge, ahead
 from lockmodel.fitting.curves.families import candidates
 from lockmodel.fitting.curves.fitting import FamilyFit, extrapolation, fit, halves, leave_one_out
+from lockmodel.fitting.curves.pool import Pool, pool
 from lockmodel.fitting.misfit import Misfit, judge
 
 REACH = 4
@@ -78,16 +80,16 @@ class Outlook:
 
 @dataclass(frozen=True, eq=False)
 class FamilyComparison:
-    """The families on one curve, and their average.
+    """The families on one curve, and the pool that they belong to.
 
     Attributes
     ----------
     curve : Curve
     families : tuple of FamilyRow
-    average : Average
-        The default predictor.
-    average_extrapolation : float or None
-        Error of the average in the same test as the families'.
+    pool : Pool
+        The predictor: the average up to the last point, and what the curve does beyond.
+    pool_extrapolation : float or None
+        Error of the pool in the same test as the families'.
     misfit : Misfit or None
         What makes the fit of the best family with a weight poor. Where it is gross, or the point
         is the highest, peak and ceiling are not determined: the average follows its points.
@@ -95,9 +97,14 @@ class FamilyComparison:
 
     curve: Curve
     families: tuple[FamilyRow, ...]
-    average: Average
-    average_extrapolation: float | None
+    pool: Pool
+    pool_extrapolation: float | None
     misfit: Misfit | None = None
+
+    @property
+    def average(self) -> Average:
+        """The average of the lock families: it describes the curve and bounds it (ceiling)."""
+        return self.pool.outline.average
 
     @property
     def _sound(self) -> bool:
@@ -108,44 +115,55 @@ class FamilyComparison:
 
     @cached_property
     def without(self) -> FamilyComparison | None:
-        """The average without the point that alone makes the fit poor; None if none does."""
+        """The comparison without the point that alone makes the fit poor; None if none does."""
         if self.misfit is None or self.misfit.rest is None:
             return None
         rest = _without(self.curve, self.misfit.point)
-        return FamilyComparison(rest, (), average(merged(rest)), None)
+        return FamilyComparison(rest, (), pool(rest), None)
 
     def predict(
         self, populations: Iterable[int] | np.ndarray, level: float = LEVEL
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return median, low and high throughput of one more run (see `Average.predict`)."""
-        return self.average.predict(populations, level)
+        """Return median, low and high throughput of one more run (see `Pool.predict`)."""
+        return self.pool.predict(populations, level)
 
     @cached_property
-    def _outlook(self) -> tuple[np.ndarray, np.ndarray]:
-        """Population of the peak and ceiling (ln) of curves drawn from the average."""
+    def _outlook(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Place and height (ln) of the peak and ceiling (ln) of drawn curves."""
         n = _grid(self.average.curve)
         drawn, limits = self.average.draws(n, DRAWS, np.random.default_rng(SEED))
         curve = self.average.curve
-        sure = np.isin(n, curve.n) | (n > curve.n[-1])  # not what may lie in between
-        return n[drawn.argmax(axis=1)].astype(float), np.maximum(drawn[:, sure].max(1), limits)
+        far = n > curve.n[-1]
+        sure = np.isin(n, curve.n) | far  # not what may lie in between
+        ceilings = np.maximum(drawn[:, sure].max(1), limits)
+        drawn[:, far] = self.pool.draws(n[far], DRAWS, SEED)
+        return n[drawn.argmax(axis=1)].astype(float), drawn[:, sure].max(1), ceilings
 
     def peak(self) -> Outlook:
         """Return the population with the highest throughput, up to `REACH` times the data.
 
-        `determined` says whether 95 % of the average lie below that reach.
+        `determined` says whether 95 % of the drawn curves peak below that reach.
         """
-        where, _ = self._outlook
+        where = self._outlook[0]
         inside = float(np.mean(where < _grid(self.average.curve)[-1])) > 0.5 * (1 + LEVEL)
         return _interval(where, bool(inside and self._sound))
+
+    def height(self) -> Outlook:
+        """Return the throughput of the peak, in the unit of the curve; determined as `peak`."""
+        return _interval(np.exp(self._outlook[1]), self.peak().determined)
 
     def ceiling(self) -> Outlook:
         """Return the throughput that no population exceeds, in the unit of the curve.
 
         Between two measured populations nothing higher than the two is assumed.
         """
-        outlook = _interval(np.exp(self._outlook[1]), True)
+        outlook = _interval(np.exp(self._outlook[2]), True)
         known = outlook.high < DETERMINED * outlook.low and self._sound
         return replace(outlook, determined=known)
+
+    def edges(self, population: int) -> tuple[Edge, ...]:
+        """Return the edges of the machine between the last point and a population."""
+        return ahead(self.pool.outline.edges, int(self.curve.n[-1]), population)
 
 
 def _grid(curve: Curve) -> np.ndarray:
@@ -165,7 +183,7 @@ def _interval(values: np.ndarray, determined: bool) -> Outlook:
 
 
 def compare(curve: Curve) -> FamilyComparison:
-    """Return all families fitted to a curve, their tests, and the average that predicts.
+    """Return all families fitted to a curve, their tests, and the pool that predicts.
 
     Parameters
     ----------
@@ -176,8 +194,8 @@ def compare(curve: Curve) -> FamilyComparison:
     FamilyComparison
     """
     few = merged(curve)
-    averaged = average(few)
-    weights = averaged.weights
+    pooled = pool(curve)
+    weights = pooled.outline.average.weights
     fits = [
         fit(family, few)
         for family in candidates(curve.machine)
@@ -187,7 +205,7 @@ def compare(curve: Curve) -> FamilyComparison:
     averaged_too = [one for one, row in zip(fits, rows, strict=True) if row.weight > 0]
     best = min(averaged_too, key=lambda one: one.rms, default=None)
     poor = None if best is None else _misfit(best, curve)
-    return FamilyComparison(curve, rows, averaged, _average_extrapolation(few), poor)
+    return FamilyComparison(curve, rows, pooled, _pool_extrapolation(few), poor)
 
 
 def _misfit(fitted: FamilyFit, curve: Curve) -> Misfit | None:
@@ -222,11 +240,11 @@ def _row(fitted: FamilyFit, curve: Curve, few: Curve, weight: float) -> FamilyRo
     )
 
 
-def _average_extrapolation(curve: Curve) -> float | None:
-    """Return the average's mean |ln(predicted / measured)| beyond half the largest population."""
+def _pool_extrapolation(curve: Curve) -> float | None:
+    """Return the pool's mean |ln(predicted / measured)| beyond half the largest population."""
     split = halves(curve)
     if split is None:
         return None
     near, far = split
-    median, _, _ = average(near).predict(curve.n[far])
+    median, _, _ = pool(near).predict(curve.n[far])
     return float(np.abs(np.log(median / curve.x[far])).mean())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lockmodel.errors import ScenarioError, shown
-from lockmodel.fitting.curves.topology import machine_of
+from lockmodel.fitting.curves.topology import cpus_of, machine_of
 from lockmodel.model.machine import Machine
 from lockmodel.observe.observations import Observation, Reading
 from lockmodel.observe.summary import summarise
@@ -39,6 +40,8 @@ class Curve:
         File and variant, for messages.
     machine : Machine or None
         Where the file states it.
+    cpus : int or None
+        Of the machine; stated more often than the rest of it.
 
     Raises
     ------
@@ -51,6 +54,7 @@ class Curve:
     sd: np.ndarray | None = None
     label: str = "curve"
     machine: Machine | None = None
+    cpus: int | None = None
 
     def __post_init__(self) -> None:
         n, x = np.asarray(self.n), np.asarray(self.x, float)
@@ -72,6 +76,8 @@ class Curve:
                     f"0 where none is known"
                 )
             object.__setattr__(self, "sd", sd)
+        if self.machine is not None:
+            object.__setattr__(self, "cpus", self.machine.cpus)
         object.__setattr__(self, "n", n.astype(np.int64))
         object.__setattr__(self, "x", x)
 
@@ -83,7 +89,7 @@ class Curve:
     def part(self, chosen: np.ndarray) -> Curve:
         """Return the curve of the chosen points (a mask or indices)."""
         sd = None if self.sd is None else self.sd[chosen]
-        return Curve(self.n[chosen], self.x[chosen], sd, self.label, self.machine)
+        return Curve(self.n[chosen], self.x[chosen], sd, self.label, self.machine, self.cpus)
 
 
 def merged(curve: Curve) -> Curve:
@@ -112,7 +118,7 @@ def merged(curve: Curve) -> Curve:
         x.append(math.exp(y[own].mean() + slope * (u[at] - middle)))
         sd.append(x[-1] * math.sqrt(float(np.mean(curve.spread[own] ** 2)) / own.size))
     spread = None if curve.sd is None else np.array(sd)
-    return Curve(np.array(n), np.array(x), spread, curve.label, curve.machine)
+    return Curve(np.array(n), np.array(x), spread, curve.label, curve.machine, curve.cpus)
 
 
 def _check_populations(label: str, n: np.ndarray) -> None:
@@ -144,7 +150,12 @@ def _check_positive(label: str, x: np.ndarray) -> None:
         )
 
 
-def curves_of(reading: Reading, machine: Machine | None = None) -> tuple[Curve, ...]:
+def curves_of(
+    reading: Reading,
+    machine: Machine | None = None,
+    cpus: int | None = None,
+    header: Iterable[str] = (),
+) -> tuple[Curve, ...]:
     """Return the throughput curves of a file, one per variant, in the order of the file.
 
     Parameters
@@ -153,6 +164,10 @@ def curves_of(reading: Reading, machine: Machine | None = None) -> tuple[Curve, 
         From `lockmodel.observe.readers.read_file`.
     machine : Machine, optional
         Instead of the one that the file states.
+    cpus : int, optional
+        Likewise, where the rest of the machine is not known.
+    header : iterable of str
+        Further lines of the file that may state its machine.
 
     Returns
     -------
@@ -177,14 +192,17 @@ def curves_of(reading: Reading, machine: Machine | None = None) -> tuple[Curve, 
         error = sd / math.sqrt(repeats) if one.uncertainty == "repeats" else sd
         assert one.n is not None
         groups.setdefault(_names(one), []).append((one.n, one.value, error))
-    machine = machine or machine_of(reading.metadata.get("machine", ""))
+    stated = (reading.metadata.get("machine", ""), *header)
+    if machine is None and cpus is None:
+        machine = next(filter(None, map(machine_of, stated)), None)
+        cpus = next(filter(None, map(cpus_of, stated)), None)
     made = []
     for names, points in groups.items():
         if len(points) < FEWEST:
             continue
         n, x, sd_ = (np.array(column) for column in zip(*sorted(points), strict=True))
         label = "/".join(name for name in names if name)
-        made.append(Curve(n, x, sd_ if sd_.any() else None, label or "all rows", machine))
+        made.append(Curve(n, x, sd_ if sd_.any() else None, label or "all rows", machine, cpus))
     return tuple(made)
 
 

@@ -15,15 +15,27 @@ SOCKETS = (
 )
 """Ways to state the groups of CPUs; the finest first."""
 
+PRODUCT = re.compile(
+    r"\b(?P<sockets>\d+) ?x ?(?P<cores>\d+)(?: cores)? ?x ?(?P<smt>\d+) ?(?:SMT|HT|threads?)\b",
+    re.I,
+)
+"""All in one, e.g. "80-CPU Intel Xeon (2 x 20 cores x 2 SMT)"."""
+
 EACH = re.compile(
     r"\b(?P<cores>\d+) cores?(?: x (?P<smt>\d+) ?(?:HT|threads?|hardware threads)\b)?", re.I
 )
 ALL_CORES = re.compile(r"\b(?P<cores>\d+)-core\b", re.I)
 ALL_CPUS = re.compile(
-    r"\b(?P<cpus>\d+)(?:-thread\b| (?:hardware |hw |logical )?(?:threads|CPUs)\b)", re.I
+    r"\b(?P<cpus>\d+)(?:-thread\b| (?:hardware |hw |logical )?(?:threads|CPUs)\b|-CPU\b)", re.I
 )
-SHARED = re.compile(r"\b(?:guest|vCPUs?|VM|virtual|host|pinned|bound|cpuset|container)\b", re.I)
+SHARED = re.compile(
+    r"\b(?:guest|vCPUs?|VM|virtual|host|pinned (?:to|on)|bound|cpuset|container)\b", re.I
+)
 """A guest or a run on part of the machine does not see the sockets that the header names."""
+
+
+PART = re.compile(r"\b(?:pinned (?:to|on)|bound|cpuset|container)\b", re.I)
+GUEST = re.compile(r"\b(?P<cpus>\d+) vCPUs?\b", re.I)
 
 
 def machine_of(text: str) -> Machine | None:
@@ -41,6 +53,12 @@ def machine_of(text: str) -> Machine | None:
         of what these share. None unless sockets and cores are both stated and, with the number of
         CPUs if that is stated too, agree; and None for guests and runs on a part of the machine.
     """
+    product = PRODUCT.search(text)
+    if product is not None and not SHARED.search(text):
+        text = (
+            f"{product['sockets']} sockets x {product['cores']} cores x {product['smt']} threads; "
+            f"{' '.join(m[0] for m in ALL_CPUS.finditer(text))}"
+        )
     stated = next((match for way in SOCKETS if (match := way.search(text))), None)
     each = EACH.search(text)
     whole = ALL_CORES.search(text)
@@ -65,3 +83,17 @@ def machine_of(text: str) -> Machine | None:
                 smt_speedup=float(smt),
             )
     return None
+
+
+def cpus_of(text: str) -> int | None:
+    """Return the number of CPUs that the words of a header state, or None.
+
+    None as well where it states several numbers, or that the run had a part of the machine; a
+    guest's own CPUs count.
+    """
+    if PART.search(text):
+        return None
+    stated = {int(match["cpus"]) for match in ALL_CPUS.finditer(text)}
+    stated |= {int(match["cpus"]) for match in GUEST.finditer(text)}
+    (cpus,) = stated if len(stated) == 1 else (0,)
+    return cpus if 1 < cpus <= MAX_CPUS else None
