@@ -139,8 +139,11 @@ def fit(
         raise ArgumentError(f"--cpus {cpus}: --machine {machine} says them too; keep one")
     reading = Options(unit=unit, quantity=quantity, tasks=tasks)
     chosen: dict[str, Any] = {
-        **{"reading": reading, "what": what, "only": tuple(only or ())},
-        **{"machine": machine, "cpus": cpus},
+        "reading": reading,
+        "what": what,
+        "only": tuple(only or ()),
+        "machine": machine,
+        "cpus": cpus,
     }
     if model is not None and cpus is not None:
         machine = f"1x{cpus}x1"

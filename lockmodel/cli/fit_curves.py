@@ -299,9 +299,9 @@ def _parts(compared: Sequence[_Compared], output: str | None) -> list[Any]:
     parts += [
         "misfit: root mean square of ln(fitted / measured); one out: error of each point from the "
         "others; beyond half: error above half of the populations when fitted below it; weight: "
-        "share in the average of the families: evidence of the data, tempered, times a prior. last, "
-        "usl and linear have none: they are limits of others, or fall for ever (saturating speaks "
-        "for linear, with twice the prior). The pool predicts: this average, the two laws, the "
+        "share in the average of the families: evidence of the data, tempered, times a prior. "
+        "last, usl and linear have none: they are limits of others, or fall for ever (saturating "
+        "speaks for linear, with twice the prior). The pool predicts: this average, the two laws, the "
         "level and its trend, and a fall at the edges of the machine, weighted as they did on "
         "other machines",
         "",
