@@ -230,8 +230,11 @@ def _ahead(comparison: FamilyComparison) -> list[str]:
     if expected is None:
         return []
     n = expected.pop("n")
-    likely = ", ".join(f"{name} {tx.whole(share)}" for name, share in expected.items())
-    said = [f"from {last} to {n} processes: {likely} (5 % or more, or flat)."]
+    falls, flat, rises = (tx.whole(share) for share in expected.values())
+    said = [
+        f"from {last} to {n} processes it falls by 5 % or more ({falls}), stays ({flat}) or rises "
+        f"by as much ({rises})."
+    ]
     edges = comparison.edges(n)
     if edges:
         first = edges[0]
@@ -301,8 +304,8 @@ def _parts(compared: Sequence[_Compared], output: str | None) -> list[Any]:
         "others; beyond half: error above half of the populations when fitted below it; weight: "
         "share in the average of the families: evidence of the data, tempered, times a prior. "
         "last, usl and linear have none: they are limits of others, or fall for ever (saturating "
-        "speaks for linear, with twice the prior). The pool predicts: this average, the two laws, the "
-        "level and its trend, and a fall at the edges of the machine, weighted as they did on "
+        "speaks for linear, with twice the prior). The pool predicts: this average, the two laws, "
+        "the level and its trend, and a fall at the edges of the machine, weighted as they did on "
         "other machines",
         "",
     ]

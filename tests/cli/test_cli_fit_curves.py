@@ -1,4 +1,4 @@
-"""lockmodel fit without a model: the families compete, their average predicts."""
+"""lockmodel fit without a model: the families compete, the pool predicts."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def test_on_a_retrograde_curve_every_lock_beats_amdahl(compared):
     beyond = {row["name"]: row["extrapolation"] for row in compared["families"]}
     for name in ("linear", "saturating", "topology"):
         assert beyond[name] < beyond["usl"] < beyond["amdahl"]
-    assert compared["average"]["extrapolation"] < beyond["last"]
+    assert compared["predictor"]["extrapolation"] < beyond["last"]
 
 
 def test_the_band_widens_beyond_the_data_and_holds_the_data(compared):
-    average = compared["average"]
+    average = compared["predictor"]
     width = {
         n: np.log(high / low)
         for n, low, high in zip(average["n"], average["low"], average["high"], strict=True)
@@ -60,6 +60,30 @@ def test_peak_and_ceiling_have_intervals(compared):
     assert compared["peak"]["determined"]
     assert compared["peak"]["low"] <= 16 <= compared["peak"]["high"]
     assert compared["ceiling"]["low"] < 51465.8 * 1.05
+
+
+def test_direction_edges_and_the_height_of_the_peak_are_answers(compared):
+    assert compared["machine"] == "2x32x2"
+    direction = compared["direction"]
+    assert direction["n"] == 256
+    shares = [direction[name] for name in ("falls", "flat", "rises")]
+    assert sum(shares) == pytest.approx(1.0)
+    assert max(shares) == direction["falls"]
+    assert compared["edges"] == [{"after": 128, "what": "cpus"}]
+    height = compared["peak_throughput"]
+    assert 0.9 * 51465.8 < height["low"] <= height["median"] <= height["high"] < 1.1 * 51465.8
+
+
+def test_processes_beyond_the_cpus_are_no_lock(tmp_path):
+    path = tmp_path / "clients.csv"
+    rows = zip((1, 4, 16, 32, 64, 128), (513, 2060, 6204, 10518, 14318, 17146), strict=True)
+    path.write_text("threads,throughput\n" + "".join(f"{n},{x}\n" for n, x in rows))
+    out = " ".join(fit(str(path), "--cpus", "80").stdout.split())
+    assert "beyond 80 processes all CPUs are busy" in out
+    (one,) = json.loads(fit(str(path), "--cpus", "200", "--json").stdout)["curves"]
+    assert (one["cpus"], one["machine"]) == (200, None)
+    assert one["edges"] == [{"after": 200, "what": "cpus"}]
+    assert run(["fit", str(path), "--cpus", "80", "--machine", "2x20x2"]) == 3
 
 
 def test_text_says_what_no_curve_can_tell_and_fits_80_columns():

@@ -7,7 +7,7 @@ import pytest
 
 from lockmodel.errors import ScenarioError
 from lockmodel.fitting.curves.curve import Curve, curves_of, merged
-from lockmodel.fitting.curves.topology import machine_of
+from lockmodel.fitting.curves.topology import cpus_of, machine_of
 from lockmodel.model.machine import Machine
 from lockmodel.model.shipped import shipped_dir
 from lockmodel.observe.readers import read_text
@@ -89,6 +89,8 @@ def test_bad_curves_are_refused(
         ("2 sockets x 8 cores x 2 HT = 40 threads", None),
         ("KVM guest; 2 sockets x 8 cores x 2 HT", None),
         ("2x Intel Xeon, 12 cores x 2 HT per socket; run pinned to socket 0 only", None),
+        ("80-CPU Intel Xeon Gold 6138 (2 x 20 cores x 2 SMT); one pinned thread each", (2, 20, 2)),
+        ('"hps": 8-socket Intel Xeon, 28 cores x 2 HT per socket, 448 CPUs', (8, 28, 2)),
         ("0 sockets x 0 cores", None),
         ("2 sockets x 99999 cores", None),
         ("", None),
@@ -99,6 +101,20 @@ def test_machines_are_read_only_where_they_are_stated(
 ) -> None:
     machine = machine_of(text)
     assert expected == (machine and grouped(machine))
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus"),
+    [
+        ("Intel Xeon Gold 6132 (28 CPUs; sockets not stated)", 28),
+        ("KVM guest with 16 vCPUs", 16),
+        ("one box with 64 CPUs, another with 48 CPUs", None),
+        ("88 CPUs, pinned to socket 0", None),
+        ("E7", None),
+    ],
+)
+def test_the_number_of_cpus_is_read_where_one_is_stated(text: str, cpus: int | None) -> None:
+    assert cpus_of(text) == cpus
 
 
 def test_all_shipped_throughput_files_with_stated_sockets_are_understood() -> None:
