@@ -35,7 +35,7 @@ BEGIN = dict(
     zip(
         NAMES,
         (
-            *(0.11, 0.11, 0.11, 0.11, 0.11, 0.45),
+            *(0.075, 0.075, 0.075, 0.075, 0.075, 0.625),
             *(0.15, 0.08, 0.006, 0.7),
             *(0.3, 0.15, 0.4, 0.15),
             *(0.45, 0.45, 0.3),
@@ -43,7 +43,7 @@ BEGIN = dict(
         strict=True,
     )
 )
-"""Half of the weight to the lock families, the rest even; at an edge a hazard of 15 to 40 % and a
+"""Most of the weight to the lock families, the rest even; at an edge a hazard of 15 to 40 % and a
 fall of a third, give or take a third."""
 
 Rows = tuple[np.ndarray, ...]

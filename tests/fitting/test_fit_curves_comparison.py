@@ -78,7 +78,7 @@ def test_sockets_explain_the_drop_on_a_machine_with_four() -> None:
 
 
 def test_pool_extrapolates_better_than_the_laws_here() -> None:
-    comparison = shipped("cna_v3_open1_threads", "stock")
+    comparison = shipped("unixbench_execl_xeon8369b", "all rows")
     rows = {row.name: row for row in comparison.families}
     assert comparison.pool_extrapolation is not None
     for law in ("usl", "amdahl", "last"):
