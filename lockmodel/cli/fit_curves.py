@@ -207,10 +207,12 @@ def _populations(curve: Curve) -> list[int]:
 
 
 def _asked(curve: Curve) -> int:
-    """Return the population that the direction is asked at: twice the largest measured."""
+    """Return the population that the direction is asked at: twice the largest, or all CPUs."""
     from lockmodel.fitting.curves.curve import MOST_PROCESSES
 
-    return min(AHEAD[0] * int(curve.n[-1]), MOST_PROCESSES)
+    last = int(curve.n[-1])
+    ahead = min(AHEAD[0] * last, MOST_PROCESSES)
+    return curve.cpus if curve.cpus is not None and last < curve.cpus < ahead else ahead
 
 
 def _direction(comparison: FamilyComparison) -> dict[str, Any] | None:
@@ -223,8 +225,9 @@ def _topology(machine: Machine) -> str:
     return f"{machine.sockets}x{machine.cores // machine.sockets}x{machine.cpus // machine.cores}"
 
 
-def _ahead(comparison: FamilyComparison) -> list[str]:
+def _ahead(one: _Compared) -> list[str]:
     """Return where the curve is going, and which edges on the way would be worth a point."""
+    comparison, rate = one.comparison, one.rate
     curve = comparison.curve
     last, expected = int(curve.n[-1]), _direction(comparison)
     if expected is None:
@@ -237,11 +240,16 @@ def _ahead(comparison: FamilyComparison) -> list[str]:
     ]
     edges = comparison.edges(n)
     if edges:
-        first = edges[0]
-        point = min(first.after + max(first.after // 4, 1), n)
-        said.append(f"edge ahead: {first.text}; one point there, e.g. at {point}, would tell.")
+        said.append(f"edge ahead: {edges[0].text}.")
     elif comparison.pool.outline.edges is None:
         said.append("sockets and cores not known, so an edge may lie ahead: --machine or --cpus.")
+    worth = comparison.next_point(n)
+    if worth is not None:
+        unit = "/s" if rate else ""
+        said.append(
+            f"one measurement at {worth.at} would cut the interval at {n} from "
+            f"{span(worth.now, unit)} to about {span(worth.then, unit)}."
+        )
     if curve.cpus is not None and last > curve.cpus:
         said.append(
             f"beyond {curve.cpus} processes all CPUs are busy: what comes there is not a lock's."
@@ -254,6 +262,7 @@ def _plain(one: _Compared) -> dict[str, Any]:
     n = _populations(comparison.average.curve)
     median, low, high = comparison.predict(n)
     peak, top = comparison.peak(), comparison.ceiling()
+    worth = comparison.next_point(_asked(curve))
     return {
         "file": one.file,
         "curve": comparison.curve.label,
@@ -285,6 +294,7 @@ def _plain(one: _Compared) -> dict[str, Any]:
         "edges": [
             {"after": edge.after, "what": edge.name} for edge in comparison.edges(_asked(curve))
         ],
+        "next_point": worth and asdict(worth),
         "peak": asdict(peak),
         "peak_throughput": asdict(comparison.height()),
         "ceiling": asdict(top),
@@ -331,11 +341,11 @@ def _brief(compared: Sequence[_Compared]) -> list[Any]:
     few = max(1, FEW_ROWS // max(1, min(len(compared), FEW_CURVES)))
     for one in compared[:FEW_CURVES]:
         unit = "/s" if one.rate else ""
-        n = _populations(one.comparison.curve)[-1:]
+        n = [_asked(one.comparison.curve)]
         median, low, high = one.comparison.predict(n)
         label = f": {one.comparison.curve.label}" if len(compared) > 1 else ""
         said = (
-            f"{one.file}{label}: {_outlook(one.comparison, unit)}; at {n[-1]} processes "
+            f"{one.file}{label}: {_outlook(one.comparison, unit)}; at {n[0]} processes "
             f"{tx.si(float(median[-1]), unit)} ({span((float(low[-1]), float(high[-1])), unit)})."
         )
         rows = [
@@ -346,7 +356,7 @@ def _brief(compared: Sequence[_Compared]) -> list[Any]:
         rows.append(["pool", "", _percent(one.comparison.pool_extrapolation), ""])
         heads = ["family", "misfit", "error beyond half", "weight"]
         flags = [f"! {flag}" for flag in one.flags]
-        parts += [*flags, said, *_ahead(one.comparison), "", tx.table(heads, rows, left=(0,)), ""]
+        parts += [*flags, said, *_ahead(one), "", tx.table(heads, rows, left=(0,)), ""]
     parts += tx.more(len(compared) - FEW_CURVES, "curve", "--only NAME, or --json")
     parts.append("points, all families, flags, what no curve can tell: --explain")
     return parts
@@ -404,7 +414,7 @@ def _curve(one: _Compared) -> list[Any]:
         parts[-1] += f", {tx.si(top_x.median, unit)} ({span((top_x.low, top_x.high), unit)})"
     ends = f"{tx.si(top.median, unit)} ({tx.si(top.low, unit)} to {tx.si(top.high, unit)})"
     parts.append(f"ceiling {ends}" if top.determined else "ceiling: not determined by these data")
-    parts += _ahead(comparison)
+    parts += _ahead(one)
     flags = [
         f"{row.name}: {'; '.join(row.flags)}"
         for row in comparison.families

@@ -21,8 +21,7 @@ import numpy as np
 from lockmodel.errors import ArgumentError, FileError, LockmodelError, ScenarioError
 from lockmodel.evaluate.hosts import TABLE, Hosts
 from lockmodel.fitting.curves.curve import Curve, curves_of
-from lockmodel.fitting.curves.families import BY_NAME
-from lockmodel.fitting.curves.fitting import fit, halves
+from lockmodel.fitting.curves.fitting import halves
 from lockmodel.fitting.curves.pool import DIRECTIONS, FALLS, RISES, pool
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.readers import read_text
@@ -425,8 +424,9 @@ def score(curve: Curve, host: str = "") -> CurveScore:
     last = np.log(near.x[-2:])
     slope = (last[1] - last[0]) / math.log(near.n[-1] / near.n[-2])
     logs = {"lockmodel": middle, "trend": last[1] + TREND * slope * reach}
-    for name in ("usl", "amdahl", "last"):
-        logs[name] = fit(BY_NAME[name], near).log_predict(n, near)
+    logs["last"] = np.full(len(n), last[1])
+    for name, law in pooled.outline.laws.items():
+        logs[name] = law.log_predict(n, pooled.outline.few)
     expected = pooled.direction(int(n[-1]))
     said = {name: _direction(float(logs[name][-1] - last[1])) for name in RIVALS}
     said["lockmodel"] = max(DIRECTIONS, key=lambda name: expected[name])

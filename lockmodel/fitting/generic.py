@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from lockmodel.errors import ScenarioError
 from lockmodel.fitting.curves.comparison import FamilyComparison, FamilyRow, compare
-from lockmodel.fitting.curves.curve import FEWEST
+from lockmodel.fitting.curves.curve import FEWEST, Curve
 from lockmodel.model.handoff import (
     ConstantHandOff,
     HandOff,
@@ -87,10 +87,7 @@ def generic(comparison: FamilyComparison, name: str, file: str) -> Generic:
     comparison = _on_cpus(comparison)
     row = best_lock(comparison)
     curve = comparison.curve
-    top = int(curve.n[-1])
-    machine = curve.machine
-    if machine is None:
-        machine = Machine(name=f"{UNSTATED}; {top} CPUs at least", cpus=top, cores=top)
+    machine = curve.machine or _flat(curve)
     values = row.parameters
     lock = Lock(
         name=LOCK,
@@ -118,16 +115,25 @@ def generic(comparison: FamilyComparison, name: str, file: str) -> Generic:
     return Generic(scenario, row.name, FREE[row.name])
 
 
+def _flat(curve: Curve) -> Machine:
+    """Return the machine of a curve of which at most the CPUs are known."""
+    if curve.cpus is not None:
+        name = f"{curve.cpus} CPUs, sockets and cores not stated"
+        return Machine(name=name, cpus=curve.cpus, cores=curve.cpus)
+    top = int(curve.n[-1])
+    return Machine(name=f"{UNSTATED}; {top} CPUs at least", cpus=top, cores=top)
+
+
 def _on_cpus(comparison: FamilyComparison) -> FamilyComparison:
     """Return a comparison of the populations that have a CPU each, where their number is stated."""
     curve = comparison.curve
-    if curve.machine is None or curve.n[-1] <= curve.machine.cpus:
+    if curve.cpus is None or curve.n[-1] <= curve.cpus:
         return comparison
-    within = curve.n <= curve.machine.cpus
+    within = curve.n <= curve.cpus
     if within.sum() < FEWEST:
         raise ScenarioError(
             f"{curve.label}: {int(within.sum())} populations have a CPU each on "
-            f"{curve.machine.cpus} CPUs, too few for a lock; measure at least 4 there, or say "
+            f"{curve.cpus} CPUs, too few for a lock; measure at least 4 there, or say "
             f"another --machine"
         )
     return compare(curve.part(within))

@@ -31,7 +31,7 @@ def make(out: Out) -> None:
     _product_form(out)
     scores = accuracy(_published(), 1)
     out.count("score_curves", scores.curves)
-    out.count("score_files", len(scores.files))
+    out.count("score_hosts", len(scores.hosts))
     out.share("score_own", scores.median("lockmodel"), 1)
     out.share("score_last", scores.median("last"), 1)
     out.share("score_usl", scores.median("usl"))

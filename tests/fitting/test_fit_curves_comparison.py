@@ -77,16 +77,6 @@ def test_sockets_explain_the_drop_on_a_machine_with_four() -> None:
     assert 1.0 < rows["topology"].parameters["remote_excess"] < 4.0
 
 
-def test_pool_extrapolates_better_than_the_laws_here() -> None:
-    comparison = shipped("unixbench_execl_xeon8369b", "all rows")
-    rows = {row.name: row for row in comparison.families}
-    assert comparison.pool_extrapolation is not None
-    for law in ("usl", "amdahl", "last"):
-        error = rows[law].extrapolation
-        assert error is not None
-        assert comparison.pool_extrapolation < error
-
-
 def test_three_points_are_compared_with_what_they_allow() -> None:
     comparison = compare(Curve(np.array([1, 2, 4]), np.array([1.0, 1.8, 3.0])))
     assert [row.name for row in comparison.families] == [

@@ -6,13 +6,16 @@ import math
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from scipy.stats import laplace
 
 from lockmodel.errors import ArgumentError
 from lockmodel.fitting.curves.curve import Curve
 from lockmodel.fitting.curves.edges import ahead, edges_of
+from lockmodel.fitting.curves.next_point import next_point
 from lockmodel.fitting.curves.outline import PREDICTORS, Outline
 from lockmodel.fitting.curves.pool import ALL, Errors, constants_by_host, mixture, pool
+from lockmodel.model.machine import Machine
 from lockmodel.model.machines import parse
 
 NS = np.array([1, 2, 4, 8, 16, 20])
@@ -51,6 +54,15 @@ def test_edges_are_where_sockets_and_cores_are_full() -> None:
     assert [edge.after for edge in ahead(edges, 20, 80)] == [20, 40]
     assert [edge.after for edge in edges_of(None, 28) or ()] == [14, 28]
     assert edges_of(None, None) is None
+
+
+def test_nodes_and_the_first_cache_are_edges_and_spread_machines_have_none_of_them() -> None:
+    nodes = Machine(name="m", cpus=96, cores=48, sockets=2, nodes=4, caches=8)
+    assert [(edge.after, edge.name) for edge in edges_of(nodes, 96) or ()] == [
+        (6, "cache"), (12, "node"), (24, "socket"), (36, "node"), (48, "threads"), (96, "cpus"),
+    ]  # fmt: skip
+    spread = replace(nodes, placement="spread")
+    assert [edge.after for edge in edges_of(spread, 96) or ()] == [48, 96]
 
 
 def test_a_break_has_the_probability_of_the_hazards_crossed() -> None:
@@ -117,3 +129,29 @@ def test_constants_are_shares_and_errors_are_larger_below() -> None:
     for constants in rows.values():
         assert sum(constants[name] for name in PREDICTORS) == pytest.approx(1.0, abs=2e-3)
         assert constants["below"] > 1.3 * constants["above"]
+
+
+def test_a_point_beyond_the_edge_is_worth_more_than_one_before_it() -> None:
+    made = next_point(pool(curve(FLAT, "2x24x1")), 48, 0.9)
+    assert made is not None
+    assert (made.at, made.target) == (30, 48)  # a quarter beyond 24
+    now, then = (math.log(ends[1] / ends[0]) for ends in (made.now, made.then))
+    assert then < 0.7 * now
+    # without the edge the same measurement, half way to the same target, leaves less to cut
+    plain = next_point(pool(curve(FLAT, "1x48x1")), 48, 0.9)
+    assert plain is not None
+    assert plain.at == round(math.sqrt(20 * 48))
+    assert math.log(plain.now[1] / plain.now[0]) - math.log(plain.then[1] / plain.then[0]) < (
+        now - then
+    )
+
+
+def test_nothing_lies_between_neighbours() -> None:
+    assert next_point(pool(curve(FLAT, "1x48x1")), 21, 0.9) is None
+
+
+def test_what_a_measurement_tells_does_not_depend_on_the_unit() -> None:
+    one, other = (next_point(pool(curve(k * FLAT, "2x24x1")), 48, 0.9) for k in (1.0, 1e6))
+    assert one is not None
+    assert other is not None
+    assert tuple(1e6 * end for end in one.then) == pytest.approx(other.then, rel=1e-6)

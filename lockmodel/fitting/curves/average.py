@@ -155,7 +155,7 @@ class Average:
         noise : bool
             Whether repeat noise is part of it.
         """
-        n = _checked(populations)
+        n = checked(populations)
         means, variances = [], []
         for cell in self.cells:
             path, variance = paths(self.curve, cell, n)
@@ -191,7 +191,7 @@ class Average:
         limits : ndarray, shape (count,)
             ln throughput for infinitely many processes, the walk as at the last population.
         """
-        n = _checked(populations)
+        n = checked(populations)
         chosen = in_proportion(np.array([cell.weight for cell in self.cells]), count)
         made, ends = [], []
         for at, times in zip(*np.unique(chosen, return_counts=True), strict=True):
@@ -237,17 +237,17 @@ class Average:
             A population is no whole number from 1 to `MOST_PROCESSES`, or the level is not
             between 0 and 1.
         """
-        if not 0 < level < 1:
-            raise ArgumentError(f"level = {level:g} must lie between 0 and 1, e.g. 0.9")
-        made = self.mixture(np.array(list(populations)), noise)
+        made = self.mixture(checked(populations, level), noise)
         tail = 0.5 * (1.0 - level)
         median, low, high = (np.exp(made.quantile(q)) for q in (0.5, tail, 1.0 - tail))
         return median, low, high
 
 
-def _checked(populations: np.ndarray) -> np.ndarray:
-    """Return the populations as integers; raise ArgumentError for anything else."""
-    values = np.asarray(populations, float)
+def checked(populations: Iterable[int] | np.ndarray, level: float = 0.90) -> np.ndarray:
+    """Return the populations as integers; raise ArgumentError for anything else, or the level."""
+    if not 0 < level < 1:
+        raise ArgumentError(f"level = {level:g} must lie between 0 and 1, e.g. 0.9")
+    values = np.array(list(populations), float)
     good = np.isfinite(values) & (values == np.round(values))
     if not (good.all() and values.size and values.min() >= 1 and values.max() <= MOST_PROCESSES):
         raise ArgumentError(

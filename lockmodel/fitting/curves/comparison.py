@@ -13,6 +13,7 @@ from lockmodel.fitting.curves.curve import MOST_PROCESSES, Curve, merged
 from lockmodel.fitting.curves.edges import Edge, ahead
 from lockmodel.fitting.curves.families import candidates
 from lockmodel.fitting.curves.fitting import FamilyFit, extrapolation, fit, halves, leave_one_out
+from lockmodel.fitting.curves.next_point import NextPoint, next_point
 from lockmodel.fitting.curves.pool import Pool, pool
 from lockmodel.fitting.misfit import Misfit, judge
 
@@ -164,6 +165,10 @@ class FamilyComparison:
     def edges(self, population: int) -> tuple[Edge, ...]:
         """Return the edges of the machine between the last point and a population."""
         return ahead(self.pool.outline.edges, int(self.curve.n[-1]), population)
+
+    def next_point(self, population: int) -> NextPoint | None:
+        """Return the measurement that narrows the band at a population, beyond the last point."""
+        return next_point(self.pool, population, LEVEL)
 
 
 def _grid(curve: Curve) -> np.ndarray:

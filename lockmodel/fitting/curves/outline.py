@@ -16,7 +16,7 @@ from lockmodel.fitting.curves.average import Average, average
 from lockmodel.fitting.curves.curve import Curve, merged
 from lockmodel.fitting.curves.edges import KINDS, Edge, edges_of
 from lockmodel.fitting.curves.families import BY_NAME
-from lockmodel.fitting.curves.fitting import fit
+from lockmodel.fitting.curves.fitting import FamilyFit, fit
 
 TREND_REACH, TREND_LEAST = 2.2, 3
 """The local trend rests on the points above the last population / 2.2, at least three."""
@@ -26,6 +26,8 @@ LEVEL_REACH, LEVEL_MOST = 1.35, 5
 
 STEEPEST = 1.5
 """Largest slope of ln throughput against ln population, either way; a rise stops at 1."""
+
+LAWS = ("usl", "amdahl")
 
 NOISE_POINTS = 9
 CURVED = 0.5
@@ -52,6 +54,11 @@ class Outline:
     def average(self) -> Average:
         """The average of the lock families."""
         return average(self.few)
+
+    @cached_property
+    def laws(self) -> dict[str, FamilyFit]:
+        """Name -> law, fitted by least squares."""
+        return {name: fit(BY_NAME[name], self.few) for name in LAWS}
 
     @cached_property
     def slope(self) -> float:
@@ -145,10 +152,10 @@ def _trend(share: float) -> Callable[[Outline, np.ndarray], np.ndarray]:
 
 
 def _law(name: str) -> Callable[[Outline, np.ndarray], np.ndarray]:
-    """Return the predictor that fits a law by least squares."""
+    """Return the predictor that is a law."""
 
     def predictor(outline: Outline, populations: np.ndarray) -> np.ndarray:
-        return fit(BY_NAME[name], outline.few).log_predict(populations, outline.few)
+        return outline.laws[name].log_predict(populations, outline.few)
 
     return predictor
 
@@ -161,8 +168,7 @@ PREDICTORS: dict[str, Callable[[Outline, np.ndarray], np.ndarray]] = {
     "level": _trend(0.0),
     "half trend": _trend(0.5),
     "trend": _trend(1.0),
-    "usl": _law("usl"),
-    "amdahl": _law("amdahl"),
+    **{name: _law(name) for name in LAWS},
     "locks": _locks,
 }
 """Name -> predictor: what went before goes on; the two laws, of which one falls and one is nearly

@@ -20,7 +20,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from lockmodel.errors import ArgumentError
-from lockmodel.fitting.curves.average import in_proportion
+from lockmodel.fitting.curves.average import checked, in_proportion
 from lockmodel.fitting.curves.curve import MOST_PROCESSES, Curve
 from lockmodel.fitting.curves.edges import KINDS
 from lockmodel.fitting.curves.outline import PREDICTORS, Outline
@@ -181,15 +181,18 @@ class Pool:
             A population is no whole number from 1 to `MOST_PROCESSES`, or the level is not
             between 0 and 1.
         """
-        made = self.outline.average.predict(populations, level)
-        n = np.array(list(populations)).astype(np.int64)
+        n = checked(populations, level)
         far = n > self.outline.curve.n[-1]
+        made = np.empty((3, len(n)))
+        if not far.all():
+            made[:, ~far] = self.outline.average.predict(n[~far], level)
         if far.any():
             errors = self.errors(n[far])
             tail = 0.5 * (1.0 - level)
             for values, share in zip(made, (0.5, tail, 1.0 - tail), strict=True):
                 values[far] = np.exp(errors.quantile(share))
-        return made
+        median, low, high = made
+        return median, low, high
 
     def direction(self, population: int) -> dict[str, float]:
         """Return the probability that the curve falls, stays or rises by 5 % from its last point.
