@@ -14,13 +14,16 @@ from lockmodel.errors import ArgumentError, FileError
 from lockmodel.evaluate.accuracy import (
     METHODS,
     accuracy,
+    chosen_curves,
     eligible,
     interval_score,
     read_curves,
     score,
 )
 from lockmodel.evaluate.hosts import Hosts
+from lockmodel.fitting.curves.comparison import FamilyComparison
 from lockmodel.fitting.curves.curve import Curve
+from lockmodel.fitting.curves.fitting import halves
 from lockmodel.fitting.curves.pool import constants_by_host, pool
 from lockmodel.model.machines import parse
 from lockmodel.model.shipped import shipped_dir
@@ -247,3 +250,23 @@ def test_a_table_of_hosts_that_cannot_be_used_is_refused(tmp_path: Path) -> None
     table.write_text("file,variant,host,topology\na,.*,b,2x\n")
     with pytest.raises(ArgumentError, match="SOCKETSxCORESxTHREADS"):
         Hosts.read(table)
+
+
+@pytest.mark.long
+def test_peaks_of_shipped_curves_lie_in_the_intervals_of_their_lower_half() -> None:
+    """Of 90 %; the place counts as met between the neighbours of the highest population."""
+    folder = shipped_dir("data") / "published"
+    tasks = [task for _, own in chosen_curves(folder, Hosts.beside(folder))[0] for task in own]
+    places, heights = [], []
+    for host, curve in tasks:
+        near, _ = halves(curve)
+        made = FamilyComparison(near, (), pool(near, host), None)
+        top = int(curve.x.argmax())
+        before, after = curve.n[max(top - 1, 0)], curve.n[min(top + 1, len(curve.n) - 1)]
+        place, height = made.peak(), made.height()
+        open_ended = top == len(curve.n) - 1  # it may lie anywhere beyond
+        places.append(place.high >= before and (open_ended or place.low <= after))
+        heights.append(height.low <= curve.x[top] <= height.high)
+    assert len(places) > 50
+    assert np.mean(places) >= 0.85
+    assert np.mean(heights) >= 0.85
