@@ -80,9 +80,10 @@ def test_processes_beyond_the_cpus_are_no_lock(tmp_path):
     path.write_text("threads,throughput\n" + "".join(f"{n},{x}\n" for n, x in rows))
     out = " ".join(fit(str(path), "--cpus", "80").stdout.split())
     assert "beyond 80 processes all CPUs are busy" in out
-    (one,) = json.loads(fit(str(path), "--cpus", "200", "--json").stdout)["curves"]
-    assert (one["cpus"], one["machine"]) == (200, None)
-    assert one["edges"] == [{"after": 200, "what": "cpus"}]
+    (one,) = json.loads(fit(str(path), "--cpus", "300", "--json").stdout)["curves"]
+    assert (one["cpus"], one["machine"]) == (300, None)
+    assert one["edges"] == [{"after": 150, "what": "half"}]
+    assert (one["next_point"]["at"], one["next_point"]["target"]) == (188, 256)
     assert run(["fit", str(path), "--cpus", "80", "--machine", "2x20x2"]) == 3
 
 
