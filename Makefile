@@ -4,6 +4,7 @@
 # make peers  install other tools for make bench  make error-map  measure product form's error
 # make lab    trace real kernels in QEMU         make paper      figures, numbers, paper/lockmodel.pdf
 # make nobody all commands without HOME          make coverage-study  intervals against simulation
+# make misfit-study  how often a lack of fit is seen
 # make accuracy DIR=...  score a folder of curves  make record OUT=...  what the commands print
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ PEERS := .venv-peers
 BIN := $(VENV)/bin
 
 .PHONY: demo test test-long paper lab nobody check bench peers accuracy record error-map \
-	coverage-study models readme golden clean
+	coverage-study misfit-study models readme golden clean
 .DEFAULT_GOAL := demo
 
 # A stamp per dependency set: made again when pyproject.toml changes.
@@ -99,6 +100,10 @@ error-map: $(VENV)/.installed-dev
 # 1,000 simulated truths, fitted and asked what comes next: about an hour.
 coverage-study: $(VENV)/.installed
 	$(BIN)/python tools/coverage_study.py
+
+# 500 fits of what has the model's shape and of what has not: half an hour.
+misfit-study: $(VENV)/.installed
+	$(BIN)/python tools/misfit_study.py
 
 models: $(VENV)/.installed-dev
 	$(BIN)/python tools/calibrate

@@ -47,20 +47,24 @@ class _Compared:
     @cached_property
     def flags(self) -> tuple[str, ...]:
         """What is not well with the fit, as for a fit with a model."""
+        from lockmodel.fitting.curves.lack import lack
         from lockmodel.fitting.health import WRONG_UNIT
         from lockmodel.model.plausible import rate
 
         poor, curve = self.comparison.misfit, self.comparison.curve
         said = rate(self.file, float((curve.x / curve.n).max())) if self.rate else ""
         units = (f"{WRONG_UNIT} {said}",) if said else ()
-        if poor is None:
-            return units
-        rest = self.comparison.without
         named = f"{self.file}{'' if curve.label == 'all rows' else ' ' + curve.label}"
+        found = lack(self.comparison)
+        shape = () if found is None else (found.sentence(named),)
+        if poor is None:
+            return (*units, *shape)
+        rest = self.comparison.without
         without = "" if rest is None else _outlook(rest, "/s" if self.rate else "")
         return (
             *units,
             poor.sentence(f"{named} at n = {curve.n[poor.point]}", without),
+            *shape,
         )
 
 
@@ -108,7 +112,7 @@ def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
             into.draw(drawn, "the pool, 90 % band", picture)
     poor = [one for one in compared if one.comparison.misfit and one.comparison.misfit.gross]
     if len(poor) == len(compared):
-        raise unreliable(poor[0].flags[-1])
+        raise unreliable(next(f for f in poor[0].flags if f.startswith("POOR FIT")))
 
 
 def _outlook(comparison: FamilyComparison, unit: str) -> str:

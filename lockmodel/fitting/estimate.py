@@ -25,6 +25,7 @@ from lockmodel.fitting.noise import (
     used_up,
 )
 from lockmodel.fitting.objective import Noise, Objective
+from lockmodel.fitting.pattern import Pattern, pattern
 from lockmodel.fitting.priors import Prior
 from lockmodel.fitting.priors import priors as published_priors
 from lockmodel.fitting.rows import Row, Unused, rows
@@ -273,6 +274,36 @@ class Estimate:
         left = chosen.size - used_up(self.objective, self.minimum, self.objective.noisy)
         poor = judge(off, self.objective.sd[chosen], left, refit)
         return poor and replace(poor, point=int(chosen[poor.point]))
+
+    @cached_property
+    def patterns(self) -> dict[int, Pattern]:
+        """Patterns in the residuals of throughput, by data set."""
+        if self.misfit is not None and self.misfit.alone:
+            return {}
+        objective = self.objective
+        slopes = self.minimum.jacobian * np.sqrt(self.minimum.weights)[:, None]
+        slopes[:, self.minimum.at_limit] = 0.0  # these were not free to take anything
+        slopes = np.column_stack([slopes, np.zeros(len(slopes))])
+        slopes[np.concatenate([[], *objective.relative]).astype(int), -1] = 1.0  # their factor
+        spread = objective.spread(self.noise)
+        off = objective.off(self.theta, self.noise)
+        made = {}
+        for where in range(len(self.study.sets)):
+            own = [
+                k
+                for k, row in enumerate(self.rows)
+                if row.where == where and row.observation.kind == "throughput"
+            ]
+            if not own:
+                continue
+            n = np.array([self.rows[k].observation.n or 1 for k in own])
+            rest = np.setdiff1d(np.arange(len(slopes)), own)
+            found = pattern(
+                n, off[own], objective.sd[own], slopes[own] * spread[own, None], slopes[rest]
+            )
+            if found is not None:
+                made[where] = found
+        return made
 
     def _stated(self, where: int | None) -> np.ndarray:
         """Return the stated spreads of single runs of a data set, or of all; empty without."""

@@ -32,9 +32,6 @@ UNLIKELY = 0.01
 FEWEST_LEFT = 0.5
 """Degrees of freedom from which chi squared is looked at."""
 
-FEWEST_RUNS = 8
-"""Points of a series from which the runs test is worth making."""
-
 
 def flags(estimate: Estimate) -> tuple[str, ...]:
     """Return what is not well, most serious first; the first words are in capitals."""
@@ -172,21 +169,8 @@ def _data(estimate: Estimate) -> list[str]:
                 )
         if poor is not None:
             made.append(_poor(estimate, poor))
-    for where, data in enumerate(estimate.study.sets):
-        own = [
-            k
-            for k, row in enumerate(estimate.rows)
-            if row.where == where and row.observation.kind == "throughput"
-        ]
-        own.sort(key=lambda k: estimate.rows[k].observation.n or 0)
-        signs = [bool(difference[k] > 0) for k in own]
-        if len(own) >= FEWEST_RUNS:
-            tail = quantiles.runs_tail(signs)
-            if tail < UNLIKELY:
-                made.append(
-                    f"POOR FIT: the misfit of {data.label} has a pattern (runs test p = "
-                    f"{tail:.1g}): the model has not its shape"
-                )
+    for where, found in estimate.patterns.items():
+        made.append(found.sentence(estimate.study.sets[where].label))
     return made
 
 

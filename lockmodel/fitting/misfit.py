@@ -78,6 +78,11 @@ class Misfit:
         """Whether nothing that follows from the fit is to be relied on."""
         return self.rms > POOR
 
+    @property
+    def alone(self) -> bool:
+        """Whether one point is so far off that the others' residuals say nothing."""
+        return self.gross and self.rest is not None
+
     def sentence(self, where: str, without: str = "") -> str:
         """Return the flag; `where` names the point, `without` what the others alone give."""
         others = "what is fitted" if self.rest is None else "what the others give"
