@@ -65,9 +65,9 @@ Machine = Annotated[
     str | None,
     Option(
         "--machine",
-        metavar="SxCxT|NAME",
-        help="Another machine: sockets x cores per socket x threads per core, e.g. 2x20x2, or one "
-        "that `lockmodel machines` lists.",
+        metavar="SxCxT|NAME|FILE",
+        help="Another machine: sockets x cores per socket x threads per core, e.g. 2x20x2, one "
+        "that `lockmodel machines` lists, or a file with what lscpu prints.",
         show_default=False,
     ),
 ]

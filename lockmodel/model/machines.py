@@ -1,4 +1,4 @@
-"""Machines as people write them: `2x20x2`, or the name of one that is known (`known`)."""
+"""Machines as people write them: `2x20x2`, the name of one that is known, what `lscpu` prints."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import msgspec
 
-from lockmodel.errors import ArgumentError, nearest, shown
+from lockmodel.errors import ArgumentError, ScenarioError, nearest, shown
+from lockmodel.model import lscpu
 from lockmodel.model.fit_table import Fit
 from lockmodel.model.machine import MAX_CPUS, Machine
 from lockmodel.model.published import FAR, PublishedMachine, published_machines, typical
 from lockmodel.model.scenario import Provenance, Scenario
 from lockmodel.model.shipped import find_scenario
+from lockmodel.regular import is_open_pipe, reading
 
 SMT_SPEEDUP = 1.25
 """Of a core with both threads busy (assumed; 1.1 to 1.4)."""
@@ -41,6 +44,9 @@ GUESSED = Provenance(
     note=f"geometric means of all machines that `lockmodel machines` lists, which differ by a "
     f"factor {math.exp(FAR):.1f}; measure with `lockmodel bench --lines`",
 )
+
+MOST_BYTES = 1 << 20
+"""Largest file read: what `lscpu` prints is 4 kB."""
 
 _COUNTS = re.compile(r"([0-9]{1,6})x([0-9]{1,6})x([0-9]{1,6})")
 _GRAMMAR = (
@@ -117,7 +123,8 @@ def parse(text: str, argument: str = "--machine") -> Machine:
     Parameters
     ----------
     text : str
-        Sockets x cores per socket x threads per core, or a name of `known`.
+        Sockets x cores per socket x threads per core, a name of `known`, or the path of a file
+        that holds what `lscpu` prints.
     argument : str
         Its name, for error messages.
 
@@ -126,17 +133,21 @@ def parse(text: str, argument: str = "--machine") -> Machine:
     Machine
         One NUMA node per socket; `SMT_SPEEDUP` where a core has two threads or more;
         `SAME_NODE_COST` where there are several nodes. A named one is that of its scenario, or has
-        the caches and line times that were published.
+        the caches and line times that were published; one of a file, its NUMA nodes.
 
     Raises
     ------
     ArgumentError
-        Neither the grammar nor a name, one whose topology is not known, a count of 0, or too many
-        CPUs.
+        Neither the grammar nor a name nor a file, one whose topology is not known, a count of 0, or
+        too many CPUs.
+    ScenarioError, FileError
+        A file that cannot be read, or is not what `lscpu` prints of an even machine.
     """
     match = _COUNTS.fullmatch(text)
+    if match is None and text not in known() and _is_path(text):
+        return _of_file(text)
     if match is None and not text[:1].isdigit():
-        one = find(text, argument, f"; or write {_GRAMMAR}")
+        one = find(text, argument, f"; or write {_GRAMMAR}; or name a file with what lscpu prints")
         machine = one.machine()
         if machine is None:
             note = one.published.note if one.published else ""
@@ -146,6 +157,33 @@ def parse(text: str, argument: str = "--machine") -> Machine:
     if not 1 <= sockets * each * threads <= MAX_CPUS:
         raise ArgumentError(f"{argument} {shown(text)}: write {_GRAMMAR}")
     return _evenly(f"{sockets}x{each}x{threads}", sockets, each, threads)
+
+
+def _is_path(text: str) -> bool:
+    """Return whether a text names a file that there is, or can only be a path."""
+    try:
+        return "/" in text or bool(text and Path(text).exists()) or is_open_pipe(text)
+    except (OSError, ValueError):
+        return False
+
+
+@lru_cache(maxsize=8)
+def _of_file(text: str) -> Machine:
+    """Return the machine that a file of `lscpu` describes; read once, as it may be a pipe."""
+    with reading(text) as stream:
+        content = stream.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ScenarioError(f"{text}: larger than {MOST_BYTES >> 20} MiB; lscpu prints 4 kB")
+    lines = content.decode("utf-8", "replace").splitlines()
+    made = lscpu.machine(enumerate(lines, start=1), text)
+    if made is None:
+        raise ScenarioError(
+            f"{text}: not what lscpu prints (no line 'CPU(s): N'); make it with `LC_ALL=C lscpu > "
+            f"FILE`, or {lscpu.REMEDY}"
+        )
+    several = SAME_NODE_COST if made.nodes > 1 else 1.0
+    speedup = min(SMT_SPEEDUP, made.smt_speedup)
+    return msgspec.structs.replace(made, smt_speedup=speedup, same_node_cost=several)
 
 
 def _evenly(name: str, sockets: int, each: int, threads: int) -> Machine:
@@ -210,7 +248,7 @@ def move(scenario: Scenario, text: str, measured: bool = False) -> Scenario:
     origin = Provenance(
         value="machine",
         origin="assumed",
-        note=f"{new.name} as asked, one node per socket, SMT x{new.smt_speedup:g} (1.1 to 1.4 "
+        note=f"{new.name} as asked, {_nodes(new)}, SMT x{new.smt_speedup:g} (1.1 to 1.4 "
         f"where a core has two threads); placement and same_node_cost stay those of {own.name}",
     )
     kept = (entry for entry in scenario.provenance if not entry.value.startswith("machine"))
@@ -223,6 +261,11 @@ def move(scenario: Scenario, text: str, measured: bool = False) -> Scenario:
         provenance=(*kept, origin, *lines),
         fit=scenario.fit and _widened(scenario.fit, math.hypot(OVERLAPS, FAR * guessed)),
     )
+
+
+def _nodes(machine: Machine) -> str:
+    same = machine.nodes == machine.sockets
+    return "one node per socket" if same else f"{machine.nodes} nodes"
 
 
 def _widened(fit: Fit, spread: float) -> Fit:

@@ -78,6 +78,21 @@ def test_a_curve_competes_on_the_machine_that_is_stated(command):
     assert "4 x 4 x 1 (sockets x cores x threads)" in " ".join(other.split())
 
 
+LSCPU = "CPU(s): 80\nThread(s) per core: 2\nCore(s) per socket: 20\nSocket(s): 2\nNUMA node(s): 4\n"
+
+
+@pytest.mark.parametrize("pasted", [True, False])
+def test_what_lscpu_prints_is_kept_with_the_lock(pasted, command):
+    comments = "".join(f"# {line}\n" for line in LSCPU.splitlines()) if pasted else ""
+    rows = "threads,throughput\n1,100\n2,190\n4,330\n8,420\n16,450\n"
+    Path("curve.csv").write_text(f"# unit: ops/s\n{comments}{rows}")
+    Path("lscpu.txt").write_text(LSCPU)
+    asked = () if pasted else ("--machine", "lscpu.txt")
+    assert command("fit", "curve.csv", *asked, "-o", "lock.toml").fine
+    machine = load(Path("lock.toml")).machine
+    assert (machine.cpus, machine.cores, machine.sockets, machine.nodes) == (80, 40, 2, 4)
+
+
 def test_a_fit_there_makes_the_times_its_own(command):
     ran = command("fit", CURVE, "--model", MODEL, "--machine", "2x40x2", "-o", "there.toml")
     assert ran.fine

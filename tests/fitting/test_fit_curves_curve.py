@@ -145,3 +145,48 @@ def test_many_populations_are_merged_to_points_of_the_same_curve():
     assert np.sqrt(np.mean(off[few.n > 100] ** 2)) < 0.008
     small = Curve(n[:64], truth[:64])
     assert merged(small) is small
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("80-CPU Intel Xeon (2 x 20 cores x 2 SMT), pinned by numactl", (2, 20, 2)),
+        ('"hps": 8-socket Intel Xeon, 28 cores x 2 HT per socket', (8, 28, 2)),
+        ("80-CPU Intel Xeon (2 x 28 cores x 2 SMT)", None),
+        ("2 x 20 cores x 2 SMT; pinned to 10 CPUs", None),
+    ],
+)
+def test_counts_in_one_and_sockets_before_cores(text, expected):
+    machine = machine_of(text)
+    assert expected == (machine and grouped(machine))
+
+
+PASTED = """\
+# machine: a server of ours
+# CPU(s):              80
+# Thread(s) per core:  2
+# Core(s) per socket:  20
+# Socket(s):           2
+# NUMA node(s):        4
+tasks,throughput
+1,100
+2,190
+4,300
+"""
+
+
+def test_lscpu_in_comments_is_the_machine():
+    reading = read_text(from_text(PASTED, "x.csv"))
+    (curve,) = curves_of(reading)
+    made = curve.machine
+    assert made is not None
+    assert (made.cpus, made.cores, made.sockets, made.nodes) == (80, 40, 2, 4)
+    assert not reading.warnings
+
+
+def test_lscpu_that_is_wrong_is_said_and_left_out():
+    reading = read_text(from_text(PASTED.replace("80", "72"), "x.csv"))
+    (curve,) = curves_of(reading)
+    assert curve.machine is None
+    (text,) = reading.warnings
+    assert "x.csv:2: 'CPU(s): 72': 72 CPUs are not 40 cores x 2 threads" in text

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lockmodel.errors import ScenarioError, shown
-from lockmodel.fitting.curves.topology import cpus_of, machine_of
+from lockmodel.fitting.curves.topology import cpus_of, machine_of, stated
 from lockmodel.model.machine import Machine
 from lockmodel.observe.observations import Observation, Reading
 from lockmodel.observe.summary import summarise
@@ -192,10 +192,10 @@ def curves_of(
         error = sd / math.sqrt(repeats) if one.uncertainty == "repeats" else sd
         assert one.n is not None
         groups.setdefault(_names(one), []).append((one.n, one.value, error))
-    stated = (reading.metadata.get("machine", ""), *header)
+    words = (reading.metadata.get("machine", ""), *header)
     if machine is None and cpus is None:
-        machine = next(filter(None, map(machine_of, stated)), None)
-        cpus = next(filter(None, map(cpus_of, stated)), None)
+        machine = stated(reading.metadata) or next(filter(None, map(machine_of, words)), None)
+        cpus = next(filter(None, map(cpus_of, words)), None)
     made = []
     for names, points in groups.items():
         if len(points) < FEWEST:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
+from lockmodel.errors import ScenarioError
+from lockmodel.model import lscpu
 from lockmodel.model.machine import MAX_CPUS, Machine
 
 WORDS = {"single": 1, "one": 1, "dual": 2, "two": 2, "quad": 4, "four": 4}
@@ -83,6 +86,16 @@ def machine_of(text: str) -> Machine | None:
                 smt_speedup=float(smt),
             )
     return None
+
+
+def stated(metadata: Mapping[str, str]) -> Machine | None:
+    """Return the machine of a file's metadata: what `lscpu` printed, else what the header says."""
+    pasted = metadata.get("lscpu", "").splitlines()
+    try:
+        made = lscpu.machine(enumerate(pasted, start=1), "lscpu")
+    except ScenarioError:  # its reader has said so
+        made = None
+    return made or machine_of(metadata.get("machine", ""))
 
 
 def cpus_of(text: str) -> int | None:

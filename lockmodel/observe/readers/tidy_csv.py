@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import re
 
+from lockmodel.errors import ScenarioError
+from lockmodel.model import lscpu
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.readers.tidy import CONTRACT, Rows, canonical, columns
@@ -60,6 +62,7 @@ def read(text: Text, options: Options) -> Reading:
         if line.number >= header.number:
             break
         _comment(collector, line)
+    _machine(collector, text)
     sep = separator(header.text)
     names = columns(collector, header, cells(header.text, sep))
     rows = Rows(collector)
@@ -79,6 +82,20 @@ def read(text: Text, options: Options) -> Reading:
         rows.add(line, dict(zip(names, parts, strict=True)))
     rows.finish()
     return collector.reading(empty="there is a header but no row")
+
+
+def _machine(collector: Collector, text: Text) -> None:
+    """Keep what lscpu printed in comments; say what is wrong with it."""
+    pasted = [
+        line
+        for line in text.filled
+        if line.text.lstrip().startswith("#") and lscpu.is_said(line.text)
+    ]
+    try:
+        if lscpu.machine(pasted, text.origin) is not None:
+            collector.note("lscpu", "\n".join(line.text.strip("# ") for line in pasted))
+    except ScenarioError as error:
+        collector.warn(str(error))
 
 
 def _comment(collector: Collector, line: Line) -> None:
