@@ -52,6 +52,8 @@ class RankedMeasurement:
         Whether it tells held work from hand-off where nothing did before.
     limit : bool
         Whether it is a kernel that nobody can build as such (`Lever.is_limit`).
+    at : int or None
+        Population of one more throughput of the same kernel; None for all else.
     """
 
     name: str
@@ -61,6 +63,7 @@ class RankedMeasurement:
     factor: float
     separates: bool
     limit: bool
+    at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,9 @@ def design(
         low, high = _ends(lever, middle, half)
         factor = half / now if now > 0 else 1.0
         separates = bool(estimate.splits) and len(then.splits) < len(estimate.splits)
-        ranked.append(RankedMeasurement(one.name, one.how, low, high, factor, separates, one.limit))
+        ranked.append(
+            RankedMeasurement(one.name, one.how, low, high, factor, separates, one.limit, one.at)
+        )
     low, high = _ends(lever, middle, now)
     return Design(
         scenario=estimate.study.sets[where].stock.name,

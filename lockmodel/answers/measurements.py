@@ -41,6 +41,7 @@ class Candidate:
     rows : tuple of Row
         The same as the objective takes it.
     limit : bool
+    at : int or None
         As in `RankedMeasurement`.
     """
 
@@ -49,6 +50,7 @@ class Candidate:
     data: DataSet
     rows: tuple[Row, ...]
     limit: bool = False
+    at: int | None = None
 
 
 def candidates(estimate: Estimate, where: int, n: int) -> Iterator[Candidate]:
@@ -140,6 +142,7 @@ def _populations(estimate: Estimate, where: int, n: int) -> Iterator[Candidate]:
             "throughput: the same loop with that many tasks, untraced",
             _set(data, data.scenario, [observation]),
             (row,),
+            at=population,
         )
 
 

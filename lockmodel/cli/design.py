@@ -125,8 +125,7 @@ def _text(ranking: Design, top: int, explain: bool, colour: bool) -> str:
     parts: list[Any] = [
         f"No measurement narrows the {what} {interval}."
         if best is None
-        else f"Measure next: {best.name}. It narrows the {what}, from {interval} to "
-        f"{_ends(ranking, best.low, best.high)}.",
+        else _first(ranking, best, what, interval, useful),
         *(f"! {flag}" for flag in ranking.flags),
         "",
     ]
@@ -153,6 +152,29 @@ def _text(ranking: Design, top: int, explain: bool, colour: bool) -> str:
     parts += tx.bullets("how to measure:", _how(shown))
     parts += tx.bullets("not tried:", ranking.left_out)
     return tx.render(parts, colour)
+
+
+def _first(
+    ranking: Design,
+    best: RankedMeasurement,
+    what: str,
+    interval: str,
+    useful: list[RankedMeasurement],
+) -> str:
+    """Return what the best measurement would do, and what one more point of the curve would."""
+    one = next((row for row in useful if row.at is not None), None)
+    then = "" if one is None else _ends(ranking, one.low, one.high)
+    if one is best:
+        more = "more " if best.name.endswith("again") else ""
+        return (
+            f"One {more}measurement at {best.at} would cut the interval of the {what}, from "
+            f"{interval} to {then}."
+        )
+    said = (
+        f"Measure next: {best.name}. It narrows the {what}, from {interval} to "
+        f"{_ends(ranking, best.low, best.high)}"
+    )
+    return f"{said}." if one is None else f"{said}; one measurement at {one.at} to {then}."
 
 
 def _how(rows: list[RankedMeasurement]) -> list[str]:

@@ -14,11 +14,12 @@ from experiments import CONSTANT, Experiment, measure, scenario
 from msgspec.structs import replace as replace_
 from places import timed_path
 
-from lockmodel.answers.design import Design, design, measured, prediction
+from lockmodel.answers.design import Design, RankedMeasurement, design, measured, prediction
 from lockmodel.answers.measurements import Candidate, candidates
 from lockmodel.changes.grammar import parse
 from lockmodel.changes.levers import batch
 from lockmodel.cli import run
+from lockmodel.cli.design import _text
 from lockmodel.errors import ArgumentError
 from lockmodel.fitting.estimate import Estimate, Settings, fit
 from lockmodel.fitting.study import plan
@@ -203,6 +204,49 @@ def test_text_of_the_command_fits_80_columns_and_says_what_to_run(
     explained = command(*EXAMPLE, "--predict", "throughput", "--top", "5", "--explain").stdout
     assert "throughput at 128 with and without it" in explained
     assert any("NOT DETERMINED" in line for line in lines)
+
+
+def one(name: str, low: float, high: float, at: int | None = None) -> RankedMeasurement:
+    return RankedMeasurement(name, "how", low, high, 0.5, False, False, at)
+
+
+FIRST = "the throughput at 256 processes, 100 k/s, from (90 to 110 k/s) to "
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            [one("throughput at 160", 95e3, 105e3, 160), one("hold times", 94e3, 106e3)],
+            f"One measurement at 160 would cut the interval of {FIRST}(95 to 105 k/s).",
+        ),
+        (
+            [one("throughput at 128 again", 95e3, 105e3, 128)],
+            f"One more measurement at 128 would cut the interval of {FIRST}(95 to 105 k/s).",
+        ),
+        (
+            [one("hold times", 95e3, 105e3), one("throughput at 160", 92e3, 108e3, 160)],
+            f"Measure next: hold times. It narrows {FIRST}(95 to 105 k/s); one measurement at 160 "
+            f"to (92 to 108 k/s).",
+        ),
+        (
+            [one("hold times", 95e3, 105e3)],
+            f"Measure next: hold times. It narrows {FIRST}(95 to 105 k/s).",
+        ),
+        ([], "No measurement narrows the throughput at 256 processes, 100 k/s (90 to 110 k/s)."),
+    ],
+)
+def test_the_first_sentence_says_what_one_measurement_would_do(rows, said):
+    made = Design("s", "throughput", 256, 0.9, 100e3, 90e3, 110e3, tuple(rows), (), ())
+    printed = " ".join(_text(made, 12, False, False).split())
+    assert printed.startswith(f"{said} ")
+
+
+def test_a_throughput_of_the_same_kernel_says_its_population() -> None:
+    at = {row.name: row.at for row in design(curve(), None, 32).candidates}
+    assert at["throughput at 1 again"] == 1
+    assert at["twice the repeats of all throughputs"] is None
+    assert all(v is None for k, v in at.items() if not k.startswith("throughput at "))
 
 
 @pytest.mark.parametrize(
