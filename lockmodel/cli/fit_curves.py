@@ -38,11 +38,16 @@ MOST_CURVES = 40
 
 @dataclass(frozen=True)
 class _Compared:
-    """A curve of a file and its comparison; `rate` is whether it counts per second."""
+    """A curve of one file or several, and its comparison; `rate`: whether it is per second."""
 
-    file: str
+    files: tuple[str, ...]
     rate: bool
     comparison: FamilyComparison
+
+    @property
+    def file(self) -> str:
+        """What it is called."""
+        return ", ".join(self.files)
 
     @cached_property
     def flags(self) -> tuple[str, ...]:
@@ -71,16 +76,18 @@ class _Compared:
 def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
     """Compare the families on every curve, print and write what was asked for."""
     from lockmodel.fitting.curves.comparison import compare
+    from lockmodel.fitting.datasets import check_once
+    from lockmodel.observe.joining import joined
     from lockmodel.observe.readers import read_file
-    from lockmodel.observe.summary import APART
 
-    asked: list[tuple[str, Reading, Curve]] = []
-    for name in data:
-        reading = read_file(inputs.data(name), options["reading"])
-        for sentence in reading.warnings:
-            if sentence.startswith(APART):
-                typer.echo(f"lockmodel: {sentence}", err=True)
-        asked += [(name, reading, curve) for curve in _chosen(name, reading, options)]
+    paths = [(name, inputs.data(name)) for name in data]
+    check_once(paths)
+    asked: list[tuple[tuple[str, ...], Reading, Curve]] = []
+    for one in joined((name, read_file(path, options["reading"])) for name, path in paths):
+        for sentence in one.sentences:
+            typer.echo(f"lockmodel: {sentence}", err=True)
+        curves = _chosen(one.name, one.reading, options)
+        asked += [(one.names, one.reading, curve) for curve in curves]
     if into.output is not None and len(asked) > 1:
         names = ", ".join(repr(curve.label) for _, _, curve in asked[:8])
         raise ArgumentError(f"-o {into.output}: there are several curves; --only one of {names}")
@@ -91,8 +98,8 @@ def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
         files.output(None, into.as_json, into.force) as write,
     ):
         compared = [
-            _Compared(name, _per_second(reading), compare(curve))
-            for name, reading, curve in common.progress(asked, len(asked), "curves")
+            _Compared(names, _per_second(reading), compare(curve))
+            for names, reading, curve in common.progress(asked, len(asked), "curves")
         ]
         if toml is not None:
             toml.stream.write(_scenario(compared[0], options).encode())
@@ -172,7 +179,7 @@ def _scenario(one: _Compared, options: dict[str, Any]) -> str:
         )
     made = generic(one.comparison, "generic-lock", one.file)
     label = one.comparison.curve.label
-    wanted = [Wanted(inputs.data(one.file), one.file, made.scenario)]
+    wanted = [Wanted(inputs.data(name), name, made.scenario) for name in one.files]
     only = [part for part in label.split("/") if part] if options["only"] else []
     loaded = load_sets(wanted, {}, options["what"], only, options["reading"])
     fitted = run(loaded, made.free, settings=Settings(priors=False), progress=common.progress)

@@ -7,7 +7,7 @@ model after the levers it stands for; exactly one variant of a file may be the m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,7 +95,7 @@ def load_sets(
     ScenarioError, FileError
         As the readers.
     """
-    _check_once(wanted)
+    check_once((one.name, one.path) for one in wanted)
     changes = dict(variants or {})
     readings = [read_file(one.path, options or Options()) for one in wanted]
     _check_known("--variant", list(changes), readings)
@@ -137,13 +137,13 @@ def load_sets(
     return Loaded(tuple(sets), digests, tuple(warnings))
 
 
-def _check_once(wanted: Sequence[Wanted]) -> None:
+def check_once(files: Iterable[tuple[str, Path]]) -> None:
     """Raise if a file is given twice: its numbers would count as two measurements."""
     seen: set[Path] = set()
-    for one in wanted:
-        if one.path.resolve() in seen:
-            raise ArgumentError(f"DATA: {one.name} is given twice; name every file once")
-        seen.add(one.path.resolve())
+    for name, path in files:
+        if path.resolve() in seen:
+            raise ArgumentError(f"DATA: {name} is given twice; name every file once")
+        seen.add(path.resolve())
 
 
 class _Chosen:
