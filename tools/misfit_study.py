@@ -22,11 +22,14 @@ from multiprocessing import get_context
 import numpy as np
 from msgspec.structs import replace
 
-from lockmodel.fitting.curves.comparison import compare
 from lockmodel.fitting.curves.curve import Curve
-from lockmodel.fitting.curves.lack import lack
+from lockmodel.fitting.curves.families import candidates
+from lockmodel.fitting.curves.fitting import FamilyFit
+from lockmodel.fitting.curves.fitting import fit as family_fit
+from lockmodel.fitting.curves.lack import unlike
 from lockmodel.fitting.estimate import Estimate, fit
 from lockmodel.fitting.health import flags
+from lockmodel.fitting.misfit import judge
 from lockmodel.fitting.study import DataSet, default_free, plan
 from lockmodel.model.handoff import ConstantHandOff, HandOff, LinearHandOff, SaturatingHandOff
 from lockmodel.model.machine import Machine
@@ -155,12 +158,25 @@ def judged(task: tuple[str, str, int]) -> tuple[bool, bool, bool]:
         clean = _fitted(model, n, x, 0.0)
         left = clean.objective.off(clean.theta, clean.noise)
         return bool(np.sqrt(np.mean(left**2)) > noise), sized, shaped
-    made = compare(Curve(n, read, sd * read if sd else None))
-    found = made.misfit is not None, lack(made) is not None
-    if kind == "lock":
-        return True, *found
-    best = min(row.rms for row in compare(Curve(n, x)).families if row.weight > 0)
-    return best > noise, *found
+    curve = Curve(n, read, sd * read if sd else None)
+    best = _best(curve)
+    off = best.log_predict(n, curve) - np.log(read)
+
+    def refit(k: int) -> np.ndarray:
+        rest = family_fit(best.family, curve.part(np.arange(len(n)) != k))
+        again: np.ndarray = rest.log_predict(n, curve) - np.log(read)
+        return again
+
+    poor = judge(off, curve.spread, len(n) - len(best.theta), refit)
+    found = poor is not None, unlike(best, curve) is not None
+    return kind == "lock" or _best(Curve(n, x)).rms > noise, *found
+
+
+def _best(curve: Curve) -> FamilyFit:
+    """Return the averaged family that follows a curve best, the one that is judged."""
+    averaged = [one for one in candidates(None) if one.prior > 0]
+    made = [family_fit(one, curve) for one in averaged if len(curve.n) > len(one.parameters)]
+    return min(made, key=lambda one: one.rms)
 
 
 def main() -> None:

@@ -313,7 +313,7 @@ def _plain(one: _Compared) -> dict[str, Any]:
 
 
 def _parts(compared: Sequence[_Compared], output: str | None) -> list[Any]:
-    from lockmodel.observe.coverage import ACQUIRES, CURVE_ALONE
+    from lockmodel.observe.coverage import ACQUIRES, BEYOND, CURVE_ALONE
 
     parts: list[Any] = []
     for one in compared[:MOST_CURVES]:
@@ -330,7 +330,7 @@ def _parts(compared: Sequence[_Compared], output: str | None) -> list[Any]:
         "other machines",
         "",
     ]
-    parts += tx.bullets("what no curve can tell:", (CURVE_ALONE, ACQUIRES))
+    parts += tx.bullets("what no curve can tell:", (CURVE_ALONE, ACQUIRES, BEYOND))
     if output is not None:
         path = output if "/" in output else f"./{output}"
         last = compared[0].comparison.curve.n[-1]

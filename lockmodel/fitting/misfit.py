@@ -3,6 +3,7 @@
 A fit is poor where throughput is off by more than three times its noise, as a whole or at one
 point. One gross outlier inflates a noise estimated from squares until nothing exceeds it; so the
 noise is the stated spread, else the median of the residuals, held to what published curves have.
+Whether what is left has a shape is judged by `pattern`.
 """
 
 from __future__ import annotations

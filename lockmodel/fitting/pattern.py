@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEVEL = 0.02
+LEVEL = 0.01
 """Probability of finding a pattern where there is none."""
 
 DRAWS = 999

@@ -22,6 +22,10 @@ ACQUIRES = (
     "... nor acquires (m) from their cost: count them, e.g. /proc/lock_stat (acquisitions), or a "
     "bpftrace map @acquires = count() over a known number of iterations"
 )
+BEYOND = (
+    "... nor what happens beyond its last population, where cores are shared or another socket "
+    "begins: one point there, before anything is built on it"
+)
 NO_CURVE = (
     "throughput against population: nothing here sets the scale; run the loop untraced at 1, 2, "
     "4, ... all CPUs and write tasks,throughput"

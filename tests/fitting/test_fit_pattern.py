@@ -80,7 +80,7 @@ def test_a_wave_is_a_stretch():
 @pytest.mark.parametrize("stated", [0.0, 0.03])
 @pytest.mark.parametrize("count", [7, 12, 30])
 def test_it_is_seldom_found_where_there_is_none(count, stated):
-    """600 fits of three unknowns: 2 % is 12, and 22 come with a chance of 0.4 %."""
+    """600 fits of three unknowns: 1 % is 6, and 14 come with a chance of 0.3 %."""
     random = np.random.default_rng(count)
     slopes = line(count)
     hat = slopes @ np.linalg.pinv(slopes)
@@ -89,7 +89,7 @@ def test_it_is_seldom_found_where_there_is_none(count, stated):
     for _ in range(600):
         noise = 0.03 * random.standard_normal(count)
         found += pattern(n, noise - hat @ noise, sd, slopes) is not None
-    assert found <= 22
+    assert found <= 14
 
 
 def test_a_prior_takes_less_from_the_points():
@@ -103,8 +103,8 @@ def test_a_prior_takes_less_from_the_points():
         noise = 0.03 * random.standard_normal(12)
         for k, more in enumerate((tight, None)):
             found[k] += pattern(n, noise - level @ noise, np.zeros(12), slopes, more) is not None
-    assert found[0] <= 13
-    assert found[1] >= 25
+    assert found[0] <= 9
+    assert found[1] >= 15
 
 
 def test_many_points_are_put_together():

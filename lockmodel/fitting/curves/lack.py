@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from lockmodel.fitting.curves.comparison import FamilyComparison
-from lockmodel.fitting.curves.curve import merged
+from lockmodel.fitting.curves.curve import Curve, merged
 from lockmodel.fitting.curves.families import BY_NAME, shape
-from lockmodel.fitting.curves.fitting import fit
+from lockmodel.fitting.curves.fitting import FamilyFit, fit
 from lockmodel.fitting.pattern import Pattern, pattern
 
 
@@ -18,8 +18,12 @@ def lack(comparison: FamilyComparison) -> Pattern | None:
     if not averaged or (poor is not None and poor.alone):
         return None
     curve = merged(comparison.curve)
-    family = BY_NAME[min(averaged, key=lambda row: row.rms).name]
-    fitted = fit(family, curve)
+    return unlike(fit(BY_NAME[min(averaged, key=lambda row: row.rms).name], curve), curve)
+
+
+def unlike(fitted: FamilyFit, curve: Curve) -> Pattern | None:
+    """Return the pattern in the residuals of a fitted family."""
+    family = fitted.family
     _, slopes = shape(family, fitted.theta[1:], curve.n, curve.machine)
     held = [f"AT LIMIT: {one.name}" in fitted.flags for one in family.parameters]
     slopes[:, held] = 0.0
