@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lockmodel.fitting.curves.comparison import FamilyComparison
     from lockmodel.fitting.curves.curve import Curve
     from lockmodel.model.machine import Machine
+    from lockmodel.observe.joining import Joined
     from lockmodel.observe.observations import Reading
 
 SCHEMA = "lockmodel.curves/2"
@@ -86,7 +87,7 @@ def compete(data: Sequence[str], options: dict[str, Any], into: Files) -> None:
     for one in joined((name, read_file(path, options["reading"])) for name, path in paths):
         for sentence in one.sentences:
             typer.echo(f"lockmodel: {sentence}", err=True)
-        curves = _chosen(one.name, one.reading, options)
+        curves = _chosen(one, options)
         asked += [(one.names, one.reading, curve) for curve in curves]
     if into.output is not None and len(asked) > 1:
         names = ", ".join(repr(curve.label) for _, _, curve in asked[:8])
@@ -133,16 +134,16 @@ def _outlook(comparison: FamilyComparison, unit: str) -> str:
     return f"{said}, ceiling {tx.si(top.median, unit)} ({span((top.low, top.high), unit)})"
 
 
-def _chosen(name: str, reading: Reading, options: dict[str, Any]) -> list[Curve]:
-    """Return the curves of a file that were asked for."""
+def _chosen(one: Joined, options: dict[str, Any]) -> list[Curve]:
+    """Return the curves of a file, or of several joined, that were asked for."""
     from lockmodel.fitting.curves.curve import curves_of
     from lockmodel.model.machines import parse
     from lockmodel.observe.text import load
 
-    asked = options["machine"]
-    lines = load(inputs.data(name), name).lines
-    header = [line.text for line in lines if line.text.lstrip().startswith("#")]
-    curves = curves_of(reading, asked and parse(asked), options["cpus"], header)
+    asked, name = options["machine"], one.name
+    lines = [line.text for own in one.names for line in load(inputs.data(own), own).lines]
+    header = [line for line in lines if line.lstrip().startswith("#")]
+    curves = curves_of(one.reading, asked and parse(asked), options["cpus"], header)
     if not curves:
         raise ScenarioError(
             f"{name}: no throughput at three populations or more; nothing to fit without a model"
