@@ -62,9 +62,9 @@ def lockmodel(*args: str, **more: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_every_command_explains_itself(name):
+def test_every_command_explains_itself(name, command):
     for option in ("-h", "--help"):
-        ran = lockmodel(*name.split(), option)
+        ran = command(*name.split(), option)
         assert (ran.returncode, ran.stderr) == (0, "")
         assert COMMANDS.get(name, "") in ran.stdout
         assert f"lockmodel {name}" in ran.stdout.partition("xample")[2]
@@ -72,8 +72,8 @@ def test_every_command_explains_itself(name):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_every_command_refuses_an_unknown_option_by_its_name(name):
-    ran = lockmodel(*name.split(), "--no-such-option")
+def test_every_command_refuses_an_unknown_option_by_its_name(name, command):
+    ran = command(*name.split(), "--no-such-option")
     assert ran.returncode == ArgumentError.exit_code
     assert "No such option: --no-such-option" in ran.stderr
     assert f"lockmodel {name} -h" in ran.stderr
@@ -81,24 +81,24 @@ def test_every_command_refuses_an_unknown_option_by_its_name(name):
 
 
 @pytest.mark.parametrize("name", TAKES_MODEL)
-def test_every_command_names_the_nearest_model(name):
+def test_every_command_names_the_nearest_model(name, command):
     line = TAKES_MODEL[name].replace("MODEL", "execl-xeon8369")
-    ran = lockmodel(name, *line.split())
+    ran = command(name, *line.split())
     assert ran.returncode == ArgumentError.exit_code
     assert ran.stderr.startswith("lockmodel: MODEL 'execl-xeon8369' is not shipped; did you mean")
     assert ran.stdout == ""
 
 
 @pytest.mark.parametrize("name", BARE)
-def test_what_needs_no_argument_answers(name):
-    ran = lockmodel(name)
+def test_what_needs_no_argument_answers(name, command):
+    ran = command(name)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.lstrip().startswith(BARE[name])
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name not in (*BARE, *LONG)])
-def test_what_is_missing_is_named(name):
-    ran = lockmodel(*name.split())
+def test_what_is_missing_is_named(name, command):
+    ran = command(*name.split())
     assert ran.returncode == ArgumentError.exit_code
     assert re.search(r"Missing (argument|option)|BINARY", ran.stderr), ran.stderr
     assert ran.stdout == ""
