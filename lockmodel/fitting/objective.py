@@ -25,6 +25,7 @@ from lockmodel.fitting.quantities import expected
 from lockmodel.fitting.response import Response
 from lockmodel.fitting.rows import Row
 from lockmodel.fitting.study import Study
+from lockmodel.model.scenario import Scenario
 
 STALE = 0.02
 """Step of a parameter's logarithm up to which derivatives of waits and the like are kept: such rows
@@ -280,6 +281,14 @@ class Objective:
     def _prior_rows(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         residuals = np.empty(len(self.priors))
         slopes = np.zeros((len(self.priors), theta.size))
+        made: dict[tuple[int, bytes], Scenario] = {}  # priors look at the same few scenarios
+
+        def value(prior: Prior, at: np.ndarray) -> np.ndarray:
+            key = prior.where, at.tobytes()
+            if key not in made:
+                made[key] = self.study.scenario(prior.where, at)
+            return _off(prior, made[key])
+
         for k, prior in enumerate(self.priors):
             own = self._own_unknown(prior)
             if own is not None:
@@ -288,8 +297,8 @@ class Objective:
                 slopes[k, own] = 1.0 / sd
                 continue
             movers = [i for i, p in self.study.of(prior.where) if p.key not in UNRELATED]
-            residuals[k] = self._prior_value(prior, theta)[0] - self._shifts[k]
-            slopes[k] = central(partial(self._prior_value, prior), theta, movers, 1)[0]
+            residuals[k] = value(prior, theta)[0] - self._shifts[k]
+            slopes[k] = central(partial(value, prior), theta, movers, 1)[0]
         return residuals, slopes
 
     def _own_unknown(self, prior: Prior) -> int | None:
@@ -300,10 +309,11 @@ class Objective:
         alone = len(movers) == 1 and movers[0][1] == prior.parameter
         return movers[0][0] if alone else None
 
-    def _prior_value(self, prior: Prior, theta: np.ndarray) -> np.ndarray:
-        """Return how far a prior's value is from its middle, in standard deviations, shape (1,)."""
-        value = ps.read(self.study.scenario(prior.where, theta), prior.parameter)
-        return np.array([math.log(max(value, 1e-300) / prior.range.median) / prior.range.sd])
+
+def _off(prior: Prior, scenario: Scenario) -> np.ndarray:
+    """Return how far a prior's value is from its middle, in standard deviations, shape (1,)."""
+    value = ps.read(scenario, prior.parameter)
+    return np.array([math.log(max(value, 1e-300) / prior.range.median) / prior.range.sd])
 
 
 def _log_throughputs(

@@ -207,10 +207,23 @@ def cpu_rate(machine: Machine, running: np.ndarray) -> np.ndarray:
     return rate
 
 
+@lru_cache(maxsize=16)
+def _capacity(machine: Machine) -> np.ndarray:
+    """Return `cpu_rate` with 1, 2, ... processes up to the CPUs; one machine has many scenarios."""
+    return cpu_rate(machine, np.arange(1, machine.cpus + 1))
+
+
 def _levels(lock: Lock, population: int) -> np.ndarray:
-    """Return the numbers of waiters at which the service must be known."""
+    """Return the numbers of waiters at which the service must be known, and `CROWD` at the end."""
     growing = isinstance(lock.handoff, LinearHandOff | SaturatingHandOff)
-    return np.arange(max(2, population) if growing else 2, dtype=float)
+    return _counted(max(2, population) if growing else 2)
+
+
+@lru_cache(maxsize=64)
+def _counted(levels: int) -> np.ndarray:
+    made = np.append(np.arange(levels, dtype=float), CROWD)
+    made.setflags(write=False)
+    return made
 
 
 def _blocked(lock: Lock, handoff_time: float) -> float:
@@ -255,14 +268,16 @@ def _at_lock(
     waiters = _levels(lock, population)
     stations, hold, executed, lines, passing = [], 0.0, 0.0, 0.0, 0.0
     for index, group in enumerate(shard_groups(machine, lock, population)):
-        work = [(site.acquires, held(machine, lock, site, population, group)) for site in sites]
-        instructions = sum(acquires * each.instructions for acquires, each in work)
-        moved = sum(acquires * each.lines for acquires, each in work)
-        busy = sum(acquires * each.time for acquires, each in work)
+        instructions = moved = busy = 0.0
+        for site in sites:
+            each = held(machine, lock, site, population, group)
+            instructions += site.acquires * each.instructions
+            moved += site.acquires * each.lines
+            busy += site.acquires * each.time
         passed = lock.handoff_lines * group.transfer
         handoff = lock.handoff.cost(waiters, group.handoff) + (waiters > 0) * passed
-        crowd = float(lock.handoff.cost(np.array([CROWD]), group.handoff)[0]) + passed
-        shortest = VANISHING * m * crowd
+        shortest = VANISHING * m * float(handoff[-1])
+        handoff = handoff[:-1]
         service = np.maximum(busy + m * (lock.acquire_time + handoff), shortest)
         service = service / (1.0 - _blocked(lock, float(handoff[-1])))
         kept = lock.shard_by != "hash" and lock.shards > 1
@@ -352,8 +367,7 @@ def build(scenario: Scenario, population: int, stations_only: bool = True) -> Ne
         think += scenario.think_remote * distances(scenario.machine, n)[0]
     stations: list[Station] = []
     if think > 0:
-        levels = np.arange(1, scenario.machine.cpus + 1)
-        stations.append(Station(CPU, think / cpu_rate(scenario.machine, levels)))
+        stations.append(Station(CPU, think / _capacity(scenario.machine)))
     locks: dict[str, _LockStations] = {}
     own = think  # what an iteration needs for itself
     kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}

@@ -370,6 +370,11 @@ def kept_shards(machine: Machine, lock: Lock, population: int) -> tuple[np.ndarr
 
 def whole(machine: Machine, lock: Lock, population: int) -> ShardGroup:
     """Return the lock as if it had one shard."""
+    return _whole(machine, lock.lines_by == "node", population)
+
+
+@lru_cache(maxsize=4096)
+def _whole(machine: Machine, lines_by_node: bool, population: int) -> ShardGroup:
     line, handoff = distances(machine, population)
-    parts = _parts_of_all(machine, population) if lock.lines_by == "node" else ()
+    parts = _parts_of_all(machine, population) if lines_by_node else ()
     return ShardGroup(1, 1.0, line, handoff, population, transfer(machine, population), parts)

@@ -25,6 +25,11 @@ LinesBy = Literal["lock", "node"]
 Mode = Literal["write", "read"]
 Origin = Literal["traced", "published", "fitted", "assumed", "derived"]
 
+# Taken apart once: a fit makes and checks locks and sites by the ten thousand.
+_KINDS = tuple(DISCIPLINES)
+_SHARD_BY, _LINES_BY, _MODES = get_args(ShardBy), get_args(LinesBy), get_args(Mode)
+_NOT_IN_A_NAME, _NOT_IN_A_LABEL = frozenset("/:=,"), frozenset("/:=,. ")
+
 RESERVED = ("all", "cpu", "none")
 """Names that mean something else on the command line and in results."""
 
@@ -118,7 +123,7 @@ class Lock(Frozen, frozen=True):
 
     def __post_init__(self) -> None:
         owner = f"lock {self.name!r}"
-        if not self.name or any(c in self.name for c in "/:=,") or self.name in RESERVED:
+        if not (self.name and _NOT_IN_A_NAME.isdisjoint(self.name)) or self.name in RESERVED:
             raise ScenarioError(
                 f"lock name {self.name!r} must be non-empty, without '/', ':', '=' or ',', and not "
                 f"{', '.join(RESERVED)}; name a lock after its file, e.g. 'libc.so.6'"
@@ -140,9 +145,9 @@ class Lock(Frozen, frozen=True):
                 f"below time_per_instruction_local = {self.time_per_instruction_local} s; lines "
                 f"from elsewhere are never faster, so give remote >= local"
             )
-        one_of(owner, tuple(DISCIPLINES), kind=self.kind)
-        one_of(owner, get_args(ShardBy), shard_by=self.shard_by)
-        one_of(owner, get_args(LinesBy), lines_by=self.lines_by)
+        one_of(owner, _KINDS, kind=self.kind)
+        one_of(owner, _SHARD_BY, shard_by=self.shard_by)
+        one_of(owner, _LINES_BY, lines_by=self.lines_by)
         at_least_one(owner, shards=self.shards, local_handoffs=self.local_handoffs)
         if self.shard_skew and self.shard_by != "hash":
             raise ScenarioError(
@@ -192,9 +197,9 @@ class Site(Frozen, frozen=True):
     mode: Mode = "write"
 
     def __post_init__(self) -> None:
-        one_of(f"site {self.lock}/{self.label}", get_args(Mode), mode=self.mode)
+        one_of(f"site {self.lock}/{self.label}", _MODES, mode=self.mode)
         for part in (self.phase, self.name):
-            if not part or any(c in part for c in "/:=,. "):
+            if not (part and _NOT_IN_A_LABEL.isdisjoint(part)):
                 raise ScenarioError(
                     f"site {self.lock}/{self.label}: phase and name {part!r} must be non-empty, "
                     f"without '/', ':', '=', ',', '.' or blanks: a lever spells it phase.name"
@@ -322,6 +327,39 @@ class Scenario(Frozen, frozen=True):
 
     def __post_init__(self) -> None:
         not_negative("scenario", think=self.think, think_remote=self.think_remote)
+        if not self._well_named():
+            self._refuse_names()
+        if self.machine.line is None and (
+            any(site.moves_lines for site in self.sites) or any(k.handoff_lines for k in self.locks)
+        ):
+            raise ScenarioError(
+                "sites have lines, or locks handoff_lines, but machine.line_ns is missing; give it "
+                "(`lockmodel machines` lists known ones, `lockmodel bench --lines` measures)"
+            )
+        if self.think + self.think_remote + sum(site.acquires for site in self.sites) == 0:
+            raise ScenarioError(
+                "the iteration is empty: think time is 0 and no site has acquires; give "
+                "think_us or at least one site with acquires > 0"
+            )
+
+    def _well_named(self) -> bool:
+        """Return whether each lock and site is there once, and readers are where they can be.
+
+        A fit makes thousands of scenarios that are: what is wrong is looked for only then.
+        """
+        locks = {lock.name: lock.kind for lock in self.locks}
+        sites = {(site.lock, site.phase, site.name) for site in self.sites}
+        return (
+            len(locks) == len(self.locks)
+            and len(sites) == len(self.sites)
+            and all(lock in locks for lock, _, _ in sites)
+            and all(
+                site.mode != "read" or discipline(locks[site.lock]).readers for site in self.sites
+            )
+        )
+
+    def _refuse_names(self) -> None:
+        """Raise ScenarioError for the first lock or site that is not as it must be."""
         names = [lock.name for lock in self.locks]
         for name in names:
             if names.count(name) > 1:
@@ -347,18 +385,6 @@ class Scenario(Frozen, frozen=True):
                     f"sites[{i}] ({site.label}): mode = 'read' at {site.lock}, which is "
                     f"{self.lock(site.lock).kind!r}; only a lock of kind = {readers} has readers"
                 )
-        if self.machine.line is None and (
-            any(site.moves_lines for site in self.sites) or any(k.handoff_lines for k in self.locks)
-        ):
-            raise ScenarioError(
-                "sites have lines, or locks handoff_lines, but machine.line_ns is missing; give it "
-                "(`lockmodel machines` lists known ones, `lockmodel bench --lines` measures)"
-            )
-        if self.think + self.think_remote + sum(site.acquires for site in self.sites) == 0:
-            raise ScenarioError(
-                "the iteration is empty: think time is 0 and no site has acquires; give "
-                "think_us or at least one site with acquires > 0"
-            )
 
     def lock(self, name: str) -> Lock:
         """Return the lock called `name`; raises ScenarioError if there is none."""

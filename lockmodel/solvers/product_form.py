@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,6 +44,61 @@ def _alone(service: np.ndarray, population: int) -> np.ndarray:
     return x
 
 
+class _Part(NamedTuple):
+    """What folding needs of a station: taken out of its arrays once for all partial networks."""
+
+    service: np.ndarray
+    levels: int
+    first: float
+    last: float
+    copies: int
+
+
+def _parts(stations: tuple[Station, ...], population: int) -> list[_Part]:
+    return [
+        _Part(
+            s.service,
+            min(s.service.size, population),
+            float(s.service[0]),
+            float(s.service[-1]),
+            s.copies,
+        )
+        for s in stations
+    ]
+
+
+def _without(parts: list[_Part], i: int) -> list[_Part]:
+    """Return the parts lacking one copy of a station."""
+    rest = parts[i]._replace(copies=parts[i].copies - 1)
+    return [*parts[:i], *[rest] * (rest.copies > 0), *parts[i + 1 :]]
+
+
+def _folded(parts: list[_Part], population: int) -> np.ndarray | None:
+    """Return X(n) of a network, index = n (X(0) = 0); None when no station is left."""
+    if not parts:
+        return None
+    keys = [(part.levels, part.last) for part in parts]
+    kernels = load(population * sum([levels for levels, _ in keys]))
+    # The first station is free, so it is the one that costs most: most levels, slowest at the end.
+    free = keys.index(max(keys))
+    x = _alone(parts[free].service, population)
+    first: list[float] = []
+    later: list[float] = []
+    for i, part in enumerate(parts):
+        more = part.copies - (i == free)
+        if part.service.size <= 2:
+            first += [part.first] * more
+            later += [part.last] * more
+            continue
+        for _ in range(more):
+            folded = np.empty(population + 1)
+            kernels.fold(x, part.service, folded)
+            x = folded
+    if first:
+        kernels.fold_two_level(x, np.array(first), np.array(later), x)
+    return x
+
+
 def partial_throughputs(
     stations: tuple[Station, ...], population: int, without: int | None = None
 ) -> np.ndarray | None:
@@ -50,29 +106,8 @@ def partial_throughputs(
 
     None when no station is left.
     """
-    parts = [(s.service, s.copies - (i == without)) for i, s in enumerate(stations)]
-    parts = [(service, copies) for service, copies in parts if copies]
-    if not parts:
-        return None
-    sizes = [min(service.size, population) for service, _ in parts]
-    kernels = load(population * sum(sizes))
-    # The first station is free, so it is the one that costs most: most levels, slowest at the end.
-    first = max(range(len(parts)), key=lambda i: (sizes[i], parts[i][0][-1]))
-    x = _alone(parts[first][0], population)
-    two_level = []
-    for i, (service, copies) in enumerate(parts):
-        more = copies - (i == first)
-        if service.size <= 2:
-            two_level += [(service[0], service[-1])] * more
-            continue
-        for _ in range(more):
-            folded = np.empty(population + 1)
-            kernels.fold(x, service, folded)
-            x = folded
-    if two_level:
-        first_level, later = np.array(two_level).T
-        kernels.fold_two_level(x, first_level.copy(), later.copy(), x)
-    return x
+    parts = _parts(stations, population)
+    return _folded(parts if without is None else _without(parts, without), population)
 
 
 def throughputs(stations: tuple[Station, ...], population: int) -> np.ndarray:
@@ -184,7 +219,8 @@ class StationState:
     def at_least(self) -> tuple[np.ndarray, np.ndarray]:
         """Return P_N(n_i >= j) and P_{N-1}(n_i >= j), j = 1..N, shapes (N,)."""
         now = np.cumsum(self.p[:0:-1])[::-1]
-        before = np.append(np.cumsum(self.p_before[:0:-1])[::-1], 0.0)
+        before = np.zeros(now.size)
+        before[:-1] = np.cumsum(self.p_before[:0:-1])[::-1]
         return now, before
 
 
@@ -247,9 +283,8 @@ def solve(network: Network, populations: tuple[int, ...] | None = None) -> tuple
     asked = populations or (network.population,)
     top = max(asked)
     x = throughputs(network.stations, top)
-    complements = [
-        partial_throughputs(network.stations, top, without=i) for i in range(len(network.stations))
-    ]
+    parts = _parts(network.stations, top)
+    complements = [_folded(_without(parts, i), top) for i in range(len(parts))]
     kernels = load(2 * len(asked) * len(network.stations) * top)
     solutions = []
     for n in asked:

@@ -23,7 +23,14 @@ from lockmodel.model.handoff import (
     TopologyHandOff,
 )
 from lockmodel.model.machine import Machine
-from lockmodel.model.network import CPU, IDLE_SHARD, build, cpu_rate, depends_on_population
+from lockmodel.model.network import (
+    CPU,
+    CROWD,
+    IDLE_SHARD,
+    build,
+    cpu_rate,
+    depends_on_population,
+)
 from lockmodel.model.placement import shard_groups
 from lockmodel.model.scenario import Lock, Scenario, Site, Walkers
 from lockmodel.model.shipped import find_scenario
@@ -177,8 +184,8 @@ def test_shards_together_do_the_work_of_the_lock(s: Scenario, n: int) -> None:
         acquire = s.acquires(a.name) * a.acquire_time
         if hold + acquire > 1e9 * IDLE_SHARD:
             assert alone == pytest.approx(hold + acquire, rel=1e-9, abs=0)
-        else:  # the limit of ever shorter holds keeps a millionth of a pass with a waiter
-            most = a.handoff.cost(np.arange(2.0), 1.0)[1] * s.acquires(a.name)
+        else:  # the limit of ever shorter holds keeps a millionth of a pass in a crowd
+            most = a.handoff.cost(np.array([CROWD]), 1.0)[0] * s.acquires(a.name)
             assert alone <= 1.01e-6 * most + 1.01e9 * IDLE_SHARD
 
 
