@@ -148,7 +148,7 @@ def test_shared_acquires_tell_variants_apart(one_start):
     done = fit(
         "robot_sysexec_icl64.csv",
         "--model",
-        "sysexec-icl64-v6.12",
+        timed_path("sysexec-icl64-v6.12"),
         "--free",
         "think,hold,acquire",
         "--share",
@@ -160,7 +160,7 @@ def test_shared_acquires_tell_variants_apart(one_start):
     assert {"all.acquires@before", "all.acquires@after"} < set(named)
 
 
-def test_a_hopeless_fit_is_not_trustworthy(tmp_path, capsys):
+def test_a_hopeless_fit_is_not_trustworthy(one_start, tmp_path, capsys):
     path = tmp_path / "odd.csv"
     path.write_text("tasks,throughput\n1,5\n2,900000\n4,3\n8,70000\n16,12\n")
     assert run(["fit", str(path), "--model", MODEL]) == 1
@@ -178,7 +178,7 @@ def test_no_usable_observation_is_bad_input(tmp_path):
 def test_carrying_the_ratio_is_called_an_assumption(one_start):
     done = fit(
         f"{MODEL}={CURVE}",
-        "sysexec-spr224-v6.12=robot_sysexec_spr224.csv",
+        f"{timed_path('sysexec-spr224-v6.12')}=robot_sysexec_spr224.csv",
         "--variant",
         BEFORE,
         "--free",

@@ -43,8 +43,10 @@ def test_saturated_rates_are_met_within_14_percent_and_their_intervals(shown):
     assert max(one.off for one in shown.curve) == pytest.approx(0.2, abs=0.02)
 
 
-def test_no_rate_of_a_machine_has_a_part_in_its_own_prediction(shown, monkeypatch):
+@pytest.mark.usefixtures("hardly_drawn")
+def test_no_rate_of_a_machine_has_a_part_in_its_own_prediction(monkeypatch):
     """Another overlap of the first machine: its prediction stays, those of all others move."""
+    shown = rates.data()
     true = module.read_table
     first = shown.saturated[0].machine
 
