@@ -202,9 +202,11 @@ def test_a_figure_that_fails_leaves_the_others(few, command, monkeypatch, tmp_pa
 
 
 ONE_IS_SLOW = """
+import signal
 import sys
 import time
 from lockmodel.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's '&' has it ignored
 from lockmodel.figures import held, registry
 registry.ENTRIES = tuple(e for e in registry.ENTRIES if e.name in ("errors", "held"))
 registry.NAMES = ("errors", "held")
@@ -222,11 +224,16 @@ def test_interrupted_all_leaves_what_is_finished_and_no_process(tmp_path):
         text=True,
         start_new_session=True,
     )
-    end = time.monotonic() + PATIENCE_S
-    while not (tmp_path / "figures" / "errors.pdf").exists() and time.monotonic() < end:
-        time.sleep(0.1)
-    os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to all processes
-    _, said = running.communicate(timeout=PATIENCE_S)
+    try:
+        end = time.monotonic() + PATIENCE_S
+        while not (tmp_path / "figures" / "errors.pdf").exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to all processes
+        _, said = running.communicate(timeout=PATIENCE_S)
+    except BaseException:  # none of them outlives the test
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+        raise
     assert running.returncode == 1
     assert said.splitlines()[-1] == "lockmodel: interrupted: only 1 of 2 figures are drawn"
     assert "Traceback" not in said
