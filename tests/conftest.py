@@ -106,6 +106,18 @@ def hardly_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lockmodel.answers.intervals.FEWEST", 8)
 
 
+COARSE: dict[object, object] = {}
+"""Simulations of `hardly_simulated`, apart from those that are as precise as they say."""
+
+
+@pytest.fixture
+def hardly_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short simulations where a report has some (more processes than CPUs, kept shards)."""
+    monkeypatch.setattr("lockmodel.solvers.solve.PRECISION", 0.1)
+    monkeypatch.setattr("lockmodel.solvers.simulation.replicate.BATCHES", 16)
+    monkeypatch.setattr("lockmodel.solvers.simulation.simulate._kept", COARSE)
+
+
 @pytest.fixture
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -195,7 +195,7 @@ def test_five_questions_are_answered_at_the_top(line, command):
         "levers doexec-20",
     ],
 )
-@pytest.mark.usefixtures("hardly_drawn")
+@pytest.mark.usefixtures("hardly_drawn", "hardly_simulated")
 def test_reports_are_short_and_fold(line, command, monkeypatch):
     for width, most in ((80, 25), (40, 200)):
         monkeypatch.setenv("COLUMNS", str(width))

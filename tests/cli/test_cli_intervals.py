@@ -81,6 +81,7 @@ LINES = [
 
 @pytest.mark.parametrize("line", LINES)
 @pytest.mark.parametrize("model", ["execl-xeon8369b", "sysexec-spr224-v6.1"])
+@pytest.mark.usefixtures("hardly_drawn", "hardly_simulated")
 def test_reports_fit_80_columns(line, model, report):
     scenario = timed(model)
     known = {name: sd for name, sd in DEVIATIONS.items() if name != "think_remote"}

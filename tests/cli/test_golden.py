@@ -200,10 +200,8 @@ def test_every_golden_file_has_its_report():
         "sweep MODEL --over libc.so.6:acquires=1..16 --over libc.so.6:hold=0..1:3 -n 64 --plot",
     ],
 )
-@pytest.mark.usefixtures("hardly_drawn")
-def test_reports_fit_80_columns(model, line, command, monkeypatch):
-    # more processes than CPUs are simulated: what is asked here is how that is said
-    monkeypatch.setattr("lockmodel.solvers.solve.PRECISION", 0.02)
+@pytest.mark.usefixtures("hardly_drawn", "hardly_simulated")
+def test_reports_fit_80_columns(model, line, command):
     ran = command(*line.replace("MODEL", model).split())
     assert ran.fine
     wide = [text for text in ran.stdout.splitlines() if len(text) > WIDTH]
