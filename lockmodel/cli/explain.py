@@ -1,0 +1,194 @@
+"""`lockmodel explain`."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import textwrap
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
+
+from lockmodel import __version__
+from lockmodel.cli import common, files, inputs, options
+from lockmodel.cli.files import Report
+
+if TYPE_CHECKING:
+    from lockmodel.answers.explain import Bought, Explanation
+    from lockmodel.model.scenario import Scenario
+
+MAIL_WIDTH = 72
+
+HASH_DIGITS = 12
+"""Of the model's SHA-256: enough to tell two models apart, short enough for a line."""
+
+WOULD_TELL = {
+    "nothing": "Would tell: the hold time of {lock} at {n} (bpftrace, /proc/lock_stat), or two "
+    "kernels that differ in acquires for the same held work (a batching patch).",
+    "counts": "Would test it: the hold time of {lock} at {n} (bpftrace, /proc/lock_stat), or two "
+    "kernels that differ in acquires for the same held work (a batching patch).",
+    "data": "Would narrow it most: lockmodel design {model} --data FILE.",
+    "stated": "Would give it an interval: a curve of your machine, lockmodel fit FILE --model "
+    "{model}.",
+}
+"""By what held work is told from hand-off -> the experiment that comes next."""
+
+
+def explain(
+    model: options.Model,
+    population: options.Population = None,
+    mail: Annotated[
+        bool,
+        Option(
+            "--mail",
+            help="For a mail: 72 columns of ASCII, with version, hash of the model and command.",
+        ),
+    ] = False,
+    walks: options.Walks = None,
+    machine: options.Machine = None,
+    counts: options.FromCounts = False,
+    as_json: options.Json = False,
+    output: options.Output = None,
+    force: options.Force = False,
+) -> None:
+    """Which lock, what its time consists of, and what that makes of a cure.
+
+    In ten lines: the lock that binds and its demand per iteration; how much of
+    it is held work and how much hand-off, or that nothing tells; what half the
+    hold, one acquire and shards buy; the experiment that would decide.
+
+    \b
+    Printed numbers:
+      demand           time per iteration that the lock is busy: W + m c
+      held work        W, what is done under the lock; the rest is m hand-offs
+      (27 to 31)       (fitted scenarios) intervals, as `predict` and `whatif`
+                       have them
+    Examples:
+      lockmodel explain execl-xeon8369b
+      lockmodel explain execl-xeon8369b -n 64 --mail
+    """
+    from lockmodel.answers.explain import explain as explained
+
+    scenario = inputs.scenario(model, walks, machine, counts=counts)
+    n = inputs.population(population, scenario)
+    with files.output(output, as_json, force) as write, common.compiling():
+        answer = explained(scenario, n, common.progress)
+        said = _sentences(scenario, answer, model)
+
+        def text(colour: bool) -> str:
+            from lockmodel.cli import text as tx
+
+            if not mail:
+                return tx.render(list(said), colour)
+            return _mail(scenario, said, _command(model, n, walks, machine, counts))
+
+        write(Report(answer.to_json, text))
+
+
+def _sentences(scenario: Scenario, answer: Explanation, model: str) -> tuple[str, ...]:
+    """Return the answer, a paragraph per question."""
+    from lockmodel.cli import text as tx
+    from lockmodel.cli.intervals import span
+
+    n, rate = answer.point.n, answer.point.throughput_per_s
+    at = tx.count(n, "process")
+    ends = answer.point.interval_per_s
+    reached = tx.si(rate, "/s") + (f", {span(ends, '/s')}" if ends else "")
+    top = [*common.fit_warning(scenario), *common.doubts(scenario, [n], _top(scenario))]
+    if answer.demand is None:
+        return (f"No lock binds at {at} ({reached}): the CPUs do.", *top)
+    lock, busy = tx.short(answer.demand.lock), tx.si(answer.demand.whole_s, "s")
+    waiting = answer.point.locks[answer.demand.lock].cycles_share
+    whole = f" ({span(answer.whole, 's')})" if answer.whole else ""
+    return (
+        f"{tx.binds(answer.demand.lock)} at {at} ({reached}; {tx.whole(waiting)} of all CPU time "
+        f"waits for it): an iteration keeps it busy for {busy}{whole}.",
+        _split(answer),
+        f"So: {'; '.join(_buys(answer, each) for each in answer.bought)}.",
+        *_end(answer),
+        WOULD_TELL[answer.told].format(lock=lock, n=at, model=shlex.quote(model)),
+        *top,
+    )
+
+
+def _top(scenario: Scenario) -> float:
+    from lockmodel.solvers.bounds import ceiling
+
+    return ceiling(scenario).throughput_per_s
+
+
+def _split(answer: Explanation) -> str:
+    """Return how much of the demand is held work."""
+    ends = answer.held_interval
+    low, high = (f"{100 * end:.0f}" for end in ends) if ends else ("", "")
+    if answer.told == "nothing":
+        return (
+            f"How much of that is held work these data cannot say ({low} to {high} %): a "
+            f"throughput curve has the sum only."
+        )
+    share = f"{100 * answer.held:.0f} %" + (f" ({low} to {high})" if ends else "")
+    rest = f"{100 * (1.0 - answer.held):.0f} % hand-off"
+    how = {
+        "data": "told apart by the data of the fit",
+        "counts": "told apart by counts and published times; no throughput tests it",
+        "stated": "as the model states it",
+    }[answer.told]
+    return f"{share} of that is held work, {rest}: {how}."
+
+
+def _buys(answer: Explanation, one: Bought) -> str:
+    """Return what one change buys, and what binds then where it is something else."""
+    from lockmodel.cli import text as tx
+    from lockmodel.cli.intervals import gain
+
+    assert answer.demand is not None
+    kinds = [lever.kind.name for lever in one.levers]
+    if len(kinds) > 1:
+        what = "both"
+    elif kinds[0] == "shorten_hold":
+        what = "half the hold"
+    elif kinds[0] == "batch":
+        what = f"one acquire instead of {tx.plain(answer.demand.acquires)}"
+    else:
+        what = one.levers[0].text
+    other = one.binding != answer.demand.lock
+    then = f", then {tx.binds(tx.short(one.binding))}" if other else ""
+    return f"{what} {gain(one.gain, one.interval)}{then}"
+
+
+def _end(answer: Explanation) -> list[str]:
+    from lockmodel.cli import text as tx
+
+    if answer.end is None or answer.demand is None:
+        return []
+    by = (
+        ""
+        if answer.end.binding == answer.demand.lock
+        else f", where {tx.binds(answer.end.binding)}"
+    )
+    return [
+        f"With nothing held and one acquire the ceiling is "
+        f"{tx.si(answer.end.throughput_per_s, '/s')}{by}."
+    ]
+
+
+def _command(model: str, n: int, walks: str | None, machine: str | None, counts: bool) -> str:
+    """Return the command that repeats the answer."""
+    words: list[str] = ["lockmodel", "explain", model, "-n", str(n)]
+    words += ["--walks", walks] if walks else []
+    words += ["--machine", machine] if machine else []
+    words += ["--from-counts"] if counts else []
+    return shlex.join([*words, "--mail"])
+
+
+def _mail(scenario: Scenario, said: tuple[str, ...], command: str) -> str:
+    """Return paragraphs of at most 72 columns of ASCII, and how to repeat them."""
+    from lockmodel.model.toml import dumps
+
+    digest = hashlib.sha256(dumps(scenario).encode()).hexdigest()[:HASH_DIGITS]
+    foot = f"lockmodel {__version__}, model {scenario.name} (sha256 {digest}):"
+    lines: list[Any] = []
+    for text in (*said, foot):
+        plain = text.encode("ascii", "replace").decode()
+        lines += textwrap.wrap(plain, MAIL_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([*lines, f"  {command}"]) + "\n"
