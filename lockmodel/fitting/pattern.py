@@ -21,22 +21,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lockmodel.fitting.misfit import LEAST, LEFT_OUT, MOST, PSEUDO, USUAL
+
 LEVEL = 0.01
 """Probability of finding a pattern where there is none."""
 
 DRAWS = 999
 SEED = 1
-
-USUAL = 0.03
-"""Noise of throughput without a stated spread; it is 2 to 5 % in published curves."""
-
-RANGE = (0.02, 0.05)
-
-LEFT_OUT = 0.01
-"""What a model leaves out of throughput with a stated spread, in proportion."""
-
-PSEUDO = 4.0
-"""As how many residuals of the usual size that counts beside those of the data."""
 
 MOVES = 1.0
 """Standard deviation of an unknown's logarithm up to which it is taken to be fitted linearly: what
@@ -197,7 +188,7 @@ def _drawn(count: int, stated: bool, more: int) -> np.ndarray:
     random = np.random.default_rng(SEED)
     made: np.ndarray = random.standard_normal((DRAWS, count + more))
     if not stated:
-        low, high = np.log(RANGE)
+        low, high = np.log((LEAST, MOST))
         made[:, :count] *= np.exp(random.uniform(low, high, (DRAWS, 1))) / USUAL
     return made
 
