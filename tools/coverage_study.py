@@ -9,22 +9,28 @@ wrong is fitted to it, and the intervals of the commands are compared with simul
 throughput at twice the largest population measured, and what four levers gain. A cell says in what
 the fitted scenario differs from the truth. Printed per cell and question: the share of truths that
 lie inside, of those below and above, and the median width in ln.
+
+Truths are shared by the cells that fit them in different ways, and with --keep DIR by later runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 from msgspec.structs import replace
 
+from lockmodel.answers.gains import Gains
 from lockmodel.answers.predict import predict
-from lockmodel.answers.whatif import compare
 from lockmodel.changes.grammar import parse
 from lockmodel.fitting.datasets import Loaded
 from lockmodel.fitting.fitting import run
@@ -41,6 +47,7 @@ from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Lock, Scenario, Site
 from lockmodel.observe.observations import Observation, Source
 from lockmodel.solvers.simulation.simulate import simulate
+from lockmodel.solvers.throughput import throughput
 
 MACHINE = Machine(name="study", cpus=32, cores=32, nodes=2, sockets=2, same_node_cost=0.4)
 POPULATIONS = (1, 2, 4, 8, 12, 16)
@@ -49,6 +56,19 @@ NOISE = 0.03
 PRECISION = 0.005
 GUESSED = 0.7
 """Standard deviation of the logarithm of a time in the fitted scenario around the truth's."""
+
+PUBLISHED = (14e-9, 325e-9)
+"""Hand-offs of queue spinlocks, s (data/published/latency.csv, lockhammer): what sets the scale of
+all times, as nothing else here does."""
+
+SLOW = 10.0
+"""Factor on all times of a cell whose hand-offs are beyond what is published."""
+
+DRAWS = 128
+"""As many as `lockmodel levers` makes."""
+
+TAKING = 0.02
+"""Uncontended pass, as a share of the demand."""
 
 LEVERS = ("shorten_hold:L=0.5", "batch:L=1", "shard:L=4,by=hash", "less_think=0.5")
 
@@ -73,42 +93,77 @@ def _saturating(scale: float, random: Generator) -> HandOff:
     )
 
 
+TRUTHS: dict[str, Callable[[float, Generator], HandOff]] = {
+    "constant": _constant,
+    "topology": _topology,
+    "linear": _linear,
+    "saturating": _saturating,
+}
+"""Family -> (time, generator) -> hand-off."""
+
+
 @dataclass(frozen=True)
 class Cell:
-    """Truths of one kind.
+    """Truths of one kind, fitted in one way.
 
     Attributes
     ----------
-    truth, fitted : callable
-        (time, generator) -> hand-off of the truth, and of the scenario that is fitted.
+    truth, fitted : str
+        Families of the hand-off.
+    slower : float
+        Factor on all times of the truths.
     """
 
-    truth: Callable[[float, Generator], HandOff]
-    fitted: Callable[[float, Generator], HandOff]
+    truth: str
+    fitted: str
+    slower: float = 1.0
 
 
 CELLS = {
-    "constant": Cell(_constant, _constant),
-    "topology": Cell(_topology, _topology),
-    "linear as constant": Cell(_linear, _constant),
-    "saturating as constant": Cell(_saturating, _constant),
-    "constant as topology": Cell(_constant, _topology),
+    "constant": Cell("constant", "constant"),
+    "topology": Cell("topology", "topology"),
+    "linear as constant": Cell("linear", "constant"),
+    "saturating as constant": Cell("saturating", "constant"),
+    "constant as topology": Cell("constant", "topology"),
+    "constant, 10 x as slow": Cell("constant", "constant", SLOW),
 }
 
 
-def truth(cell: Cell, random: Generator) -> Scenario:
-    """Return a truth: the lock saturates within the populations measured, or not long after."""
+@dataclass(frozen=True)
+class Truth:
+    """A truth and what simulation says of it.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    rates : dict of int to float
+        Iterations per second by population.
+    gains : tuple of float
+        Throughput after over before of each lever, at the largest population measured.
+    """
+
+    scenario: Scenario
+    rates: dict[int, float]
+    gains: tuple[float, ...]
+
+
+def truth(family: str, number: int) -> Scenario:
+    """Return a truth: the lock saturates within the populations measured, or not long after.
+
+    The hand-off is one that was published; every other time follows from what its share is.
+    """
+    random = np.random.default_rng([sum(family.encode()), number])
+    passing = math.exp(random.uniform(*np.log(PUBLISHED)))
     acquires = float(random.integers(2, 11))
-    think = 100e-6 * math.exp(random.normal(0.0, 0.5))
-    held = think / random.uniform(6.0, 24.0)  # so many processes saturate it
     handed = random.uniform(0.1, 0.6)  # of its demand
-    remote = (1.0 - handed) * held / (acquires * 500.0)
+    demand = acquires * passing / handed
+    remote = (1.0 - handed) * demand / (acquires * 500.0)
     lock = Lock(
         name="L",
         time_per_instruction_local=remote / random.uniform(1.5, 5.0),
         time_per_instruction_remote=remote,
-        acquire_time=20e-9,
-        handoff=cell.truth(handed * held / acquires, random),
+        acquire_time=TAKING * demand / acquires,
+        handoff=TRUTHS[family](passing, random),
         hold_distribution=Constant(),
         handoff_distribution=Constant(),
     )
@@ -118,11 +173,55 @@ def truth(cell: Cell, random: Generator) -> Scenario:
         title="a truth of the coverage study",
         iteration="one",
         machine=MACHINE,
-        think=think,
+        think=demand * random.uniform(6.0, 24.0),  # so many processes saturate it
         think_distribution=varied[int(random.integers(len(varied)))],
         locks=(lock,),
         sites=(Site(lock="L", phase="p", name="a", acquires=acquires, held_instructions=500.0),),
     )
+
+
+def simulated(keep: Path, task: tuple[str, int]) -> None:
+    """Simulate a truth, and keep what came out, unless it is there."""
+    family, number = task
+    path = keep / f"{family}-{number}.json"
+    if path.exists():
+        return
+    true = truth(family, number)
+
+    def rate(scenario: Scenario, n: int) -> float:
+        return simulate(scenario, n, PRECISION, number + 1, workers=1).throughput_per_s.value
+
+    rates = {n: rate(true, n) for n in (*POPULATIONS, BEYOND)}
+    n = POPULATIONS[-1]
+    gains = [rate(parse(text).apply(true), n) / rates[n] for text in LEVERS]
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps({"rates": rates, "gains": gains}))
+    part.replace(path)
+
+
+def known(keep: Path, cell: Cell, number: int) -> Truth:
+    """Return a simulated truth, on the scale of the cell: rates go with 1 / time."""
+    kept = json.loads((keep / f"{cell.truth}-{number}.json").read_text())
+    rates = {int(n): rate / cell.slower for n, rate in kept["rates"].items()}
+    return Truth(slowed(truth(cell.truth, number), cell.slower), rates, tuple(kept["gains"]))
+
+
+def slowed(scenario: Scenario, factor: float) -> Scenario:
+    """Return a scenario with all of its times multiplied."""
+    (lock,) = scenario.locks
+    times = ("time", "local", "remote", "per_waiter", "limit")
+    handoff = lock.handoff
+    handoff = replace(
+        handoff, **{key: factor * getattr(handoff, key) for key in times if hasattr(handoff, key)}
+    )
+    lock = replace(
+        lock,
+        time_per_instruction_local=factor * lock.time_per_instruction_local,
+        time_per_instruction_remote=factor * lock.time_per_instruction_remote,
+        acquire_time=factor * lock.acquire_time,
+        handoff=handoff,
+    )
+    return replace(scenario, think=factor * scenario.think, locks=(lock,))
 
 
 def guessed(cell: Cell, true: Scenario, random: Generator) -> Scenario:
@@ -138,7 +237,7 @@ def guessed(cell: Cell, true: Scenario, random: Generator) -> Scenario:
         lock,
         time_per_instruction_local=remote * random.uniform(0.2, 0.6),
         time_per_instruction_remote=remote,
-        handoff=cell.fitted(passing, random),
+        handoff=TRUTHS[cell.fitted](passing, random),
     )
     return replace(
         true,
@@ -149,45 +248,44 @@ def guessed(cell: Cell, true: Scenario, random: Generator) -> Scenario:
     )
 
 
-def rate(scenario: Scenario, n: int, seed: int) -> float:
-    """Return simulated throughput, iterations per second."""
-    return simulate(scenario, n, PRECISION, seed, workers=1).throughput_per_s.value
-
-
-def judged(task: tuple[str, int]) -> list[tuple[float, float, float]]:
-    """Return truth, low and high of every question for one truth, as ln of rates or factors."""
-    name, number = task
-    cell = CELLS[name]
-    random = np.random.default_rng([sum(name.encode()), number])
-    true = truth(cell, random)
-    seed = number + 1
-    rates = {n: rate(true, n, seed) for n in (*POPULATIONS, BEYOND)}
+def fitted(cell: Cell, name: str, number: int, true: Truth) -> tuple[Scenario, Generator]:
+    """Return the scenario fitted to a truth's curve read with noise, and the generator then."""
+    random = np.random.default_rng([sum(name.encode()), number, 1])
     observations = tuple(
         Observation(
             kind="throughput",
-            value=rates[n] * math.exp(random.normal(0.0, NOISE)),
+            value=true.rates[n] * math.exp(random.normal(0.0, NOISE)),
             unit="1/s",
             source=Source("study", 1),
             n=n,
         )
         for n in POPULATIONS
     )
-    model = guessed(cell, true, random)
+    model = guessed(cell, true.scenario, random)
     data = DataSet("study", "", "", model, observations, (1,) * len(observations), model)
-    fitted = run(Loaded((data,), {"study": "0" * 64}, ())).scenarios[0]
-    (point,) = predict(fitted, [BEYOND], "product-form").points
+    return run(Loaded((data,), {"study": "0" * 64}, ())).scenarios[0], random
+
+
+def judged(keep: Path, task: tuple[str, int]) -> list[tuple[float, float, float]]:
+    """Return truth, low and high of every question for one truth, as ln of rates or factors."""
+    name, number = task
+    cell = CELLS[name]
+    true = known(keep, cell, number)
+    scenario, random = fitted(cell, name, number, true)
+    assert scenario.fit is not None
+    (point,) = predict(scenario, [BEYOND], "product-form").points
     assert point.interval_per_s is not None
     low, high = point.interval_per_s
-    again = math.log(rates[BEYOND]) + random.normal(0.0, NOISE)  # it is of a measurement
+    again = math.log(true.rates[BEYOND]) + random.normal(0.0, NOISE)  # it is of a measurement
     rows = [(again, math.log(low), math.log(high))]
     n = POPULATIONS[-1]
-    for text in LEVERS:
+    drawn = Gains(scenario, scenario.fit, [n], DRAWS)
+    before = throughput(scenario, [n])[0]
+    for text, factor in zip(LEVERS, true.gains, strict=True):
         lever = parse(text)
-        gain = rate(lever.apply(true), n, seed) / rates[n]
-        (change,) = compare(fitted, [lever], [n], "product-form").points
-        assert change.gain_interval is not None
-        low, high = (1.0 + end for end in change.gain_interval)
-        rows.append((math.log(gain), math.log(low), math.log(high)))
+        gain = float(throughput(lever.apply(scenario), [n])[0] / before) - 1.0
+        ((low, high),) = drawn.of(lever.apply, [gain])
+        rows.append((math.log(factor), math.log1p(low), math.log1p(high)))
     return rows
 
 
@@ -208,13 +306,25 @@ def main() -> None:
     """Run the study and print its table."""
     given = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     given.add_argument("--truths", type=int, default=200)
+    given.add_argument("--first", type=int, default=0, help="number of the first truth")
     given.add_argument("--cell", choices=list(CELLS), action="append")
     given.add_argument("--jobs", type=int, default=2)
+    given.add_argument("--keep", type=Path, help="folder of simulated truths: made once")
     asked = given.parse_args()
-    print(f"{'fitted as':24} {'question':20} {'inside':>8}  below above  width")
-    with ProcessPoolExecutor(asked.jobs, get_context("spawn")) as pool:
-        for name in asked.cell or CELLS:
-            rows = np.array(list(pool.map(judged, [(name, k) for k in range(asked.truths)])))
+    names, numbers = asked.cell or list(CELLS), range(asked.first, asked.first + asked.truths)
+    families = dict.fromkeys(CELLS[name].truth for name in names)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(asked.jobs, get_context("spawn")) as pool,
+    ):
+        keep = asked.keep or Path(folder)
+        keep.mkdir(parents=True, exist_ok=True)
+        for _ in pool.map(partial(simulated, keep), [(f, k) for f in families for k in numbers]):
+            pass
+        print(f"{'fitted as':24} {'question':20} {'inside':>8}  below above  width", flush=True)
+        for name in names:
+            tasks = [(name, k) for k in numbers]
+            rows = np.array(list(pool.map(partial(judged, keep), tasks)))
             print("\n".join(report(name, rows)), flush=True)
 
 

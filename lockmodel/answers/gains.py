@@ -1,7 +1,8 @@
 """Intervals of what levers buy: the same draws before and after, so that what they share cancels.
 
-A gain is that of the model, so it carries parameter error only. Where nothing separates held work
-from hand-off, the draws differ in the split (`lockmodel.fitting.draws`).
+A gain carries parameter error, and product form's own error as far as it is another one after the
+lever (`intervals.change_error`). Where nothing separates held work from hand-off, the draws differ
+in the split (`lockmodel.fitting.draws`).
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lockmodel.answers.intervals import levered, rates
-from lockmodel.fitting.draws import drawn, interval
+from lockmodel.answers.intervals import change_error, levered, rates
+from lockmodel.fitting.draws import drawn, interval, normals
 from lockmodel.model.fit_table import Fit
 from lockmodel.model.prediction import Interval
 from lockmodel.model.scenario import Scenario
@@ -48,6 +49,7 @@ class Gains:
     ) -> None:
         self._scenario, self._level, self._populations = scenario, fit.level, tuple(populations)
         self._draws = drawn(scenario, count).scenarios
+        self._errors = normals(count)
         self._before = rates(self._draws, populations, progress)
         self._centre = throughput(scenario, populations)
 
@@ -102,13 +104,16 @@ class Gains:
             NaN where walkers leave no throughput before the lever.
         """
         after = rates(levered(self._draws, change), self._populations, progress)
-        centre = throughput(levered([self._scenario], change)[0], self._populations)
+        (changed,) = levered([self._scenario], change)
+        centre = throughput(changed, self._populations)
         made = []
         for k, gain in enumerate(gains):
             before = np.where(self._before[:, k] > 0, self._before[:, k], np.nan)
             at_estimates = centre[k] / self._centre[k] if self._centre[k] > 0 else 0.0
             scale = (1.0 + gain) / at_estimates if at_estimates > 0 else 1.0
-            made.append(scale * after[:, k] / before)
+            shift, sd = change_error(self._scenario, changed, self._populations[k])
+            off = np.where(after[:, k] == before, 0.0, shift + sd * self._errors)
+            made.append(scale * np.exp(off) * after[:, k] / before)
         return made
 
 

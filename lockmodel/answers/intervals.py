@@ -1,12 +1,15 @@
 """Intervals of predictions and gains of a fitted scenario.
 
 Every quantity is computed for scenarios drawn from the fit (`lockmodel.fitting.draws`), by product
-form; its quantiles are the interval. Three kinds of error, and who carries them:
+form; its quantiles are the interval. Four kinds of error, and who carries them:
 
 * parameter error: the draws. Of throughput, ceilings and gains. A lever is applied after the
   draw, so that before and after share their parameters and a gain is surer than either.
-* repeat noise and model error: of throughput only, because its interval is that of the next
-  measurement. A ceiling is not measured, and a gain is that of the model.
+* repeat noise and the fit's model error: of throughput only, because its interval is that of the
+  next measurement. A ceiling is not measured, and of a gain they cancel.
+* product form's own error: of what a lever changes, as far as it is another one after the lever
+  than before (`change_error`). Where both are alike, as where one lock is busy all the time on
+  either side, a gain stays as sure as its parameters.
 * extrapolation: the model error grows by itself with every doubling beyond the populations that
   the fit was made on.
 
@@ -41,11 +44,6 @@ parameters of execl-xeon8369b)."""
 
 CHANGED = 1e-3
 """Relative difference from which a value is no longer the fitted one."""
-
-GROWTH = 0.15
-"""Standard deviation of ln throughput per doubling beyond the data, from not knowing how the
-hand-off grows there: the 90 % band that the average of the curve families (`fit.curves`) has at
-twice the data is 0.24 wide to either side."""
 
 FEWEST = 32
 """Draws beyond that: grids of thousands of networks."""
@@ -148,8 +146,8 @@ def levered(
 def model_error(scenario: Scenario, n: int) -> float:
     """Return the standard deviation of ln throughput between model and truth at a population.
 
-    The fit's, times 1 plus the doublings of n beyond what the fit was made on. Beyond its largest
-    population, how a hand-off grows is assumed and not measured: `GROWTH` per doubling on top.
+    The fit's, times 1 plus the doublings of n beyond what the fit was made on. How a hand-off grows
+    there is part of the draws.
     """
     fit, known = scenario.fit, scenario.calibrated
     if fit is None:
@@ -157,11 +155,45 @@ def model_error(scenario: Scenario, n: int) -> float:
     doublings = 0.0
     if known is not None:
         doublings = max(0.0, math.log2(n / known.high), math.log2(known.low / n))
-    deviation = fit.model_error * (1.0 + doublings)
-    passes = any(lock.passes for lock in scenario.taken)
-    if passes and known is not None and n > known.high:
-        deviation = math.hypot(deviation, GROWTH * math.log2(n / known.high))
-    return deviation
+    return fit.model_error * (1.0 + doublings)
+
+
+def change_error(before: Scenario, after: Scenario, n: int) -> tuple[float, float]:
+    """Return what the model's error does to a gain: the only judgement of it.
+
+    Parameters
+    ----------
+    before, after : Scenario
+        Without and with a lever; `before` with the fit.
+    n : int
+
+    Returns
+    -------
+    (float, float)
+        Of ln throughput after over before: by how much the scenarios as stated lie above product
+        form, and the standard deviation of that. The first is what the map of errors has at both
+        places (`error_map.expected`); it is taken to be known to within its own size, because
+        places in the map are those of the estimates. Order and distances add how far the largest
+        effect of the two differs, as their sign is not known; and a rate beyond all that were
+        measured the fit's model error per doubling of it, as in `model_error`.
+    """
+    from lockmodel.solvers.error_map import expected
+
+    if before == after:
+        return 0.0, 0.0
+    try:
+        now, then = (float(throughput(one, [n])[0]) for one in (before, after))
+        known, other = expected(before, build(before, n), now)
+        known_after, other_after = expected(after, build(after, n), then)
+    except NotTrustworthyError:  # walkers leave no throughput
+        return 0.0, 0.0
+    shift = known - known_after
+    fit, measured_ = before.fit, before.calibrated
+    beyond = 0.0
+    if fit is not None and measured_ is not None and min(now, measured_.throughput_per_s) > 0:
+        most = max(now, measured_.throughput_per_s)
+        beyond = fit.model_error * max(0.0, math.log2(then / most)) if then > 0 else 0.0
+    return shift, math.hypot(shift, other_after - other, beyond)
 
 
 def measured(rates: np.ndarray, draws: Draws, deviation: float, level: float) -> Interval:
@@ -257,12 +289,15 @@ class Throughputs:
             Iterations per second.
         """
         after = rates(levered(self.draws.scenarios, change), self._populations, progress)
-        centre = throughput(change(self._scenario), self._populations)
+        changed = change(self._scenario)
+        centre = throughput(changed, self._populations)
         made = []
         for k, point in enumerate(points):
-            deviation = math.hypot(self._fit.noise, model_error(self._scenario, point.n))
+            shift, own = change_error(self._scenario, changed, point.n)
+            deviation = math.hypot(self._fit.noise, model_error(self._scenario, point.n), own)
             scale = point.throughput_per_s / centre[k] if centre[k] > 0 else 1.0
-            ends = measured(scale * after[:, k], self.draws, deviation, self._fit.level)
+            rates_ = scale * math.exp(shift) * after[:, k]
+            ends = measured(rates_, self.draws, deviation, self._fit.level)
             made.append(holding(ends, point.throughput_per_s))
         return made
 

@@ -9,7 +9,7 @@ mirror image, and the distance from the middle stretched from normal to Student 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -17,6 +17,7 @@ import numpy as np
 
 from lockmodel.errors import ArgumentError, ScenarioError
 from lockmodel.fitting.parameters import Parameter, apply, even, limits, parse, read
+from lockmodel.fitting.unfitted import moved, unfitted
 from lockmodel.model.fit_table import Fit, FittedParameter
 from lockmodel.model.placement import whole
 from lockmodel.model.scenario import Scenario
@@ -29,8 +30,8 @@ linear functions of 2 to 30 parameters, normal; 8 % for 4 degrees of freedom).""
 ALLOWED = 2.0
 """Standard deviations of a measurement by which a draw may contradict the fitted curve."""
 
-HALVINGS = 7
-"""Solutions of a draw at the most until it does not: 1 and halvings to 1 / 64 of what is left."""
+HALVINGS = 5
+"""Solutions of a draw at the most until it does not: 1 and halvings to 1 / 16 of what is left."""
 
 TINY = 1e-300
 """Smallest tail probability: a distance beyond it has no quantile in doubles."""
@@ -95,8 +96,21 @@ def drawn(scenario: Scenario, count: int = DRAWS, seed: int = SEED, split: bool 
     meant = [parsed(scenario, fitted) for fitted in fit.parameters]
     steps, radius = deltas(fit, count, seed)
     scenarios = _moved(scenario, meant, steps)
-    if split and any(p.split for p in fit.parameters):
-        scenarios = _traded(scenario, meant, steps, _trades(fit, count, seed), scenarios)
+    loose = unfitted(scenario)
+    trading = split and any(p.split for p in fit.parameters)
+    if trading or loose:
+        trades = _trades(fit, count, seed) if trading else np.zeros_like(steps)
+        others = _others(len(loose), count, seed)
+
+        def moves(which: np.ndarray, share: np.ndarray) -> list[Scenario]:
+            shares = share[:, None]
+            there = _moved(scenario, meant, steps[which] + shares * trades[which])
+            return [
+                moved(_alone_as(one, scenarios[i]) if trading else one, loose, own)
+                for i, one, own in zip(which.tolist(), there, shares * others[which], strict=True)
+            ]
+
+        scenarios = _loosened(scenario, moves, scenarios, trading)
     stretch, degrees = conditional_noise(fit, radius)
     return Draws(scenarios, stretch, degrees)
 
@@ -136,37 +150,43 @@ def _trades(fit: Fit, count: int, seed: int) -> np.ndarray:
     return both
 
 
-def _traded(
-    scenario: Scenario,
-    meant: Sequence[Parameter],
-    steps: np.ndarray,
-    trades: np.ndarray,
-    before: Sequence[Scenario],
-) -> tuple[Scenario, ...]:
-    """Return draws whose held work and hand-off are traded as far as what was measured allows.
+def _others(size: int, count: int, seed: int) -> np.ndarray:
+    """Return the steps of what was not fitted, shape (count, size); equal in mirror images."""
+    half = -(-count // 2)
+    normal = _layout(half, size, np.random.default_rng(seed + 3)) if size else np.zeros((half, 0))
+    both: np.ndarray = np.concatenate([normal, normal])[:count]
+    return both
 
-    The demand stays, and so does what one process reaches alone (`_alone_as`). In between, the
-    throughput of a trade differs from that of the draw `before` it: it is halved towards nothing
-    until it does so by no more than `ALLOWED` standard deviations of a measurement.
+
+def _loosened(
+    scenario: Scenario,
+    moves: Callable[[np.ndarray, np.ndarray], Sequence[Scenario]],
+    before: Sequence[Scenario],
+    trading: bool,
+) -> tuple[Scenario, ...]:
+    """Return draws that move beyond the estimates as far as what was measured allows.
+
+    `moves` has the draws of some indices moved by a share of their steps. The demand stays, and
+    so does what one process reaches alone. In between, the throughput of a move differs from that
+    of the draw `before` it: it is halved towards nothing until it does so by no more than `ALLOWED`
+    standard deviations of a measurement.
     """
     known, fit = scenario.calibrated, scenario.fit
     assert fit is not None
     made = list(before)
     low, high = np.zeros(len(made)), np.ones(len(made))
-    populations = () if known is None else _looked_at(known.low, known.high)
+    populations = () if known is None else _looked_at(known.low, known.high, trading)
     allowed = ALLOWED * float(np.hypot(fit.noise, fit.model_error))
     rates = [np.log(throughput(one, populations)) for one in before] if populations else []
     factor, left = high.copy(), np.arange(len(made))
     for _ in range(HALVINGS):
-        there = _moved(scenario, meant, steps[left] + factor[left, None] * trades[left])
-        for i, one in zip(left.tolist(), there, strict=True):
-            traded = _alone_as(one, before[i])
+        for i, one in zip(left.tolist(), moves(left, factor[left]), strict=True):
             if populations:
-                off = np.abs(np.log(throughput(traded, populations)) - rates[i]).max()
+                off = np.abs(np.log(throughput(one, populations)) - rates[i]).max()
                 if not off <= allowed:
                     high[i] = factor[i]
                     continue
-            made[i], low[i] = traded, factor[i]
+            made[i], low[i] = one, factor[i]
         left = left[low[left] < 1.0]
         factor = 0.5 * (low + high)
         if not left.size:
@@ -174,14 +194,18 @@ def _traded(
     return tuple(made)
 
 
-def _looked_at(low: int, high: int) -> tuple[int, ...]:
-    """Return populations from one to another, doubling."""
+def _looked_at(low: int, high: int, trading: bool) -> tuple[int, ...]:
+    """Return populations from one to another, doubling, less 1: nothing moves that.
+
+    Without a trade less moves, and three of them do: first, middle, last.
+    """
     made = []
     n = low
     while n < high:
         made.append(n)
         n *= 2
-    return (*made, high)
+    every = tuple(n for n in (*made, high) if n > 1)
+    return every if trading or len(every) < 3 else (every[0], every[len(every) // 2], every[-1])
 
 
 def _alone_as(traded: Scenario, before: Scenario) -> Scenario:
@@ -280,6 +304,14 @@ def _student_square(square: np.ndarray, size: int, degrees: float) -> np.ndarray
     b = betaincinv(degrees / 2.0, size / 2.0, beyond)
     squares: np.ndarray = degrees * (1.0 - b) / b
     return squares
+
+
+def normals(count: int, seed: int = SEED) -> np.ndarray:
+    """Return standard normal numbers, one per draw, independent of what `drawn` made of them."""
+    half = -(-count // 2)
+    one = _layout(half, 1, np.random.default_rng(seed + 2))[:, 0]
+    both: np.ndarray = np.concatenate([one, one])[:count]
+    return both
 
 
 def conditional_noise(fit: Fit, radius: np.ndarray) -> tuple[np.ndarray, float]:

@@ -4,12 +4,14 @@ The map (data/computed/product_form_error.csv, made by tools/error_map.py) holds
 product form against simulation for one lock, over hold variability x hand-off ratio x load x
 readers' share x population. An estimate is the largest error at the corners of the grid cell
 around each lock of the scenario, added up over the locks. Distances are not in the map: what they
-can change is bracketed by a second solution (`distance_error`).
+can change is bracketed by a second solution (`distance_error`). What is to be expected there, with
+its sign, is interpolated between the corners (`expected`): it cancels between alike scenarios.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -56,10 +58,13 @@ class ErrorMap:
         Rising grid values of `AXES`.
     errors : dict
         Grid point -> size of the error, the interval of the measurement included.
+    signed : dict
+        Grid point -> the error as it was measured: product form over simulation, minus 1.
     """
 
     axes: tuple[tuple[float, ...], ...]
     errors: dict[tuple[float, ...], float]
+    signed: dict[tuple[float, ...], float]
 
     def worst(self, place: Sequence[float]) -> float | None:
         """Return the largest error at the corners of the cell around `place`.
@@ -72,6 +77,29 @@ class ErrorMap:
         sides = [_around(axis, value) for axis, value in zip(self.axes, place, strict=True)]
         errors = [self.errors[c] for c in itertools.product(*sides) if c in self.errors]
         return max(errors, default=None)
+
+    def between(self, place: Sequence[float]) -> float:
+        """Return the error as it was measured, interpolated; beyond the grid its last value is.
+
+        Linear in each axis, in the logarithm of n.
+        """
+        sides = []
+        for name, axis, value in zip(AXES, self.axes, place, strict=True):
+            near = _around(axis, value)
+            left = 0.0
+            if len(near) > 1:
+                low, here, high = (
+                    math.log(x) if name == "n" else x for x in (near[0], value, near[1])
+                )
+                left = (here - low) / (high - low)
+            sides.append([(near[0], 1.0 - left), *((x, left) for x in near[1:])])
+        total = weights = 0.0
+        for corner in itertools.product(*sides):
+            error = self.signed.get(tuple(x for x, _ in corner))
+            if error is not None:
+                weight = math.prod(share for _, share in corner)
+                total, weights = total + weight * error, weights + weight
+        return total / weights if weights > 0 else 0.0
 
 
 def _around(axis: tuple[float, ...], value: float) -> tuple[float, ...]:
@@ -91,12 +119,14 @@ def _around(axis: tuple[float, ...], value: float) -> tuple[float, ...]:
 def load() -> ErrorMap:
     """Return the shipped map."""
     rows = read_table(shipped_dir("data") / "computed" / "product_form_error.csv")
+    places = [tuple(float(row[key]) for key in AXES) for row in rows]
+    signed = {place: float(row["error"]) for place, row in zip(places, rows, strict=True)}
     errors = {
-        tuple(float(row[key]) for key in AXES): abs(float(row["error"])) + float(row["half_width"])
-        for row in rows
+        place: abs(signed[place]) + float(row["half_width"])
+        for place, row in zip(places, rows, strict=True)
     }
     axes = tuple(tuple(sorted({place[i] for place in errors})) for i in range(len(AXES)))
-    return ErrorMap(axes, errors)
+    return ErrorMap(axes, errors, signed)
 
 
 def _scv(scenario: Scenario, lock: Lock, population: int) -> float:
@@ -177,6 +207,41 @@ def estimate(scenario: Scenario, network: Network, throughput: float) -> float |
     if len(loads) > 1 and loads[1] > max(SECOND * loads[0], BUSY):
         return None
     return total + ordered + distance_error(scenario, network, throughput)
+
+
+def expected(scenario: Scenario, network: Network, throughput: float) -> tuple[float, float]:
+    """Return the error of product form that is to be expected, and what order and distance add.
+
+    Parameters
+    ----------
+    scenario, network, throughput
+        See `estimate`.
+
+    Returns
+    -------
+    (float, float)
+        ln of product form over the scenario as stated, 0 where nobody measured it; and the largest
+        effect of the order in a queue and of distances, whose sign is not known.
+    """
+    n = network.population
+    if n == 1 or unmapped(scenario, n):
+        return 0.0, 0.0
+    light, lightest = n / network.light_load, load().axes[2][0]
+    remote = distances(scenario.machine, n)[1]
+    total, ordered = 0.0, 0.0
+    for lock in scenario.taken:
+        own = network.of(lock.name)
+        if not own:
+            continue
+        load_ = n * max(station.alone / station.copies for station in own) / light
+        acquires = scenario.acquires(lock.name)
+        mean = sum(station.alone for station in own) / acquires
+        passing = float(lock.handoff.cost(np.array([1.0, max(1.0, n - 1.0)]), remote).mean())
+        reading = sum(s.acquires for s in scenario.sites_of(lock.name) if s.mode == "read")
+        place = (_scv(scenario, lock, n), passing / mean, max(load_, lightest), reading / acquires)
+        total += math.log1p(load().between((*place, n)) * min(1.0, load_ / lightest))
+        ordered = max(ordered, min(1.0, load_) * order_error(scenario, network, lock))
+    return total, ordered + distance_error(scenario, network, throughput)
 
 
 def _mapped(scenario: Scenario, network: Network, lock: Lock, load_: float) -> float | None:
