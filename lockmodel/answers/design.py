@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from lockmodel.answers.intervals import change_error
 from lockmodel.answers.measurements import Candidate, candidates
 from lockmodel.answers.ranking import rank
 from lockmodel.changes.lever import Lever, named
@@ -144,7 +145,8 @@ def design(
     estimate = _at_final_noise(estimate)
     log = _goal(lever, n)
     middle, gradient = _gradient(estimate, where, log)
-    now = _half_width(estimate, gradient, level)
+    own = _own_error(estimate.scenario(where), lever, n)
+    now = _half_width(estimate, gradient, own, level)
     made = list(candidates(estimate, where, n))
     ranked: list[RankedMeasurement] = []
     left_out: list[str] = []
@@ -154,7 +156,7 @@ def design(
         except LockmodelError as error:
             left_out.append(f"{one.name}: {error}")
             continue
-        half = _half_width(then, gradient, level)
+        half = _half_width(then, gradient, own, level)
         low, high = _ends(lever, middle, half)
         factor = half / now if now > 0 else 1.0
         separates = bool(estimate.splits) and len(then.splits) < len(estimate.splits)
@@ -215,9 +217,17 @@ def _gradient(estimate: Estimate, where: int, log: Log) -> tuple[float, np.ndarr
     return float(at(estimate.theta)[0]), central(at, estimate.theta, own, 1)[0]
 
 
-def _half_width(estimate: Estimate, gradient: np.ndarray, level: float) -> float:
-    variance = float(gradient @ estimate.covariance @ gradient)
-    return quantiles.student(level, estimate.degrees) * math.sqrt(max(variance, 0.0))
+def _own_error(scenario: Scenario, lever: Lever | None, n: int) -> float:
+    """Return the standard deviation of a gain from product form itself: no measurement narrows it.
+
+    Throughput has none: the fit takes it up.
+    """
+    return 0.0 if lever is None else change_error(scenario, lever.apply(scenario), n)[1]
+
+
+def _half_width(estimate: Estimate, gradient: np.ndarray, own: float, level: float) -> float:
+    variance = max(float(gradient @ estimate.covariance @ gradient), 0.0)
+    return quantiles.student(level, estimate.degrees) * math.hypot(math.sqrt(variance), own)
 
 
 def _ends(lever: Lever | None, middle: float, half: float) -> tuple[float, float]:

@@ -20,7 +20,8 @@ from lockmodel.answers.whatif import compare
 from lockmodel.changes.grammar import parse
 from lockmodel.errors import ScenarioError
 from lockmodel.fitting.draws import Draws, drawn, interval
-from lockmodel.model.handoff import ConstantHandOff
+from lockmodel.model.distribution import Constant
+from lockmodel.model.handoff import ConstantHandOff, NoHandOff
 from lockmodel.model.machine import Machine
 from lockmodel.model.network import CPU, build
 from lockmodel.model.prediction import Basis
@@ -58,6 +59,7 @@ ONE_LOCK = Scenario(
     ),
     sites=(Site(lock="file", phase="exec", name="map", acquires=4, held_instructions=1000),),
 )
+NO_HANDOFF = NoHandOff()
 FITTED = usual(SHIPPED)
 
 
@@ -113,14 +115,41 @@ def test_model_error_grows_with_each_doubling_beyond_what_was_measured():
     assert intervals.model_error(SHIPPED, 4096) == 0.0
 
 
-def test_beyond_the_data_the_growth_of_the_handoff_is_unknown():
-    """Twice and four times the largest population: 15 % and 30 % on top; none within."""
-    known = replace(FITTED, calibrated=Calibrated(low=1, high=128))
-    assert intervals.model_error(known, 128) == FITTED.fit.model_error
-    for n, doublings in ((256, 1.0), (512, 2.0)):
-        own = FITTED.fit.model_error * (1.0 + doublings)
-        wanted = math.hypot(own, 0.15 * doublings)
-        assert intervals.model_error(known, n) == pytest.approx(wanted, rel=1e-12)
+def test_a_gain_has_product_forms_error_as_far_as_it_is_another_after_the_lever():
+    """Constant holds near the knee: product form is too low there, and right at light load."""
+    lock = replace(ONE_LOCK.locks[0], hold_distribution=Constant(), handoff=NO_HANDOFF)
+    knee = fitted(replace(ONE_LOCK, locks=(lock,)), {"think": 1e-9})
+    lever = parse("shorten_hold:file=0.01")
+    shift, sd = intervals.change_error(knee, lever.apply(knee), 25)
+    # load 25 x 4 / 104: the map between 0.8 and 1, n between 16 and 64 (-3.96 and -2.30 %)
+    assert shift == pytest.approx(math.log(1 - 0.0342), abs=4e-4)
+    assert sd == pytest.approx(abs(shift), rel=1e-9)
+    (change,) = compare(knee, [lever], [25]).points
+    ends = [(1 + change.gain) * math.exp(shift + k * NORMAL_95 * sd) - 1 for k in (-1, 1)]
+    wanted = min(ends[0], change.gain), max(ends[1], change.gain)
+    assert change.gain_interval == pytest.approx(wanted, rel=0.02)
+
+
+def test_equal_errors_before_and_after_cancel():
+    """Saturated on either side: constant holds are as wrong then as now, by next to nothing."""
+    lock = replace(ONE_LOCK.locks[0], hold_distribution=Constant(), handoff=NO_HANDOFF)
+    full = fitted(replace(ONE_LOCK, locks=(lock,), think=1e-5), {"think": 1e-9})
+    for text in ("shorten_hold:file=0.9", "less_think=0.9"):
+        shift, sd = intervals.change_error(full, parse(text).apply(full), 64)
+        assert abs(shift) < 2e-3
+        assert sd == pytest.approx(abs(shift))
+    assert intervals.change_error(full, full, 64) == (0.0, 0.0)
+    (change,) = compare(full, [parse("shorten_hold:file=1")], [64]).points
+    assert change.gain_interval == (0.0, 0.0)
+
+
+def test_a_rate_beyond_all_that_were_measured_has_the_fits_model_error_per_doubling():
+    scenario = fitted(THINKER, {"think": 1e-9}, model_error=0.04)
+    known = replace(scenario, calibrated=Calibrated(low=1, high=16, throughput_per_s=16e4))
+    lever = parse("less_think=0.25")
+    assert intervals.change_error(known, lever.apply(known), 16)[1] == pytest.approx(0.08)
+    assert intervals.change_error(known, lever.apply(known), 4)[1] == pytest.approx(0.0, abs=1e-9)
+    assert intervals.change_error(known, lever.apply(known), 8)[1] == pytest.approx(0.04)
 
 
 def test_a_value_changed_after_the_fit_is_named():

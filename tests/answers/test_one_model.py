@@ -213,7 +213,8 @@ def test_draws_that_trade_the_hold_keep_what_was_measured(tmp_path: Path) -> Non
         np.log(throughput(one, [2, 4, 8]) / throughput(other, [2, 4, 8]))
         for one, other in zip(traded, plain, strict=True)
     ]
-    most = 2.0 * math.hypot(scenario.fit.noise, scenario.fit.model_error)
+    # what was not fitted moves in both, each within two standard deviations of what it starts from
+    most = 4.0 * math.hypot(scenario.fit.noise, scenario.fit.model_error)
     assert np.abs(off).max() <= most * (1 + ROUNDING)
     handoffs = [ps.read(one, ps.parse("all.handoff", one)) for one in traded]
     assert max(handoffs) > 20.0 * min(handoffs)

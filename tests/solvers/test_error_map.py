@@ -1,6 +1,7 @@
 """The map of product form's errors, and the estimates looked up in it."""
 
 import importlib.util
+import math
 
 import msgspec
 import numpy as np
@@ -19,7 +20,7 @@ from lockmodel.model.handoff import (
 from lockmodel.model.machine import Machine
 from lockmodel.model.network import build
 from lockmodel.model.scenario import Lock, Scenario, Site, Walkers
-from lockmodel.solvers.error_map import ErrorMap, _around, estimate, load, order_error
+from lockmodel.solvers.error_map import ErrorMap, _around, estimate, expected, load, order_error
 from lockmodel.solvers.simulation.replicate import replicate
 from lockmodel.solvers.solve import points
 
@@ -98,12 +99,55 @@ def test_lookup_takes_the_worst_corner():
         for u in axes[2]
         for n in axes[4]
     }
-    small = ErrorMap(axes, errors)
+    small = ErrorMap(axes, errors, {})
     assert small.worst((0.0, 0.0, 0.5, 0.0, 2)) == 2050
     assert small.worst((0.5, 0.0, 0.5, 0.0, 2)) == 2051
     assert small.worst((0.5, 0.2, 0.7, 0.0, 3)) == 4111
     assert small.worst((0.0, 9.0, 9.0, 0.0, 99)) == 4110  # beyond: the last value
     assert small.worst((1.1, 0.0, 0.5, 0.0, 2)) is None  # holds vary more than measured
+
+
+def test_what_is_expected_is_interpolated_between_the_corners():
+    axes = ((0.0, 1.0), (0.0, 1.0), (0.5, 1.0), (0.0,), (2.0, 8.0))
+    signed = {
+        (s, h, u, 0.0, n): s - 2 * h + 4 * u - 8 * np.log2(n)
+        for s in axes[0]
+        for h in axes[1]
+        for u in axes[2]
+        for n in axes[4]
+    }
+    small = ErrorMap(axes, {}, signed)
+    assert small.between((0.25, 0.5, 0.75, 0.0, 4)) == pytest.approx(0.25 - 1 + 3 - 16)
+    assert small.between((1.0, 0.0, 0.5, 0.0, 8)) == pytest.approx(1 + 2 - 24)
+    assert small.between((9.0, 9.0, 9.0, 0.0, 99)) == pytest.approx(1 - 2 + 4 - 24)  # beyond: last
+
+
+def test_expected_errors_are_those_of_simulation():
+    """Constant holds near the knee: with the sign, and closer than the worst corner."""
+    scenario = Scenario(
+        name="knee",
+        title="",
+        iteration="",
+        machine=Machine(name="flat", cpus=64, cores=64),
+        think=24e-6,
+        locks=(
+            Lock(
+                name="k",
+                time_per_instruction_local=1e-9,
+                time_per_instruction_remote=1e-9,
+                handoff=ConstantHandOff(time=3e-7),
+                hold_distribution=Constant(),
+            ),
+        ),
+        sites=(Site(lock="k", phase="p", name="a", acquires=1, held_instructions=1500),),
+    )
+    (point,) = points(scenario, [14], "product-form")
+    rate = replicate(scenario, 14, 0.004).throughput().value
+    error, other = expected(scenario, build(scenario, 14), point.throughput_per_s)
+    assert math.log(point.throughput_per_s / rate) == pytest.approx(error, abs=0.012)
+    assert error < -0.02
+    assert other == 0.0
+    assert expected(scenario, build(scenario, 1), 1.0) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(
