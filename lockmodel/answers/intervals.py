@@ -263,7 +263,9 @@ class Throughputs:
         changed: bool,
     ) -> None:
         self._scenario, self._fit, self._populations = scenario, fit, tuple(populations)
-        self.draws = drawn(scenario, count, split=changed)
+        known = scenario.calibrated
+        beyond = changed or known is None or max(populations) > known.high
+        self.draws = drawn(scenario, count, split=changed, beyond=beyond)
 
     def of(
         self,

@@ -37,8 +37,8 @@ SIMULATED = (
 class Change:
     """Throughput before and after at one population; gain 0.8 means +80 %.
 
-    `gain_interval` is from parameter error alone, the same parameters before and after; None
-    without a fit, and for bounds.
+    `gain_interval` is from parameter error, the same parameters before and after, and from product
+    form's own as far as it is another one then; None without a fit, and for bounds.
     """
 
     n: int

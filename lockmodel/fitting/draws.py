@@ -59,7 +59,13 @@ class Draws:
     degrees: float
 
 
-def drawn(scenario: Scenario, count: int = DRAWS, seed: int = SEED, split: bool = True) -> Draws:
+def drawn(
+    scenario: Scenario,
+    count: int = DRAWS,
+    seed: int = SEED,
+    split: bool = True,
+    beyond: bool = True,
+) -> Draws:
     """Return scenarios whose parameters are drawn from the distribution of the estimates.
 
     Parameters
@@ -74,6 +80,9 @@ def drawn(scenario: Scenario, count: int = DRAWS, seed: int = SEED, split: bool 
         Whether what is held and what is handed over may trade against each other where nothing
         separates them: for what a lever changes, not for throughput as it was measured. Each draw
         is then the one without, traded as far as the measured populations allow.
+    beyond : bool
+        Whether what was not fitted moves too (`fitting.unfitted`): for all but throughput at the
+        measured populations, which say themselves what it does to them.
 
     Returns
     -------
@@ -96,7 +105,7 @@ def drawn(scenario: Scenario, count: int = DRAWS, seed: int = SEED, split: bool 
     meant = [parsed(scenario, fitted) for fitted in fit.parameters]
     steps, radius = deltas(fit, count, seed)
     scenarios = _moved(scenario, meant, steps)
-    loose = unfitted(scenario)
+    loose = unfitted(scenario) if beyond else ()
     trading = split and any(p.split for p in fit.parameters)
     if trading or loose:
         trades = _trades(fit, count, seed) if trading else np.zeros_like(steps)
