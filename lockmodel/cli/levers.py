@@ -79,7 +79,7 @@ def levers(
                        lock may bind before
       (48 to 79)       (fitted scenarios) interval of the gain in %, from the
                        error of the fitted parameters, the same before and after,
-                       without noise; bounds have none
+                       and of product form, without noise; bounds have none
       best             (fitted scenarios) share of the draws from the fit in which
                        nothing else that can be built gains more
       then binds       the lock (or cpu) that sets the ceiling at n then

@@ -45,9 +45,9 @@ def whatif(
       ceiling at n     of that lock: how far the change could go
       alone            each of several levers by itself, at the largest n
       (48 to 79)       (fitted scenarios) interval of the gain in %, from the
-                       error of the fitted parameters, the same before and after;
-                       noise is no part of a gain of the model. By product form,
-                       in proportion for other methods; bounds have none
+                       error of the fitted parameters, the same before and after,
+                       and of product form; noise is no part of it. By product
+                       form, in proportion for other methods; bounds have none
     Example:
       lockmodel whatif execl-xeon8369b -n 64,128 --lever shard:libc.so.6=8
     """
