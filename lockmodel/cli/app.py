@@ -20,7 +20,7 @@ HEADINGS = {
         "predict": "Throughput at some populations, and what each lock costs there.",
         "ceiling": "Where throughput ends, and what moves that.",
         "whatif": "Throughput before and after levers, applied in the order given.",
-        "explain": "Which lock, what its time consists of, and what that makes of a cure.",
+        "explain": "Which lock, what it is busy with, and what a cure would do.",
         "levers": "Every lever that applies, ranked by what it buys.",
         "sweep": "Throughput over a grid of levers, as tidy CSV.",
         "simulate": "Simulate a scenario event by event.",

@@ -51,7 +51,7 @@ def explain(
     output: options.Output = None,
     force: options.Force = False,
 ) -> None:
-    """Which lock, what its time consists of, and what that makes of a cure.
+    """Which lock, what it is busy with, and what a cure would do.
 
     In ten lines: the lock that binds and its demand per iteration; how much of
     it is held work and how much hand-off, or that nothing tells; what half the
