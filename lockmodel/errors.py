@@ -46,6 +46,12 @@ class FileError(LockmodelError, OSError):
     exit_code = 4
 
 
+class GateFailedError(LockmodelError):
+    """A measured curve is slower than it may be (exit 5)."""
+
+    exit_code = 5
+
+
 LONGEST = 60
 """Characters of a value that an error shows."""
 

@@ -12,6 +12,7 @@ from strategies import REPEATABLE
 from lockmodel.errors import (
     ArgumentError,
     FileError,
+    GateFailedError,
     LockmodelError,
     NotTrustworthyError,
     ScenarioError,
@@ -22,10 +23,16 @@ from lockmodel.errors import (
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),  # issue 2: 1 not trustworthy, 2 bad input file, 3 bad arguments, 4 files
-    [(NotTrustworthyError, 1), (ScenarioError, 2), (ArgumentError, 3), (FileError, 4)],
+    ("error", "code"),  # 1 not trustworthy, 2 bad input file, 3 bad arguments, 4 files, 5 gate
+    [
+        (NotTrustworthyError, 1),
+        (ScenarioError, 2),
+        (ArgumentError, 3),
+        (FileError, 4),
+        (GateFailedError, 5),
+    ],
 )
-def test_every_error_has_the_exit_code_of_issue_2(error: type[LockmodelError], code: int) -> None:
+def test_every_error_has_its_exit_code(error: type[LockmodelError], code: int) -> None:
     assert error("text").exit_code == code
     assert issubclass(error, LockmodelError)
 

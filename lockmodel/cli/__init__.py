@@ -1,6 +1,7 @@
 """The command line: the only part of lockmodel that prints, exits and reads argv.
 
-Exit codes: 0 fine, 1 the answer is not trustworthy, 2 bad input file, 3 bad arguments, 4 files.
+Exit codes: 0 fine, 1 the answer is not trustworthy, 2 bad input file, 3 bad arguments, 4 files,
+5 a gate failed.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ HEADINGS = {
     },
     "Check": {
         "verify": "Check that all solvers agree where they solve the same model.",
+        "gate": "Whether one measured curve is slower than another, or it is noise.",
         "accuracy": "Score predictions beyond half of every curve in a folder.",
         "backtest": "Predict published kernel changes without their results.",
     },
@@ -124,7 +125,7 @@ def group(
 
     MODEL is the name of a shipped scenario (see `lockmodel models`) or the path
     of a TOML file. Exit codes: 0 fine, 1 the answer is not trustworthy (it says
-    why), 2 bad input file, 3 bad arguments, 4 files.
+    why), 2 bad input file, 3 bad arguments, 4 files, 5 a gate failed.
 
     \b
     Example:

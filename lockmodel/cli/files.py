@@ -127,6 +127,8 @@ class Report:
     """For -o FILE.csv."""
     csv_first: bool = False
     """Whether it is what standard output gets."""
+    markdown: Callable[[], str] | None = None
+    """For -o FILE.md."""
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
@@ -168,6 +170,8 @@ def output(name: str | None, as_json: bool, force: bool) -> Iterator[Callable[[R
             return report.csv()
         if (name or "").endswith(".csv"):
             raise ArgumentError(f"-o {name}: this report is no table; use .txt or .json")
+        if report.markdown is not None and (name or "").endswith(".md"):
+            return report.markdown()
         return report.text(colour)
 
     if name is None:
