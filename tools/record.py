@@ -73,9 +73,8 @@ COMMANDS = {
     "fit_curves_plot": f"fit {CURVE} --plot",
     "fit_curves_write": "fit rqspin_x86_lock1_threads.csv --only qspinlock -o generic.toml",
     "design": f"design {EXECL} --data {CURVE} -n 128",
-    "gate": "gate cna_v3_locktorture.csv:stock cna_v3_locktorture.csv:patch_CNA --fail-below -15%",
-    "gate_failed": "gate rqspin_x86_lock1_threads.csv:qspinlock "
-    "rqspin_x86_lock1_threads.csv:rqspinlock",
+    "gate": "gate cna_v3_locktorture.csv:stock :patch_CNA --fail-below -15%",
+    "gate_failed": "gate rqspin_x86_lock1_threads.csv:qspinlock :rqspinlock",
     "accuracy": "accuracy published",
     "backtest": "backtest --only lkp_spr_224 --only huang_v1_tree_split --only guzik_batch_unlink",
     "backtest_plot": "backtest --only lkp_spr_224 --plot gains.svg",

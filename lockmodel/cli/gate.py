@@ -25,7 +25,12 @@ def gate(
             show_default=False,
         ),
     ],
-    new: Annotated[str, Argument(metavar="NEW", help="The same.", show_default=False)],
+    new: Annotated[
+        str,
+        Argument(
+            metavar="NEW", help="The same; :VARIANT is one of BASE's file.", show_default=False
+        ),
+    ],
     at: Annotated[
         str | None,
         Option(
@@ -76,17 +81,17 @@ def gate(
       change           NEW over BASE: -8 % is 0.92 times
       95 % interval    of all populations together: of 100 gates of equal curves
                        at most 5 (--level) have one that leaves no change out
-      noise floor      the drop that two measurements of one kernel show in 5 of
-                       100 cases at one population, by the noise of all repeats
+      noise floor      what two measurements of one kernel differ by in 5 of 100
+                       cases at one population, by the noise of all repeats
       REAL             the interval leaves no change out; else WITHIN NOISE
       what moved       the change of the lock's demand and of the think time that
                        gives such a change of a curve with one lock
     Repeats of one session do not show how sessions differ (boot, layout, other
     machine): measure BASE and NEW in turns on one machine, and use --fail-below.
-    Examples:
-      lockmodel gate main.csv branch.csv --fail-below -5%
-      lockmodel gate cna_v3_locktorture.csv:stock cna_v3_locktorture.csv:patch_CNA \\
-        --fail-below -15%
+    Example, with a file that has both:
+      lockmodel gate cna_v3_locktorture.csv:stock :patch_CNA --fail-below -15%
+    After a measurement of each:
+      $ lockmodel gate main.csv branch.csv --fail-below -5%
     """
     from lockmodel.cli.gate_text import comment, in_short, rows, text
     from lockmodel.evaluate.gate.verdict import gate as compare
@@ -103,7 +108,9 @@ def gate(
         raise ArgumentError(f"--level {level!r}: must lie between 50% and 100%; write 95%")
     chosen = () if at is None else parse_counts(at, "--at")
     with files.output(output, as_json, force) as write:
-        before, after = (_side(name, tuple(only or ()), what or "") for name in (base, new))
+        file, _ = _parts(base)
+        after_name = f"{file}{new}" if new.startswith(":") else new
+        before, after = (_side(name, tuple(only or ()), what or "") for name in (base, after_name))
         answer = compare(before, after, chosen, limit, sure)
         write(
             Report(
@@ -124,11 +131,15 @@ def _side(text: str, only: tuple[str, ...], what: str) -> Side:
     from lockmodel.evaluate.gate.side import side_of
     from lockmodel.observe.readers import read_file
 
-    name, variant = text, ""
-    if not Path(text).exists():
-        name, _, variant = text.partition(":")
+    name, variant = _parts(text)
     named = (variant, *only) if variant else only
     return side_of(read_file(inputs.data(name)), name, named, what)
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """Return file and variant of FILE:VARIANT; a file that exists has no variant in its name."""
+    name, _, variant = (text, "", "") if Path(text).exists() else text.partition(":")
+    return name, variant
 
 
 def _share(option: str, text: str, example: str) -> float:

@@ -55,7 +55,7 @@ REPORTS = {
     "fit": f"fit {CURVE} --model {MODEL}",
     "fit_curves": f"fit {CURVE}",
     "design": f"design {MODEL} --data {CURVE} -n 128",
-    "gate": "gate cna_v3_locktorture.csv:stock cna_v3_locktorture.csv:patch_CNA --fail-below -15%",
+    "gate": "gate cna_v3_locktorture.csv:stock :patch_CNA --fail-below -15%",
     "accuracy": "accuracy published",
     "backtest": "backtest --only lkp_spr_224 --only huang_v1_tree_split --only guzik_batch_unlink",
     "acquires_shares": "acquires --from-shares profiles.json",

@@ -74,6 +74,20 @@ def test_two_populations_share_their_noise_and_the_level():
     assert ends(one) == pytest.approx((0.03 - half, 0.03 + half), rel=1e-6)
 
 
+def test_a_noisier_population_has_its_own_variance():
+    """0.0002 and 0.0008 per side, 0.0005 pooled: the second has 0.0008 over 2 repeats, twice.
+
+    Degrees: 0.00065^2 / (0.25 x 2 x 0.0004^2 + 0.75 x 2 x 0.00025^2 / 2) = 3.33005.
+    """
+    logs = {1: (0.0, 0.02), 2: (0.0, 0.04)}
+    new = {1: (0.01, 0.03), 2: (0.01, 0.05)}
+    first, second = gate(side("base", logs), side("new", new)).changes
+    half = stats.t.ppf(0.5 + 0.5 * math.sqrt(0.95), 3.330049) * math.sqrt(0.0008)
+    assert ends(second) == pytest.approx((0.01 - half, 0.01 + half), rel=1e-5)
+    assert first.noise.deviation == pytest.approx(math.sqrt(0.0005))
+    assert first.floor == second.floor
+
+
 def test_a_stated_spread_is_the_noise_and_a_known_one():
     """3 and 4 %: 5 % of the change, normal; a value without a spread has that of the others."""
     base = side("base", {1: (0.0,), 2: (0.0,)}, {1: 0.03, 2: 0.03})
@@ -286,6 +300,16 @@ def pair(drop, noise=0.002, populations=(1, 2)):
 )
 def test_outcomes(drop, noise, limit, outcome):
     assert gate(*pair(drop, noise), limit=limit).outcome == outcome
+
+
+@pytest.mark.parametrize("limit", [0.0, -0.05])
+def test_a_large_drop_within_noise_cannot_be_decided(limit):
+    """The noise would show 5 % at one population (floor 4.1 %), not 6 % at one of eight."""
+    answer = gate(*pair(0.06, 0.025, N), limit=limit)
+    assert answer.changes[0].floor == pytest.approx(0.0407, abs=5e-4)
+    assert not any(c.real for c in answer.changes)
+    assert answer.outcome == "cannot decide"
+    assert gate(*pair(0.04, 0.025, N), limit=limit).outcome == "passed"
 
 
 def test_only_the_populations_asked_for_decide():

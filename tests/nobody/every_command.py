@@ -25,7 +25,7 @@ NOBODY = 65534
 TIMEOUT_S = 300
 
 EXECL, CURVE = "execl-xeon8369b", "unixbench_execl_xeon8369b.csv"
-GATED = "cna_v3_locktorture.csv:stock cna_v3_locktorture.csv:patch_CNA --fail-below -15%"
+GATED = "cna_v3_locktorture.csv:stock :patch_CNA --fail-below -15%"
 CALLS = {
     "predict": f"predict {EXECL} -n 1,2 --method markov",
     "ceiling": f"ceiling {EXECL}",

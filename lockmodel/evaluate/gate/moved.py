@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from lockmodel.fitting import quantiles
-from lockmodel.fitting.curves.curve import Curve
+from lockmodel.fitting.curves.curve import MOST_PROCESSES, Curve, merged
 from lockmodel.fitting.curves.families import candidates, shape
 from lockmodel.fitting.curves.fitting import FamilyFit, fit
 from lockmodel.model.machine import Machine
@@ -118,9 +118,8 @@ def moved(
     level : float
         Probability that the intervals of both hold.
     """
-    if machine is not None:
-        within = n <= machine.cpus
-        n, base, new, deviation = n[within], base[within], new[within], deviation[within]
+    within = n <= (MOST_PROCESSES if machine is None else min(machine.cpus, MOST_PROCESSES))
+    n, base, new, deviation = n[within], base[within], new[within], deviation[within]
     if n.size < FEWEST:
         return Moved((), why_not=f"fewer than {FEWEST} common populations")
     lock = _lock(Curve(n, np.sqrt(base * new), label="both curves", machine=machine))
@@ -176,6 +175,7 @@ def _shift(name: str, value: float, half: float) -> Shift:
 
 def _lock(curve: Curve) -> FamilyFit:
     """Return the lock that describes a curve best by Akaike's criterion, or has few parameters."""
+    curve = merged(curve)
     fits = [
         fit(family, curve)
         for family in candidates(curve.machine)

@@ -51,7 +51,7 @@ class Change:
     low, high : float
         Ends of its interval; those of all populations hold together.
     floor : float
-        The drop that two measurements of one kernel show in 1 - level of all cases.
+        What two measurements of one kernel differ by in 1 - level of all cases.
     noise : Noise
     """
 
