@@ -85,7 +85,8 @@ def gate(
                        cases at one population, by the noise of all repeats
       REAL             the interval leaves no change out; else WITHIN NOISE
       what moved       the change of the lock's demand and of the think time that
-                       gives such a change of a curve with one lock
+                       gives such a change of a curve with one lock; hold times
+                       in both files (hold_ns) tell held work from hand-off
     Repeats of one session do not show how sessions differ (boot, layout, other
     machine): measure BASE and NEW in turns on one machine, and use --fail-below.
     Example, with a file that has both:

@@ -187,15 +187,30 @@ def _moved(gate: Gate) -> list[str]:
         for shift in moved.shifts
         if not shift.moved
     ]
-    said = "; ".join([*(_shift(shift) for shift in gone), *rest])
+    said = "; ".join([*(_shift(shift, gate.held) for shift in gone), *rest])
     alike = " Both alike, as another clock or machine would do." if moved.alike else ""
     return [f"What moved: {said}.{alike}"]
 
 
-def _shift(shift: Shift) -> str:
-    value = f"{shift.name} {intervals.gain(shift.change, (shift.low, shift.high))}"
-    which = " (held work or hand-off: these data cannot say)" if shift.name == DEMAND else ""
-    return value + which
+def _shift(shift: Shift, held: Shift | None) -> str:
+    value = f"{shift.name} {_gain(shift)}"
+    return f"{value} ({_which(shift, held)})" if shift.name == DEMAND else value
+
+
+def _gain(shift: Shift) -> str:
+    return intervals.gain(shift.change, (shift.low, shift.high))
+
+
+def _which(demand: Shift, held: Shift | None) -> str:
+    """Return which part of the demand changed, where the hold times of both files tell."""
+    if held is None:
+        return "held work or hand-off: these data cannot say"
+    times = f"hold times {_gain(held)}"
+    if held.moved and (held.change > 0.0) == (demand.change > 0.0):
+        return f"held work: {times}"
+    if demand.low > held.high or demand.high < held.low:
+        return f"hand-off: {times}"
+    return f"held work or hand-off: these data cannot say, {times}"
 
 
 def _noise(gate: Gate) -> list[str]:

@@ -14,6 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from places import ROOT
+from studies import CURVE, model
+
+from lockmodel.model.handoff import ConstantHandOff
+from lockmodel.solvers.throughput import throughput
 
 CNA = "cna_v3_locktorture.csv"
 STEPS = (-0.01, 0.0, 0.01)
@@ -56,6 +60,34 @@ def test_a_drop_fails_with_exit_5_and_says_where(main, command):
     verdicts = re.findall(r"^ *(\d+) .*  (REAL|within noise)$", ran.stdout, re.MULTILINE)
     assert verdicts == [("1", "within noise"), ("4", "within noise"), ("16", "REAL")]
     assert "Noise: 1.0 % in a run of main.csv by its repeats; 1.1 % in a run of" in flat(ran)
+
+
+LONGER = {
+    "held": (model(held=960.0), 1.2, "(held work: hold times +20 % ("),
+    "handed": (model(handoff=ConstantHandOff(time=600e-9)), 1.0, "(hand-off: hold times 0 % ("),
+    "untold": (model(held=960.0), None, "(held work or hand-off: these data cannot say)"),
+}
+"""What is 20 % longer or twice as long, the factor on the hold times of the file, what is said."""
+
+
+@pytest.mark.parametrize("name", LONGER)
+def test_hold_times_tell_held_work_from_hand_off(name, command):
+    scenario, factor, words = LONGER[name]
+    for file, one, hold, spread in (
+        ("a.csv", model(), 1.0, 0.01),
+        ("b.csv", scenario, factor or 1.0, 0.011),
+    ):
+        lines = ["tasks,throughput,hold_ns" if factor else "tasks,throughput"]
+        for n, rate in zip(CURVE, throughput(one, CURVE), strict=True):
+            for step in (-spread, 0.0, spread):
+                cells = [n, rate * math.exp(step), 1600.0 * hold * math.exp(step)]
+                lines.append(",".join(f"{cell:.7g}" for cell in cells[: 3 if factor else 2]))
+        Path(file).write_text("\n".join(lines) + "\n")
+    ran = command("gate", "a.csv", "b.csv")
+    assert ran.returncode == 5
+    assert "What moved: demand of the lock +" in flat(ran)
+    assert words in flat(ran)
+    assert "think time within noise." in flat(ran)
 
 
 def test_equal_curves_pass(main, command):

@@ -242,6 +242,41 @@ def test_hand_off_is_told_from_held_work_by_no_curve():
         assert [s.moved for s in one.shifts] == [True, False]
 
 
+def held(base, new, steps=(-0.01, 0.01)):
+    """The change of a hold time where the curves differ, and the demand did, at 4 populations."""
+    populations = (1, 2, 4, 8)
+    sides = [
+        replace(
+            side(name, {n: tuple(drop * (n == 8) + s for s in steps) for n in populations}),
+            holds={n: tuple(hold * math.exp(s) for s in spread) for n in populations},
+        )
+        for name, drop, hold, spread in (
+            ("base", 0.0, base, steps),
+            ("new", -0.4, new, steps),
+        )
+    ]
+    return gate(*sides).held
+
+
+def test_hold_times_of_both_sides_have_an_interval_of_their_own():
+    """Two repeats 2 % apart: 0.0002 of a change, a quarter of it of four; degrees as derived.
+
+    Own 2 degrees, all 8: 1 / (0.25 / 2 + 0.75 / 8) = 4.5714.
+    """
+    one = held(1e-6, 1.1e-6)
+    half = stats.t.ppf(0.975, 1.0 / 0.21875) * math.sqrt(0.0002 / 4.0)
+    assert ends(one) == pytest.approx((math.log(1.1) - half, math.log(1.1) + half), rel=1e-6)
+    assert one.moved
+    assert not held(1e-6, 1.001e-6).moved
+
+
+def test_hold_times_without_repeats_are_ten_per_cent_off_each():
+    one = held(1e-6, 1.2e-6, steps=(0.0,))
+    half = 1.959963984540054 * 0.1 * math.sqrt(2.0)
+    assert ends(one) == pytest.approx((math.log(1.2) - half, math.log(1.2) + half), rel=1e-9)
+    assert not one.moved
+
+
 def test_all_times_alike_are_another_clock():
     for one in shifts(EQUAL / 1.1, 5):
         assert one.alike

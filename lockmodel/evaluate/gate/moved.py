@@ -32,6 +32,10 @@ WIDE = 0.25
 CHANCE = 0.05
 """Probability of residuals as large, below which the two changes do not explain the curves."""
 
+LEFT_OUT = 0.1
+"""Error of a change that one lock gives, in proportion to the largest: twice the hand-off instead
+of a longer hold is up to a sixth of it off near the knee, and nothing elsewhere."""
+
 STEPS, LARGEST = 20, 3.0
 """Newton steps, and the largest change of a logarithm."""
 
@@ -125,7 +129,7 @@ def moved(
     lock = _lock(Curve(n, np.sqrt(base * new), label="both curves", machine=machine))
     change = np.log(new / base)
     theta, curve = lock.theta[1:], Curve(n, base, machine=machine)
-    weights = 1.0 / deviation
+    weights = 1.0 / np.hypot(deviation, LEFT_OUT * np.abs(change).max())
     u = d = 0.0
     for _ in range(STEPS):
         steep, off = _differences(lock, theta, curve, u)
@@ -149,8 +153,8 @@ def moved(
     half = quantiles.student(math.sqrt(level), degrees)
     both = np.array([1.0, 1.0])
     shifts = (
-        _shift(DEMAND, d, half * math.sqrt(covariance[1, 1])),
-        _shift(THINK, u + d, half * math.sqrt(both @ covariance @ both)),
+        shift(DEMAND, d, half * math.sqrt(covariance[1, 1])),
+        shift(THINK, u + d, half * math.sqrt(both @ covariance @ both)),
     )
     alike = all(s.moved for s in shifts) and abs(u) < half * math.sqrt(covariance[0, 0])
     return Moved(shifts, lock.family.name, alike=alike)
@@ -162,7 +166,8 @@ def _unexplained(lock: FamilyFit) -> Moved:
     )
 
 
-def _shift(name: str, value: float, half: float) -> Shift:
+def shift(name: str, value: float, half: float) -> Shift:
+    """Return a change from that of the logarithm and the half-width of its interval."""
     return Shift(
         name,
         math.expm1(value),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError, ScenarioError, nearest
@@ -45,6 +45,9 @@ class Side:
     traced : bool
     warnings : tuple of str
         What makes its numbers doubtful.
+    holds : dict of int to tuple of float
+        Population -> hold time of every repeat, s; empty where the file has none, or of several
+        locks.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Side:
     metadata: dict[str, str]
     traced: bool = False
     warnings: tuple[str, ...] = ()
+    holds: dict[int, tuple[float, ...]] = field(default_factory=dict)
 
 
 def side_of(reading: Reading, name: str, only: Sequence[str] = (), what: str = "") -> Side:
@@ -97,10 +101,7 @@ def side_of(reading: Reading, name: str, only: Sequence[str] = (), what: str = "
             f"one: {name}:{labels[0]}, or --only for both sides"
         )
     rates = [o for o in rates if not o.traced] or rates
-    values: dict[int, list[float]] = {}
-    for o in rates:
-        assert o.n is not None
-        values.setdefault(o.n, []).append(o.value)
+    values = _by_population(rates)
     stated = {
         o.n: o.sd / o.value
         for o in rates
@@ -109,13 +110,36 @@ def side_of(reading: Reading, name: str, only: Sequence[str] = (), what: str = "
     return Side(
         f"{name}:{':'.join(only)}" if only else name,
         rates[0].unit,
-        {n: tuple(own) for n, own in sorted(values.items())},
+        values,
         stated,
         rates[0].what,
         reading.metadata,
         rates[0].traced,
         tuple(text for text in reading.warnings if text.startswith(APART)),
+        _holds(reading, rates[0]),
     )
+
+
+def _holds(reading: Reading, rate: Observation) -> dict[int, tuple[float, ...]]:
+    """Return the hold times of the run that a throughput is of."""
+    run = ("variant", "kernel", "what")
+    holds = [
+        o
+        for o in reading.observations
+        if o.kind == "hold_time"
+        and o.n is not None
+        and all(getattr(o, name) == getattr(rate, name) for name in run)
+    ]
+    one = len({(o.lock, o.site, o.mode, o.traced) for o in holds}) == 1
+    return _by_population(holds) if one and all(o.value > 0 for o in holds) else {}
+
+
+def _by_population(observations: Sequence[Observation]) -> dict[int, tuple[float, ...]]:
+    values: dict[int, list[float]] = {}
+    for o in observations:
+        assert o.n is not None
+        values.setdefault(o.n, []).append(o.value)
+    return {n: tuple(own) for n, own in sorted(values.items())}
 
 
 def _named(rates: list[Observation], name: str, text: str) -> list[Observation]:

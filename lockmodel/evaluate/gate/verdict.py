@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from lockmodel.errors import ArgumentError
-from lockmodel.evaluate.gate.moved import Moved, moved
+from lockmodel.evaluate.gate.moved import Moved, Shift, moved, shift
 from lockmodel.evaluate.gate.noise import ASSUMED, Noise, noises
 from lockmodel.evaluate.gate.side import Side, check, common, differing
 from lockmodel.fitting import quantiles
 from lockmodel.fitting.curves.topology import machine_of
+from lockmodel.fitting.rows import USUAL_SD
 
 SCHEMA = "lockmodel.gate/1"
 
@@ -31,6 +32,8 @@ UNSEEN = 0.05
 
 FEWEST_REPEATS = 3
 """Repeats that are asked for where there are none."""
+
+HOLD = "hold time"
 
 Outcome = Literal["passed", "failed", "cannot decide"]
 
@@ -93,6 +96,8 @@ class Gate:
         By population.
     moved : Moved or None
         Which parameter moved; None where nothing did.
+    held : Shift or None
+        Change of the hold time, where both files state it.
     doubts : tuple of str
         What makes the two hard to compare.
     """
@@ -104,6 +109,7 @@ class Gate:
     limit: float
     changes: tuple[Change, ...]
     moved: Moved | None
+    held: Shift | None
     doubts: tuple[str, ...]
 
     @property
@@ -174,6 +180,7 @@ class Gate:
                 for c in self.changes
             ],
             "moved": None if self.moved is None else self.moved.to_json(),
+            "held": None if self.held is None else asdict(self.held),
             "doubts": list(self.doubts),
         }
 
@@ -218,7 +225,29 @@ def gate(
         every = _changes(base, new, common(base, new), level) if at else changes
         told = _moved(every, base, level)
     doubts = (*differing(base, new), *base.warnings, *new.warnings)
-    return Gate(base.name, new.name, base.unit, level, limit, changes, told, doubts)
+    held = None if told is None else _held(base, new, level)
+    return Gate(base.name, new.name, base.unit, level, limit, changes, told, held, doubts)
+
+
+def _held(base: Side, new: Side, level: float) -> Shift | None:
+    """Return the change of the hold time, the same at all populations; None where one has none.
+
+    Without repeats its error is that of attribution and of the tracer, alike at all populations.
+    """
+    shared = tuple(n for n in base.holds if n in new.holds)
+    if not shared:
+        return None
+    sides = [replace(side, values=side.holds, stated={}) for side in (base, new)]
+    changes = [_mean(new.holds[n]) - _mean(base.holds[n]) for n in shared]
+    found = noises(sides[0], sides[1], shared)
+    if any(source.how == ASSUMED for one in found for source in one.sources):
+        usual = math.sqrt(2.0) * USUAL_SD["hold_time"]
+        return shift(HOLD, _average(changes), quantiles.student(level, 0.0) * usual)
+    weights = [one.deviation**-2 for one in found]
+    total = math.fsum(weights)
+    value = math.fsum(w * c for w, c in zip(weights, changes, strict=True)) / total
+    degrees = min((one.degrees for one in found if one.degrees), default=0.0)
+    return shift(HOLD, value, quantiles.student(level, degrees) / math.sqrt(total))
 
 
 def _changes(
@@ -247,7 +276,11 @@ def _changes(
 
 
 def _mean(repeats: Sequence[float]) -> float:
-    return math.fsum(math.log(value) for value in repeats) / len(repeats)
+    return _average([math.log(value) for value in repeats])
+
+
+def _average(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def _moved(changes: tuple[Change, ...], base: Side, level: float) -> Moved:
