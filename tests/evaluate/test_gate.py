@@ -284,6 +284,22 @@ def test_all_times_alike_are_another_clock():
     assert not any(one.alike for one in shifts(HOLD, 5))
 
 
+def test_think_time_is_not_determined_where_the_lock_is_all_there_is():
+    populations = (48, 52, 56, 60, 64)
+    sides = [
+        side(name, {n: tuple(math.log(x) + s for s in (-step, 0.0, step)) for n, x in curve})
+        for name, rates, step in (
+            ("base", throughput(model(), populations), 0.001),
+            ("new", throughput(model(held=880.0), populations), 0.0011),
+        )
+        for curve in [list(zip(populations, rates, strict=True))]
+    ]
+    demand, think = gate(*sides).moved.shifts
+    assert demand.moved
+    assert demand.change == pytest.approx(0.08, abs=0.01)
+    assert not think.determined
+
+
 def test_one_population_alone_is_no_change_of_a_lock():
     dented = EQUAL * np.where(np.array(N) == 16, 0.7, 1.0)
     for one in shifts(dented, 5, noise=0.005):

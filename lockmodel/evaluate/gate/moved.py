@@ -135,7 +135,7 @@ def moved(
         steep, off = _differences(lock, theta, curve, u)
         jacobian = np.column_stack([steep, -np.ones(n.size)]) * weights[:, None]
         normal = jacobian.T @ jacobian
-        if np.linalg.det(normal) < NEVER * normal[0, 0] * normal[1, 1]:
+        if np.linalg.det(normal) <= NEVER * normal[0, 0] * normal[1, 1]:
             return Moved((), lock.family.name, "both change these populations alike")
         step = np.linalg.solve(normal, jacobian.T @ ((change - off + d) * weights))
         u = float(np.clip(u + step[0], -LARGEST, LARGEST))
