@@ -376,7 +376,13 @@ def test_repeats_that_would_let_it_decide():
     """The floor shrinks with the root of the repeats: 3 x (floor / 5 %)^2."""
     answer = gate(*pair(0.0001, 0.05))
     need = math.ceil(3 * (answer.changes[0].floor / 0.05) ** 2)
-    assert answer.remedy == f"measure both with {need} repeats, or --at other populations"
+    assert answer.remedy == f"measure both with {need} repeats"
+    worse = gate(*pair(0.0001, 0.05), limit=-0.02).remedy
+    assert worse.startswith("measure both on a quieter machine, or with ")
+    quiet, noisy = pair(0.0, 0.001, N[:-1]), pair(0.0001, 0.1, (64,))
+    sides = [replace(a, values=a.values | b.values) for a, b in zip(quiet, noisy, strict=True)]
+    sides[1] = replace(sides[1], name="new", values={**sides[1].values, 1: (1.0, 1.001, 1.002)})
+    assert gate(*sides).remedy.endswith(" repeats, or --at other populations")
 
 
 def test_no_common_population_cannot_decide():

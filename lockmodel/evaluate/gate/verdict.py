@@ -33,6 +33,9 @@ UNSEEN = 0.05
 FEWEST_REPEATS = 3
 """Repeats that are asked for where there are none."""
 
+MANY_REPEATS = 20
+"""Repeats beyond which a quieter machine is the better advice."""
+
 HOLD = "hold time"
 
 Outcome = Literal["passed", "failed", "cannot decide"]
@@ -151,7 +154,9 @@ class Gate:
             math.ceil(min(c.repeats) * max(c.floor / self.unseen, 1.0) ** 2) for c in self.unsure
         )
         more = max(need, 1 + max(min(c.repeats) for c in self.unsure))
-        return f"measure both with {more} repeats, or --at other populations"
+        where = " on a quieter machine, or" if more > MANY_REPEATS else ""
+        others = ", or --at other populations" if len(self.unsure) < len(self.changes) else ""
+        return f"measure both{where} with {more} repeats{others}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as plain data; shares, not per cent."""
