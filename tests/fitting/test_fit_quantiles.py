@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from lockmodel.fitting.quantiles import chi_squared_tail, student
-from lockmodel.fitting.quantiles import chi_squared_tail, f_tail, runs_tail, student
+from lockmodel.fitting.quantiles import chi_squared_tail, f_tail, student
 
 
 @pytest.mark.parametrize("level", [0.5, 0.68, 0.9, 0.95, 0.99])
@@ -34,35 +33,6 @@ def test_chi_squared(value, degrees):
 def test_chi_squared_without_degrees_says_nothing():
     assert chi_squared_tail(99.0, 0.0) == 1.0
     assert chi_squared_tail(99.0, -0.5) == 1.0
-
-
-def runs(signs):
-    return len(list(itertools.groupby(signs)))
-
-
-@pytest.mark.parametrize("plus", [1, 2, 3, 5])
-@pytest.mark.parametrize("minus", [1, 2, 4, 6])
-def test_runs_by_enumeration(plus, minus):
-    size = plus + minus
-    every = [
-        tuple(i in chosen for i in range(size))
-        for chosen in itertools.combinations(range(size), plus)
-    ]
-    counts = [runs(one) for one in every]
-    for signs, own in zip(every, counts, strict=True):
-        share = sum(count <= own for count in counts) / len(every)
-        assert runs_tail(list(signs)) == pytest.approx(share, rel=1e-12)
-
-
-def test_runs_of_the_textbook():
-    """Eight below, then eight above: 2 of C(16, 8) = 12870 arrangements have two runs."""
-    assert runs_tail([False] * 8 + [True] * 8) == pytest.approx(2 / 12870)
-    assert runs_tail([True, False] * 8) == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize("signs", [[], [True], [True] * 9, [False] * 9])
-def test_signs_of_one_kind_have_no_order(signs):
-    assert runs_tail(signs) == 1.0
 
 
 def test_tail_of_f():
