@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import reprlib
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +33,34 @@ class ScenarioError(LockmodelError, ValueError):
     """A scenario (or another input file) is not valid (exit 2)."""
 
     exit_code = 2
+
+
+MOST_PROBLEMS = 20
+"""Problems of one file that an error lists."""
+
+
+class ScenarioErrors(ScenarioError):
+    """Several things are not valid in one file; `problems` has a sentence of each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        more = len(self.problems) - MOST_PROBLEMS
+        lines = [*self.problems[:MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
+        super().__init__("\n  ".join([f"{len(self.problems)} errors", *lines]))
+
+
+def problems_of(error: ScenarioError) -> tuple[str, ...]:
+    """Return what an error says is not valid, one sentence each."""
+    return error.problems if isinstance(error, ScenarioErrors) else (str(error),)
+
+
+def raise_all(problems: Iterable[str]) -> None:
+    """Raise a ScenarioError that has all problems; none where there are none."""
+    found = list(dict.fromkeys(problems))
+    if len(found) > 1:
+        raise ScenarioErrors(found)
+    if found:
+        raise ScenarioError(found[0])
 
 
 class ArgumentError(LockmodelError, ValueError):

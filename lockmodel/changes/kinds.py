@@ -35,7 +35,7 @@ from lockmodel.model.scenario import Lock, Scenario, ShardBy
 def _shorter(scenario: Scenario, lock: Lock | None) -> Iterator[tuple[str, float]]:
     assert lock is not None
     sites = [s for s in scenario.sites_of(lock.name) if s.acquires > 0]
-    if any(s.held_instructions + s.growth_per_doubling > 0 for s in sites):
+    if any(s.works for s in sites):
         yield "", 0.5
         yield "", 0.0
 

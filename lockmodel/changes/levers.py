@@ -18,9 +18,9 @@ from lockmodel.errors import ArgumentError, ScenarioError, nearest
 from lockmodel.model.handoff import HandOff, TopologyHandOff
 from lockmodel.model.network import MAX_POPULATION
 from lockmodel.model.placement import transfer
-from lockmodel.model.scenario import LINES, Lock, Scenario, ShardBy, Site
+from lockmodel.model.scenario import COUNTED, LINES, TIMED, Lock, Scenario, ShardBy, Site
 
-HELD = ("held_instructions", "growth_per_doubling", *LINES)
+HELD = (*COUNTED, *TIMED)
 """What a site holds per acquire."""
 
 ROUNDING = 1e-9
@@ -82,12 +82,15 @@ def shorten_hold(scenario: Scenario, lock: str, factor: float) -> Scenario:
     def change(site: Site) -> Site:
         if site.lock != lock:
             return site
-        return _replace(
-            site,
-            **{key: getattr(site, key) * factor for key in HELD},
-        )
+        return _replace(site, **_scaled(site, factor))
 
     return _with_sites(scenario, "shorten_hold", change)
+
+
+def _scaled(site: Site, by: float, over: float = 1.0) -> dict[str, float]:
+    """Return `by` / `over` of what a site holds per acquire, without what it does not state."""
+    given = {key: getattr(site, key) for key in HELD}
+    return {key: value * by / over for key, value in given.items() if value is not None}
 
 
 def has_lines(scenario: Scenario, lock: str, site: str = "") -> bool:
@@ -102,7 +105,8 @@ def has_distances(scenario: Scenario, lock: str, site: str = "") -> bool:
     one = scenario.lock(lock)
     remote = one.time_per_instruction_remote > one.time_per_instruction_local
     return has_lines(scenario, lock) or any(
-        s.acquires > 0 and (s.growth_per_doubling > 0.0 or (remote and s.held_instructions > 0.0))
+        s.acquires > 0
+        and (s.differs or s.growth_per_doubling > 0.0 or (remote and s.held_instructions > 0.0))
         for s in scenario.sites_of(lock)
     )
 
@@ -184,7 +188,7 @@ def set_acquires(
         return _replace(
             old,
             acquires=old.acquires * factor,
-            **{key: getattr(old, key) / factor for key in HELD},
+            **_scaled(old, 1.0, factor),
         )
 
     return _with_sites(scenario, "batch", change)

@@ -30,8 +30,9 @@ def scenario(
 ) -> Scenario:
     """Return the scenario that MODEL names, with the walkers of --walks, on --machine.
 
-    Data that it is fitted to are `measured` on that machine. With `counts` it has no time of its
-    own: see `measure.acquires.from_counts`.
+    Data that it is fitted to are `measured` on that machine; its holds are then instructions (see
+    `model.held.as_instructions`). With `counts` it has no time of its own: see
+    `measure.acquires.from_counts`.
     """
     from lockmodel.model.shipped import find_scenario
 
@@ -40,6 +41,10 @@ def scenario(
         from lockmodel.model.machines import move
 
         made = move(made, machine, measured)
+    if measured:
+        from lockmodel.model.held import as_instructions
+
+        made = as_instructions(made)
     if not counts:
         return made
     from lockmodel.measure.acquires.from_counts import from_counts

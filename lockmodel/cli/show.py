@@ -26,6 +26,7 @@ def show(
     model: options.Model,
     population: options.Population = None,
     machine: options.Machine = None,
+    edits: options.Edits = None,
     counts: options.FromCounts = False,
     explain: options.Explain = False,
     as_json: options.Json = False,
@@ -56,7 +57,7 @@ def show(
     Example:
       lockmodel show execl-xeon8369b -n 64
     """
-    scenario = inputs.scenario(model, machine=machine, counts=counts)
+    scenario = inputs.scenario(model, machine=machine, counts=counts, edits=edits)
     n = inputs.population(population, scenario)
     with files.output(output, as_json, force) as write:
         write(Report(lambda: _data(scenario, n), lambda c: _text(scenario, n, explain, c)))
@@ -244,6 +245,14 @@ def _lines(machine: Machine, n: int) -> list[str]:
     ]
 
 
+def _hold(site: Site) -> str:
+    """Return the time that a site states, and from afar where it is another."""
+    from lockmodel.cli import text as tx
+
+    near = tx.si(site.hold or 0.0, "s")
+    return f"{near} to {tx.si(site.hold_remote or 0.0, 's')}" if site.differs else near
+
+
 def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
     from lockmodel.solvers.validity import moved
@@ -286,7 +295,7 @@ def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
             site.lock,
             site.label + (" (read)" if site.mode == "read" else ""),
             tx.plain(site.acquires),
-            tx.plain(site.held_instructions),
+            tx.plain(site.held_instructions) if site.hold is None else _hold(site),
             tx.plain(site.growth_per_doubling),
             *([_law(site)] if lined else []),
         ]
@@ -296,6 +305,8 @@ def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
     said = "sites (held: instructions per acquire, one mapper; growth: per doubling"
     if lined:
         said += "; lines: at first + per doubling of N + per doubling of mappings per process"
+    if any(site.hold is not None for site in scenario.sites):
+        said += "; or time per acquire, near and far"
     parts += ["", f"{said}):"]
     parts += [tx.table(columns, sites, left=(0, 1), fold=(0, 1)), ""]
     if scenario.fit is not None:

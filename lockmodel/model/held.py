@@ -9,9 +9,15 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
+from lockmodel.errors import ScenarioError
 from lockmodel.model.machine import Machine
 from lockmodel.model.placement import ShardGroup
-from lockmodel.model.scenario import Lock, Site
+from lockmodel.model.scenario import Lock, Scenario, Site
+
+ALIKE = 1e-9
+"""Relative difference up to which two factors count as the same."""
 
 
 class Held(NamedTuple):
@@ -23,12 +29,16 @@ class Held(NamedTuple):
         Executed under the lock; got from other CPUs meanwhile.
     working, moving : float
         Their time in s, without the acquire time.
+    near, far : float
+        What `working` would be with all data last written by the same CPU, or in another node.
     """
 
     instructions: float
     lines: float
     working: float
     moving: float
+    near: float
+    far: float
 
     @property
     def time(self) -> float:
@@ -51,15 +61,59 @@ def held(machine: Machine, lock: Lock, site: Site, population: int, group: Shard
     group : ShardGroup
         The shard, of this lock with N processes.
     """
-    near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
     mappings = population + lock.other_mappers
-    instructions = lines = working = moving = 0.0
+    instructions = lines = working = moving = nearest = farthest = 0.0
     for part in group.parts:
         doublings = math.log2(max(1.0, mappings * part.share))
-        executed = part.weight * (site.held_instructions + site.growth_per_doubling * doublings)
+        executed = site.held_instructions + site.growth_per_doubling * doublings
+        near, far = _times(lock, site, executed)
         moved = part.weight * site.transferred(population * part.share, mappings * part.share)
-        instructions += executed
+        instructions += part.weight * executed
         lines += moved
-        working += (near + (far - near) * part.line) * executed
+        working += part.weight * (near + (far - near) * part.line)
+        nearest += part.weight * near
+        farthest += part.weight * far
         moving += machine.line_overlap * part.transfer * moved
-    return Held(instructions, lines, working, moving)
+    return Held(instructions, lines, working, moving, nearest, farthest)
+
+
+def _times(lock: Lock, site: Site, instructions: float) -> tuple[float, float]:
+    """Return the time of an acquire's held work, lines apart: with all data near, and all far."""
+    if site.hold is not None:
+        return site.hold, site.hold if site.hold_remote is None else site.hold_remote
+    near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
+    return near * instructions, far * instructions
+
+
+def as_instructions(scenario: Scenario) -> Scenario:
+    """Return a scenario whose holds are all counted: the longest that a lock's sites state is one.
+
+    Fits move times per instruction. What is predicted stays the same.
+
+    Raises
+    ------
+    ScenarioError
+        A lock has sites of both kinds, or sites that distance lengthens by different factors.
+    """
+    locks, sites = list(scenario.locks), list(scenario.sites)
+    for i, lock in enumerate(locks):
+        own = [k for k, site in enumerate(sites) if site.lock == lock.name]
+        stated = [_times(lock, sites[k], 0.0) for k in own if sites[k].hold is not None]
+        if not stated:
+            continue
+        near, far = (max(times) for times in zip(*stated, strict=True))
+        if len(stated) < len(own):
+            raise ScenarioError(
+                f"lock {lock.name!r}: some of its sites state hold_us, others count "
+                f"held_instructions; a fit needs one of the two at all of them"
+            )
+        if any(abs(a * far - b * near) > ALIKE * far * near for a, b in stated):
+            raise ScenarioError(
+                f"lock {lock.name!r}: hold_remote_us over hold_us differs between its sites; a fit "
+                f"has one factor for the lock: give all the same"
+            )
+        locks[i] = replace(lock, time_per_instruction_local=near, time_per_instruction_remote=far)
+        for k, (_, longest) in zip(own, stated, strict=True):
+            count = longest / far if far > 0.0 else 0.0
+            sites[k] = replace(sites[k], hold=None, hold_remote=None, held_instructions=count)
+    return replace(scenario, locks=tuple(locks), sites=tuple(sites))

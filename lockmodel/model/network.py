@@ -3,9 +3,9 @@
 Each station is a demand function: `service[n-1]` is the time in seconds per iteration that it
 is busy while n processes are at it; beyond the last level it stays constant. Its completion
 rate is the inverse. For a lock D(n) = tau I + l t_l + m (a + c(n - 1) + h t_l): tau the time per
-instruction, I the held instructions, l the lines that come from other CPUs, t_l the time of one,
-m the acquires, a the acquire time, c the hand-off with n - 1 waiters, h its lines (DESIGN
-section 4). With k shards each shard is a station with its share of D.
+instruction, I the held instructions (or tau I as its sites state it), l the lines that come from
+other CPUs, t_l the time of one, m the acquires, a the acquire time, c the hand-off with n - 1
+waiters, h its lines (DESIGN section 4). With k shards each shard is a station with its share of D.
 """
 
 from __future__ import annotations
@@ -121,6 +121,9 @@ class Network:
         Seconds per iteration that a process holds each lock (its work, not the hand-off).
     instructions, lines : dict of str to float
         Instructions per iteration it executes meanwhile, and lines it gets from other CPUs.
+    near, far : dict of str to float
+        What of `hold` are not lines, if all data were last written by the same CPU, or in another
+        node.
     passing : dict of str to float
         Seconds per acquire that each lock is busy passing on, to the first waiter where there
         can be one (a + c of DESIGN section 4). As the two above, means over processes.
@@ -133,6 +136,8 @@ class Network:
     hold: dict[str, float]
     instructions: dict[str, float] = field(default_factory=dict)
     lines: dict[str, float] = field(default_factory=dict)
+    near: dict[str, float] = field(default_factory=dict)
+    far: dict[str, float] = field(default_factory=dict)
     passing: dict[str, float] = field(default_factory=dict)
     mixed: tuple[str, ...] = ()
 
@@ -172,6 +177,7 @@ def depends_on_population(scenario: Scenario) -> bool:
         or isinstance(lock.handoff, TopologyHandOff)
         for lock in scenario.locks
     )
+    moves = moves or any(site.differs and site.acquires > 0 for site in scenario.sites)
     pinned = any(lock.shards > 1 and lock.shard_by != "hash" for lock in scenario.locks)
     walked = any(lock.walkers is not None for lock in scenario.locks)
     grows = any(
@@ -256,6 +262,8 @@ class _LockStations:
     hold: float = 0.0
     instructions: float = 0.0
     lines: float = 0.0
+    near: float = 0.0
+    far: float = 0.0
     passing: float = 0.0
 
 
@@ -267,6 +275,7 @@ def _at_lock(
         return _LockStations()
     waiters = _levels(lock, population)
     stations, hold, executed, lines, passing = [], 0.0, 0.0, 0.0, 0.0
+    near = far = 0.0
     for index, group in enumerate(shard_groups(machine, lock, population)):
         instructions = moved = busy = 0.0
         for site in sites:
@@ -286,6 +295,8 @@ def _at_lock(
         hold += whole * busy
         executed += whole * instructions
         lines += whole * moved
+        near += whole * sum(acquires * each.near for acquires, each in work)
+        far += whole * sum(acquires * each.far for acquires, each in work)
         passed = lock.acquire_time + float(handoff[0 if alone else 1])
         passing += whole * passed
         if pinned:
@@ -308,7 +319,7 @@ def _at_lock(
             service = service[:1]
         if service[0] > 0:
             stations.append(Station(lock.name, service * group.share, group.count))
-    return _LockStations(tuple(stations), hold, executed, lines, passing)
+    return _LockStations(tuple(stations), hold, executed, lines, near, far, passing)
 
 
 _remembered = lru_cache(maxsize=KEPT)(_at_lock)
@@ -392,6 +403,8 @@ def build(scenario: Scenario, population: int, stations_only: bool = True) -> Ne
         hold={name: at.hold for name, at in locks.items()},
         instructions={name: at.instructions for name, at in locks.items()},
         lines={name: at.lines for name, at in locks.items()},
+        near={name: at.near for name, at in locks.items()},
+        far={name: at.far for name, at in locks.items()},
         passing={name: at.passing for name, at in locks.items()},
     )
     if kept:

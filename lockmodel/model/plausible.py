@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import msgspec
 
-from lockmodel.errors import ScenarioError
+from lockmodel.errors import ScenarioError, raise_all
 from lockmodel.model.machine import DISTANCES
 from lockmodel.model.scenario import Lock, Scenario
 from lockmodel.model.tables import TIME_KEYS, UNIT_EXPONENT
@@ -45,6 +45,7 @@ _INSTRUCTION = Plausible(
 _PASS = Plausible(
     1e-10, 50e-6, "published hand-offs: 7 ns to 2 us, 3 to 20 us where a waiter sleeps"
 )
+_HOLD = Plausible(1e-9, 10e-3, "from a counter to a walk of a long list")
 
 RANGES = {
     "think": Plausible(10e-9, 100.0, "from one call to a request of a minute"),
@@ -62,6 +63,8 @@ RANGES = {
     "walks_per_s": Plausible(1e-4, 1e6, "published: 1 to 5,000 per s"),
     "acquires": Plausible(1e-6, 1e4, "traced: 1 to 29 per iteration"),
     "held_instructions": Plausible(1e-3, 1e6, "traced: 10 to 6,000 per acquire"),
+    "hold": _HOLD,
+    "hold_remote": _HOLD,
     "growth_per_doubling": Plausible(1e-6, 1e5, "traced: 1 to 400"),
     "other_mappers": Plausible(1, 1e7, "processes of a machine"),
     "line": Plausible(1e-9, 2e-6, "published: 7 to 520 ns"),
@@ -145,10 +148,11 @@ def check(scenario: Scenario) -> None:
 
     Ever smaller values are those on the way to 0, and never refused.
     """
-    for path, key, value in _far(scenario):
-        far = value / RANGES[key].high
-        wrong = f"{_shown(path, key, value)} is {far:.1g} times {_side(value, key)}"
-        raise ScenarioError(f"{wrong}; {_remedy(key, value)}")
+    raise_all(
+        f"{_shown(path, key, value)} is {value / RANGES[key].high:.1g} times "
+        f"{_side(value, key)}; {_remedy(key, value)}"
+        for path, key, value in _far(scenario)
+    )
 
 
 def _far(scenario: Scenario) -> Iterator[tuple[str, str, float]]:

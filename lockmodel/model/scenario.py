@@ -1,8 +1,8 @@
 """A workload that takes locks, as frozen data: Machine, Lock, HandOff, Site, Scenario.
 
 A `Scenario` says what one iteration does: think time on a CPU, and at each *site* a number
-of acquires of a lock, each holding it for a number of instructions. It says nothing about
-how the answer is computed; `lockmodel.model.network` turns it into stations.
+of acquires of a lock, each holding it for a number of instructions, or for a time. It says nothing
+about how the answer is computed; `lockmodel.model.network` turns it into stations.
 
 Times are seconds here. In TOML every time key carries its unit (see `scenario_toml`).
 All classes validate themselves when they are built, so an invalid scenario cannot exist.
@@ -11,24 +11,32 @@ All classes validate themselves when they are built, so an invalid scenario cann
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Literal, get_args
 
-from lockmodel.errors import ScenarioError, nearest, not_negative, one_of
+import msgspec
+
+from lockmodel.errors import ScenarioError, nearest, not_negative, one_of, raise_all
 from lockmodel.model.disciplines import DISCIPLINES, discipline
 from lockmodel.model.distribution import Distribution, Exponential
 from lockmodel.model.fit_table import Fit
 from lockmodel.model.handoff import HandOff, NoHandOff
 from lockmodel.model.machine import Frozen, Machine, at_least_one
+from lockmodel.model.site import COUNTED as COUNTED
+from lockmodel.model.site import LINES as LINES
+from lockmodel.model.site import TIMED as TIMED
+from lockmodel.model.site import Mode as Mode
+from lockmodel.model.site import Site as Site
+from lockmodel.model.site import acquires_of as acquires_of
 
 ShardBy = Literal["hash", "cpu", "node"]
 LinesBy = Literal["lock", "node"]
-Mode = Literal["write", "read"]
 Origin = Literal["traced", "published", "fitted", "assumed", "derived"]
 
-# Taken apart once: a fit makes and checks locks and sites by the ten thousand.
+# Taken apart once: a fit makes and checks locks by the ten thousand.
 _KINDS = tuple(DISCIPLINES)
-_SHARD_BY, _LINES_BY, _MODES = get_args(ShardBy), get_args(LinesBy), get_args(Mode)
-_NOT_IN_A_NAME, _NOT_IN_A_LABEL = frozenset("/:=,"), frozenset("/:=,. ")
+_SHARD_BY, _LINES_BY = get_args(ShardBy), get_args(LinesBy)
+_NOT_IN_A_NAME = frozenset("/:=,")
 
 RESERVED = ("all", "cpu", "none")
 """Names that mean something else on the command line and in results."""
@@ -69,7 +77,7 @@ class Lock(Frozen, frozen=True):
         The lock's name, by convention the file's.
     time_per_instruction_local, time_per_instruction_remote : float
         Seconds per held instruction when the lines were last written on the same CPU, and
-        when they were last written in another node.
+        when they were last written in another node. Of no use where all sites state times.
     acquire_time : float
         Seconds per acquire that the lock is busy for locking and unlocking alone.
     handoff : HandOff
@@ -103,8 +111,8 @@ class Lock(Frozen, frozen=True):
     """
 
     name: str
-    time_per_instruction_local: float
-    time_per_instruction_remote: float
+    time_per_instruction_local: float = 0.0
+    time_per_instruction_remote: float = 0.0
     acquire_time: float = 0.0
     handoff: HandOff = NoHandOff()
     kind: str = "fifo"
@@ -161,91 +169,9 @@ class Lock(Frozen, frozen=True):
         return not isinstance(self.handoff, NoHandOff) or self.handoff_lines > 0.0
 
 
-LINES = ("lines", "lines_per_doubling", "lines_per_idle_doubling")
-"""What a site says of the lines that an acquire waits for."""
-
-
-class Site(Frozen, frozen=True):
-    """A place in the iteration that takes a lock.
-
-    Parameters
-    ----------
-    lock, phase, name : str
-        Which lock, and where: ('libc.so.6', 'exec', 'map_split').
-    acquires : float
-        Acquires per iteration (may be fractional: an average).
-    held_instructions : float
-        Instructions per acquire executed under the lock when one process maps the file.
-    growth_per_doubling : float
-        Instructions per acquire that each doubling of the mapping processes adds.
-    lines, lines_per_doubling, lines_per_idle_doubling : float
-        Lines per acquire that come from another CPU: l_1 + l_2 log2 N + l_3 log2 of the mappings
-        per running process, counted (data/traced/lines_held.csv); never fewer than 0.
-    mode : {'write', 'read'}
-        Readers of an rwsem share it; every other kind of lock is taken for writing.
-    """
-
-    lock: str
-    phase: str
-    name: str
-    acquires: float
-    held_instructions: float
-    growth_per_doubling: float = 0.0
-    lines: float = 0.0
-    lines_per_doubling: float = 0.0
-    lines_per_idle_doubling: float = 0.0
-    mode: Mode = "write"
-
-    def __post_init__(self) -> None:
-        one_of(f"site {self.lock}/{self.label}", _MODES, mode=self.mode)
-        for part in (self.phase, self.name):
-            if not (part and _NOT_IN_A_LABEL.isdisjoint(part)):
-                raise ScenarioError(
-                    f"site {self.lock}/{self.label}: phase and name {part!r} must be non-empty, "
-                    f"without '/', ':', '=', ',', '.' or blanks: a lever spells it phase.name"
-                )
-        not_negative(
-            f"site {self.lock}/{self.label}",
-            acquires=self.acquires,
-            held_instructions=self.held_instructions,
-            growth_per_doubling=self.growth_per_doubling,
-        )
-        for key in LINES:
-            if not math.isfinite(getattr(self, key)):
-                raise ScenarioError(
-                    f"site {self.lock}/{self.label}: {key} = {getattr(self, key)} must be a finite "
-                    f"number of cache lines"
-                )
-
-    @property
-    def moves_lines(self) -> bool:
-        """Whether an acquire waits for lines of other CPUs."""
-        laws = self.lines, self.lines_per_doubling, self.lines_per_idle_doubling
-        return laws != (0.0, 0.0, 0.0)
-
-    def transferred(self, users: float, mappings: float) -> float:
-        """Return the lines of one acquire that come from another CPU.
-
-        Parameters
-        ----------
-        users : float
-            Processes that take the lock; with one, no line comes from elsewhere.
-        mappings : float
-            Processes that map the file, idle ones too.
-        """
-        idle = math.log2(max(1.0, mappings / users))
-        grown = self.lines + self.lines_per_doubling * math.log2(max(1.0, users))
-        return max(0.0, grown + self.lines_per_idle_doubling * idle) if users > 1.0 else 0.0
-
-    @property
-    def label(self) -> str:
-        """`phase.name`, as traces, tables and levers write it."""
-        return f"{self.phase}.{self.name}"
-
-
-def acquires_of(sites: tuple[Site, ...]) -> float:
-    """Return the acquires per iteration at some sites."""
-    return sum(site.acquires for site in sites)
+def unknown_lock(index: int, label: str, lock: str, known: list[str]) -> str:
+    """Return what is wrong with the site of a lock that there is not."""
+    return f"sites[{index}] ({label}): lock = {lock!r} does not exist; {nearest(lock, known)}"
 
 
 class Calibrated(Frozen, frozen=True):
@@ -288,13 +214,17 @@ class Provenance(Frozen, frozen=True):
     note: str
 
 
-class Scenario(Frozen, frozen=True):
+UNDESCRIBED = "not described"
+"""What an iteration is where nobody said."""
+
+
+class Scenario(Frozen, frozen=True, kw_only=True):
     """One iteration on one machine.
 
     Parameters
     ----------
     name, title, iteration : str
-        Short name, one line for people, and what one iteration is.
+        Short name, one line for people (the name without), and what one iteration is.
     machine : Machine
     think : float
         CPU seconds of one iteration outside every modelled lock, lines local.
@@ -313,8 +243,8 @@ class Scenario(Frozen, frozen=True):
     """
 
     name: str
-    title: str
-    iteration: str
+    title: str = ""
+    iteration: str = UNDESCRIBED
     machine: Machine
     think: float
     think_remote: float = 0.0
@@ -326,27 +256,14 @@ class Scenario(Frozen, frozen=True):
     fit: Fit | None = None
 
     def __post_init__(self) -> None:
+        if not self.title:
+            msgspec.structs.force_setattr(self, "title", self.name)
         not_negative("scenario", think=self.think, think_remote=self.think_remote)
-        if not self._well_named():
-            self._refuse_names()
-        if self.machine.line is None and (
-            any(site.moves_lines for site in self.sites) or any(k.handoff_lines for k in self.locks)
-        ):
-            raise ScenarioError(
-                "sites have lines, or locks handoff_lines, but machine.line_ns is missing; give it "
-                "(`lockmodel machines` lists known ones, `lockmodel bench --lines` measures)"
-            )
-        if self.think + self.think_remote + sum(site.acquires for site in self.sites) == 0:
-            raise ScenarioError(
-                "the iteration is empty: think time is 0 and no site has acquires; give "
-                "think_us or at least one site with acquires > 0"
-            )
+        if not self._sound():
+            raise_all(self._problems())
 
-    def _well_named(self) -> bool:
-        """Return whether each lock and site is there once, and readers are where they can be.
-
-        A fit makes thousands of scenarios that are: what is wrong is looked for only then.
-        """
+    def _sound(self) -> bool:
+        """Return whether `_problems` has none: a fit makes thousands of scenarios that are sound."""
         locks = {lock.name: lock.kind for lock in self.locks}
         sites = {(site.lock, site.phase, site.name) for site in self.sites}
         return (
@@ -356,35 +273,50 @@ class Scenario(Frozen, frozen=True):
             and all(
                 site.mode != "read" or discipline(locks[site.lock]).readers for site in self.sites
             )
+            and (
+                self.machine.line is not None
+                or (
+                    not any(site.moves_lines for site in self.sites)
+                    and not any(lock.handoff_lines for lock in self.locks)
+                )
+            )
+            and self.think + self.think_remote + sum(site.acquires for site in self.sites) != 0
         )
 
-    def _refuse_names(self) -> None:
-        """Raise ScenarioError for the first lock or site that is not as it must be."""
+    def _problems(self) -> Iterator[str]:
+        """Yield what of the locks, sites and machine does not go together."""
         names = [lock.name for lock in self.locks]
-        for name in names:
+        for name in dict.fromkeys(names):
             if names.count(name) > 1:
-                raise ScenarioError(
-                    f"lock {name!r} is given {names.count(name)} times; give it once"
-                )
+                yield f"lock {name!r} is given {names.count(name)} times; give it once"
+        kinds = {lock.name: lock.kind for lock in self.locks}
         seen: set[tuple[str, str]] = set()
         for i, site in enumerate(self.sites):
             if site.lock not in names:
-                raise ScenarioError(
-                    f"sites[{i}] ({site.label}): lock = {site.lock!r} does not exist; "
-                    f"{nearest(site.lock, names)}"
-                )
+                yield unknown_lock(i, site.label, site.lock, names)
+                continue
             key = (site.lock, site.label)
             if key in seen:
-                raise ScenarioError(
-                    f"sites[{i}]: {site.lock}/{site.label} is given twice; add their acquires"
-                )
+                yield f"sites[{i}]: {site.lock}/{site.label} is given twice; add their acquires"
             seen.add(key)
-            if site.mode == "read" and not discipline(self.lock(site.lock).kind).readers:
+            if site.mode == "read" and not discipline(kinds[site.lock]).readers:
                 readers = " or ".join(repr(d.name) for d in DISCIPLINES.values() if d.readers)
-                raise ScenarioError(
+                yield (
                     f"sites[{i}] ({site.label}): mode = 'read' at {site.lock}, which is "
-                    f"{self.lock(site.lock).kind!r}; only a lock of kind = {readers} has readers"
+                    f"{kinds[site.lock]!r}; only a lock of kind = {readers} has readers"
                 )
+        if self.machine.line is None and (
+            any(site.moves_lines for site in self.sites) or any(k.handoff_lines for k in self.locks)
+        ):
+            yield (
+                "sites have lines, or locks handoff_lines, but machine.line_ns is missing; give it "
+                "(`lockmodel machines` lists known ones, `lockmodel bench --lines` measures)"
+            )
+        if self.think + self.think_remote + sum(site.acquires for site in self.sites) == 0:
+            yield (
+                "the iteration is empty: think time is 0 and no site has acquires; give "
+                "think_us or at least one site with acquires > 0"
+            )
 
     def lock(self, name: str) -> Lock:
         """Return the lock called `name`; raises ScenarioError if there is none."""

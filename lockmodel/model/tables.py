@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from lockmodel.errors import ScenarioError, nearest, shortened, shown
+from lockmodel.errors import ScenarioError, nearest, problems_of, raise_all, shortened, shown
 from lockmodel.model.disciplines import DISCIPLINES
 from lockmodel.model.distribution import DISTRIBUTION_FAMILIES
 from lockmodel.model.handoff import HANDOFF_FAMILIES
+from lockmodel.model.site import COUNTED, TIMED, Site
 
 Table = dict[str, Any]
 
@@ -36,6 +37,8 @@ TIME_KEYS = {
     "wake_time": "us",
     "handoff_timeout": "ms",
     "line": "ns",
+    "hold": "us",
+    "hold_remote": "us",
 }
 """Every key that is a time, or a table of times, with the unit it is saved in."""
 
@@ -70,7 +73,8 @@ def from_table(table: Any, struct: type[msgspec.Struct], path: str = "") -> Any:
     Raises
     ------
     ScenarioError
-        Unknown, missing or doubled key, wrong type, time without unit, or a rule of the struct.
+        Unknown, missing or doubled key, wrong type, time without unit, or a rule of the struct; a
+        `ScenarioErrors` where there are several.
     """
     if not isinstance(table, dict):
         name = path.rpartition(".")[2]
@@ -82,43 +86,85 @@ def from_table(table: Any, struct: type[msgspec.Struct], path: str = "") -> Any:
             break
     hints = typing.get_type_hints(struct)
     plain: Table = {}
+    problems: list[str] = []
+    wrong: set[str] = set()
     for key, value in table.items():
-        here = f"{path}.{key}" if path else key
-        base, _, unit = key.rpartition("_")
-        if base in hints and base in TIME_KEYS and unit in UNIT_EXPONENT:
+        try:
+            base, read = _entry(key, value, hints, path)
             if base in plain:
                 raise ScenarioError(
-                    f"{here} = {shown(value)}: {base} is given twice, in two units; keep one"
+                    f"{_below(path, key)} = {shown(value)}: {base} is given twice, in two units; "
+                    f"keep one"
                 )
-            struct_of = _struct_of(hints[base])
-            plain[base] = (
-                _seconds(value, unit, here)
-                if struct_of is None
-                else _times(value, struct_of, unit, here)
-            )
-        elif key in hints and key in TIME_KEYS:
-            raise ScenarioError(
-                f"{here} = {shown(value)}: a time needs its unit; write {key}_{TIME_KEYS[key]} "
-                f"(or _s, _ms, _us, _ns)"
-            )
-        elif key in hints:
-            if key in CHOICES and value not in CHOICES[key]:
-                known = ", ".join(CHOICES[key])
-                raise ScenarioError(f"{here} = {shown(value)} must be one of {known}")
-            plain[key] = _value(value, hints[key], here)
-        else:
-            remedy = nearest(key, [_typed(k) for k in hints])
-            raise ScenarioError(f"{shortened(here)} = {shown(value)}: unknown key; {remedy}")
-    _all_there(plain, struct, path)
+            plain[base] = read
+        except ScenarioError as error:
+            problems += problems_of(error)
+            wrong.add(_base(key, hints))
+    problems += _missing(struct, {*plain, *wrong}, path)
+    if struct is Site:
+        problems += _both(table, path)
+    raise_all(problems)
     try:
         return struct(**plain)
     except ScenarioError as error:
-        message = str(error)
-        prefix = "" if not path or message.startswith(f"{path}:") else f"{path}: "
-        raise ScenarioError(prefix + message) from None
+        raise_all(_placed(problem, path) for problem in problems_of(error))
 
 
-def _typed(key: str) -> str:
+def _placed(problem: str, path: str) -> str:
+    """Return what a struct says is wrong, with its path before it."""
+    return problem if not path or problem.startswith(f"{path}:") else f"{path}: {problem}"
+
+
+def _below(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def stem(key: str) -> str:
+    """Return the key of a struct that a key of a table stands for: a time without its unit."""
+    base, _, unit = key.rpartition("_")
+    return base if base in TIME_KEYS and unit in UNIT_EXPONENT else key
+
+
+def _base(key: str, hints: Mapping[str, Any]) -> str:
+    return stem(key) if stem(key) in hints else key
+
+
+def _entry(key: str, value: Any, hints: Mapping[str, Any], path: str) -> tuple[str, Any]:
+    """Return a key of the struct and its value from a line of the table."""
+    here, base = _below(path, key), _base(key, hints)
+    if base != key:
+        unit = key.rpartition("_")[2]
+        struct = struct_of(hints[base])
+        if struct is None:
+            return base, _seconds(value, unit, here)
+        return base, _times(value, struct, unit, here)
+    if key in hints and key in TIME_KEYS:
+        raise ScenarioError(
+            f"{here} = {shown(value)}: a time needs its unit; write {key}_{TIME_KEYS[key]} "
+            f"(or _s, _ms, _us, _ns)"
+        )
+    if key not in hints:
+        remedy = nearest(key, [typed(k) for k in hints])
+        raise ScenarioError(f"{shortened(here)} = {shown(value)}: unknown key; {remedy}")
+    if key in CHOICES and value not in CHOICES[key]:
+        known = ", ".join(CHOICES[key])
+        raise ScenarioError(f"{here} = {shown(value)} must be one of {known}")
+    return key, _value(value, hints[key], here)
+
+
+def _both(table: Table, path: str) -> list[str]:
+    """Return that a site states a time and counts as well; empty where it does not."""
+    stated = [key for key in table if stem(key) in TIMED]
+    counted = [key for key in COUNTED if key in table]
+    if not stated or not counted:
+        return []
+    return [
+        f"{_below(path, stated[0])} = {shown(table[stated[0]])}: {counted[0]} = "
+        f"{shown(table[counted[0]])} is given as well; a hold is a time or is counted: keep one"
+    ]
+
+
+def typed(key: str) -> str:
     """Return a key as it is typed in a file: a time with the unit it is saved in."""
     return f"{key}_{TIME_KEYS[key]}" if key in TIME_KEYS else key
 
@@ -133,18 +179,22 @@ def _family(family: Any, what: str, families: dict[str, Any], path: str) -> type
     return struct
 
 
-def _all_there(plain: Table, struct: type[msgspec.Struct], path: str) -> None:
-    missing = [f.name for f in msgspec.structs.fields(struct) if f.required and f.name not in plain]
-    if missing:
-        keys = ", ".join(map(_typed, missing))
-        raise ScenarioError(f"{path or 'top level'}: {keys} missing; add it")
+def _missing(struct: type[msgspec.Struct], given: set[str], path: str) -> list[str]:
+    """Return that keys are missing; empty where none are."""
+    missing = [f.name for f in msgspec.structs.fields(struct) if f.required and f.name not in given]
+    instead = ""
+    if struct is Site and not given & {"held_instructions", *TIMED}:
+        missing.append("held_instructions")
+        instead = ", or hold_us instead of held_instructions"
+    keys = ", ".join(map(typed, missing))
+    return [f"{path or 'top level'}: {keys} missing; add it{instead}"] if missing else []
 
 
-def _struct_of(annotation: Any) -> type[msgspec.Struct] | None:
+def struct_of(annotation: Any) -> type[msgspec.Struct] | None:
     """Return the struct inside an annotation such as ``tuple[Lock, ...]`` or ``X | None``."""
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return annotation
-    inside = (_struct_of(inner) for inner in typing.get_args(annotation))
+    inside = (struct_of(inner) for inner in typing.get_args(annotation))
     return next((struct for struct in inside if struct is not None), None)
 
 
@@ -153,13 +203,13 @@ def _value(value: Any, annotation: Any, path: str) -> Any:
     inside = [inner for inner in typing.get_args(annotation) if inner is not type(None)]
     if type(None) in typing.get_args(annotation) and len(inside) == 1:
         annotation = inside[0]
-    struct = _struct_of(annotation)
+    struct = struct_of(annotation)
     if struct is not None and typing.get_origin(annotation) is tuple:
         if not isinstance(value, list):
             raise ScenarioError(
                 f"{path} = {shown(value)} must be a list of tables: write [[{path}]] for each"
             )
-        return tuple(from_table(item, struct, f"{path}[{i}]") for i, item in enumerate(value))
+        return _structs(value, struct, path)
     if struct is not None:
         return from_table(value, struct, path)
     if typing.get_origin(annotation) is Literal:
@@ -185,6 +235,19 @@ def _value(value: Any, annotation: Any, path: str) -> Any:
         return value
     kinds = {float: "a number", int: "a whole number", str: "text in quotes", bool: "true or false"}
     raise ScenarioError(f"{path} = {shown(value)} must be {kinds[annotation]}")
+
+
+def _structs(rows: list[Any], struct: type[msgspec.Struct], path: str) -> tuple[Any, ...]:
+    """Return a struct per table of a list; what is wrong with any of them is raised together."""
+    made: list[Any] = []
+    problems: list[str] = []
+    for i, row in enumerate(rows):
+        try:
+            made.append(from_table(row, struct, f"{path}[{i}]"))
+        except ScenarioError as error:
+            problems += problems_of(error)
+    raise_all(problems)
+    return tuple(made)
 
 
 def _times(table: Any, struct: type[msgspec.Struct], unit: str, path: str) -> msgspec.Struct:

@@ -12,14 +12,16 @@ from pathlib import Path
 
 import msgspec
 
-from lockmodel.errors import ScenarioError, shortened, shown
+from lockmodel.errors import ScenarioError, problems_of, raise_all, shortened, shown
 from lockmodel.model import plausible
 from lockmodel.model import scenario as sc
 from lockmodel.model.handoff import HANDOFF_FAMILIES, HandOff
-from lockmodel.model.tables import TIME_KEYS, UNIT_EXPONENT, Table, from_table
+from lockmodel.model.site import PHASE
+from lockmodel.model.tables import TIME_KEYS, UNIT_EXPONENT, Table, from_table, stem, typed
 from lockmodel.regular import reading
 
 SCHEMA = "lockmodel.scenario/1"
+PER_INSTRUCTION = ("time_per_instruction_local", "time_per_instruction_remote")
 MAX_BYTES = 1_000_000
 """Largest scenario file read: a scenario is data typed by people, kilobytes at most."""
 
@@ -63,14 +65,61 @@ def loads(text: str, origin: str = "<text>") -> sc.Scenario:
     except (ValueError, RecursionError) as error:
         raise ScenarioError(f"{origin}: not valid TOML: {shortened(str(error))}") from None
     try:
-        schema = raw.pop("schema", None)
-        if schema != SCHEMA:
-            raise ScenarioError(f'schema = {shown(schema)} is not known; write schema = "{SCHEMA}"')
-        scenario: sc.Scenario = from_table(raw, sc.Scenario)
-        plausible.check(scenario)
+        return scenario_of(raw)
     except ScenarioError as error:
         raise ScenarioError(f"{origin}: {error}") from None
+
+
+def scenario_of(table: Table) -> sc.Scenario:
+    """Return the scenario of a table as `table_of` gives it; raises as `loads` does."""
+    raw = dict(table)
+    schema = raw.pop("schema", SCHEMA)
+    problems: list[str] = []
+    if schema != SCHEMA:
+        problems.append(f'schema = {shown(schema)} is not known; write schema = "{SCHEMA}"')
+    problems += _untimed(raw)
+    try:
+        scenario: sc.Scenario = from_table(raw, sc.Scenario)
+    except ScenarioError as error:
+        problems += [*problems_of(error), *_astray(raw)]
+    raise_all(problems)
+    plausible.check(scenario)
     return scenario
+
+
+def _rows(raw: Table, key: str) -> list[tuple[int, Table]]:
+    """Return the tables of a list with their numbers, whatever else is in it left out."""
+    rows = raw.get(key)
+    if not isinstance(rows, list):
+        return []
+    return [(i, row) for i, row in enumerate(rows) if isinstance(row, dict)]
+
+
+def _untimed(raw: Table) -> list[str]:
+    """Return which locks lack their time per instruction: those whose sites count instructions."""
+    counting = [
+        site.get("lock")
+        for _, site in _rows(raw, "sites")
+        if not any(stem(key) in sc.TIMED for key in site)
+    ]
+    problems = []
+    for i, lock in _rows(raw, "locks"):
+        given = {stem(key) for key in lock}
+        missing = [key for key in PER_INSTRUCTION if key not in given]
+        if missing and (len(missing) == 1 or lock.get("name") in counting):
+            keys = ", ".join(map(typed, missing))
+            problems.append(f"locks[{i}]: {keys} missing; add it")
+    return problems
+
+
+def _astray(raw: Table) -> list[str]:
+    """Return which sites are of no lock: `Scenario` says so where nothing else is wrong."""
+    names = [str(lock.get("name")) for _, lock in _rows(raw, "locks")]
+    return [
+        sc.unknown_lock(i, f"{site.get('phase', PHASE)}.{site.get('name')}", lock, names)
+        for i, site in _rows(raw, "sites")
+        if isinstance(lock := site.get("lock"), str) and lock not in names
+    ]
 
 
 def _decimal(text: str) -> Decimal:
@@ -103,12 +152,25 @@ def dumps(scenario: sc.Scenario) -> str:
     """
     import tomli_w
 
-    table: Table = {"schema": SCHEMA}
-    table.update(_table(scenario))
-    return tomli_w.dumps(table, multiline_strings=False)
+    return tomli_w.dumps(table_of(scenario), multiline_strings=False)
 
 
-def _table(struct: msgspec.Struct) -> Table:
+def table_of(scenario: sc.Scenario) -> Table:
+    """Return the scenario as a TOML table, its numbers decimals."""
+    return {"schema": SCHEMA, **_table(scenario)}
+
+
+def _said(owner: msgspec.Struct, item: object) -> tuple[str, ...]:
+    """Return the keys that an item of a scenario must have even at their defaults."""
+    if isinstance(item, sc.Site):
+        return ("held_instructions",) if item.hold is None else ()
+    if isinstance(item, sc.Lock) and isinstance(owner, sc.Scenario):
+        counts = any(site.hold is None for site in owner.sites_of(item.name))
+        return PER_INSTRUCTION if counts else ()
+    return ()
+
+
+def _table(struct: msgspec.Struct, said: tuple[str, ...] = ()) -> Table:
     """Return the struct as a TOML table: defaults omitted, times in their unit."""
     table: Table = {}
     tag = type(struct).__struct_config__.tag
@@ -116,7 +178,7 @@ def _table(struct: msgspec.Struct) -> Table:
         table["family"] = tag
     for field in msgspec.structs.fields(struct):
         value = getattr(struct, field.name)
-        if not field.required and value == field.default:
+        if not field.required and value == field.default and field.name not in said:
             continue
         if field.name in TIME_KEYS:
             unit = TIME_KEYS[field.name]
@@ -133,7 +195,10 @@ def _table(struct: msgspec.Struct) -> Table:
             table[field.name] = _table(value)
         elif isinstance(value, tuple):
             table[field.name] = [
-                _table(item) if isinstance(item, msgspec.Struct) else _plain(item) for item in value
+                _table(item, _said(struct, item))
+                if isinstance(item, msgspec.Struct)
+                else _plain(item)
+                for item in value
             ]
         else:
             table[field.name] = _plain(value)

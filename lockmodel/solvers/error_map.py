@@ -135,8 +135,7 @@ def _scv(scenario: Scenario, lock: Lock, population: int) -> float:
     total = first = second = 0.0
     for site in scenario.sites_of(lock.name):
         work = held(scenario.machine, lock, site, population, group)
-        mean = lock.time_per_instruction_remote * work.instructions + work.moving
-        mean += lock.acquire_time
+        mean = work.far + work.moving + lock.acquire_time
         total += site.acquires
         first += site.acquires * mean
         second += site.acquires * mean**2 * (1.0 + lock.hold_distribution.scv)
@@ -277,14 +276,14 @@ def order_error(scenario: Scenario, network: Network, lock: Lock) -> float:
     """
     _, leaving = distances(scenario.machine, network.population)
     acquires = scenario.acquires(lock.name)
-    step = lock.time_per_instruction_remote - lock.time_per_instruction_local
-    work = network.instructions[lock.name] / acquires
+    held_near = network.near[lock.name] / acquires
+    step = network.far[lock.name] / acquires - held_near
     cost = lock.handoff.cost(np.array([1.0]), 0.0), lock.handoff.cost(np.array([1.0]), 1.0)
     near = lock.acquire_time + float(cost[0][0])
-    near += work * (lock.time_per_instruction_local + step * scenario.machine.same_node_cost)
+    near += held_near + step * scenario.machine.same_node_cost
     far = near + float(cost[1][0] - cost[0][0])
     if lock.lines_by == "lock":
-        far += step * (1.0 - scenario.machine.same_node_cost) * work
+        far += step * (1.0 - scenario.machine.same_node_cost)
     if leaving == 0.0 or far == near or network.population < 3:
         return 0.0
     low, high = 0.0, 0.5
@@ -322,9 +321,9 @@ def _moved(scenario: Scenario, network: Network, throughput: float, own_lines: b
         service = station.service
         if lock is not None:
             acquires = scenario.acquires(lock.name)
-            step = lock.time_per_instruction_remote - lock.time_per_instruction_local
+            step = network.far[lock.name] - network.near[lock.name]
             line = whole(scenario.machine, lock, network.population).mean_line
-            nearer = step * line * network.instructions[lock.name]
+            nearer = step * line
             if own_lines:
                 nearer *= max(0.0, 1.0 - 1.0 / acquires)
             else:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from lockmodel.model.handoff import HandOff, TopologyHandOff
 from lockmodel.model.network import CPU, Network, build
 from lockmodel.model.placement import distances
-from lockmodel.model.scenario import Lock, Scenario
+from lockmodel.model.scenario import Lock, Scenario, Site
 from lockmodel.solvers.bounds import Bounds, bounds, capacity, fastest, network_ceiling
 from lockmodel.solvers.validity import approximations
 
@@ -49,7 +49,18 @@ def guaranteed(scenario: Scenario, population: int) -> Bounds:
 
 def _at_distance(scenario: Scenario, line: float, handoff: float) -> Scenario:
     """Return the scenario with all lines and hand-offs from one distance (0 own, 1 other node)."""
-    return replace(scenario, locks=tuple(_placed(lock, line, handoff) for lock in scenario.locks))
+    return replace(
+        scenario,
+        locks=tuple(_placed(lock, line, handoff) for lock in scenario.locks),
+        sites=tuple(_stated(site, line) for site in scenario.sites),
+    )
+
+
+def _stated(site: Site, line: float) -> Site:
+    if site.hold is None or site.hold_remote is None:
+        return site
+    hold = site.hold + (site.hold_remote - site.hold) * line
+    return replace(site, hold=hold, hold_remote=None)
 
 
 def _placed(lock: Lock, line: float, handoff: float) -> Lock:

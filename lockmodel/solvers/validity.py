@@ -11,7 +11,8 @@ from lockmodel.model.handoff import TopologyHandOff
 from lockmodel.model.machine import UNSTATED
 from lockmodel.model.plausible import implausible
 from lockmodel.model.prediction import Point
-from lockmodel.model.scenario import LINES, Scenario
+from lockmodel.model.scenario import LINES, Lock, Scenario, Site
+from lockmodel.units import si
 
 NOTICEABLE = 1e-3
 """Relative excess over k/D of a point, or of a whole interval, that is worth a note."""
@@ -140,7 +141,7 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
             f"{population} processes exceed the {scenario.machine.cpus} CPUs: spinning waiters "
             f"would take CPUs from the others and holders would be preempted; not modelled"
         )
-    differing, passing, ordered, varying, shared = [], [], [], [], []
+    differing, stated, passing, ordered, varying, shared = [], [], [], [], [], []
     for lock in scenario.locks:
         taken = [s for s in scenario.sites_of(lock.name) if s.acquires > 0]
         holds = [s.held_instructions for s in taken]
@@ -149,6 +150,7 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
         growths = {(s.growth_per_doubling, *(getattr(s, key) for key in LINES)) for s in taken}
         if max(holds) > min(holds) or len(growths) > 1:
             differing.append(f"{lock.name} ({min(holds):,.0f} to {max(holds):,.0f})")
+        stated.append(_stated(lock, taken))
         if lock.passes:
             passing.append(lock.name)
         if not isinstance(lock.hold_distribution, Exponential):
@@ -161,6 +163,11 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
         gaps.append(
             "holds differ by site, product form gives every acquire of a lock their mean; "
             "instructions: " + ", ".join(differing)
+        )
+    if any(stated):
+        gaps.append(
+            "holds differ by site, product form gives every acquire of a lock their mean: "
+            + ", ".join(filter(None, stated))
         )
     if varying:
         gaps.append(
@@ -190,6 +197,15 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
     return tuple(gaps)
 
 
+def _stated(lock: Lock, taken: Sequence[Site]) -> str:
+    """Return the holds that the sites of a lock state, where these differ."""
+    if len({(site.hold, site.hold_remote) for site in taken}) == 1:
+        return ""
+    holds = [site.hold for site in taken if site.hold is not None]
+    rest = "" if len(holds) == len(taken) else ", others by instructions"
+    return f"{lock.name} ({si(min(holds), 's')} to {si(max(holds), 's')}{rest})"
+
+
 def averaged(scenario: Scenario, population: int) -> list[str]:
     """Return the sentence on times that are means over distances; empty when there are none."""
     if population == 1 or scenario.machine.cpus == 1:
@@ -198,6 +214,7 @@ def averaged(scenario: Scenario, population: int) -> list[str]:
         lock.name
         for lock in scenario.taken
         if lock.time_per_instruction_remote > lock.time_per_instruction_local
+        or any(site.differs for site in scenario.sites_of(lock.name))
         or isinstance(lock.handoff, TopologyHandOff)
     ]
     names += ["think time"] if scenario.think_remote > 0 else []

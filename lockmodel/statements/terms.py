@@ -33,12 +33,12 @@ class Terms:
     network : Network
         Everything, without this lock's walkers.
     tau : float
-        Held time per held instruction, its lines included; 0 if none are held.
+        Held time per held instruction, its lines included.
     lines, line_s, handoff_lines : float
         l of an iteration; t_l waited for each of them under the lock, 0 without lines; h of a
         hand-off, each waited for alone.
     instructions : float
-        I.
+        I; where holds are stated as times, one per acquire.
     acquires : float
         m.
     c : float
@@ -170,14 +170,14 @@ def terms(scenario: Scenario, population: int) -> Terms:
     own = network.of(lock.name)
     others = tuple(s for s in network.stations if s.name != lock.name)
     parts = demand_in(network, lock.name, scenario.acquires(lock.name))
-    executed = network.instructions[lock.name]
+    executed = network.instructions[lock.name] or parts.acquires  # a stated hold counts as one
     beyond = network_ceiling(replace(network, stations=others)) if others else (float("inf"), "-")
     return Terms(
         scenario=scenario.name,
         lock=lock,
         population=network.population,
         network=network,
-        tau=parts.work_s / executed if executed else 0.0,
+        tau=parts.work_s / executed,
         instructions=executed,
         acquires=parts.acquires,
         c=parts.handoff_s,

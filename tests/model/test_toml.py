@@ -239,7 +239,7 @@ def test_an_empty_iteration_is_refused() -> None:
     [
         (b"\x7fELF\x02\x01\x01\x00", "not valid TOML"),
         (bytes(range(256)), "not UTF-8 text .*save it as UTF-8"),
-        (b"", 'schema = None is not known; write schema = "lockmodel.scenario/1"'),
+        (b"", "top level: name, machine, think_us missing; add it"),
         (b"#" * (MAX_BYTES + 1), "larger than 1000000 bytes; this is not a scenario file"),
         (b"a = " + b"[" * 50_000, "not valid TOML"),
         (b"a = " + b"{a = " * 50_000, "not valid TOML"),
@@ -322,7 +322,7 @@ def test_too_large_a_file_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_number_beyond_all_decimals_names_its_key() -> None:
-    words = "^f: think_us = Infinity must be a finite number"
+    words = "^f: 2 errors\n  think_us = Infinity must be a finite number\n"
     with pytest.raises(ScenarioError, match=words):
         loads('schema = "lockmodel.scenario/1"\nthink_us = 1e9999999999999999999999', "f")
 

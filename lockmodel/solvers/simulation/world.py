@@ -92,7 +92,6 @@ LOCK = np.dtype(
         ("hold", _I),  # number of its hold distribution
         ("passing", _I),
         ("costs", _I),  # where its hand-off costs start
-        ("time_per_instruction", _F, (3,)),
         ("acquire", _F),
         ("wake", _F),
         ("timeout", _F),
@@ -181,7 +180,10 @@ class World(NamedTuple):
 
 
 def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the acquires of one iteration in order; instructions and time of lines by shard."""
+    """Return the acquires of one iteration in order; time of held work and of lines by shard.
+
+    That of held work has a column per distance.
+    """
     index = {lock.name: i for i, lock in enumerate(scenario.locks)}
     rows: list[tuple[int, int, float, int]] = []
     work: list[np.ndarray] = []
@@ -192,7 +194,9 @@ def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray
         groups = shard_groups(scenario.machine, lock, population)
         which = _groups_of(scenario, lock, population)
         each = [held(scenario.machine, lock, site, population, group) for group in groups]
-        work.append(np.array([of.instructions for of in each])[which])
+        shares = 0.0, scenario.machine.same_node_cost, 1.0
+        times = [[of.near + (of.far - of.near) * share for share in shares] for of in each]
+        work.append(np.array(times)[which])
         lines.append(np.array([of.moving for of in each])[which])
         whole = int(site.acquires)
         chances = [1.0] * whole + [site.acquires - whole] * (site.acquires > whole)
@@ -200,7 +204,7 @@ def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray
         rows += [(index[site.lock], reading, p, offset) for p in chances]
         offset += lock.shards
     if not work:
-        return np.array(rows, STAGE), np.zeros(1), np.zeros(1)
+        return np.array(rows, STAGE), np.zeros((1, 3)), np.zeros(1)
     return np.array(rows, STAGE), np.concatenate(work), np.concatenate(lines)
 
 
@@ -304,12 +308,8 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
     own = np.zeros((n + WALKERS, max(1, len(scenario.locks))), _I)
     first = 0
     for i, (record, lock) in enumerate(zip(locks, scenario.locks, strict=True)):
-        near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
         record["kind"] = moves_of(lock.name, lock.kind)
         record["first"], record["shards"] = first, lock.shards
-        record["time_per_instruction"] = [
-            near + (far - near) * share for share in (0.0, machine.same_node_cost, 1.0)
-        ]
         record["hold"], record["passing"] = len(distributions), len(distributions) + 1
         distributions += [lock.hold_distribution, lock.handoff_distribution]
         record["acquire"], record["wake"] = lock.acquire_time, lock.wake_time
