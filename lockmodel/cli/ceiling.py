@@ -32,6 +32,7 @@ def ceiling(
     method: options.ClosedMethod = "auto",
     walks: options.Walks = None,
     machine: options.Machine = None,
+    edits: options.Edits = None,
     counts: options.FromCounts = False,
     explain: options.Explain = False,
     as_json: options.Json = False,
@@ -67,7 +68,7 @@ def ceiling(
     from lockmodel.answers.ceilings import ceilings
     from lockmodel.answers.ceilings import over as over_axis
 
-    scenario = inputs.scenario(model, walks, machine, counts=counts)
+    scenario = inputs.scenario(model, walks, machine, counts=counts, edits=edits)
     n = inputs.population(population, scenario)
     axis = None if over is None else parse_axis(over)
     with files.output(output, as_json, force) as write:

@@ -42,6 +42,7 @@ def design(
     ] = None,
     population: options.Population = None,
     machine: options.Machine = None,
+    edits: options.Edits = None,
     free: Annotated[
         str, Option(metavar="LIST", help="Parameters, as for `lockmodel fit`.", show_default=False)
     ] = "",
@@ -87,7 +88,7 @@ def design(
 
     if top < 0:
         raise ArgumentError(f"--top {top} must be 0 (all) or more")
-    scenario = inputs.scenario(model, machine=machine, measured=True)
+    scenario = inputs.scenario(model, machine=machine, measured=True, edits=edits)
     n = inputs.population(population, scenario)
     lever = None if predict in (None, THROUGHPUT) else parse(str(predict))
     if lever is not None:

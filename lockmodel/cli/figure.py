@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,6 +26,7 @@ OPTIONS = {
     "--data": "measured",
     "--only": "only",
     "--walks": "rates",
+    "--set": "scenario",
     "-n": "population",
 }
 """Option -> parameter of a figure that has a use for it (`populations` counts as `population`)."""
@@ -57,6 +59,7 @@ def figure(
     ] = None,
     population: options.Population = None,
     walks: options.Walks = None,
+    edits: options.Edits = None,
     width: Annotated[
         Literal["page", "column"] | None,
         Option(
@@ -99,6 +102,7 @@ def figure(
         "--data": measured,
         "--only": only,
         "--walks": walks,
+        "--set": " ".join(edits or ()) or None,
         "-n": population,
     }
     if name is None:
@@ -118,11 +122,11 @@ def figure(
         with files.new_file(output, force) as target, common.compiling():
             from lockmodel.figures.registry import draw
 
-            made = _made(entry, given)
+            made = _made(entry, given, edits)
             draw(name, made, target.stream, target.path.suffix[1:], width or "page")
     else:
         with files.output(output, True, force) as write, common.compiling():
-            made = _made(entry, given)
+            made = _made(entry, given, edits)
             write(Report(lambda: _plain(entry, made), lambda colour: ""))
     for flag in getattr(made, "flags", ()):
         typer.echo(f"note: fit: {flag}", err=True)
@@ -183,7 +187,8 @@ def _check_options(entry: FigureEntry, given: dict[str, str | None]) -> None:
         parameter = OPTIONS[option]
         if value is None or _takes(entry, parameter):
             continue
-        why = f"draws {entry.needs}, no scenario" if option == "--model" else "has no use for it"
+        scenario = OPTIONS[option] == "scenario"
+        why = f"draws {entry.needs}, no scenario" if scenario else "has no use for it"
         raise ArgumentError(
             f"{option} {value}: figure {entry.name!r} {why}; these take it: {_takers(parameter)}"
         )
@@ -215,14 +220,15 @@ def _check_output(entry: FigureEntry, output: str | None, as_json: bool) -> None
         raise ArgumentError(f"-o {output} is a picture; leave --json out, or end it in .json")
 
 
-def _made(entry: FigureEntry, given: dict[str, str | None]) -> Any:
+def _made(entry: FigureEntry, given: dict[str, str | None], edits: Sequence[str] | None) -> Any:
     """Return the data of the figure from the options."""
     from lockmodel.figures import registry
     from lockmodel.model.populations import parse_counts, parse_one
 
     made: dict[str, Any] = {}
-    if given["--model"] is not None or given["--walks"] is not None:
-        made["scenario"] = inputs.scenario(given["--model"] or registry.MODEL, given["--walks"])
+    if any(given[option] is not None for option in ("--model", "--walks", "--set")):
+        named = given["--model"] or registry.MODEL
+        made["scenario"] = inputs.scenario(named, given["--walks"], edits=edits)
     if given["--data"] is not None:
         made["measured"] = given["--data"]
     if given["--only"] is not None:

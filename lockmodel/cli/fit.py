@@ -72,6 +72,7 @@ def fit(
         Option(min=1, metavar="N", help="Population, if the data do not say.", show_default=False),
     ] = None,
     machine: options.Machine = None,
+    edits: options.Edits = None,
     cpus: Annotated[
         int | None,
         Option(
@@ -148,9 +149,10 @@ def fit(
     if model is not None and cpus is not None:
         machine = f"1x{cpus}x1"
     if model is None and not any("=" in one and not Path(one).exists() for one in data):
-        if free.strip() or shared or variants or bootstrap:
+        if free.strip() or shared or variants or bootstrap or edits:
             raise ArgumentError(
-                "--free, --share, --variant and --bootstrap belong to a model: add --model MODEL"
+                "--free, --share, --variant, --bootstrap and --set belong to a model: add --model "
+                "MODEL"
             )
         from lockmodel.cli.fit_curves import compete
 
@@ -158,7 +160,7 @@ def fit(
         return
     names = data_options.free_names(free)
     _fit_model(
-        _wanted(data, model, machine),
+        _wanted(data, model, machine, edits),
         names,
         {
             "share": data_options.pairs("--share", shared or (), "NAME=SCOPE"),
@@ -235,7 +237,9 @@ def _fit_model(
         raise unreliable(fatal)
 
 
-def _wanted(data: Sequence[str], model: str | None, machine: str | None) -> list[Wanted]:
+def _wanted(
+    data: Sequence[str], model: str | None, machine: str | None, edits: Sequence[str] | None
+) -> list[Wanted]:
     """Return files and their models; MODEL=FILE names its own."""
     from lockmodel.fitting.datasets import Wanted
 
@@ -250,7 +254,8 @@ def _wanted(data: Sequence[str], model: str | None, machine: str | None) -> list
             raise ArgumentError(
                 f"DATA {text!r}: no model; write MODEL={text}, or add --model MODEL"
             )
-        made.append(Wanted(path, name, inputs.scenario(own, machine=machine, measured=True), own))
+        scenario = inputs.scenario(own, machine=machine, measured=True, edits=edits)
+        made.append(Wanted(path, name, scenario, own))
     return made
 
 

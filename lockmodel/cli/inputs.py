@@ -6,6 +6,7 @@ import atexit
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -27,9 +28,11 @@ def scenario(
     machine: str | None = None,
     measured: bool = False,
     counts: bool = False,
+    edits: Sequence[str] | None = None,
 ) -> Scenario:
     """Return the scenario that MODEL names, with the walkers of --walks, on --machine.
 
+    The keys of --set come last: they are what is asked about.
     Data that it is fitted to are `measured` on that machine; its holds are then instructions (see
     `model.held.as_instructions`). With `counts` it has no time of its own: see
     `measure.acquires.from_counts`.
@@ -41,15 +44,19 @@ def scenario(
         from lockmodel.model.machines import move
 
         made = move(made, machine, measured)
+    if counts:
+        from lockmodel.measure.acquires.from_counts import from_counts
+
+        made = from_counts(made)
+    if edits:
+        from lockmodel.model.edit import edited
+
+        made = edited(made, edits)
     if measured:
         from lockmodel.model.held import as_instructions
 
         made = as_instructions(made)
-    if not counts:
-        return made
-    from lockmodel.measure.acquires.from_counts import from_counts
-
-    return from_counts(made)
+    return made
 
 
 def _from_stdin() -> Scenario:

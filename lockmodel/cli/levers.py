@@ -55,6 +55,7 @@ def levers(
     time_limit: options.TimeLimit = options.TIME_LIMIT_S,
     walks: options.Walks = None,
     machine: options.Machine = None,
+    edits: options.Edits = None,
     counts: options.FromCounts = False,
     explain: options.Explain = False,
     as_json: options.Json = False,
@@ -99,7 +100,7 @@ def levers(
         raise ArgumentError(f"--top {top} must be 0 (all) or more")
     if every:
         top = 0
-    scenario = inputs.scenario(model, walks, machine, counts=counts)
+    scenario = inputs.scenario(model, walks, machine, counts=counts, edits=edits)
     n = inputs.population(population, scenario)
     with (
         files.output(output, as_json, force) as write,

@@ -61,6 +61,16 @@ Walks = Annotated[
         show_default=False,
     ),
 ]
+Edits = Annotated[
+    list[str] | None,
+    Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Another value for a key of the model's file, its unit with the value: think=4us, "
+        "machine.cpus=64, LOCK.shards=8, LOCK/PHASE.SITE.acquires=1. Repeatable.",
+        show_default=False,
+    ),
+]
 Machine = Annotated[
     str | None,
     Option(

@@ -53,6 +53,7 @@ def predict(
     time_limit: options.TimeLimit = options.TIME_LIMIT_S,
     walks: options.Walks = None,
     machine: options.Machine = None,
+    edits: options.Edits = None,
     counts: options.FromCounts = False,
     explain: options.Explain = False,
     plot: options.Plot = False,
@@ -97,7 +98,7 @@ def predict(
     """
     from lockmodel.answers.predict import predict
 
-    scenario = inputs.scenario(model, walks, machine, counts=counts)
+    scenario = inputs.scenario(model, walks, machine, counts=counts, edits=edits)
     populations = inputs.populations(population, scenario)
     check_plot(plot, plot_file, as_json, output)
     common.check_affordable(scenario, populations, method, time_limit)

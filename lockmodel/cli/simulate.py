@@ -46,6 +46,7 @@ def simulate(
     time_limit: options.TimeLimit = options.TIME_LIMIT_S,
     walks: options.Walks = None,
     machine: options.Machine = None,
+    edits: options.Edits = None,
     explain: options.Explain = False,
     as_json: options.Json = False,
     output: options.Output = None,
@@ -72,7 +73,7 @@ def simulate(
       lockmodel simulate execl-xeon8369b -n 64 --precision 0.002
       lockmodel simulate execl-xeon8369b -n 8 --trace convoy.json
     """
-    scenario = inputs.scenario(model, walks, machine)
+    scenario = inputs.scenario(model, walks, machine, edits=edits)
     populations = inputs.populations(population, scenario)
     if trace is not None and len(populations) > 1:
         raise ArgumentError(

@@ -38,6 +38,7 @@ def sweep(
     ] = None,
     walks: options.Walks = None,
     machine: options.Machine = None,
+    edits: options.Edits = None,
     plot: options.Plot = False,
     plot_file: options.PlotFile = None,
     as_json: options.Json = False,
@@ -65,7 +66,7 @@ def sweep(
     from lockmodel.answers.sweep import sweep as run
     from lockmodel.solvers.validity import moved
 
-    scenario = inputs.scenario(model, walks, machine)
+    scenario = inputs.scenario(model, walks, machine, edits=edits)
     populations = inputs.populations(population, scenario)
     axes = [parse_axis(text, by) for text in over]
     check_plot(plot, plot_file, as_json, output)

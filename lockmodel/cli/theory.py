@@ -38,6 +38,16 @@ def theory(
         Option("--format", help="text: the statement with its numbers; else its formulae alone."),
     ] = "text",
     walks: options.Walks = None,
+    edits: Annotated[
+        list[str] | None,
+        Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A symbol of the statement, which then needs no scenario: q=0.4, Z=5us; or a key "
+            "of the model, as for predict. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: options.Json = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -68,6 +78,7 @@ def theory(
       lockmodel theory
       lockmodel theory ceiling
       lockmodel theory any-change --model doexec-20
+      lockmodel theory any-change --set q=0.4
       lockmodel theory same-patch
       lockmodel theory best-shards --walks libc.so.6=5000,read_us=64
       lockmodel theory comparison --format python
@@ -77,13 +88,26 @@ def theory(
     from lockmodel.statements import STATEMENTS, find_statement
 
     if name is None:
-        if models or population or walks or style != "text":
+        if models or population or walks or edits or style != "text":
             raise ArgumentError(f"NAME is missing; give one of {', '.join(STATEMENTS)}")
         with files.output(output, as_json, force) as write:
             write(Report(_list_data, _list_text))
         return
     made = find_statement(name)
-    scenarios = [inputs.scenario(m, walks) for m in models or made.models]
+    from lockmodel.statements.given import are_symbols
+    from lockmodel.statements.given import numbers as at_symbols
+
+    if edits and are_symbols(made, edits):
+        if models or population or walks or style != "text":
+            raise ArgumentError(
+                f"--set {edits[0]}: a symbol stands for itself; leave --model, -n, --walks and "
+                f"--format out"
+            )
+        alone = at_symbols(made, edits)
+        with files.output(output, as_json, force) as write:
+            write(Report(lambda: _data(made, [alone]), lambda c: _text(made, [alone], (), c)))
+        return
+    scenarios = [inputs.scenario(m, walks, edits=edits) for m in models or made.models]
     n = None if population is None else parse_one(population)
     with files.output(output, as_json, force) as write:
         if style != "text" and not as_json:
@@ -199,12 +223,26 @@ def _formula_lines(one: Formula) -> list[str]:
 
 def _numbers(numbers: Numbers) -> list[Any]:
     of = f", {numbers.lock}" if numbers.lock else ""
-    parts: list[Any] = ["", f"{numbers.scenario} at {tx.count(numbers.population, 'process')}{of}:"]
+    head = f"{numbers.scenario} at {tx.count(numbers.population, 'process')}{of}"
+    if numbers.given:
+        head = f"with {', '.join(_symbols(numbers.given))}"
+    parts: list[Any] = ["", f"{head}:"]
     if numbers.values:
         rows = [[f"  {one.name}", _shown(one)] for one in numbers.values]
         table = tx.table(["", ""], rows, left=(0,), fold=(0,), heads=False)
         parts.append(table)
     return [*parts, *tx.bullets("  said of these numbers:", numbers.notes)]
+
+
+def _symbols(given: dict[str, float]) -> list[str]:
+    """Return symbols with the values that were given for them."""
+    from lockmodel.statements.symbols import GLOSSARY
+
+    units = {name: GLOSSARY[name].unit for name in given}
+    return [
+        f"{GLOSSARY[name].text} = {tx.si(value, units[name]) if units[name] else f'{value:g}'}"
+        for name, value in given.items()
+    ]
 
 
 def _shown(one: Value) -> str:

@@ -39,6 +39,7 @@ def verify(
             "-n", metavar="LIST", help=f"With MODEL only: {options.COUNTS}.", show_default=False
         ),
     ] = None,
+    edits: options.Edits = None,
     full: Annotated[
         bool, Option("--full", help="More populations, five times finer simulations.")
     ] = False,
@@ -70,11 +71,13 @@ def verify(
 
     if model is None and population is not None:
         raise ArgumentError("-n goes with a MODEL; the matrix has populations of its own")
+    if model is None and edits:
+        raise ArgumentError(f"--set {edits[0]}: goes with a MODEL; name one")
     with files.output(output, as_json, force) as write, common.compiling():
         if model is None:
             agreement = verify_all(full, common.progress)
         else:
-            scenario = inputs.scenario(model)
+            scenario = inputs.scenario(model, edits=edits)
             cpus = scenario.machine.cpus
             default = sorted({1, 2, max(1, cpus // 8), cpus})
             asked = default if population is None else parse_counts(population)

@@ -26,6 +26,7 @@ def whatif(
     time_limit: options.TimeLimit = options.TIME_LIMIT_S,
     walks: options.Walks = None,
     machine: options.Machine = None,
+    edits: options.Edits = None,
     counts: options.FromCounts = False,
     explain: options.Explain = False,
     as_json: options.Json = False,
@@ -54,7 +55,7 @@ def whatif(
     from lockmodel.answers.whatif import compare
     from lockmodel.changes.grammar import parse
 
-    scenario = inputs.scenario(model, walks, machine, counts=counts)
+    scenario = inputs.scenario(model, walks, machine, counts=counts, edits=edits)
     populations = inputs.populations(population, scenario)
     parsed = [parse(text) for text in chosen]
     common.check_affordable(scenario, populations, method, time_limit, 2)

@@ -112,6 +112,8 @@ class Numbers:
     values : tuple of Value
     notes : tuple of str
         Where the scenario is not what the statement assumes.
+    given : dict of str to float
+        Values of symbols, in base units, where these stand for themselves; there is no scenario.
     """
 
     scenario: str
@@ -119,6 +121,7 @@ class Numbers:
     lock: str
     values: tuple[Value, ...]
     notes: tuple[str, ...] = ()
+    given: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
