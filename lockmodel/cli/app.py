@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HEADINGS = {
     "Ask": {
+        "quick": "Throughput and levers from a few numbers, without a model.",
         "predict": "Throughput at some populations, and what each lock costs there.",
         "ceiling": "Where throughput ends, and what moves that.",
         "whatif": "Throughput before and after levers, applied in the order given.",

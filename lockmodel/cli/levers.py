@@ -149,15 +149,11 @@ def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) 
     """Return what a patch can do, what bounds it, and how shards are best chosen."""
     from lockmodel.cli import text as tx
 
-    useful = sorted(
-        (row for row in ranking.levers if row.gain >= NOTHING),
-        key=lambda row: (row.at_least is not None, -row.sure, row.lever.text),
-    )
+    useful = worthwhile(ranking)
     built = [row for row in useful if not row.limit]
     limits = [row for row in useful if row.limit]
     few, fewer = (FEW, FEW_LIMITS) if top is None else (top or len(built), top or len(limits))
-    known = [row for row in built if row.at_least is None]
-    rows = built[:few] if len(known) < few else [*known[: few - 1], *built[len(known) :][:1]]
+    rows = first_rows(built, few)
     doubts = _doubts(scenario, ranking)
     weak = [text for text in ranking.warnings if f"! {text}" not in doubts]
     parts: list[Any] = [
@@ -165,11 +161,11 @@ def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) 
         *fit_warning(scenario),
         *doubts,
         "",
-        _table(ranking, rows, "what a patch can do"),
+        lever_table(ranking, rows, "what a patch can do"),
         *_regret(rows),
     ]
     if limits:
-        parts += ["", _table(ranking, limits[:fewer], "what bounds it: no patch gets there")]
+        parts += ["", lever_table(ranking, limits[:fewer], "what bounds it: no patch gets there")]
     shown = [*rows, *limits[:fewer]]
     if any(row.beyond_measured for row in shown):
         parts.append("! beyond the highest rate measured; another lock may bind before")
@@ -183,6 +179,22 @@ def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) 
     if ranking.method == "bounds":
         left.append("both sides are upper bounds, so gains are only indicative")
     return tx.render([*parts, "; ".join(left)] if left else parts, colour)
+
+
+def worthwhile(ranking: Ranking) -> list[Ranked]:
+    """Return the levers that gain something, the best first; then those of unknown end."""
+    return sorted(
+        (row for row in ranking.levers if row.gain >= NOTHING),
+        key=lambda row: (row.at_least is not None, -row.sure, row.lever.text),
+    )
+
+
+def first_rows(built: Sequence[Ranked], few: int) -> list[Ranked]:
+    """Return the first levers; one of unknown end is among them where there is any."""
+    known = [row for row in built if row.at_least is None]
+    if len(known) < few:
+        return list(built[:few])
+    return [*known[: few - 1], *built[len(known) :][:1]]
 
 
 def _doubts(scenario: Scenario, ranking: Ranking) -> list[str]:
@@ -229,14 +241,25 @@ def _binds(row: Ranked) -> str:
     return "no modelled lock" if row.binding == "cpu" else tx.short(row.binding)
 
 
-def _table(ranking: Ranking, rows: Sequence[Ranked], head: str) -> Any:
-    """Return levers with their gains and what binds then."""
+def lever_table(ranking: Ranking, rows: Sequence[Ranked], head: str, only: bool = False) -> Any:
+    """Return levers with their gains and what binds then.
+
+    With `only` no other locks are asked about: what is gained without any of them is the most, not
+    unknown. Limits have a star then, as they have no table of their own.
+    """
     from lockmodel.cli import intervals
     from lockmodel.cli import text as tx
 
-    least = ["at least " if row.at_least is not None else "" for row in rows]
-    marks = [" !" if row.beyond_measured else "  " for row in rows]
-    values = [(row.sure, row.gain_interval if row.at_least is None else None) for row in rows]
+    word = "up to " if only else "at least "
+    least = [word if row.at_least is not None else "" for row in rows]
+    marks = [" !" if row.beyond_measured else " *" if only and row.limit else "  " for row in rows]
+    values = [
+        (
+            row.gain if only else row.sure,
+            row.gain_interval if row.at_least is None else None,
+        )
+        for row in rows
+    ]
     wide = max(map(len, least), default=0)
     cells = [
         f"{some:>{wide}}{cell}"

@@ -32,6 +32,9 @@ LEAST_SHARE = 0.005
 SHORT = 10
 """Characters of a lock's name at the head of a column."""
 
+UNNAMED = "lock"
+"""Name of a lock that has no better one."""
+
 MANY_LOCKS = 3
 """From so many locks on the column "iteration" (n / throughput) gives way to wider ones."""
 
@@ -139,7 +142,7 @@ def _check_reached(prediction: Prediction, populations: Sequence[int], max_error
         )
 
 
-def _shown(prediction: Prediction, every: bool, most: int) -> list[int]:
+def some_rows(prediction: Prediction, every: bool, most: int) -> list[int]:
     """Return the indices of the points to print: all, or fewer on a geometric scale."""
     count = len(prediction.points)
     if every or count <= most:
@@ -174,22 +177,22 @@ def _brief(scenario: Scenario, prediction: Prediction, every: bool, colour: bool
     """Return the answer in a sentence or two, a table, and what is left out."""
     from lockmodel.cli import text as tx
 
-    shown = _shown(prediction, every, FEW_ROWS)
+    shown = some_rows(prediction, every, FEW_ROWS)
     top = prediction.ceiling.throughput_per_s
     doubts = common.doubts(scenario, [p.n for p in prediction.points], top)
     parts: list[Any] = [
-        *_headline(scenario, prediction),
+        *headline(scenario, prediction),
         *fit_warning(scenario),
         *doubts,
         "",
-        _short_table(prediction, shown),
+        short_table(prediction, shown),
         *tx.more(len(prediction.points) - len(shown), "population", "--all"),
         *_trust(prediction, [text for text in prediction.warnings if f"! {text}" not in doubts]),
     ]
     return tx.render(parts, colour)
 
 
-def _headline(scenario: Scenario, prediction: Prediction) -> list[str]:
+def headline(scenario: Scenario, prediction: Prediction) -> list[str]:
     """Return what is reached at the largest population, and what binds there."""
     from lockmodel.cli import text as tx
 
@@ -210,10 +213,11 @@ def _headline(scenario: Scenario, prediction: Prediction) -> list[str]:
         return [f"{reached}.", f"No lock binds {at}: the CPUs do."]
     knee = max(1, round(prediction.ceiling.knee))
     same = prediction.ceiling.binding == last.binding
+    lock = "The lock" if last.binding == UNNAMED else f"The lock of {last.binding}"
     if same and last.n < knee:
-        binds = f"The lock of {last.binding} would bind from about {knee} processes on"
+        binds = f"{lock} would bind from about {knee} processes on"
     else:
-        binds = f"The lock of {last.binding} binds"
+        binds = f"{lock} binds"
         binds += f" from about {tx.count(knee, 'process')} on" if same else ""
     share = last.locks[last.binding].cycles_share
     if prediction.method != "bounds" and share >= LEAST_SHARE:
@@ -238,7 +242,8 @@ def _trust(prediction: Prediction, weak: Sequence[str]) -> list[str]:
     return tx.counted(weak or ("product form",), tx.worth(most.error, f"n = {most.n}"))
 
 
-def _short_table(prediction: Prediction, shown: Sequence[int]) -> Any:
+def short_table(prediction: Prediction, shown: Sequence[int]) -> Any:
+    """Return the table of some points, by their indices."""
     from lockmodel.cli import text as tx
     from lockmodel.cli.intervals import span, title
 
@@ -326,7 +331,7 @@ def _table(scenario: Scenario, prediction: Prediction, every: bool) -> list[Any]
     """Return the table of the points and what is said below it."""
     from lockmodel.cli import text as tx
 
-    shown = _shown(prediction, every, MOST_ROWS)
+    shown = some_rows(prediction, every, MOST_ROWS)
     hidden = (
         [f"({len(prediction.points)} populations solved, {len(shown)} shown; --all for all)"]
         if len(shown) < len(prediction.points)
