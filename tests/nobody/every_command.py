@@ -27,6 +27,7 @@ TIMEOUT_S = 300
 EXECL, CURVE = "execl-xeon8369b", "unixbench_execl_xeon8369b.csv"
 GATED = "cna_v3_locktorture.csv:stock :patch_CNA --fail-below -15%"
 CALLS = {
+    "quick": "quick --think 5us --hold 1us --machine 1x4x1",
     "predict": f"predict {EXECL} -n 1,2 --method markov",
     "ceiling": f"ceiling {EXECL}",
     "whatif": f"whatif {EXECL} -n 2 --lever shard:all=2 --method simulation",
