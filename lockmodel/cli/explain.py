@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
@@ -46,6 +47,7 @@ def explain(
     ] = False,
     walks: options.Walks = None,
     machine: options.Machine = None,
+    edits: options.Edits = None,
     counts: options.FromCounts = False,
     as_json: options.Json = False,
     output: options.Output = None,
@@ -69,7 +71,7 @@ def explain(
     """
     from lockmodel.answers.explain import explain as explained
 
-    scenario = inputs.scenario(model, walks, machine, counts=counts)
+    scenario = inputs.scenario(model, walks, machine, counts=counts, edits=edits)
     n = inputs.population(population, scenario)
     with files.output(output, as_json, force) as write, common.compiling():
         answer = explained(scenario, n, common.progress)
@@ -80,7 +82,7 @@ def explain(
 
             if not mail:
                 return tx.render(list(said), colour)
-            return _mail(scenario, said, _command(model, n, walks, machine, counts))
+            return _mail(scenario, said, _command(model, n, walks, machine, edits or (), counts))
 
         write(Report(answer.to_json, text))
 
@@ -172,11 +174,20 @@ def _end(answer: Explanation) -> list[str]:
     ]
 
 
-def _command(model: str, n: int, walks: str | None, machine: str | None, counts: bool) -> str:
+def _command(
+    model: str,
+    n: int,
+    walks: str | None,
+    machine: str | None,
+    edits: Sequence[str],
+    counts: bool,
+) -> str:
     """Return the command that repeats the answer."""
     words: list[str] = ["lockmodel", "explain", model, "-n", str(n)]
     words += ["--walks", walks] if walks else []
     words += ["--machine", machine] if machine else []
+    for edit in edits:
+        words += ["--set", edit]
     words += ["--from-counts"] if counts else []
     return shlex.join([*words, "--mail"])
 

@@ -277,12 +277,14 @@ def _at_lock(
     stations, hold, executed, lines, passing = [], 0.0, 0.0, 0.0, 0.0
     near = far = 0.0
     for index, group in enumerate(shard_groups(machine, lock, population)):
-        instructions = moved = busy = 0.0
+        instructions = moved = busy = nearest = farthest = 0.0
         for site in sites:
             each = held(machine, lock, site, population, group)
             instructions += site.acquires * each.instructions
             moved += site.acquires * each.lines
             busy += site.acquires * each.time
+            nearest += site.acquires * each.near
+            farthest += site.acquires * each.far
         passed = lock.handoff_lines * group.transfer
         handoff = lock.handoff.cost(waiters, group.handoff) + (waiters > 0) * passed
         shortest = VANISHING * m * float(handoff[-1])
@@ -295,8 +297,8 @@ def _at_lock(
         hold += whole * busy
         executed += whole * instructions
         lines += whole * moved
-        near += whole * sum(acquires * each.near for acquires, each in work)
-        far += whole * sum(acquires * each.far for acquires, each in work)
+        near += whole * nearest
+        far += whole * farthest
         passed = lock.acquire_time + float(handoff[0 if alone else 1])
         passing += whole * passed
         if pinned:

@@ -263,7 +263,7 @@ class Scenario(Frozen, frozen=True, kw_only=True):
             raise_all(self._problems())
 
     def _sound(self) -> bool:
-        """Return whether `_problems` has none: a fit makes thousands of scenarios that are sound."""
+        """Return whether `_problems` has none, as of the thousands that a fit makes."""
         locks = {lock.name: lock.kind for lock in self.locks}
         sites = {(site.lock, site.phase, site.name) for site in self.sites}
         return (
