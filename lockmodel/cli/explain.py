@@ -125,8 +125,8 @@ def _split(answer: Explanation) -> str:
     low, high = (f"{100 * end:.0f}" for end in ends) if ends else ("", "")
     if answer.told == "nothing":
         return (
-            f"How much of that is held work these data cannot say ({low} to {high} %): a "
-            f"throughput curve has the sum only."
+            f"How much of that is held work these data cannot say: a throughput curve has the sum "
+            f"only. The fitted model puts {low} to {high} % there."
         )
     share = f"{100 * answer.held:.0f} %" + (f" ({low} to {high})" if ends else "")
     rest = f"{100 * (1.0 - answer.held):.0f} % hand-off"
