@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -180,6 +181,7 @@ def _basis(rows: np.ndarray) -> np.ndarray:
     return made
 
 
+@lru_cache(maxsize=8)
 def _drawn(count: int, stated: bool, more: int) -> np.ndarray:
     """Return standardised noise of points and other rows, shape (draws, count + more).
 
