@@ -86,6 +86,8 @@ COMMANDS = {
     "trace_read_bpftrace": "trace read trace_bpftrace_6.12.txt",
     "ceiling": f"ceiling {EXECL}",
     "ceiling_fitted": "ceiling ./fitted.toml -n 64",
+    "explain": f"explain {EXECL}",
+    "quick": "quick --think 5us --hold 1us --machine 2x32x1",
     "whatif": f"whatif {EXECL} -n 64,128 --lever batch:libc.so.6/exec.map_split=1 "
     "--lever shard:libc.so.6=8",
     "whatif_fitted": "whatif ./fitted.toml -n 16,128 --lever shorten_hold:all=0.5 "

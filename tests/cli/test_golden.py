@@ -47,6 +47,7 @@ REPORTS = {
     f"--lever shard:libc.so.6=8 --explain",
     "whatif_from_counts": "whatif execl-emr112 --from-counts -n 220 --lever exclude:libc.so.6 "
     "--lever exclude:ld-linux-x86-64.so.2",
+    "explain": f"explain {MODEL} -n 128",
     "quick": "quick --think 5us --hold 1us --acquires 3 --machine 2x32x1",
     "sweep": f"sweep {MODEL} --over acquires=1,15,30 --over shards=1,2 -n 16,128",
     "sweep_plot": f"sweep {MODEL} --over acquires=1..15 --over shards=1,2,4 -n 128 --plot",

@@ -31,6 +31,7 @@ CALLS = {
     "predict": f"predict {EXECL} -n 1,2 --method markov",
     "ceiling": f"ceiling {EXECL}",
     "whatif": f"whatif {EXECL} -n 2 --lever shard:all=2 --method simulation",
+    "explain": f"explain {EXECL} -n 2 --mail",
     "levers": f"levers {EXECL}",
     "sweep": f"sweep {EXECL} --over shards=1,2 -n 64 --json",
     "simulate": f"simulate {EXECL} -n 2",
