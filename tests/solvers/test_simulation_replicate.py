@@ -238,7 +238,7 @@ def test_constant_times_have_a_steady_state(think_us, held_us, n):
         think=think_us * 1e-6,
         think_distribution=Constant(),
         locks=(lock,),
-        sites=(Site("a", "p", "s", acquires=1, held_instructions=1e3 * held_us),),
+        sites=(Site(lock="a", phase="p", name="s", acquires=1, held_instructions=1e3 * held_us),),
     )
     rate = simulate(scenario, n).throughput_per_s
     exact = min(n / (think_us + held_us), 1 / held_us) * 1e6
