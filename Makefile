@@ -61,9 +61,11 @@ $(VENV)/.installed-paper: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[paper]'
 	@touch $@
 
-# Real kernels in QEMU: needs what tools/lab-kernels.sh gets.
+# Real kernels in QEMU: needs what tools/lab-kernels.sh gets. Where loops meet counts, alone.
+LAB := tests/lab/end_to_end.py
 lab: $(VENV)/.installed-dev
-	LOCKMODEL_LAB=$(abspath .lab) $(BIN)/python -m pytest tests/lab/end_to_end.py
+	LOCKMODEL_LAB=$(abspath .lab) $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone" $(LAB)
+	LOCKMODEL_LAB=$(abspath .lab) $(BIN)/python -m pytest -m alone $(LAB)
 
 # Every command as in a container: user nobody, no HOME, an installation of root's.
 nobody: $(VENV)/.installed-dev
