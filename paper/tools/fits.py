@@ -11,7 +11,7 @@ from lockmodel.changes.grammar import parse, parse_all
 from lockmodel.changes.lever import apply_all
 from lockmodel.fitting.datasets import Wanted, load_sets
 from lockmodel.fitting.fitting import Fitted, run
-from lockmodel.model.scenario import Scenario
+from lockmodel.model.scenario import Scenario, Site
 from lockmodel.model.shipped import find_data, find_scenario
 
 EXECL, SYSEXEC, SYSEXEC_ICL = "execl-xeon8369b", "sysexec-spr224-v6.12", "sysexec-icl64-v6.12"
@@ -64,12 +64,18 @@ def together(*levers: str) -> Change:
     return lambda scenario: apply_all(scenario, parsed)
 
 
+@cache
+def _direct_sites() -> tuple[Site, ...]:
+    """Return the sites of models/execl-direct that map a file: hundreds of draws ask for them."""
+    return tuple(s for s in find_scenario(DIRECT).sites if s.name == "map_direct")
+
+
 def mapped_directly(scenario: Scenario) -> Scenario:
     """Return a scenario whose exec maps every file with one acquire, as models/execl-direct does.
 
     The sites of `MAPPING` go; in the place of the first stand those of that model, a file each.
     """
-    direct = [s for s in find_scenario(DIRECT).sites if s.name == "map_direct"]
+    direct = _direct_sites()
     own = {lock.name for lock in scenario.locks}
     made = []
     placed = False

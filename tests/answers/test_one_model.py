@@ -167,7 +167,7 @@ def test_no_answer_contradicts_the_fit(tmp_path: Path) -> None:
     assert checked(tmp_path, range(2)) == []
 
 
-SETS = int(os.environ.get("LOCKMODEL_SETS", "24"))
+SETS = int(os.environ.get("LOCKMODEL_SETS", "13"))
 """Data sets that are tried; 200 take five minutes (docs/measured.md)."""
 
 

@@ -96,7 +96,7 @@ def test_three_points_are_compared_with_what_they_allow() -> None:
 
 @pytest.mark.long
 def test_intervals_of_the_ceiling_cover_85_to_95_percent() -> None:
-    """Whole curves drawn from the stated model: family, walk, noise; 300 curves."""
+    """Whole curves drawn from the stated model: family, walk, noise; 200 curves."""
     rng = np.random.default_rng(11)
     known = np.array([1, 2, 4, 8, 16, 24])
     everywhere = _grid(Curve(known, np.ones(len(known))))
@@ -104,7 +104,7 @@ def test_intervals_of_the_ceiling_cover_85_to_95_percent() -> None:
     at = np.searchsorted(everywhere, known)
     names = ("amdahl", "none", "constant", "saturating", "saturating")
     ceilings = []
-    for k in range(300):
+    for k in range(200):
         family = BY_NAME[names[k % len(names)]]
         theta = sample(family)[rng.integers(len(sample(family)))][None]
         walk = WALK_TYPICAL * math.exp(WALK_SPREAD * rng.normal())

@@ -131,7 +131,6 @@ LINES_LOOPS, RUNS = 4, {"execl": 1, "fork": 2}
 differ by 11 % (standard deviation), of fork by 16 %, and the mean of two is compared."""
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(("series_of", "loop"), [("6.12.", "execl"), ("6.1.", "fork")])
 def test_cache_lines_are_those_of_the_table(series_of, loop):
     """That acquires and operations are those of the kprobes is what it fails without."""
@@ -206,7 +205,6 @@ def test_an_interrupt_keeps_the_settings_that_are_finished(tmp_path):
 STATIONS_LOOPS = 4
 
 
-@pytest.mark.alone
 def test_stations_begin_with_the_locks_of_files_then_lru_lock():
     """The files' locks have the acquires of the kprobes, as whole iterations are counted."""
     package = PACKAGES[-1]
