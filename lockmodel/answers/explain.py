@@ -170,7 +170,7 @@ def _with_intervals(scenario: Scenario, made: Explanation, progress: Progress) -
     """Return an explanation with what the draws of the fit say."""
     from lockmodel.answers.gains import Gains
     from lockmodel.answers.intervals import draws_for
-    from lockmodel.fitting.draws import drawn, interval
+    from lockmodel.fitting.draws import interval
 
     fit, n = scenario.fit, made.point.n
     assert fit is not None
@@ -178,7 +178,7 @@ def _with_intervals(scenario: Scenario, made: Explanation, progress: Progress) -
     every = [scenario, *(apply_all(scenario, each.levers) for each in made.bought)]
     count = draws_for(every, [n])
     gains = Gains(scenario, fit, [n], count, progress)
-    parts = [demand(one, made.demand.lock, n) for one in drawn(scenario, count).scenarios]
+    parts = [demand(one, made.demand.lock, n) for one in gains.draws]
     whole = np.array([each.whole_s for each in parts])
     held = np.array([_held(each) for each in parts])
 

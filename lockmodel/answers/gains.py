@@ -53,6 +53,11 @@ class Gains:
         self._before = rates(self._draws, populations, progress)
         self._centre = throughput(scenario, populations)
 
+    @property
+    def draws(self) -> tuple[Scenario, ...]:
+        """The scenarios drawn, before any lever."""
+        return self._draws
+
     def of(
         self,
         change: Callable[[Scenario], Scenario],

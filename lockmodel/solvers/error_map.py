@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -189,13 +189,8 @@ def estimate(scenario: Scenario, network: Network, throughput: float) -> float |
         return 0.0
     if unmapped(scenario, n):
         return None
-    light = n / network.light_load
     loads, total, ordered = [], 0.0, 0.0
-    for lock in scenario.taken:
-        own = network.of(lock.name)
-        if not own:
-            continue
-        load_ = n * max(station.alone / station.copies for station in own) / light
+    for lock, load_ in _loads(scenario, network):
         error = _mapped(scenario, network, lock, load_)
         if error is None:
             return None
@@ -225,42 +220,55 @@ def expected(scenario: Scenario, network: Network, throughput: float) -> tuple[f
     n = network.population
     if n == 1 or unmapped(scenario, n):
         return 0.0, 0.0
-    light, lightest = n / network.light_load, load().axes[2][0]
-    remote = distances(scenario.machine, n)[1]
-    total, ordered = 0.0, 0.0
-    for lock in scenario.taken:
-        own = network.of(lock.name)
-        if not own:
-            continue
-        load_ = n * max(station.alone / station.copies for station in own) / light
-        acquires = scenario.acquires(lock.name)
-        mean = sum(station.alone for station in own) / acquires
-        passing = float(lock.handoff.cost(np.array([1.0, max(1.0, n - 1.0)]), remote).mean())
-        reading = sum(s.acquires for s in scenario.sites_of(lock.name) if s.mode == "read")
-        place = (_scv(scenario, lock, n), passing / mean, max(load_, lightest), reading / acquires)
-        total += math.log1p(load().between((*place, n)) * min(1.0, load_ / lightest))
+    lightest, total, ordered = load().axes[2][0], 0.0, 0.0
+    for lock, load_ in _loads(scenario, network):
+        place = _place(scenario, network, lock, load_)
+        passing = float(_handoffs(scenario, lock, n).mean())
+        total += math.log1p(load().between(place(passing)) * min(1.0, load_ / lightest))
         ordered = max(ordered, min(1.0, load_) * order_error(scenario, network, lock))
     return total, ordered + distance_error(scenario, network, throughput)
 
 
-def _mapped(scenario: Scenario, network: Network, lock: Lock, load_: float) -> float | None:
-    """Return the error on the map of one lock with this load."""
+def _loads(scenario: Scenario, network: Network) -> Iterator[tuple[Lock, float]]:
+    """Yield every lock that takes time, with its load."""
+    light = network.population / network.light_load
+    for lock in scenario.taken:
+        own = network.of(lock.name)
+        if own:
+            alone = max(station.alone / station.copies for station in own)
+            yield lock, network.population * alone / light
+
+
+def _handoffs(scenario: Scenario, lock: Lock, n: int) -> np.ndarray:
+    """Return the time of a hand-off with one waiter, and with all others waiting."""
+    remote = distances(scenario.machine, n)[1]
+    return lock.handoff.cost(np.array([1.0, max(1.0, n - 1.0)]), remote)
+
+
+def _place(
+    scenario: Scenario, network: Network, lock: Lock, load_: float
+) -> Callable[[float], tuple[float, ...]]:
+    """Return the place of one lock on the map by the time of its hand-off."""
     acquires, n = scenario.acquires(lock.name), network.population
     mean = sum(station.alone for station in network.of(lock.name)) / acquires
-    remote = distances(scenario.machine, n)[1]
-    handoffs = lock.handoff.cost(np.array([1.0, max(1.0, n - 1.0)]), remote)
+    reading = sum(s.acquires for s in scenario.sites_of(lock.name) if s.mode == "read")
+    scv, loaded = _scv(scenario, lock, n), max(load_, load().axes[2][0])
+    return lambda passing: (scv, passing / mean, loaded, reading / acquires, n)
+
+
+def _mapped(scenario: Scenario, network: Network, lock: Lock, load_: float) -> float | None:
+    """Return the error on the map of one lock with this load."""
+    handoffs = _handoffs(scenario, lock, network.population)
     if handoffs[1] > GROWN * handoffs[0]:
         return None  # may collapse: another regime than that of constant hand-offs
-    reading = sum(s.acquires for s in scenario.sites_of(lock.name) if s.mode == "read")
-    scv, lightest = _scv(scenario, lock, n), load().axes[2][0]
+    place = _place(scenario, network, lock, load_)
     worst = 0.0
     for c in handoffs:
-        place = (scv, float(c) / mean, max(load_, lightest), reading / acquires, n)
-        error = load().worst(place)
+        error = load().worst(place(float(c)))
         if error is None:
             return None
         worst = max(worst, error)
-    return worst * min(1.0, load_ / lightest)
+    return worst * min(1.0, load_ / load().axes[2][0])
 
 
 def order_error(scenario: Scenario, network: Network, lock: Lock) -> float:

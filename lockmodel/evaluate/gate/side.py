@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError, ScenarioError, nearest
+from lockmodel.fitting.curves.curve import names_of
 from lockmodel.observe.observations import Observation, Reading
 from lockmodel.observe.readers.settings import is_part
 from lockmodel.observe.summary import APART
-
-NAMES = ("variant", "kernel", "what", "lock", "site", "mode", "per")
-"""What tells the curves of one file apart."""
 
 FARTHEST = 30.0
 """Factor between two curves from which they are of two units, not of two kernels."""
@@ -153,7 +151,7 @@ def _named(rates: list[Observation], name: str, text: str) -> list[Observation]:
 
 
 def _names(o: Observation) -> list[str]:
-    return [own for name in NAMES if (own := getattr(o, name))]
+    return [own for own in names_of(o) if own]
 
 
 def _label(o: Observation) -> str:

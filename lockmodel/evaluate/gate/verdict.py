@@ -19,7 +19,7 @@ from lockmodel.evaluate.gate.moved import Moved, Shift, moved, shift
 from lockmodel.evaluate.gate.noise import ASSUMED, Noise, noises
 from lockmodel.evaluate.gate.side import Side, check, common, differing
 from lockmodel.fitting import quantiles
-from lockmodel.fitting.curves.topology import machine_of
+from lockmodel.fitting.curves.topology import stated
 from lockmodel.fitting.rows import USUAL_SD
 
 SCHEMA = "lockmodel.gate/1"
@@ -295,6 +295,6 @@ def _moved(changes: tuple[Change, ...], base: Side, level: float) -> Moved:
         np.array([c.new for c in changes]),
         np.array([c.noise.deviation for c in changes]),
         min((c.noise.degrees for c in changes if c.noise.degrees), default=0.0),
-        machine_of(base.metadata.get("machine", "")),
+        stated(base.metadata),
         level,
     )

@@ -191,7 +191,7 @@ def curves_of(
         sd = one.sd or 0.0
         error = sd / math.sqrt(repeats) if one.uncertainty == "repeats" else sd
         assert one.n is not None
-        groups.setdefault(_names(one), []).append((one.n, one.value, error))
+        groups.setdefault(names_of(one), []).append((one.n, one.value, error))
     words = (reading.metadata.get("machine", ""), *header)
     if machine is None and cpus is None:
         machine = stated(reading.metadata) or next(filter(None, map(machine_of, words)), None)
@@ -206,6 +206,6 @@ def curves_of(
     return tuple(made)
 
 
-def _names(one: Observation) -> tuple[str, ...]:
+def names_of(one: Observation) -> tuple[str, ...]:
     """Return what tells the curves of one file apart."""
     return (one.variant, one.kernel, one.what, one.lock, one.site, one.mode, one.per)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -242,11 +242,6 @@ class Pool:
         whole, broken = path(which), path(np.full(count, len(PREDICTORS)))
         made: np.ndarray = np.where(breaks[:, None] < errors.weights[:, -1], broken, whole)
         return made
-
-    @cached_property
-    def leading(self) -> str:
-        """Name of the predictor with the largest weight."""
-        return max(PREDICTORS, key=lambda name: self.constants[name])
 
 
 def pool(curve: Curve, left_out: str = ALL) -> Pool:
