@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-from lockmodel.evaluate.accuracy import chosen_curves
+from lockmodel.evaluate.curve_files import chosen_curves
 from lockmodel.evaluate.hosts import Hosts
 from lockmodel.fitting.curves.curve import Curve
 from lockmodel.fitting.curves.outline import PREDICTORS, Outline

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from lockmodel.errors import ArgumentError, LockmodelError
-from lockmodel.evaluate.accuracy import csv_files, read_curves
+from lockmodel.evaluate.curve_files import csv_files, read_curves
 from lockmodel.fitting.curves.curve import Curve
 from lockmodel.model.handoff import ConstantHandOff, HandOff, LinearHandOff, SaturatingHandOff
 

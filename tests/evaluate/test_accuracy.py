@@ -11,15 +11,8 @@ import pytest
 from invoked import invoke
 
 from lockmodel.errors import ArgumentError, FileError
-from lockmodel.evaluate.accuracy import (
-    METHODS,
-    accuracy,
-    chosen_curves,
-    eligible,
-    interval_score,
-    read_curves,
-    score,
-)
+from lockmodel.evaluate.accuracy import METHODS, accuracy, interval_score, score
+from lockmodel.evaluate.curve_files import chosen_curves, eligible, read_curves
 from lockmodel.evaluate.hosts import Hosts
 from lockmodel.fitting.curves.comparison import FamilyComparison
 from lockmodel.fitting.curves.curve import Curve

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from lockmodel.evaluate.accuracy import read_curves
+from lockmodel.evaluate.curve_files import read_curves
 from lockmodel.fitting.curves.average import WALK_SPREAD, WALK_TYPICAL
 from lockmodel.fitting.curves.comparison import FamilyComparison, _grid, compare
 from lockmodel.fitting.curves.curve import Curve
