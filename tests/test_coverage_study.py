@@ -52,7 +52,7 @@ def test_a_slower_truth_is_the_same_one_in_slow_motion(tmp_path: Path) -> None:
 
 def test_the_report_counts_who_is_below_and_above() -> None:
     rows = np.tile(
-        np.array([[[0.0, -1.0, 1.0]], [[2.0, -1.0, 1.0]], [[-2.0, -1.0, 1.5]]]), (1, 5, 1)
+        np.array([[[0.0, -1.0, 1.0]], [[2.0, -1.0, 1.0]], [[-2.0, -1.0, 1.5]]]), (1, 6, 1)
     )
     (line, *_) = study().report("one", rows)
     assert line.split()[-5:] == ["33.3", "%", "33.3", "33.3", "2.000"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import lined
 import numpy as np
 import pytest
 from fits import fitted
@@ -65,7 +66,11 @@ def test_what_is_fitted_does_not_move_beside() -> None:
     linear = one_lock(LinearHandOff(time=1e-7, per_waiter=1e-9))
     assert kinds(fitted(linear, {"k.handoff.per_waiter": 0.1})) == ["own lines"]
     assert kinds(fitted(scenario, {"all.time_per_instruction_local": 0.1})) == ["growth"]
-    assert kinds(one_lock(TopologyHandOff(local=1e-7, remote=2e-7))) == ["own lines", "other node"]
+    assert kinds(one_lock(TopologyHandOff(local=1e-7, remote=2e-7))) == [
+        "own lines",
+        "other node",
+        "seen",
+    ]
 
 
 def test_nothing_moves_that_was_not_fitted_to_data() -> None:
@@ -78,7 +83,7 @@ def test_nothing_moves_that_was_not_fitted_to_data() -> None:
 
 def test_a_handoff_grows_about_the_waiters_it_was_measured_with() -> None:
     """One standard deviation: 4.2 % of the first for each further waiter; with 5 it stays."""
-    own = Unfitted("k", "growth", waiters=5.0, remote=0.0, line=0.3)
+    own = Unfitted("k", "growth", waiters=5.0, remote=0.0, line=0.3, population=16)
     first = 1e-7 / (1 + 4 * GROWN)
     for step in (1.0, -1.0):  # a constant one only grows
         grown = moved(one_lock(CONSTANT), [own], np.array([step])).lock("k").handoff
@@ -102,6 +107,49 @@ def test_another_node_is_farther_or_nearer_and_never_nearer_than_this_one() -> N
     for step, ratio in ((1.0, 2 * math.exp(0.2)), (-9.0, 1.0)):
         far = moved(scenario, [own], np.array([step])).lock("k").handoff
         assert (far.local, far.remote) == pytest.approx((1e-7, ratio * 1e-7))
+
+
+def test_a_handoff_may_see_less_of_the_way_than_a_line_does() -> None:
+    """From twice as far, one standard deviation is 60 % of the way not seen; beyond it, all."""
+    scenario = one_lock(TopologyHandOff(local=1e-7, remote=2e-7))
+    own = only(scenario, "seen")
+    for step, ratio in ((1.0, 1.4), (-1.0, 1.4), (3.0, 1.0), (0.0, 2.0)):
+        far = moved(scenario, [own], np.array([step])).lock("k").handoff
+        assert (far.local, far.remote) == pytest.approx((1e-7, ratio * 1e-7))
+
+
+def of_lines(near: float) -> Scenario:
+    """Of `lined`: 7 lines an iteration of 50 ns, 4 acquires of 6 more; curve to 4, own socket."""
+    made = lined.scenario()
+    (lock,) = made.locks
+    (site,) = (replace(site, lines=7.0 / 3.0) for site in made.sites if site.name == "s")
+    sites = (site, Site(lock="a", phase="p", name="t", acquires=1, held_instructions=100))
+    lock = replace(lock, time_per_instruction_local=near, time_per_instruction_remote=near)
+    made = replace(
+        made, locks=(lock,), sites=sites, calibrated=Calibrated(low=1, high=4, throughput_per_s=1e6)
+    )
+    return fitted(made, {"think": 1e-9}, noise=0.05)
+
+
+@pytest.mark.parametrize(
+    ("step", "slower"),
+    [
+        # 400 instructions of 2 ns, 7 lines of 50 ns: exp(+-.1) of 350 ns are of the other's 800
+        (1.0, 1 - (math.exp(0.1) - 1) * 350 / 800),
+        (-1.0, 1 + (1 - math.exp(-0.1)) * 350 / 800),
+        (30.0, 0.0),  # no more lines than the whole hold has time for
+    ],
+)
+def test_lines_trade_against_instructions_and_one_process_notices_nothing(
+    step: float, slower: float
+) -> None:
+    scenario = of_lines(2e-9)
+    there = moved(scenario, [only(scenario, "lines")], np.array([step]))
+    assert there.lock("a").time_per_instruction_remote == pytest.approx(slower * 2e-9)
+    counted = there.lines("a", 4, 12)
+    assert counted * 50e-9 + slower * 800e-9 == pytest.approx(1150e-9)
+    alone = [throughput(each, [1])[0] for each in (there, scenario)]
+    assert alone[0] == pytest.approx(alone[1], rel=1e-9)
 
 
 @pytest.mark.parametrize("far", [4e-9, 1e-9])
