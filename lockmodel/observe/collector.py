@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from lockmodel.errors import ScenarioError, shortened
 from lockmodel.observe import numbers
+from lockmodel.observe.commands import population
 from lockmodel.observe.observations import Fact, Observation, Reading, Source
 from lockmodel.observe.text import Line, Text
 
@@ -35,6 +37,8 @@ class Options:
         Length of the run, s.
     iterations : float or None
         Iterations that one run of a command makes, all tasks together (hyperfine).
+    columns : tuple of (str, str)
+        Our name of a column -> what it is called in the file.
     """
 
     unit: str | None = None
@@ -43,6 +47,7 @@ class Options:
     cpus: int | None = None
     wall: float | None = None
     iterations: float | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 class Collector:
@@ -83,14 +88,38 @@ class Collector:
     def observe(
         self, kind: str, value: float, unit: str, line: Line | None, **more: Any
     ) -> Observation:
-        """Add an observation, with the population of the options if it has none; return it."""
-        more.setdefault("n", self.options.tasks)
-        if more["n"] is None:
-            more["n"] = self.options.tasks
+        """Add an observation; return it.
+
+        Where it has no population it has that of the options, or of the last command above it.
+        """
+        if more.get("n") is None:
+            more["n"] = self.population(line)
         made = Observation(
             kind, value, unit, self.source(line), traced=more.pop("traced", self.traced), **more
         )
         self.observations.append(made)
+        return made
+
+    def population(self, line: Line | None) -> int | None:
+        """Return the population that the options state, or the last command above a line does."""
+        if self.options.tasks is not None:
+            return self.options.tasks
+        stated = self._stated if line is None else [c for c in self._stated if c[0] < line.number]
+        if not stated or (line is None and len({n for _, n in stated}) > 1):
+            return None
+        number, n = stated[-1]
+        self.warn(f"population {n} is that of the command of line {number}")
+        return n
+
+    @cached_property
+    def _stated(self) -> list[tuple[int, int]]:
+        """Lines with a command that says how many tasks it runs, and how many."""
+        typed = [line for line in self.text.filled if line.text.startswith("# ")]
+        made = []
+        for line in sorted((*self.text.commands, *typed)):
+            n = population(line.text.removeprefix("# "))
+            if n is not None:
+                made.append((line.number, n))
         return made
 
     def fact(
@@ -117,10 +146,12 @@ class Collector:
         seen = f": {shortened(line.text.strip())!r}" if line else ""
         return ScenarioError(f"{self.source(line)}{seen}: {expected}; {self.remedy}")
 
-    def parse(self, how: Callable[..., T], line: Line, what: str, *texts: str) -> T:
-        """Return `how(*texts)`; a bad number becomes an error that names `what` and the line."""
+    def parse(
+        self, how: Callable[..., T], line: Line, what: str, *texts: str, **more: Any
+    ) -> T:
+        """Return `how(*texts, **more)`; a bad number is an error that names `what` and line."""
         try:
-            return how(*texts)
+            return how(*texts, **more)
         except numbers.BadNumberError as bad:
             seen = " ".join(text.strip() for text in texts)
             raise self.error(line, f"{what} {shortened(seen)!r} is {bad}") from None
@@ -170,8 +201,7 @@ class Collector:
             warnings.append(
                 f"{what} byte for byte like an earlier one (first: line {repeats[0]}): counted once"
             )
-        if self.text.quoted:
-            warnings.append("mail quoting ('> ') was taken away; a wrapped line may be lost")
+        warnings += self.text.notes
         return Reading(
             self.title,
             self.text.origin,

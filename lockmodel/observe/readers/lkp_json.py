@@ -40,8 +40,14 @@ def read(text: Text, options: Options) -> Reading:
     value = structured.parse(collector, text.whole)
     if not isinstance(value, dict):
         raise collector.error(None, f"an object of monitor.metric was expected, not {shown(value)}")
+    chosen = lkp.counted(value)
     for key, content in value.items():
-        if key == "stats_source":
+        if lkp.PROFILE.fullmatch(key) and key not in chosen:
+            shares = content if isinstance(content, list) else [content]
+            for share in shares:
+                collector.fact(key, structured.number(collector, None, key, share), "%", None)
+            collector.warn(lkp.OVERLAP)
+        elif key == "stats_source":
             runs = content if isinstance(content, list) else [content]
             collector.note("results", ", ".join(str(run)[:200] for run in runs[:8]))
         elif isinstance(content, list):

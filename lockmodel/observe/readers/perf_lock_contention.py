@@ -41,6 +41,19 @@ ROW_START = re.compile(r"\s*\d[\d.,]*\s+\S")
 NOISE = re.compile(r"Looking at .*|symsrc__init.*|Using /proc/.*|build id .*|pmu capa.*|/proc/.*")
 TYPED = re.compile(r"(.*?)\s*\(([\w:-]+)\)\s*")
 
+ROWS = (
+    re.compile(
+        r"\s*\d+(?:\s+[\d.]+ (?:h|m|s|ms|us|ns)){3}\s+(?:"
+        + "|".join(waits.LOCK_TYPES)
+        + r")(?::[RW])?\s+\S+.*"
+    ),
+    re.compile(
+        r"\s*\d+(?:\s+[\d.]+ (?:h|m|s|ms|us|ns)){3}\s+[0-9a-f]{8,16}(?:\s+\S+)?\s+\([\w:-]+\)"
+    ),
+    HEADER,
+)
+"""Rows of callers and of locks, for those that a mailer wrapped."""
+
 BAD_SHARE = 0.01
 """Share of events that perf could not match, above which its table must not be trusted."""
 
@@ -66,7 +79,7 @@ def read(text: Text, options: Options) -> Reading:
     rows: list[Wait] = []
     tables = 0
     command = ""
-    for line in text.filled:
+    for line in text.said:
         if header := HEADER.fullmatch(line.text):
             columns = [FIELDS[name] for name in COLUMN.findall(header[1])]
             tail = header[2].split()[0]
@@ -82,6 +95,8 @@ def read(text: Text, options: Options) -> Reading:
             rows.append(_row(collector, line, columns, tail, _variant(tables, command)))
         elif columns and rows and STACK.fullmatch(line.text):
             continue  # the call stack of the row above, by -v
+        elif line.text.startswith("$ "):
+            continue
         elif columns and not NOISE.fullmatch(line.text):
             raise collector.error(
                 line, f"a row 'count {' '.join(columns[1:])} {tail}' was expected"
