@@ -83,6 +83,8 @@ def fit(
             show_default=False,
         ),
     ] = None,
+    at: options.At = None,
+    columns: options.Columns = None,
     unit: options.Unit = None,
     quantity: options.Quantity = None,
     output: Annotated[
@@ -138,7 +140,11 @@ def fit(
     into = data_options.Files(output, report, plot, plot_file, as_json, force, explain)
     if cpus is not None and machine is not None:
         raise ArgumentError(f"--cpus {cpus}: --machine {machine} says them too; keep one")
-    reading = Options(unit=unit, quantity=quantity, tasks=tasks)
+    reading = Options(
+        *(unit, quantity, tasks),
+        columns=data_options.columns(columns),
+        at=data_options.populations(at, [name.rpartition("=")[2] for name in data]),
+    )
     chosen: dict[str, Any] = {
         "reading": reading,
         "what": what,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lockmodel.errors import ScenarioError, shortened
@@ -39,6 +40,8 @@ class Options:
         Iterations that one run of a command makes, all tasks together (hyperfine).
     columns : tuple of (str, str)
         Our name of a column -> what it is called in the file.
+    at : tuple of (str, int)
+        File -> its population.
     """
 
     unit: str | None = None
@@ -48,6 +51,12 @@ class Options:
     wall: float | None = None
     iterations: float | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    at: tuple[tuple[str, int], ...] = ()
+
+    def of_file(self, path: Path) -> Options:
+        """Return the options with the population that `at` has for a file."""
+        stated = [n for name, n in self.at if Path(name).resolve() == path.resolve()]
+        return replace(self, tasks=stated[0]) if stated else self
 
 
 class Collector:

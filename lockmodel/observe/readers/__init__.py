@@ -172,4 +172,4 @@ def _of_several(text: Text, options: Options, form: str | None) -> Reading:
 
 def read_file(path: Path, options: Options | None = None, form: str | None = None) -> Reading:
     """Return what a file says (see `read_text`); raises FileError if it cannot be read."""
-    return read_text(load(path), options, form)
+    return read_text(load(path), (options or Options()).of_file(path), form)
