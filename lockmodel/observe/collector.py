@@ -16,6 +16,9 @@ from lockmodel.observe.text import Line, Text
 
 T = TypeVar("T")
 
+NOTHING = "nothing was measured"
+"""How the reason ends for which a count or a time of 0 is left out."""
+
 MOST_METADATA = 2000
 """Characters of one piece of metadata that are kept."""
 
@@ -89,6 +92,7 @@ class Collector:
         self.metadata: dict[str, str] = {}
         self._warnings: list[str] = []
         self._skipped: dict[str, list[Line]] = {}
+        self._checked: dict[str, list[Line]] = {}
 
     def source(self, line: Line | None) -> Source:
         """Return the source of what stands in a line."""
@@ -150,6 +154,11 @@ class Collector:
         """Leave a line out and say so; lines left out for one reason make one warning."""
         self._skipped.setdefault(why, []).append(line)
 
+    def checked(self, line: Line | None, *names: str) -> None:
+        """Say that numbers of a line were held against the others, or went into them."""
+        for name in names:
+            self._checked.setdefault(name, []).append(line or Line(0, ""))
+
     def error(self, line: Line | None, expected: str) -> ScenarioError:
         """Return the error that names file, line, the text seen, what was expected, the remedy."""
         seen = f": {shortened(line.text.strip())!r}" if line else ""
@@ -183,6 +192,11 @@ class Collector:
             raise self.error(line, f"{what} {text} {unit} is negative")
         return measured
 
+    def _why_empty(self) -> str:
+        """Return why lines of a file in which nothing was found were left out, the likeliest."""
+        zero = [(why, lines[0]) for why, lines in self._skipped.items() if NOTHING in why]
+        return f" (line {zero[0][1].number}: {zero[0][0]})" if zero else ""
+
     def reading(self, empty: str | None = None) -> Reading:
         """Return what was gathered.
 
@@ -197,12 +211,16 @@ class Collector:
             There is neither an observation nor a fact.
         """
         if not self.observations and not self.facts and empty is not None:
-            raise self.error(None, empty)
+            raise self.error(None, f"{empty}{self._why_empty()}")
         warnings = list(self._warnings)
         for why, lines in self._skipped.items():
             count = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
             first = shortened(lines[0].text.strip())
             warnings.append(f"{count} skipped, {why} (first: line {lines[0].number}: {first!r})")
+        if self._checked:
+            warnings.append(
+                f"read and not kept, as the rest says them: {', '.join(self._checked)}"
+            )
         if not self.text.ended:
             warnings.append("the last line has no line end: it may be cut off")
         if repeats := self.text.repeats:
@@ -218,4 +236,10 @@ class Collector:
             tuple(self.facts),
             self.metadata,
             tuple(warnings),
+            tuple(
+                (line.number, what)
+                for left in (self._skipped, self._checked)
+                for what, lines in left.items()
+                for line in lines
+            ),
         )

@@ -234,7 +234,7 @@ def unwrapped(lines: Sequence[str], rows: Sequence[re.Pattern[str]]) -> tuple[Li
     made, count = list(lines), 0
     whole = [_is_row(line, rows) for line in made]
     for i, line in enumerate(made):
-        if whole[i] or not SHORTEST <= len(line) <= LONGEST:
+        if whole[i] or not SHORTEST <= len(line) <= LONGEST or not re.search(r"\w", line):
             continue
         joined = line
         for j in range(i + 1, min(i + 1 + MOST_PIECES, len(made))):

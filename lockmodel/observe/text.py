@@ -186,7 +186,7 @@ def from_text(text: str, origin: str) -> Text:
     clean = pasted.cleaned(plain)
     repeats = _blank_repeats(clean.lines)
     lines = tuple(Line(number, line) for number, line in enumerate(clean.lines, start=1))
-    commands = tuple(Line(i + 1, command) for i, command in clean.commands)
+    commands = tuple(Line(i + 1, command) for i, command in clean.commands if command)
     ended = json or text[-1:] in ("\n", "\r")
     return Text(origin, lines, clean.notes, commands, clean.files, ended, repeats)
 

@@ -48,11 +48,14 @@ class Report:
         Samples that the report rests on, if it says so.
     cut : float
         Percent that waits below branches which perf left out.
+    others : tuple of Line
+        Entries that were not taken: of functions that wait for no lock, or with another's share.
     """
 
     paths: tuple[tuple[Line, tuple[str, ...], float], ...]
     samples: float | None
     cut: float
+    others: tuple[Line, ...] = ()
 
 
 def report(text: Text) -> Report:
@@ -68,7 +71,9 @@ def report(text: Text) -> Report:
         paths, lost = _paths(entry)
         made += [(entry.line, path, value) for path, value in paths]
         cut += lost
-    return Report(tuple(made), samples, cut)
+    taken = {entry.line for entry in chosen}
+    others = tuple(entry.line for entry in entries if entry.line not in taken)
+    return Report(tuple(made), samples, cut, others)
 
 
 def _entries(text: Text) -> tuple[list[ReportLine], float | None]:

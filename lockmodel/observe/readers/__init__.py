@@ -147,8 +147,15 @@ def _of_several(text: Text, options: Options, form: str | None) -> Reading:
     moving = [i for i in range(len(numbers[0])) if len({own[i] for own in numbers if own[i:]}) > 1]
     counted = len(shapes) == 1 and len(moving) == 1
     made: list[Reading] = []
+    failed: list[ScenarioError] = []
+    lost: list[tuple[int, str]] = []
     for (name, part), own in zip(parts.items(), numbers, strict=True):
-        reading = read_text(part, options, form)
+        try:
+            reading = read_text(part, options, form)
+        except ScenarioError as error:
+            failed.append(error)
+            lost += [(line.number, "could not be read") for line in part.filled]
+            continue
         n = int(own[moving[0]][:9]) if counted else 0
         if counted and n >= 1 and all(o.n is None for o in reading.observations):
             found = tuple(replace(o, n=n) for o in reading.observations)
@@ -161,12 +168,18 @@ def _of_several(text: Text, options: Options, form: str | None) -> Reading:
             said = f"lines of {name} are runs of their own"
         warnings = (said, *reading.warnings)
         made.append(replace(reading, observations=found, warnings=warnings))
+    if not made:
+        raise failed[0]
     first = made[0]
     return replace(
         first,
         observations=tuple(o for one in made for o in one.observations),
         facts=tuple(fact for one in made for fact in one.facts),
-        warnings=tuple(dict.fromkeys(w for one in made for w in one.warnings)),
+        warnings=(
+            *dict.fromkeys(w for one in made for w in one.warnings),
+            *(f"left out: {error}" for error in failed),
+        ),
+        left_out=(*(left for one in made for left in one.left_out), *lost),
     )
 
 

@@ -151,6 +151,7 @@ def add_statistics(
         )
     unit = unit_of(collector, line, name)
     quantity = quantity_of(collector, line, name)
+    collector.checked(line, "average")
     collector.observe(
         "hold_time" if quantity == "hold" else "mean_wait",
         total / count / round(1 / SECONDS[unit]),

@@ -51,6 +51,7 @@ def read(text: Text, options: Options) -> Reading:
             rows = tables[-1][1][header[1]] = []
         elif started := COMMAND.fullmatch(line.text.strip()):
             command, rows = " ".join(started[1].split()), None
+            collector.note(f"command {len(tables) + 1}", line.text[2:])
         elif NOISE.fullmatch(line.text.strip()):
             continue
         elif rows is None:

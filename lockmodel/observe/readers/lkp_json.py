@@ -63,6 +63,7 @@ def _runs(collector: Collector, key: str, numbers: list[float]) -> None:
     if not numbers:
         collector.warn(f"{key} has no values")
     elif SAMPLES.fullmatch(key):
+        collector.checked(None, "single samples")
         if not key.endswith(".time"):
             _one(collector, key, sum(numbers) / len(numbers), None)
             collector.warn("keys with a value per sample are given as the mean of the samples")

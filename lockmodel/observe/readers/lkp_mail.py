@@ -81,7 +81,7 @@ def read(text: Text, options: Options) -> Reading:
         elif names is not None:
             sections.append(_Section(_parameters(collector, line, names)))
             names = None
-        elif not begun and _describes(described, line.text):
+        elif not begun and _describes(collector, described, line.text):
             continue
         elif RULE.fullmatch(line.text) or COMMITS.fullmatch(line.text):
             continue
@@ -117,14 +117,16 @@ def _parameters(collector: Collector, line: Line, names: list[str]) -> dict[str,
     return made
 
 
-def _describes(described: list[_Described], text: str) -> bool:
+def _describes(collector: Collector, described: list[_Described], text: str) -> bool:
     """Take a line that describes a test in words; return whether it did."""
     if started := SAID.fullmatch(text) or BOXED.fullmatch(text):
         described.append(_Described({"testcase": started[1]}))
+        collector.note(f"description {len(described)}", text.strip(" |"))
     elif not described:
         return False
     elif machine := MACHINE.fullmatch(text):
         described[-1].cpus = int(machine[1])
+        collector.note(f"test machine {len(described)}", text.strip(" |"))
     elif parameter := PARAMETER.fullmatch(text):
         described[-1].parameters[parameter[1]] = parameter[2]
     else:
@@ -185,7 +187,10 @@ def _row(
     new = collector.parse(printed, line, "new", new_text)
     change = collector.parse(printed, line, "change", change_text)
     _check(collector, line, base, new, change, bool(percent))
+    collector.checked(line, "change")
     if meaning is None:
+        if base_spread or new_spread:
+            collector.checked(line, "spread of facts")
         collector.fact(f"{key} (base)", base.value, "", line)
         collector.fact(f"{key} (new)", new.value, "", line)
         return

@@ -104,6 +104,7 @@ def _class(collector: Collector, line: Line, row: re.Match[str]) -> Wait:
     words = {"lock": lock, "mode": waits.SUFFIX[mode[2]] if mode else ""}
     if not acquired:
         collector.skip(line, "no acquire was counted: nothing was measured")
+    collector.checked(line, "con-bounces", "acq-bounces")
     if acquired:
         collector.observe(
             "hold_time",

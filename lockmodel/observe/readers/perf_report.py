@@ -25,6 +25,10 @@ def read(text: Text, options: Options) -> Reading:
     """Return the observations of a report with call graphs (see `readers`)."""
     collector = Collector(text, TITLE, REMEDY, options, traced=True)
     report = perf_report.report(text)
+    for line in report.others:
+        collector.skip(line, "an entry that waits for no lock, or is part of another")
+    for line in dict.fromkeys(line for line, _, _ in report.paths):
+        collector.checked(line, "the percentage of a whole entry")
     profile_stacks.observe(collector, report.paths, 100.0)
     if report.samples is not None:
         collector.fact("samples", report.samples, "", None)
@@ -32,5 +36,4 @@ def read(text: Text, options: Options) -> Reading:
         collector.warn(f"{report.cut:.2f} % of the samples wait below branches that perf left out")
     if not collector.observations:
         raise collector.error(None, f"{profile_stacks.NONE}, with callers below its entry")
-    collector.warn("entries of functions that do not wait for a lock are left out")
     return collector.reading()

@@ -106,6 +106,7 @@ class Rows:
         n = self._population(line, cells["tasks"])
         if rate == "latency":
             seconds = self._latency(line, cells["latency"])
+            collector.checked(line, "latency")
             self._rows.append((line, cells | {"throughput": f"{n / seconds!r}"}, n, n / seconds))
             return
         value = self._number(line, "throughput", cells["throughput"])

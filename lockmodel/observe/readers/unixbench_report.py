@@ -110,6 +110,7 @@ def _result(collector: Collector, section: _CopiesRun, line: Line, row: re.Match
         section.results[test] = (measured, 0.05)
         return
     section.results[test] = (measured, 0.05)
+    collector.checked(line, "time and number of passes")
     unixbench.add(collector, line, test, measured, unit, section.copies)
 
 
@@ -125,6 +126,7 @@ def _one_decimal(text: str) -> float:
 def _check_index(collector: Collector, section: _CopiesRun, line: Line, row: re.Match[str]) -> None:
     """Hold a row of the index table against the result: index = result / baseline x 10."""
     test, baseline_text, result_text, index_text = row.groups()
+    collector.checked(line, "baseline", "index")
     if index_text == "---":
         return
     baseline = collector.number(line, "baseline", baseline_text)
@@ -165,5 +167,7 @@ def _other(collector: Collector, section: _CopiesRun | None, line: Line) -> None
         raise collector.error(
             line, "a result '<test> <value> <unit> (<s> s, <n> samples)' was expected"
         )
+    elif "load average" in line.text:
+        collector.note("load", line.text)
     elif not KNOWN_NOISE.fullmatch(line.text):
         collector.skip(line, "not part of a report")

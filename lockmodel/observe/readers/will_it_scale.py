@@ -71,11 +71,14 @@ def _table(collector: Collector, text: Text) -> None:
         elif command := COMMAND.fullmatch(line.text):
             test = command[1]
             collector.note("test", test)
+            collector.note("command", line.text)
         elif BANNER.fullmatch(line.text.strip()):
             collector.skip(line, "a message of the test: did it fail?")
         elif not header:
             collector.skip(line, "before the header")
-        elif parts != FILLER:
+        elif parts == FILLER:
+            collector.checked(line, "the row of zeros")
+        else:
             if len(parts) != len(HEADER):
                 raise collector.error(
                     line, f"{len(parts)} cells, {len(HEADER)} were expected: cut off?"
@@ -119,6 +122,7 @@ def _row(
         collector.observe("throughput", float(rate), "1/s", line, **more)
         collector.observe("idle_share", idle / 100, "1", line, **more)
     linear = collector.whole(line, "linear", parts[5])
+    collector.checked(line, "linear")
     here = (what, repeat or 1)
     if tasks == 1 and linear:
         single[here] = float(linear)
@@ -149,6 +153,7 @@ def _program(collector: Collector, text: Text) -> None:
         stripped = line.text.strip()
         if program := PROGRAM.fullmatch(stripped.removeprefix("$ ")):
             mode = program[2]
+            collector.note(f"command {runs + 1}", stripped)
         elif stripped.startswith("$ "):
             continue
         elif title := TITLE_LINE.fullmatch(stripped):
@@ -196,6 +201,7 @@ def _second(
         variant=run.mode,
         repeat=repeat,
     )
+    collector.checked(line, "min and max of the tasks")
     if spread is not None:
         n = collector.population(line)
         collector.fact("fastest task / slowest", spread, "", line, n)
