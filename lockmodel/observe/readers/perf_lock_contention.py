@@ -124,8 +124,7 @@ def _variant(tables: int, command: str) -> str:
 def _bad(collector: Collector, line: Line, bad_text: str, total_text: str) -> None:
     bad = collector.whole(line, "bad", bad_text)
     total = collector.whole(line, "total", total_text)
-    collector.fact("events that perf could not match", bad, "", line)
-    collector.fact("events", total, "", line)
+    collector.checked(line, "events that perf could not match")
     if bad > BAD_SHARE * max(total, 1):
         collector.warn(
             f"perf could not match {bad} of {total} events (line {line.number}): use -b (BPF), or "
