@@ -8,6 +8,7 @@ when a file is to be recognised.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
 from dataclasses import replace
@@ -85,6 +86,25 @@ def recognise(text: Text) -> str:
     raise ScenarioError(f"{where}: not recognised; {unread(text) or _KNOWN}")
 
 
+def found(text: Text) -> tuple[Text, str]:
+    """Return a text and its format; of one with words around it the part that is of a format.
+
+    Raises
+    ------
+    ScenarioError
+        As `recognise`, of the whole text.
+    """
+    try:
+        return text, recognise(text)
+    except ScenarioError as error:
+        from lockmodel.observe.readers.tables import excerpts
+
+        for part in excerpts(text):
+            with contextlib.suppress(ScenarioError):
+                return part, recognise(part)
+        raise error
+
+
 def rows(name: str) -> tuple[re.Pattern[str], ...]:
     """Return what a whole row of a format looks like; nothing where no mailer would wrap it."""
     patterns: tuple[re.Pattern[str], ...] = getattr(module(name), "ROWS", ())
@@ -126,7 +146,8 @@ def read_text(text: Text, options: Options | None = None, form: str | None = Non
         from lockmodel.observe.readers.tables import table_form
 
         form = table_form(text)
-    form = form or recognise(text)
+    if form is None:
+        text, form = found(text)
     reader = module(form)
     try:
         reading: Reading = reader.read(_whole(text, form), options)
