@@ -23,6 +23,7 @@ HEADINGS = {
         "whatif": "Throughput before and after levers, applied in the order given.",
         "explain": "Which lock, what it is busy with, and what a cure would do.",
         "levers": "Every lever that applies, ranked by what it buys.",
+        "shards": "How many shards of a lock are enough, and who pays for them.",
         "sweep": "Throughput over a grid of levers, as tidy CSV.",
         "simulate": "Simulate a scenario event by event.",
     },

@@ -39,6 +39,7 @@ TAKES_MODEL = {
     "predict": "MODEL",
     "ceiling": "MODEL",
     "levers": "MODEL",
+    "shards": "MODEL",
     "simulate": "MODEL",
     "show": "MODEL",
     "verify": "MODEL",

@@ -33,6 +33,7 @@ CALLS = {
     "whatif": f"whatif {EXECL} -n 2 --lever shard:all=2 --method simulation",
     "explain": f"explain {EXECL} -n 2 --mail",
     "levers": f"levers {EXECL}",
+    "shards": f"shards {EXECL} -n 2 --lock libc.so.6 --counts 2",
     "sweep": f"sweep {EXECL} --over shards=1,2 -n 64 --json",
     "simulate": f"simulate {EXECL} -n 2",
     "acquires": "acquires /bin/true --kernel 6.12 --loop fork",
