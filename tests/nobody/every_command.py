@@ -43,6 +43,7 @@ CALLS = {
     "import": f"import {CURVE}",
     "fit": f"fit {CURVE} --model {EXECL}",
     "design": f"design {EXECL} --data {CURVE} -n 128",
+    "doctor": "doctor",
     "verify": f"verify {EXECL} -n 1",
     "gate": f"gate {GATED}",
     "accuracy": "accuracy published",
