@@ -38,7 +38,7 @@ HEADINGS = {
         "design": "Which measurement to make next, to predict better.",
     },
     "Check": {
-        "doctor": "Whether lockmodel works here, and which optional parts are missing.",
+        "doctor": "Whether lockmodel works here, and which parts are missing.",
         "verify": "Check that all solvers agree where they solve the same model.",
         "gate": "Whether one measured curve is slower than another, or it is noise.",
         "accuracy": "Score predictions beyond half of every curve in a folder.",

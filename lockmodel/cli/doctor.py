@@ -17,7 +17,7 @@ def doctor(
     output: options.Output = None,
     force: options.Force = False,
 ) -> None:
-    """Whether lockmodel works here, and which optional parts are missing.
+    """Whether lockmodel works here, and which parts are missing.
 
     Versions, where compiled code is kept, the machine as `bench` sees it, what
     tracing and the lab need, and a self test: a known throughput by product form,
