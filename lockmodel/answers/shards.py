@@ -140,8 +140,10 @@ class Shards:
         The smallest count within `NEAR` of the best throughput, and the count that has it.
     keys : tuple of Keys
         Hashes of other keys at `enough` shards, or at the best count where none are needed.
+    counted : str
+        The lock whose shards are taken by those who need all: the one that is walked, or binds.
     acquire_s : float
-        What a shard costs one who takes all.
+        What a shard of it costs one who takes all.
     others : int
         Locks that could be sharded, too.
     untried, overrun : int
@@ -160,6 +162,7 @@ class Shards:
     enough: int
     best: int
     keys: tuple[Keys, ...]
+    counted: str
     acquire_s: float
     others: int
     untried: int
@@ -242,6 +245,7 @@ def shards(
         enough=enough,
         best=best,
         keys=keys,
+        counted=asking.counted,
         acquire_s=asking.acquire_s,
         others=len(scenario.changeable) - len(chosen.locks),
         untried=untried + late,

@@ -319,12 +319,13 @@ def _paid(answer: Shards) -> str:
     """Return what the last columns count."""
     from lockmodel.cli import text as tx
 
+    lock = tx.short(answer.counted)
     if any(row.walk is not None for row in answer.rows):
         return (
-            "Simulated with walkers and without, throughput to 0.5 %: a walk takes all shards and "
-            "reads, lost is what walkers cost."
+            f"Simulated with walkers and without, throughput to 0.5 %: a walk takes all shards of "
+            f"{lock} and reads, lost is what walkers cost."
         )
     return (
-        f"Who takes all shards pays {tx.si(answer.acquire_s, 's')} for each, and waits for its "
-        f"holder: --walks."
+        f"Who takes all shards of {lock} pays {tx.si(answer.acquire_s, 's')} for each, and waits "
+        f"for its holder: --walks."
     )
