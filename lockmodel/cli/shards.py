@@ -12,7 +12,8 @@ from lockmodel.cli.files import Report
 from lockmodel.errors import NotTrustworthyError
 
 if TYPE_CHECKING:
-    from lockmodel.answers.shards import Keys, Row, Shards
+    from lockmodel.answers.shard_rows import Keys, Row
+    from lockmodel.answers.shards import Shards
     from lockmodel.model.scenario import Scenario
 
 TIMES = 10
