@@ -184,6 +184,8 @@ def _text(scenario: Scenario, answer: Shards, explain: bool, colour: bool) -> st
         all_ = "" if answer.lock == "all" else ": --lock all"
         verb = "stays as it is" if answer.others == 1 else "stay as they are"
         left.append(f"{tx.count(answer.others, 'other lock')} {verb}{all_}")
+    if answer.overrun:
+        left.append(f"{tx.count(answer.overrun, 'larger count')} not tried")
     if answer.simulated:
         left.append("counts between these were not simulated: --counts")
     left += [] if explain else tx.counted(weak, worth)

@@ -48,6 +48,19 @@ def test_walkers_have_their_columns_and_the_report_folds(columns, monkeypatch):
     assert "ceiling at n" in explained.stdout
 
 
+@pytest.mark.usefixtures("hardly_simulated")
+def test_counts_beyond_what_walkers_leave_are_counted():
+    # 100 us of reading 9,000 times per s leave a tenth of the time, and shards take the rest
+    walks = ("--walks", "libc.so.6=9000,read_us=100")
+    ran = invoke("shards", MODEL, "-n", "8", "--counts", "2,96,112,128", *walks)
+    assert ran.exit_code == 0, ran.stderr
+    said = " ".join(ran.stdout.split())
+    assert "With 96 the walkers alone keep them busy." in said
+    assert "2 larger counts not tried" in said
+    (row,) = (line for line in ran.stdout.splitlines() if line.split()[:1] == ["96"])
+    assert row.split()[1:] == ["none", "-100", "%", "walkers", "-", "all"]
+
+
 def test_what_is_finished_is_printed_when_the_time_is_up(monkeypatch):
     asked = iter([False, True])
 
