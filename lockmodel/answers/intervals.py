@@ -271,6 +271,8 @@ class Throughputs:
         Draws.
     changed : bool
         Whether a change follows: then held work and hand-off count apart.
+    draws : Draws, optional
+        Those of a change, made before (`gains.Gains`).
     """
 
     def __init__(
@@ -280,11 +282,12 @@ class Throughputs:
         populations: Sequence[int],
         count: int,
         changed: bool,
+        draws: Draws | None = None,
     ) -> None:
         self._scenario, self._fit, self._populations = scenario, fit, tuple(populations)
         known = scenario.calibrated
         beyond = changed or known is None or max(populations) > known.high
-        self.draws = drawn(scenario, count, split=changed, beyond=beyond)
+        self.draws = draws or drawn(scenario, count, split=changed, beyond=beyond)
 
     def of(
         self,

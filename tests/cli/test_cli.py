@@ -258,6 +258,7 @@ def test_every_printed_column_is_explained_in_the_help(command):
         "levers": ["gain", "ceiling at n", "then binds", "best", "enough", "at least", "by cpu"],
         "whatif": ["before", "after", "gain", "alone", "binding", "ceiling at n"],
         "ceiling": ["removed", "peak ceiling", "knee", "at n", "binding", "gain", "hold"],
+        "shards": ["throughput", "gain", "then binds", "take all", "a walk", "lost", "Zipf"],
         "show": ["acquires", "held", "growth", "tau I", "m c", "D ", "shards"],
         "sweep": ["throughput_per_s", "ceiling_per_s", "binding"],
     }.items():
