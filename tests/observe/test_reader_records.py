@@ -141,7 +141,7 @@ def test_what_the_record_of_the_machine_lists_is_understood():
 
 
 def test_threads_of_a_core_are_not_taken_for_all_cpus():
-    """They once made a machine of two CPUs of it, and left out all populations above."""
+    """They once were, and the machine was not understood."""
     assert cpus_of("2 sockets x 48 cores x 2 threads") is None
     assert cpus_of("2 sockets x 48 cores x 2 threads = 192 threads") == 192
 

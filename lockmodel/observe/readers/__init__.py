@@ -1,6 +1,7 @@
 """One module per format, chosen by content, never by the name of the file.
 
-A reader module has `TITLE` (what it is called in messages), `REMEDY` (the command that makes a
+A reader module has `TITLE` (what it is called in messages), `READS` (what it takes from a file),
+`GIVES` (the kinds of observations that may come of it), `REMEDY` (the command that makes a
 usable file), `sniff(text) -> bool` and `read(text, options) -> Reading`; those of tables `ROWS`,
 what a whole row looks like, so that rows which a mailer wrapped are joined. Each is imported only
 when a file is to be recognised.
