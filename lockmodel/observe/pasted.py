@@ -106,6 +106,8 @@ def cleaned(lines: Sequence[str]) -> Pasted:
             notes[note] = None
     files: tuple[str, ...] = ()
     fenced: frozenset[int] = frozenset()
+    if len(made) > MOST_LINES:
+        return Pasted(made, tuple(notes))
     changed = True
     while changed:
         changed = False
@@ -338,6 +340,9 @@ def unwrapped(lines: Sequence[str], rows: Sequence[re.Pattern[str]]) -> tuple[Li
 def _is_row(line: str, rows: Sequence[re.Pattern[str]]) -> bool:
     return any(row.fullmatch(line) for row in rows)
 
+
+MOST_LINES = 100_000
+"""More lines than anybody pastes; only a mail's own form is undone in longer files."""
 
 SHORTEST, LONGEST = 30, 120
 """Characters of a line that a mailer wrapped: the words before a number that did not fit."""
