@@ -153,7 +153,11 @@ Columns = Annotated[
 ]
 Quantity = Annotated[
     Literal["hold", "wait"] | None,
-    Option("--quantity", help="What times without a name are (bpftrace).", show_default=False),
+    Option(
+        "--quantity",
+        help="What times without a name are (bpftrace, funclatency).",
+        show_default=False,
+    ),
 ]
 Variants = Annotated[
     list[str] | None,

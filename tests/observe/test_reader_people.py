@@ -206,6 +206,24 @@ def test_a_mail_with_two_tests_is_two_data_sets_with_their_populations() -> None
     ]
 
 
+def test_a_share_of_the_threads_is_a_population() -> None:
+    words = content("own_lkp_mail_two_tests.txt").replace("100%", "25%")
+    assert {o.n for o in text(words).observations} == {56, 52}  # 25 % of 224
+    words = words.replace("25%", "30")
+    assert {o.n for o in text(words).observations} == {30, 52}
+
+
+def test_a_mail_without_parameters_above_its_table_takes_those_in_words() -> None:
+    words = (
+        "testcase: stress-ng\ntest machine: 64 threads 2 sockets\nparameters:\n\n"
+        "\tnr_threads: 50%\n\ttest: fork\n\n    1000           -10.0%        900        stress-ng.fork.ops_per_sec\n"
+    )
+    assert [(o.what, o.n, o.value) for o in text(words).observations][:2] == [
+        ("stress-ng fork", 32, 1000),
+        ("stress-ng fork", 32, 900),
+    ]
+
+
 def test_shares_of_a_function_and_of_what_it_calls_are_not_added_up() -> None:
     reading = sample("own_lkp_mail_two_tests.txt")
     shares = [(o.n, o.variant, o.value) for o in reading.observations if o.kind == "wait_share"]
@@ -267,6 +285,14 @@ def test_funclatency_of_a_function_that_takes_a_lock_is_a_wait() -> None:
     words = content("own_funclatency.txt").replace("mutex_lock", "vfs_read")
     refused(words, "neither a wait nor a hold by itself", "--quantity hold")
     assert text(words, quantity="hold").observations[0].kind == "hold_histogram"
+    both = text(words + content("own_funclatency.txt"))
+    assert [o.site for o in both.observations] == ["mutex_lock"]
+    assert any("the time in vfs_read is neither" in warning for warning in both.warnings)
+
+
+def test_a_benchmark_over_no_time_is_said() -> None:
+    words = "# Running 'sched/messaging' benchmark:\n\n     Total time: 0.000 [sec]\n"
+    assert any("a total time of 0: nothing was" in warning for warning in text(words).warnings)
 
 
 def test_folded_stacks_and_call_graphs_give_shares_of_waiting() -> None:

@@ -34,6 +34,9 @@ TAKES = re.compile(
 """Functions that return with a lock held: the time in them is the wait."""
 
 
+NEITHER = "is neither a wait nor a hold by itself"
+
+
 @dataclass
 class _Histogram:
     """One histogram."""
@@ -81,6 +84,9 @@ def read(text: Text, options: Options) -> Reading:
     for one in made:
         seen[one.name] += 1
         _add(collector, one, seen[one.name] if often[one.name] > 1 else None)
+    if not collector.observations and made and options.quantity is None:
+        one = made[0]
+        raise collector.error(one.line, f"the time in {one.name or 'a function'} {NEITHER}")
     return collector.reading(empty="no histogram has an event")
 
 
@@ -122,10 +128,8 @@ def _add(collector: Collector, one: _Histogram, repeat: int | None) -> None:
         quantity = "wait"
         collector.warn(f"the time in {one.name} is taken as the wait for its lock")
     if quantity is None:
-        raise collector.error(
-            one.line,
-            f"the time in {one.name or 'a function'} is neither a wait nor a hold by itself",
-        )
+        collector.skip(one.line, f"the time in {one.name or 'a function'} {NEITHER}")
+        return
     bins = bpftrace.bins_of(collector, one.line, one.edges, round(1 / SECONDS[one.unit]))
     events = sum(b.count for b in bins)
     least, most = (sum(getattr(b, k) * b.count for b in bins) / events for k in ("low", "high"))

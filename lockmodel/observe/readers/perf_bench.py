@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from lockmodel.observe.collector import Collector, Options
+from lockmodel.observe.collector import NOTHING, Collector, Options
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.text import Line, Text
 
@@ -96,6 +96,8 @@ def _line(collector: Collector, bench: _Bench, line: Line) -> None:
     name = bench.name or bench.what
     if total := TOTAL.fullmatch(line.text):
         bench.total = collector.number(line, "total time", total[1].replace(",", "."))
+        if bench.total == 0:
+            collector.skip(line, f"a total time of 0: {NOTHING}")
         collector.fact(f"{name}: total time", bench.total, "s", line)
         bench.answered = True
     elif per_op := PER_OP.fullmatch(line.text):
