@@ -93,6 +93,33 @@ def test_a_latency_beside_a_throughput_is_a_fact_and_one_without_a_unit_is_refus
     refused("threads,latency\n1,2\n", "a latency needs its unit")
 
 
+def test_a_count_beside_a_time_is_no_rate() -> None:
+    """100 operations in 10 s, 380 in 20 s."""
+    reading = text("threads,time_s,ops\n1,10,100\n2,20,380\n")
+    assert rates(reading) == [(1, 10), (2, 19)]
+    assert "throughput is ops / time_s, in s" in reading.warnings
+    alone = text("threads,ops\n1,10\n2,19\n")
+    assert rates(alone) == [(1, 10), (2, 19)]
+    assert alone.warnings == ("column 'ops' is taken as operations per second",)
+
+
+@pytest.mark.parametrize(
+    "head", ["avg_tps,stddev_tps", "Average TPS,tps sd", "throughput_mean,throughput_std"]
+)
+def test_means_and_spreads_by_name(head: str) -> None:
+    reading = text(f"threads,{head}\n1,100,2\n2,190,3\n")
+    assert [(o.value, o.sd) for o in reading.observations] == [(100, 2), (190, 3)]
+
+
+def test_a_table_drawn_with_plus_signs_is_read() -> None:
+    rule = "+---------+-------+\n"
+    rows = "".join(f"| {n:<7} | {x:<5} |\n" for n, x in ((1, 100), (2, 190)))
+    reading = text(f"{rule}| threads | ops/s |\n{rule}{rows}{rule}")
+    assert rates(reading) == [(1, 100), (2, 190)]
+    plain = text(" threads | tps\n---------+-----\n       1 | 100\n       2 | 190\n(2 rows)\n")
+    assert rates(plain) == [(1, 100), (2, 190)]
+
+
 def test_rates_of_other_things_are_facts() -> None:
     reading = text("threads,ops/s,cache_misses_per_sec,MB/s\n1,10,7,8\n2,20,9,11\n")
     assert rates(reading) == [(1, 10), (2, 20)]
@@ -216,7 +243,8 @@ def test_a_share_of_the_threads_is_a_population() -> None:
 def test_a_mail_without_parameters_above_its_table_takes_those_in_words() -> None:
     words = (
         "testcase: stress-ng\ntest machine: 64 threads 2 sockets\nparameters:\n\n"
-        "\tnr_threads: 50%\n\ttest: fork\n\n    1000           -10.0%        900        stress-ng.fork.ops_per_sec\n"
+        "\tnr_threads: 50%\n\ttest: fork\n\n"
+        "    1000           -10.0%        900        stress-ng.fork.ops_per_sec\n"
     )
     assert [(o.what, o.n, o.value) for o in text(words).observations][:2] == [
         ("stress-ng fork", 32, 1000),

@@ -82,6 +82,8 @@ def understood(name: str) -> Head:
     if plain in OWN:
         made = _known(plain)
         return replace(made, unit=unit) if made.own == "throughput" and unit else made
+    if about := _statistic(plain, unit):
+        return about
     words = (f"{base} {unit}" if unit else base).replace("_", " ")
     if not NO_RATE.search(words):
         short = SHORT_RATE.fullmatch(plain)
@@ -91,6 +93,24 @@ def understood(name: str) -> Head:
         if rates.factor(_capital(stated)) is not None:
             return Head("throughput", PATTERN, _capital(stated))
     return Head(low)
+
+
+AVERAGED = re.compile(r"(?:avg|average|mean|median)_(.+)|(.+)_(?:avg|average|mean|median)")
+SPREAD = re.compile(r"(?:sd|std|stdev|stddev|std_dev)_(.+)|(.+)_(?:sd|std|stdev|stddev|std_dev)")
+
+
+def _statistic(plain: str, unit: str) -> Head | None:
+    """Return what the mean or the standard deviation of a throughput is, by its name."""
+    for pattern, own in ((AVERAGED, "throughput"), (SPREAD, "sd")):
+        match = pattern.fullmatch(plain)
+        of = match and _known_or_none(match[1] or match[2])
+        if of and of.own == "throughput":
+            return Head(own, PATTERN, (unit or of.unit) if own == "throughput" else "")
+    return None
+
+
+def _known_or_none(plain: str) -> Head | None:
+    return _known(plain) if plain in OWN else None
 
 
 def _known(low: str) -> Head:

@@ -115,11 +115,25 @@ class Rows:
             self._rows.append((line, cells | {"throughput": f"{n / seconds!r}"}, n, n / seconds))
             return
         value = self._number(line, "throughput", cells["throughput"])
+        value = self._per_second(line, cells, value)
         if value <= 0:
             raise collector.error(
                 line, f"throughput {value:g} must be > 0; leave the row out if the run failed"
             )
         self._rows.append((line, cells, n, value * self.factor))
+
+    def _per_second(self, line: Line, cells: dict[str, str], value: float) -> float:
+        """Return a rate: a column "ops" beside a time is a count of that time, and said."""
+        if self.heads["throughput"].rank != heads.WEAKLY:
+            return value
+        name = next((key for key in cells if DURATION.fullmatch(key)), None)
+        if name is None:
+            self.collector.warn("column 'ops' is taken as operations per second")
+            return value
+        ending = name.rpartition("_")[2]
+        unit = ending if ending in ("ms", "us") else "s"
+        self.collector.warn(f"throughput is ops / {name}, in {unit}")
+        return value / self.collector.time(line, name, cells[name], unit).value
 
     def _number(self, line: Line, name: str, text: str) -> float:
         """Return a number of a column: 1,234 where its commas group, 10K, 1200 ops/s."""

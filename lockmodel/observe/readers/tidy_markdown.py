@@ -17,7 +17,7 @@ GIVES = ("throughput", "acquires", "hold_time", "mean_wait", "idle_share")
 REMEDY = "write a table with the head | tasks | throughput | and one row per repeat"
 
 ROW = re.compile(r"\s*\|?(?P<cells>[^|]*(?:\|[^|]*)+?)\|?\s*")
-RULE = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(?:[|+]\s*:?-{2,}:?\s*)*\|?\s*")
+RULE = re.compile(r"\s*[|+]?\s*:?[-=]{2,}:?\s*(?:[|+]\s*:?[-=]{2,}:?\s*)*[|+]?\s*")
 HEADING = re.compile(r"\s*(?:#{1,6}\s+|\*\*)(.{1,80}?)(?:\*\*)?:?\s*")
 
 
@@ -83,10 +83,12 @@ def _tables(text: Text) -> list[_Table]:
     for before, line in zip((None, *text.lines), text.lines, strict=False):
         if before is not None and "|" in before.text and RULE.fullmatch(line.text):
             names = _cells(before.text)
-            if len(names) == len(_cells(line.text)) and len(names) > 1:
+            if len(names) == len(_cells(line.text.replace("+", "|"))) and len(names) > 1:
                 made.append(_Table(before, names, above))
                 open_ = True
                 continue
+        if open_ and RULE.fullmatch(line.text):
+            continue
         if open_ and "|" in line.text:
             made[-1].rows.append(line)
             continue
