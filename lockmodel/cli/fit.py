@@ -138,8 +138,7 @@ def fit(
     _check_suffix("-o", output, ".toml")
     _check_suffix("--report", report, ".md")
     into = data_options.Files(output, report, plot, plot_file, as_json, force, explain)
-    if cpus is not None and machine is not None:
-        raise ArgumentError(f"--cpus {cpus}: --machine {machine} says them too; keep one")
+    data_options.check_one_machine(cpus, machine)
     reading = Options(unit=unit, quantity=quantity, tasks=tasks)
     chosen: dict[str, Any] = {
         "reading": reading,
@@ -151,11 +150,7 @@ def fit(
     if model is not None and cpus is not None:
         machine = f"1x{cpus}x1"
     if model is None and not any("=" in one and not Path(one).exists() for one in data):
-        if free.strip() or shared or variants or bootstrap or edits:
-            raise ArgumentError(
-                "--free, --share, --variant, --bootstrap and --set belong to a model: add --model "
-                "MODEL"
-            )
+        data_options.check_no_model(free.strip(), shared, variants, bootstrap, edits)
         from lockmodel.cli.fit_curves import compete
 
         compete(data, chosen, into)

@@ -119,7 +119,7 @@ def import_(
     from lockmodel.observe.collector import Options
     from lockmodel.observe.readers import read_file
 
-    _check(tasks=tasks, cpus=cpus, wall_s=wall_s, iterations=iterations)
+    check(tasks=tasks, cpus=cpus, wall_s=wall_s, iterations=iterations)
     wanted = Options(unit, quantity, tasks, cpus, wall_s, iterations)
     with files.output(output, as_json, force) as write:
         readings = [read_file(inputs.data(name), wanted, form) for name in names]
@@ -144,7 +144,7 @@ def report(readings: Sequence[Reading], explain: bool = False, every: bool = Fal
     )
 
 
-def _check(**numbers: float | None) -> None:
+def check(**numbers: float | None) -> None:
     """Raise ArgumentError unless every number given is finite and above 0."""
     for name, value in numbers.items():
         if value is not None and not 0 < value < float("inf"):

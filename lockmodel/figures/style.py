@@ -73,8 +73,10 @@ def drawn(draw: Callable[[Any], None], size: tuple[float, float] = SIZE) -> Any:
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_RC):
-        figure = Figure(figsize=size, layout="constrained", dpi=_DPI)
+        figure = Figure(figsize=size, layout="constrained")
         draw(figure)
+        for axes in figure.axes:  # later, ticks would be placed by the caller's size of labels
+            axes.tick_params(labelsize=SMALL)
     return figure
 
 
