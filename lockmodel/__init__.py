@@ -25,7 +25,8 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from lockmodel.api.answer import Answer
-    from lockmodel.api.ask import bounds, ceiling, levers, load, predict, sweep, whatif
+    from lockmodel.api.ask import bounds, ceiling, levers, predict, sweep, whatif
+    from lockmodel.api.given import load
     from lockmodel.api.measured import fit, read
     from lockmodel.api.shown import figure, theory
     from lockmodel.model.machine import Machine
@@ -34,9 +35,8 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "Answer": "api.answer",
-        **dict.fromkeys(
-            ("bounds", "ceiling", "levers", "load", "predict", "sweep", "whatif"), "api.ask"
-        ),
+        **dict.fromkeys(("bounds", "ceiling", "levers", "predict", "sweep", "whatif"), "api.ask"),
+        "load": "api.given",
         **dict.fromkeys(("fit", "read"), "api.measured"),
         **dict.fromkeys(("figure", "theory"), "api.shown"),
         "Machine": "model.machine",

@@ -1,36 +1,40 @@
-"""What a scenario does: `load` one, `predict` it, change it, and see where it ends.
+"""What a scenario does: `predict` it, change it, and see where it ends.
 
 A scenario is given as one, by the name of a shipped one, or by the path of a TOML file. Arguments
-are called as the options of the command, errors name those: --time-limit is `time_limit`.
+are called as the options of the command, errors name those: --time-limit is `time_limit`. Where
+standard error is a terminal, what takes long shows its progress there.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 from lockmodel.api.answer import Answer, checked
-from lockmodel.cli import common, inputs
+from lockmodel.api.given import (
+    Levers,
+    Model,
+    Populations,
+    levers_of,
+    load,
+    population,
+    populations,
+    texts,
+)
+from lockmodel.cli import common
 from lockmodel.cli.options import TIME_LIMIT_S
-from lockmodel.errors import ArgumentError, shown
-from lockmodel.model.scenario import Scenario
+from lockmodel.errors import ArgumentError
 
 if TYPE_CHECKING:
     from lockmodel.answers.ceilings import Ceilings
     from lockmodel.answers.ranking import Ranking
     from lockmodel.answers.sweep import Sweep
     from lockmodel.answers.whatif import WhatIf
-    from lockmodel.changes.lever import Lever
     from lockmodel.cli.files import Report
     from lockmodel.model.prediction import Prediction
-    from lockmodel.model.scenario import ShardBy
+    from lockmodel.model.scenario import Scenario, ShardBy
 
-Model: TypeAlias = Scenario | str | os.PathLike[str]
-Populations: TypeAlias = int | Iterable[int] | str | None
-"""128, [1, 16, 128], "1..128", or None: doublings up to all CPUs. Solved ascending, each once."""
-Levers: TypeAlias = "str | Lever | Iterable[str | Lever]"
 Closed = Literal["auto", "bounds", "product-form"]
 Method = Literal["auto", "bounds", "product-form", "markov", "simulation"]
 
@@ -39,49 +43,6 @@ MAX_ERROR = 0.2
 
 MOST_ROWS = 24
 """Rows of a sweep that are shown."""
-
-
-def load(
-    model: Model,
-    *,
-    machine: str | None = None,
-    set: Mapping[str, object] | Iterable[str] = (),
-    walks: str | None = None,
-    from_counts: bool = False,
-) -> Scenario:
-    """Return a scenario, as the options of the commands change it.
-
-    Parameters
-    ----------
-    model : Scenario, str or path-like
-        One to change, the name of a shipped one, or the path of a TOML file.
-    machine : str, optional
-        Another machine: "2x20x2", a name of `lockmodel machines`, or a file that lscpu printed.
-    set : mapping or iterable of str
-        Other values for keys of the file, a time with its unit: {"think": "4us"}, ["think=4us"].
-    walks : str, optional
-        Background walkers: "libc.so.6=5000,read_us=64".
-    from_counts : bool
-        Use counted lines and instructions in place of measured times.
-
-    Raises
-    ------
-    ArgumentError
-        An unknown name, machine or key.
-    ScenarioError, FileError
-        The file is not valid, or cannot be read.
-
-    Examples
-    --------
-    >>> import lockmodel as lm
-    >>> lm.load("execl-xeon8369b", machine="2x20x2", set={"think": "90us"}).machine.cpus
-    80
-    """
-    if isinstance(model, Scenario):
-        made = model
-    else:
-        made = inputs.scenario(model if isinstance(model, str) else os.path.join(".", model))
-    return inputs.adapted(made, walks, machine, counts=from_counts, edits=edits_of(set))
 
 
 def predict(
@@ -213,6 +174,8 @@ def whatif(
 
     made = load(scenario)
     chosen = levers_of(levers)
+    if not chosen:
+        raise ArgumentError("levers: none is given; give at least one, e.g. shard:libc.so.6=8")
     asked = populations(n, made)
     common.check_affordable(made, asked, method, time_limit, 2)
     late = common.limit(time_limit)
@@ -363,7 +326,7 @@ def sweep(
     if isinstance(over, Mapping):
         over = [f"{name}={','.join(map(str, values))}" for name, values in over.items()]
     made = load(scenario)
-    axes = [parse_axis(text, by) for text in _texts(over)]
+    axes = [parse_axis(text, by) for text in texts(over)]
     late = common.limit(time_limit)
     with common.compiling():
         result = run(made, axes, populations(n, made), method, common.progress, late)
@@ -386,49 +349,3 @@ def _swept(scenario: Scenario, result: Sweep, explain: bool) -> Report:
         return "\n".join([head, *shown, *more, *(f"note: {n}" for n in notes(scenario, result))])
 
     return replace(made, text=text)
-
-
-def levers_of(given: Levers) -> list[Lever]:
-    """Return levers, of which there must be one at least, from their texts."""
-    from lockmodel.changes.grammar import parse_all
-    from lockmodel.changes.lever import Lever
-
-    each = [given] if isinstance(given, str | Lever) else given
-    made = [
-        one
-        for some in each
-        for one in ([some] if isinstance(some, Lever) else parse_all(some, "levers"))
-    ]
-    if not made:
-        raise ArgumentError("levers: none is given; give at least one, e.g. shard:libc.so.6=8")
-    return made
-
-
-def population(n: Populations, scenario: Scenario) -> int:
-    """Return one population; all CPUs for None."""
-    if n is None or isinstance(n, str):
-        return inputs.population(n, scenario)
-    made = populations(n, scenario)
-    if len(made) != 1:
-        raise ArgumentError(f"n = {shown(list(made))}: takes one population; give one, e.g. 64")
-    return made[0]
-
-
-def populations(n: Populations, scenario: Scenario) -> tuple[int, ...]:
-    """Return populations, ascending and each once; doublings up to all CPUs for None."""
-    from lockmodel.model.network import check_population
-
-    if n is None or isinstance(n, str):
-        return inputs.populations(n, scenario)
-    each = n if isinstance(n, Iterable) else [n]
-    return tuple(sorted({check_population(one) for one in each}))
-
-
-def edits_of(given: Mapping[str, object] | Iterable[str]) -> list[str]:
-    """Return the texts of --set."""
-    pairs = [f"{k}={v}" for k, v in given.items()] if isinstance(given, Mapping) else given
-    return _texts(pairs)
-
-
-def _texts(given: str | Iterable[str]) -> list[str]:
-    return [given] if isinstance(given, str) else list(given)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from lockmodel.api.answer import Answer, checked
-from lockmodel.api.ask import Levers, Model, edits_of, levers_of, load
+from lockmodel.api.given import Levers, Model, edits_of, levers_of, load
 from lockmodel.cli import common, files, inputs
 from lockmodel.cli.fit_curves_text import Compared
 from lockmodel.cli.fit_curves_text import report as curves_report

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lockmodel.api.answer import Answer
-from lockmodel.api.ask import Model, Populations, load, population, populations
+from lockmodel.api.given import Model, Populations, load, population, populations
 from lockmodel.cli import common
 from lockmodel.errors import ArgumentError, nearest
 from lockmodel.model.scenario import Scenario

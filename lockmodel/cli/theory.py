@@ -92,7 +92,7 @@ def theory(
         if models or population or walks or edits or style != "text":
             raise ArgumentError(f"NAME is missing; give one of {', '.join(STATEMENTS)}")
         with files.output(output, as_json, force) as write:
-            write(listed())
+            write(Report(_list_data, _list_text))
         return
     made = find_statement(name)
     from lockmodel.statements.given import are_symbols
@@ -116,11 +116,6 @@ def theory(
             return
         numbers = [made.numbers(s, n or made.population or s.machine.cpus) for s in scenarios]
         write(report(made, numbers, scenarios))
-
-
-def listed() -> Report:
-    """Return the statements that there are, as they are printed and written."""
-    return Report(_list_data, _list_text, rows=lambda: _list_data()["statements"])
 
 
 def report(

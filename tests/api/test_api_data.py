@@ -10,6 +10,7 @@ import pytest
 from places import CASES
 
 import lockmodel as lm
+from lockmodel.api.given import levers_of
 from lockmodel.errors import ArgumentError
 
 TRUTH = str(CASES / "truth.toml")
@@ -107,3 +108,11 @@ def test_a_picture_is_the_one_of_the_command(command):
     command("predict", TRUTH, "-n", "1,8,64", "--plot-file", "curve.png")
     lm.predict(TRUTH, [1, 8, 64]).plot().savefig("own.png", dpi=160)
     assert Path("own.png").read_bytes() == Path("curve.png").read_bytes()
+
+
+def test_levers_are_texts_or_levers_and_a_variant_may_have_none():
+    both = levers_of("less_think=0.5; shard:table=2")
+    assert [one.text for one in both] == ["less_think=0.5", "shard:table=2"]
+    assert levers_of(both[0]) == both[:1]
+    assert levers_of([both[0], "shard:table=2"]) == both
+    assert levers_of("") == []
