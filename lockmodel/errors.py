@@ -20,9 +20,10 @@ class LockmodelError(Exception):
 
 
 class NotTrustworthyError(LockmodelError):
-    """The answer exists but must not be relied on (exit 1)."""
+    """The answer exists but must not be relied on (exit 1); `answer` is what Python gets of it."""
 
     exit_code = 1
+    answer: Any = None
 
 
 class SaturatedError(NotTrustworthyError):

@@ -73,13 +73,25 @@ def ceiling(
     axis = None if over is None else parse_axis(over)
     with files.output(output, as_json, force) as write:
         answer = ceilings(scenario, n) if axis is None else over_axis(scenario, axis, n)
+        write(report(scenario, answer, axis, explain))
 
-        def text(colour: bool) -> str:
-            if axis is not None:
-                return _axis_text(scenario, axis, answer, colour)
-            return (_explained if explain else _brief)(scenario, answer, colour)
 
-        write(Report(answer.to_json, text, lambda: files.csv_text(_rows(answer), COLUMNS)))
+def report(
+    scenario: Scenario, answer: Ceilings, axis: Axis | None = None, explain: bool = False
+) -> Report:
+    """Return the ceilings, or those over one axis, as they are printed and written."""
+
+    def text(colour: bool) -> str:
+        if axis is not None:
+            return _axis_text(scenario, axis, answer, colour)
+        return (_explained if explain else _brief)(scenario, answer, colour)
+
+    return Report(
+        answer.to_json,
+        text,
+        lambda: files.csv_text(_rows(answer), COLUMNS),
+        rows=lambda: _rows(answer),
+    )
 
 
 def _rows(answer: Ceilings) -> list[dict[str, Any]]:

@@ -30,9 +30,7 @@ def patience(seconds: float, pressing: bool = True) -> Iterator[Callable[[], boo
     A second ^C interrupts for good; without `pressing` the first does. A time that is not a number
     above 0 is an ArgumentError. Time in which the solvers are compiled does not count.
     """
-    from lockmodel.solvers.numba_cache import compile_s
-
-    options.seconds(seconds)
+    late = limit(seconds)
     pressed = threading.Event()
 
     def press(number: int, frame: Any) -> None:
@@ -41,15 +39,27 @@ def patience(seconds: float, pressing: bool = True) -> Iterator[Callable[[], boo
         pressed.set()
         typer.echo("lockmodel: stopping; ^C again throws away what there is", err=True)
 
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: pressed.is_set() or late()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def limit(seconds: float) -> Callable[[], bool]:
+    """Return a function that says whether that time is up; compiling the solvers takes none of it.
+
+    A time that is not a number above 0 is an ArgumentError.
+    """
+    from lockmodel.solvers.numba_cache import compile_s
+
+    options.seconds(seconds)
+
     def worked() -> float:
         return time.monotonic() - compile_s()
 
     start = worked()
-    before = signal.signal(signal.SIGINT, press)
-    try:
-        yield lambda: pressed.is_set() or worked() - start > seconds
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return lambda: worked() - start > seconds
 
 
 @contextlib.contextmanager

@@ -46,6 +46,20 @@ class Files:
             files.echo(draw_terminal(curves, title))
 
 
+def check_one_machine(cpus: int | None, machine: str | None) -> None:
+    """Refuse --cpus beside --machine."""
+    if cpus is not None and machine is not None:
+        raise ArgumentError(f"--cpus {cpus}: --machine {machine} says them too; keep one")
+
+
+def check_no_model(*belonging: object) -> None:
+    """Refuse what belongs to a model where there is none."""
+    if any(belonging):
+        raise ArgumentError(
+            "--free, --share, --variant, --bootstrap and --set belong to a model: add --model MODEL"
+        )
+
+
 def pairs(option: str, texts: Sequence[str], form: str) -> dict[str, str]:
     """Return NAME=VALUE texts as a dict."""
     made: dict[str, str] = {}

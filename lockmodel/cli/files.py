@@ -42,8 +42,12 @@ class Target:
 
 
 @contextlib.contextmanager
-def new_file(name: str, force: bool) -> Iterator[Target]:
+def new_file(
+    name: str, force: bool, remedy: str = "--force", said: bool = True
+) -> Iterator[Target]:
     """Open a temporary file beside `name`; rename it into place when the block succeeds.
+
+    `remedy` is how to overwrite a file; with `said` standard error says what was written.
 
     Raises
     ------
@@ -51,7 +55,7 @@ def new_file(name: str, force: bool) -> Iterator[Target]:
         The file exists and `force` is not set, or the folder cannot be written to.
     """
     try:
-        path = _target(name, force)
+        path = _target(name, force, remedy)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".lockmodel-")
     except FileError:
         raise
@@ -70,11 +74,12 @@ def new_file(name: str, force: bool) -> Iterator[Target]:
             os.replace(temporary, path)
         else:
             _rename_to_new(temporary, path)
-        typer.echo(f"written: {name}", err=True)
+        if said:
+            typer.echo(f"written: {name}", err=True)
     except FileError:
         raise
     except FileExistsError:
-        raise FileError(f"{name}: appeared meanwhile and is kept; use --force") from None
+        raise FileError(f"{name}: appeared meanwhile and is kept; use {remedy}") from None
     except OSError as error:
         raise FileError(f"{name}: cannot be written: {error.strerror or error}") from None
     finally:
@@ -82,7 +87,7 @@ def new_file(name: str, force: bool) -> Iterator[Target]:
             os.unlink(temporary)
 
 
-def _target(name: str, force: bool) -> Path:
+def _target(name: str, force: bool, remedy: str) -> Path:
     """Return the path to write to: what a link points to, so that the link is kept."""
     path = Path(name)
     if path.is_symlink():
@@ -92,7 +97,7 @@ def _target(name: str, force: bool) -> Path:
     if path.exists() and not path.is_file():
         raise FileError(f"{name}: is not a regular file; leave -o out and redirect instead")
     if path.exists() and not force:
-        raise FileError(f"{name}: exists and is kept; use --force to overwrite it")
+        raise FileError(f"{name}: exists and is kept; use {remedy} to overwrite it")
     return path
 
 
@@ -129,6 +134,8 @@ class Report:
     """Whether it is what standard output gets."""
     markdown: Callable[[], str] | None = None
     """For -o FILE.md."""
+    rows: Callable[[], list[dict[str, Any]]] | None = None
+    """Its numbers as a table of equal keys, for Python."""
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:

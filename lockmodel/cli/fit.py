@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from typer import Argument, Option
 
 from lockmodel.cli import common, data_options, files, inputs, options
-from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from lockmodel.cli.fit_text import Outcome
     from lockmodel.fitting.bootstrap import Resampling
-    from lockmodel.fitting.datasets import Wanted
+    from lockmodel.fitting.datasets import Loaded, Wanted
+    from lockmodel.fitting.fitting import Fitted
+    from lockmodel.progress import Progress
 
 
 def fit(
@@ -138,8 +140,7 @@ def fit(
     _check_suffix("-o", output, ".toml")
     _check_suffix("--report", report, ".md")
     into = data_options.Files(output, report, plot, plot_file, as_json, force, explain)
-    if cpus is not None and machine is not None:
-        raise ArgumentError(f"--cpus {cpus}: --machine {machine} says them too; keep one")
+    data_options.check_one_machine(cpus, machine)
     reading = Options(
         *(unit, quantity, tasks),
         columns=data_options.columns(columns),
@@ -155,11 +156,7 @@ def fit(
     if model is not None and cpus is not None:
         machine = f"1x{cpus}x1"
     if model is None and not any("=" in one and not Path(one).exists() for one in data):
-        if free.strip() or shared or variants or bootstrap or edits:
-            raise ArgumentError(
-                "--free, --share, --variant, --bootstrap and --set belong to a model: add --model "
-                "MODEL"
-            )
+        data_options.check_no_model(free.strip(), shared, variants, bootstrap, edits)
         from lockmodel.cli.fit_curves import compete
 
         compete(data, chosen, into)
@@ -188,17 +185,9 @@ def _fit_model(
     chosen: dict[str, Any],
     into: data_options.Files,
 ) -> None:
-    from lockmodel.cli.fit_text import Refits, text, unreliable
-    from lockmodel.fitting.bootstrap import bootstrap as resample
-    from lockmodel.fitting.datasets import load_sets
-    from lockmodel.fitting.estimate import Settings
-    from lockmodel.fitting.fitting import run
-    from lockmodel.fitting.identify import identify
+    from lockmodel.cli.fit_text import report
 
-    apart = bool({"variant", "kernel"} & set(said["share"].values()))
-    loaded = load_sets(
-        wanted, said["variants"], chosen["what"], chosen["only"], chosen["reading"], apart
-    )
+    loaded = load(wanted, said, chosen)
     with (
         files.optional_file(into.output, into.force) as toml,
         files.optional_file(into.report, into.force) as markdown,
@@ -206,23 +195,10 @@ def _fit_model(
         files.output(None, into.as_json, into.force) as write,
         common.compiling(),
     ):
-        fitted = run(loaded, free, said["share"], Settings(**settings), common.progress)
-        judged = identify(fitted.estimate)
-        refits = (
-            None
-            if bootstrap is None
-            else Refits(bootstrap, resample(fitted.estimate, bootstrap, progress=common.progress))
-        )
-        plain = {**fitted.to_json(), "identified": judged.to_json()}
-        if refits is not None:
-            plain["bootstrap"] = refits.to_json()
+        made = outcome(loaded, free, said, settings, bootstrap, common.progress)
+        fitted = made.fitted
         models = {one.name: one.model for one in wanted}
-        write(
-            Report(
-                lambda: plain,
-                lambda colour: text(fitted, judged, refits, models, into, colour),
-            )
-        )
+        write(report(made, models, into.output, into.explain))
         if toml is not None:
             from lockmodel.model.toml import dumps
 
@@ -230,12 +206,51 @@ def _fit_model(
         if markdown is not None:
             from lockmodel.fitting.report import markdown as as_markdown
 
-            markdown.stream.write(as_markdown(fitted, judged).encode())
+            markdown.stream.write(as_markdown(fitted, made.judged).encode())
         if into.drawn:
             from lockmodel.answers.band import curves
 
             name = fitted.scenarios[fitted.main].name
             into.draw(curves(fitted), f"{name}, fitted", picture)
+    check_usable(fitted)
+
+
+def load(wanted: Sequence[Wanted], said: dict[str, Any], chosen: dict[str, Any]) -> Loaded:
+    """Return the data sets of the files, as --variant, --share, --only and --what have them."""
+    from lockmodel.fitting.datasets import load_sets
+
+    apart = bool({"variant", "kernel"} & set(said["share"].values()))
+    return load_sets(
+        wanted, said["variants"], chosen["what"], chosen["only"], chosen["reading"], apart
+    )
+
+
+def outcome(
+    loaded: Loaded,
+    free: tuple[str, ...],
+    said: dict[str, Any],
+    settings: dict[str, Any],
+    bootstrap: Resampling | None,
+    progress: Progress,
+) -> Outcome:
+    """Fit the data sets, ask what they determine, and resample if that is asked for."""
+    from lockmodel.cli.fit_text import Outcome, Refits
+    from lockmodel.fitting.bootstrap import bootstrap as resample
+    from lockmodel.fitting.estimate import Settings
+    from lockmodel.fitting.fitting import run
+    from lockmodel.fitting.identify import identify
+
+    fitted = run(loaded, free, said["share"], Settings(**settings), progress)
+    judged = identify(fitted.estimate)
+    if bootstrap is None:
+        return Outcome(fitted, judged)
+    resampled = resample(fitted.estimate, bootstrap, progress=progress)
+    return Outcome(fitted, judged, Refits(bootstrap, resampled))
+
+
+def check_usable(fitted: Fitted) -> None:
+    """Raise NotTrustworthyError when nothing else of the fit may be read."""
+    from lockmodel.cli.fit_text import unreliable
     from lockmodel.fitting.health import unusable
 
     fatal = unusable(fitted.estimate)

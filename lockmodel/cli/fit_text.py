@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lockmodel.cli import text as tx
+from lockmodel.cli.files import Report
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.fitting.sentences import Said, number, sentences, span
 from lockmodel.observe.summary import APART
@@ -18,11 +19,11 @@ UNKNOWN = "not determined"
 """What `sentences` has for a value."""
 
 if TYPE_CHECKING:
-    from lockmodel.cli.data_options import Files
     from lockmodel.fitting.bootstrap import Bootstrap
     from lockmodel.fitting.fitting import Fitted
     from lockmodel.fitting.identify import Identified
     from lockmodel.fitting.profile import ParameterInterval
+    from lockmodel.model.scenario import Scenario
 
 GRAVE = ("WRONG UNIT", "NOT CONVERGED", "POOR FIT")
 """Beginnings of the flags without which nothing else of a fit may be read."""
@@ -50,23 +51,51 @@ class Refits:
         }
 
 
-def text(
-    fitted: Fitted,
-    judged: Identified,
-    refits: Refits | None,
-    models: Mapping[str, str],
-    into: Files,
-    colour: bool,
+@dataclass(frozen=True)
+class Outcome:
+    """A fit, what its data determine, and a bootstrap where there is one."""
+
+    fitted: Fitted
+    judged: Identified
+    refits: Refits | None = None
+
+    @property
+    def scenario(self) -> Scenario:
+        """The fitted scenario: predictions from it have intervals."""
+        return self.fitted.scenarios[self.fitted.main]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON-ready dict: times in s, rates per s."""
+        plain = {**self.fitted.to_json(), "identified": self.judged.to_json()}
+        return plain if self.refits is None else {**plain, "bootstrap": self.refits.to_json()}
+
+
+def report(
+    made: Outcome, models: Mapping[str, str], output: str | None = None, explain: bool = False
+) -> Report:
+    """Return a fit as it is printed; `models` names those of the files, `output` is where to."""
+    return Report(
+        made.to_json,
+        lambda colour: _text(made, models, output, explain, colour),
+        rows=lambda: [
+            {key: value for key, value in one.items() if key != "given"}
+            for one in made.fitted.to_json()["parameters"]
+        ],
+    )
+
+
+def _text(
+    made: Outcome, models: Mapping[str, str], output: str | None, explain: bool, colour: bool
 ) -> str:
-    """Return the report of a fit for the terminal; `models` names those of the files."""
     from lockmodel.fitting.health import flags
 
+    fitted, judged, refits = made.fitted, made.judged, made.refits
     estimate = fitted.estimate
     sets = estimate.study.sets
     stocks = ", ".join(dict.fromkeys(data.stock.name for data in sets))
     said = sentences(estimate, judged, fitted.main, fitted.intervals)
-    if not into.explain:
-        return tx.render(_brief(fitted, said, refits, into), colour)
+    if not explain:
+        return tx.render(_brief(fitted, said, refits, output), colour)
     parts: list[Any] = [
         *(f"! {f}" for f in flags(estimate) if f.startswith(GRAVE)),
         f"fit of {stocks} to {tx.count(len(estimate.rows), 'observation')} in "
@@ -80,11 +109,11 @@ def text(
     parts += tx.bullets("read, but not in the fit:", _unused(fitted))
     parts += tx.bullets("priors (--no-priors leaves them out):", _priors(fitted))
     parts += tx.bullets("to know:", fitted.warnings)
-    parts += tx.bullets("next:", _next(fitted, models, into.output))
+    parts += tx.bullets("next:", _next(fitted, models, output))
     return tx.render(parts, colour)
 
 
-def _brief(fitted: Fitted, said: Said, refits: Refits | None, into: Files) -> list[Any]:
+def _brief(fitted: Fitted, said: Said, refits: Refits | None, output: str | None) -> list[Any]:
     """Return what the data determine of the lock with the largest demand, and the estimates."""
     from lockmodel.fitting.health import flags
 
@@ -109,7 +138,7 @@ def _brief(fitted: Fitted, said: Said, refits: Refits | None, into: Files) -> li
     parts.append(f"{_noise(fitted)}; farthest off {tx.whole(worst)}{where}")
     parts += [f"! {f}" for f in flags(fitted.estimate) if not f.startswith(GRAVE)]
     parts += ["", _parameters(fitted, refits), *_legend(fitted)]
-    saved = "" if into.output is None else f"written to {into.output}; "
+    saved = "" if output is None else f"written to {output}; "
     parts.append(f"{saved}misfits, what would settle it, priors, next steps: --explain")
     return parts
 

@@ -119,11 +119,9 @@ def import_(
       $ lockmodel import holds.txt --unit ns --quantity hold
     """
     from lockmodel.observe.collector import Options
-    from lockmodel.observe.coverage import coverage
-    from lockmodel.observe.joining import joined
     from lockmodel.observe.readers import read_file
 
-    _check(tasks=tasks, cpus=cpus, wall_s=wall_s, iterations=iterations)
+    check(tasks=tasks, cpus=cpus, wall_s=wall_s, iterations=iterations)
     wanted = Options(
         *(unit, quantity, tasks, cpus, wall_s, iterations),
         columns=data_options.columns(columns),
@@ -131,25 +129,30 @@ def import_(
     )
     with files.output(output, as_json, force) as write:
         readings = [read_file(inputs.data(name), wanted, form) for name in names]
-        observations = [o for reading in readings for o in reading.observations]
-        curves = joined((reading.origin, reading) for reading in readings)
-        good_for = coverage([o for one in curves for o in one.reading.observations])
-
-        def text(colour: bool) -> str:
-            return (
-                _text(readings, good_for, every, colour)
-                if explain
-                else _brief(readings, good_for, every, colour)
-            )
-
-        as_csv = output is not None and output.endswith(".csv") and not as_json
-        csv = (lambda: _csv(observations)) if as_csv else None
-        write(Report(lambda: _data(readings, good_for), text, csv))
-    if as_csv:
-        files.echo(text(False), newline=False)
+        made = report(readings, explain, every)
+        write(made)
+    if output is not None and output.endswith(".csv") and not as_json:
+        files.echo(made.text(False), newline=False)
 
 
-def _check(**numbers: float | None) -> None:
+def report(readings: Sequence[Reading], explain: bool = False, every: bool = False) -> Report:
+    """Return what files said, and what it is good for, as it is printed and written."""
+    from lockmodel.observe.coverage import coverage
+    from lockmodel.observe.joining import joined
+
+    observations = [o for reading in readings for o in reading.observations]
+    curves = joined((reading.origin, reading) for reading in readings)
+    good_for = coverage([o for one in curves for o in one.reading.observations])
+    text = _text if explain else _brief
+    return Report(
+        lambda: _data(readings, good_for),
+        lambda colour: text(readings, good_for, every, colour),
+        lambda: _csv(observations),
+        rows=lambda: _rows(observations),
+    )
+
+
+def check(**numbers: float | None) -> None:
     """Raise ArgumentError unless every number given is finite and above 0."""
     for name, value in numbers.items():
         if value is not None and not 0 < value < float("inf"):
@@ -164,6 +167,17 @@ def _csv(observations: Sequence[Observation]) -> str:
             "no observation was read, only facts: -o FILE.json keeps them, a CSV cannot"
         )
     return to_csv(observations)
+
+
+def _rows(observations: Sequence[Observation]) -> list[dict[str, Any]]:
+    """Return the observations with the columns of the long CSV, without their bins."""
+    from lockmodel.observe.export import COLUMNS
+
+    own = [name for name in COLUMNS if name not in ("bins", "file", "line")]
+    return [
+        {**{name: getattr(o, name) for name in own}, "file": o.source.file, "line": o.source.line}
+        for o in observations
+    ]
 
 
 def _data(readings: Sequence[Reading], good_for: Coverage) -> dict[str, Any]:

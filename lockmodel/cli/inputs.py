@@ -30,16 +30,29 @@ def scenario(
     counts: bool = False,
     edits: Sequence[str] | None = None,
 ) -> Scenario:
-    """Return the scenario that MODEL names, with the walkers of --walks, on --machine.
+    """Return the scenario that MODEL names, as the options want it (see `adapted`)."""
+    from lockmodel.model.shipped import find_scenario
+
+    made = _from_stdin() if model == STDIN else find_scenario(model)
+    return adapted(made, walks, machine, measured, counts, edits)
+
+
+def adapted(
+    made: Scenario,
+    walks: str | None = None,
+    machine: str | None = None,
+    measured: bool = False,
+    counts: bool = False,
+    edits: Sequence[str] | None = None,
+) -> Scenario:
+    """Return a scenario with the walkers of --walks, on --machine.
 
     The keys of --set come last: they are what is asked about.
     Data that it is fitted to are `measured` on that machine; its holds are then instructions (see
     `model.held.as_instructions`). With `counts` it has no time of its own: see
     `measure.acquires.from_counts`.
     """
-    from lockmodel.model.shipped import find_scenario
-
-    made = _with_walkers(_from_stdin() if model == STDIN else find_scenario(model), walks)
+    made = _with_walkers(made, walks)
     if machine is not None:
         from lockmodel.model.machines import move
 

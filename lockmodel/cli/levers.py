@@ -108,13 +108,30 @@ def levers(
         common.compiling(),
     ):
         ranking = rank(scenario, n, method, common.progress, stop)
+        write(report(scenario, ranking, explain, top))
+    check_tried(ranking)
 
-        def text(colour: bool) -> str:
-            if explain:
-                return _explained(scenario, ranking, TOP if top is None else top, colour)
-            return _brief(scenario, ranking, top, colour)
 
-        write(Report(ranking.to_json, text, lambda: files.csv_text(_rows(ranking))))
+def report(
+    scenario: Scenario, ranking: Ranking, explain: bool = False, top: int | None = None
+) -> Report:
+    """Return the ranking as it is printed and written; `top` is the value of --top."""
+
+    def text(colour: bool) -> str:
+        if explain:
+            return _explained(scenario, ranking, TOP if top is None else top, colour)
+        return _brief(scenario, ranking, top, colour)
+
+    return Report(
+        ranking.to_json,
+        text,
+        lambda: files.csv_text(_rows(ranking) or [{"lever": ""}]),
+        rows=lambda: _rows(ranking),
+    )
+
+
+def check_tried(ranking: Ranking) -> None:
+    """Raise NotTrustworthyError when there was no time for all levers."""
     if ranking.untried:
         raise NotTrustworthyError(
             f"stopped: {ranking.untried} of the levers were not tried; raise --time-limit"
@@ -142,7 +159,7 @@ def _rows(ranking: Ranking) -> list[dict[str, Any]]:
                 "binding": row.binding,
             }
         )
-    return rows or [{"lever": ""}]
+    return rows
 
 
 def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) -> str:

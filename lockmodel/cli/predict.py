@@ -112,24 +112,30 @@ def predict(
         common.compiling(),
     ):
         prediction = predict(scenario, populations, method, common.progress, max_error, stop)
-        full = _text if explain else _brief
-        write(
-            Report(
-                prediction.to_json,
-                lambda colour: full(scenario, prediction, every, colour),
-                lambda: files.csv_text(_rows(prediction)),
-            )
-        )
+        write(report(scenario, prediction, explain, every))
         if plot:
             files.echo(_terminal_plot(prediction))
         if target is not None:
             from lockmodel.figures.throughput import draw
 
             draw(prediction, target.stream, target.path.suffix[1:])
-    _check_reached(prediction, populations, max_error)
+    check_reached(prediction, populations, max_error)
 
 
-def _check_reached(prediction: Prediction, populations: Sequence[int], max_error: float) -> None:
+def report(
+    scenario: Scenario, prediction: Prediction, explain: bool = False, every: bool = False
+) -> Report:
+    """Return the prediction as it is printed and written; with `every`, each row is printed."""
+    full = _text if explain else _brief
+    return Report(
+        prediction.to_json,
+        lambda colour: full(scenario, prediction, every, colour),
+        lambda: files.csv_text(_rows(prediction)),
+        rows=lambda: _rows(prediction),
+    )
+
+
+def check_reached(prediction: Prediction, populations: Sequence[int], max_error: float) -> None:
     """Raise when a simulation was stopped before all was as precise as asked."""
     done = "simulated" if prediction.method == "simulation" else "solved"
     common.check_all_simulated(len(prediction.points), len(populations), done)

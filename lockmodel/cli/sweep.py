@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer import Option
@@ -14,6 +14,7 @@ from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 if TYPE_CHECKING:
     from lockmodel.answers.sweep import Sweep
+    from lockmodel.model.scenario import Scenario
 
 
 def sweep(
@@ -64,7 +65,6 @@ def sweep(
     """
     from lockmodel.answers.axis import parse_axis
     from lockmodel.answers.sweep import sweep as run
-    from lockmodel.solvers.validity import moved
 
     scenario = inputs.scenario(model, walks, machine, edits=edits)
     populations = inputs.populations(population, scenario)
@@ -80,7 +80,7 @@ def sweep(
     ):
         swept = run(scenario, axes, populations, method, common.progress, stop)
         if not plot or output is not None:
-            write(Report(swept.to_json, lambda colour: _csv(swept), lambda: _csv(swept)))
+            write(report(swept))
         if plot and swept.complete:
             from lockmodel.figures.sweep_terminal import draw as draw_terminal
 
@@ -90,33 +90,65 @@ def sweep(
 
             draw(swept, target.stream, target.path.suffix[1:])
     if not as_json:
-        from lockmodel.cli import text as tx
-
-        for warning in swept.capped:
-            typer.echo(f"note: {warning}", err=True)
-        known = swept.fit is not None or method == "bounds"
-        rests = fit_origin(scenario, swept.fit) if known else []
-        for note in (*moved(scenario), *fit_warning(scenario), *rests):
+        for note in notes(scenario, swept):
             typer.echo(f"note: {note}", err=True)
-        if swept.warnings and method != "bounds":
-            most = swept.worst_error
-            size = tx.worth(most.error, f"{most.where}, n = {most.n}")
-            typer.echo(f"note: approximate{size and ', ' + size}; --json says where", err=True)
+    check_complete(swept)
+
+
+def report(swept: Sweep) -> Report:
+    """Return the sweep as it is printed and written."""
+    return Report(
+        swept.to_json,
+        lambda colour: _csv(swept),
+        lambda: _csv(swept),
+        rows=lambda: _rows(swept),
+    )
+
+
+def notes(scenario: Scenario, swept: Sweep) -> list[str]:
+    """Return what is said beside the rows: what was capped, the fit, how approximate they are."""
+    from lockmodel.cli import text as tx
+    from lockmodel.solvers.validity import moved
+
+    bounded = swept.method == "bounds"
+    said = [*swept.capped, *moved(scenario), *fit_warning(scenario)]
+    if swept.fit is not None or bounded:
+        said += fit_origin(scenario, swept.fit)
+    if swept.warnings and not bounded:
+        most = swept.worst_error
+        size = tx.worth(most.error, f"{most.where}, n = {most.n}")
+        said.append(f"approximate{size and ', ' + size}; --json says where")
+    return said
+
+
+def check_complete(swept: Sweep) -> None:
+    """Raise NotTrustworthyError when it was stopped before the last row."""
     if not swept.complete:
         raise NotTrustworthyError(
             f"stopped: only {len(swept.rows)} rows are finished; raise --time-limit"
         )
 
 
-def _csv(swept: Sweep) -> str:
+def _columns(swept: Sweep) -> list[str]:
     from lockmodel.answers.sweep import ENDS
 
-    columns = [axis.name for axis in swept.axes]
     ends = ENDS if swept.fit is not None else ()
-    columns += ["n", "throughput_per_s", *ends, "ceiling_per_s", "binding"]
-    rows = [{key: _cell(value) for key, value in row.items()} for row in swept.rows]
-    return files.csv_text(rows, columns)
+    axes = [axis.name for axis in swept.axes]
+    return [*axes, "n", "throughput_per_s", *ends, "ceiling_per_s", "binding"]
+
+
+def _rows(swept: Sweep) -> list[dict[str, Any]]:
+    """Return the rows with all columns; a simulated one has no interval."""
+    columns = _columns(swept)
+    return [{key: row.get(key) for key in columns} for row in swept.rows]
+
+
+def _csv(swept: Sweep) -> str:
+    rows = [{key: _cell(value) for key, value in row.items()} for row in _rows(swept)]
+    return files.csv_text(rows, _columns(swept))
 
 
 def _cell(value: object) -> str:
+    if value is None:
+        return ""
     return f"{value:.10g}" if isinstance(value, float) else str(value)

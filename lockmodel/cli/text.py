@@ -207,6 +207,7 @@ def render(parts: Sequence[RenderableType], colour: bool) -> str:
         force_terminal=colour,
         color_system="auto" if colour else None,
         emoji=False,
+        force_jupyter=False,  # in a notebook it would show the text and leave the buffer empty
     )
     for part in parts:
         console.print(part, markup=False, highlight=False)

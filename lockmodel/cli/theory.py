@@ -14,6 +14,7 @@ from lockmodel.cli.files import Report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lockmodel.model.scenario import Scenario
     from lockmodel.statements.statement import Formula, Numbers, Statement, Value
 
 LIST_SCHEMA = "lockmodel.theory-list/1"
@@ -105,7 +106,7 @@ def theory(
             )
         alone = at_symbols(made, edits)
         with files.output(output, as_json, force) as write:
-            write(Report(lambda: _data(made, [alone]), lambda c: _text(made, [alone], (), c)))
+            write(report(made, [alone]))
         return
     scenarios = [inputs.scenario(m, walks, edits=edits) for m in models or made.models]
     n = None if population is None else parse_one(population)
@@ -114,8 +115,34 @@ def theory(
             write(Report(lambda: _data(made, []), lambda colour: _exported(made, style)))
             return
         numbers = [made.numbers(s, n or made.population or s.machine.cpus) for s in scenarios]
-        warned = [line for scenario in scenarios for line in common.fit_warning(scenario)]
-        write(Report(lambda: _data(made, numbers), lambda c: _text(made, numbers, warned, c)))
+        write(report(made, numbers, scenarios))
+
+
+def report(
+    made: Statement, numbers: Sequence[Numbers], scenarios: Sequence[Scenario] = ()
+) -> Report:
+    """Return a statement with its numbers, those of scenarios or of symbols alone."""
+    warned = [line for scenario in scenarios for line in common.fit_warning(scenario)]
+    return Report(
+        lambda: _data(made, numbers),
+        lambda colour: _text(made, numbers, warned, colour),
+        rows=lambda: _rows(numbers),
+    )
+
+
+def _rows(numbers: Sequence[Numbers]) -> list[dict[str, Any]]:
+    return [
+        {
+            "scenario": one.scenario,
+            "population": one.population,
+            "lock": one.lock,
+            "name": value.name,
+            "value": value.value,
+            "unit": value.unit,
+        }
+        for one in numbers
+        for value in one.values
+    ]
 
 
 def _titles() -> list[tuple[str, str]]:

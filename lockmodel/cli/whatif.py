@@ -65,15 +65,19 @@ def whatif(
         common.compiling(),
     ):
         answer = compare(scenario, parsed, populations, method, common.progress, stop)
-        text = _text if explain else _brief
-        write(
-            Report(
-                answer.to_json,
-                lambda colour: text(scenario, answer, colour),
-                lambda: files.csv_text(_rows(answer)),
-            )
-        )
+        write(report(scenario, answer, explain))
     common.check_all_simulated(len(answer.points), len(populations))
+
+
+def report(scenario: Scenario, answer: WhatIf, explain: bool = False) -> Report:
+    """Return before and after as they are printed and written."""
+    text = _text if explain else _brief
+    return Report(
+        answer.to_json,
+        lambda colour: text(scenario, answer, colour),
+        lambda: files.csv_text(_rows(answer)),
+        rows=lambda: _rows(answer),
+    )
 
 
 def _rows(answer: WhatIf) -> list[dict[str, Any]]:

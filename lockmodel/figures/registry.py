@@ -199,6 +199,12 @@ def make(name: str, **given: Any) -> Any:
     return module.data(**{key: value for key, value in given.items() if value is not None})
 
 
+def picture(name: str, data: Any, width: str = "page") -> Any:
+    """Return a figure as a matplotlib Figure; parameters and errors as `draw`."""
+    module, size = _module_and_size(name, data, width)
+    return style.drawn(lambda figure: module.draw(figure, data), size)
+
+
 def draw(name: str, data: Any, stream: IO[bytes], kind: str, width: str = "page") -> None:
     """Draw a figure: the same bytes for the same data.
 
@@ -217,6 +223,12 @@ def draw(name: str, data: Any, stream: IO[bytes], kind: str, width: str = "page"
     ArgumentError
         No such figure or width.
     """
+    module, size = _module_and_size(name, data, width)
+    with style.canvas(stream, kind, size) as figure:
+        module.draw(figure, data)
+
+
+def _module_and_size(name: str, data: Any, width: str) -> tuple[Any, tuple[float, float]]:
     entry = find(name)
     if width not in style.WIDTHS:
         raise ArgumentError(f"width {width!r}; {nearest(width, list(style.WIDTHS))}")
@@ -224,5 +236,4 @@ def draw(name: str, data: Any, stream: IO[bytes], kind: str, width: str = "page"
     height = entry.column if width == "column" else entry.page
     if hasattr(module, "relative_height"):
         height *= module.relative_height(data, style.WIDTHS[width] < style.STACKED_BELOW)
-    with style.canvas(stream, kind, (style.WIDTHS[width], height)) as figure:
-        module.draw(figure, data)
+    return module, (style.WIDTHS[width], height)

@@ -7,7 +7,7 @@ differ in colour, dash and marker; a figure must say the same when it is copied 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 from lockmodel.units import si
@@ -59,21 +59,29 @@ _DATED: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDat
 _DPI = 160
 
 
-@contextlib.contextmanager
-def figure_to(stream: IO[bytes], kind: str) -> Iterator[tuple[Any, Any]]:
-    """Yield a matplotlib figure and axes in this style; save them, identical bytes every time.
+def drawn(draw: Callable[[Any], None], size: tuple[float, float] = SIZE) -> Any:
+    """Return a matplotlib figure in this style, to be shown or changed by the caller.
 
     Parameters
     ----------
-    stream : binary file
-    kind : {'svg', 'pdf', 'png'}
+    draw : callable
+        Draws on the empty figure that it is given.
+    size : tuple of float
+        Width and height in inches.
     """
-    with canvas(stream, kind, SIZE) as figure:
-        yield figure, figure.subplots()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_RC):
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure)
+        for axes in figure.axes:  # later, ticks would be placed by the caller's size of labels
+            axes.tick_params(labelsize=SMALL)
+    return figure
 
 
 @contextlib.contextmanager
-def canvas(stream: IO[bytes], kind: str, size: tuple[float, float]) -> Iterator[Any]:
+def canvas(stream: IO[bytes], kind: str, size: tuple[float, float] = SIZE) -> Iterator[Any]:
     """Yield an empty matplotlib figure in this style; save it, identical bytes every time.
 
     Parameters

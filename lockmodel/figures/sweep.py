@@ -9,7 +9,7 @@ import numpy as np
 from lockmodel.answers.axis import Axis
 from lockmodel.answers.sweep import Sweep
 from lockmodel.errors import ArgumentError
-from lockmodel.figures.style import COLOURS, DASHES, figure_to
+from lockmodel.figures.style import COLOURS, DASHES, canvas
 
 HEADROOM = 1.5
 """The colour scale ends above the largest value, so that black iso-lines stay legible on it."""
@@ -45,33 +45,39 @@ def draw(sweep: Sweep, stream: IO[bytes], kind: str) -> None:
     stream : binary file
     kind : {'svg', 'pdf', 'png'}
     """
+    with canvas(stream, kind) as figure:
+        plot(figure, sweep)
+
+
+def plot(figure: Any, sweep: Sweep) -> None:
+    """Draw a sweep on an empty matplotlib figure."""
     rates = matrix(sweep)
-    with figure_to(stream, kind) as (figure, axes):
-        first = sweep.axes[0]
-        if rates.ndim == 1:
-            _lines(axes, sweep)
-        else:
-            second = sweep.axes[1]
-            axes.grid(False)
-            image = axes.pcolormesh(
-                np.arange(len(first.values)),
-                np.arange(len(second.values)),
-                rates,
-                cmap="Blues",
-                vmin=0,
-                vmax=HEADROOM * rates.max(),
-            )
-            _ticks(axes.set_xticks, first)
-            _ticks(axes.set_yticks, second)
-            if min(rates.shape) > 1:
-                lines = axes.contour(rates, levels=6, colors="black", linewidths=0.8)
-                axes.clabel(lines, fmt="%.0f", fontsize=7)
-            figure.colorbar(image, label="thousand iterations per second")
-            axes.set_ylabel(axis_label(second, sweep))
-        axes.set_xlabel(axis_label(first, sweep))
-        n = max(row["n"] for row in sweep.rows)
-        title = sweep.scenario if rates.ndim == 1 else f"{sweep.scenario}, n = {n}"
-        axes.set_title(title, loc="left", fontsize=9)
+    axes = figure.subplots()
+    first = sweep.axes[0]
+    if rates.ndim == 1:
+        _lines(axes, sweep)
+    else:
+        second = sweep.axes[1]
+        axes.grid(False)
+        image = axes.pcolormesh(
+            np.arange(len(first.values)),
+            np.arange(len(second.values)),
+            rates,
+            cmap="Blues",
+            vmin=0,
+            vmax=HEADROOM * rates.max(),
+        )
+        _ticks(axes.set_xticks, first)
+        _ticks(axes.set_yticks, second)
+        if min(rates.shape) > 1:
+            lines = axes.contour(rates, levels=6, colors="black", linewidths=0.8)
+            axes.clabel(lines, fmt="%.0f", fontsize=7)
+        figure.colorbar(image, label="thousand iterations per second")
+        axes.set_ylabel(axis_label(second, sweep))
+    axes.set_xlabel(axis_label(first, sweep))
+    n = max(row["n"] for row in sweep.rows)
+    title = sweep.scenario if rates.ndim == 1 else f"{sweep.scenario}, n = {n}"
+    axes.set_title(title, loc="left", fontsize=9)
 
 
 def _ticks(setter: Any, axis: Axis) -> None:

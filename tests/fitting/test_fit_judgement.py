@@ -9,8 +9,7 @@ import pytest
 from places import CASES
 from studies import PATCHED, STOCK, curve, data, model, seen
 
-from lockmodel.cli.data_options import Files
-from lockmodel.cli.fit_text import text
+from lockmodel.cli import fit_text
 from lockmodel.fitting.datasets import Loaded, Wanted, load_sets
 from lockmodel.fitting.estimate import Settings
 from lockmodel.fitting.fitting import Fitted, run
@@ -83,8 +82,8 @@ def told(fitted: Fitted) -> dict[str, dict[str, bool]]:
     names = [unknown.name for unknown in estimate.study.unknowns]
     flagged = " ".join(flags(estimate)).replace(",", " ").replace(":", " ").split()
     table = saved(fitted)
-    into = Files(None, None, False, None, False, False, True)
-    shown = text(fitted, judged, None, {}, into, False)
+    outcome = fit_text.Outcome(fitted, judged)
+    shown = fit_text.report(outcome, {}, explain=True).text(False)
     rows = dict(zip(names, shown.partition("parameter ")[2].splitlines()[1:], strict=False))
     report = {
         cells[1]: cells[4]
