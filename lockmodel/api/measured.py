@@ -52,6 +52,8 @@ def read(
     cpus: int | None = None,
     wall_s: float | None = None,
     iterations: float | None = None,
+    at: Mapping[str, int] | None = None,
+    columns: Mapping[str, str] | None = None,
     unit: Unit | None = None,
     quantity: Quantity | None = None,
 ) -> Answer[Readings]:
@@ -69,6 +71,10 @@ def read(
         Length of the run in s, to check totals.
     iterations : float, optional
         Per run of a command (hyperfine).
+    at : mapping of str to int, optional
+        File -> its population.
+    columns : mapping of str to str, optional
+        What columns are called: {"threads": "foo", "throughput": "bar"}.
     unit, quantity : str, optional
         Of times that have none (bpftrace).
 
@@ -98,7 +104,11 @@ def read(
     if not names:
         raise ArgumentError("names: no file is given; give at least one")
     check(tasks=tasks, cpus=cpus, wall_s=wall_s, iterations=iterations)
-    wanted = Options(unit, quantity, tasks, cpus, wall_s, iterations)
+    wanted = Options(
+        *(unit, quantity, tasks, cpus, wall_s, iterations),
+        columns=tuple((columns or {}).items()),
+        at=tuple((at or {}).items()),
+    )
     readings = tuple(read_file(inputs.data(os.fspath(one)), wanted, format) for one in names)
     return Answer(Readings(readings), partial(report, readings))
 
@@ -119,6 +129,8 @@ def fit(
     machine: str | None = None,
     set: Mapping[str, object] | Iterable[str] = (),
     cpus: int | None = None,
+    at: Mapping[str, int] | None = None,
+    columns: Mapping[str, str] | None = None,
     unit: Unit | None = None,
     quantity: Quantity | None = None,
 ) -> Answer[Outcome] | Answer[Curves]:
@@ -150,7 +162,7 @@ def fit(
         Population and CPUs, where the data do not say them.
     machine, set
         As `load`.
-    unit, quantity : str, optional
+    at, columns, unit, quantity
         As `read`.
 
     Returns
@@ -182,7 +194,11 @@ def fit(
 
     data_options.check_one_machine(cpus, machine)
     chosen = {
-        "reading": Options(unit=unit, quantity=quantity, tasks=tasks),
+        "reading": Options(
+            *(unit, quantity, tasks),
+            columns=tuple((columns or {}).items()),
+            at=tuple((at or {}).items()),
+        ),
         "what": what,
         "only": tuple([only] if isinstance(only, str) else only),
         "machine": machine,

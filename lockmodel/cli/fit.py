@@ -85,6 +85,8 @@ def fit(
             show_default=False,
         ),
     ] = None,
+    at: options.At = None,
+    columns: options.Columns = None,
     unit: options.Unit = None,
     quantity: options.Quantity = None,
     output: Annotated[
@@ -139,7 +141,11 @@ def fit(
     _check_suffix("--report", report, ".md")
     into = data_options.Files(output, report, plot, plot_file, as_json, force, explain)
     data_options.check_one_machine(cpus, machine)
-    reading = Options(unit=unit, quantity=quantity, tasks=tasks)
+    reading = Options(
+        *(unit, quantity, tasks),
+        columns=data_options.columns(columns),
+        at=data_options.populations(at, [name.rpartition("=")[2] for name in data]),
+    )
     chosen: dict[str, Any] = {
         "reading": reading,
         "what": what,

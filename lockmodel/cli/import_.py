@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from lockmodel.cli import files, inputs, options
+from lockmodel.cli import data_options, files, inputs, options
 from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, ScenarioError
@@ -83,6 +83,8 @@ def import_(
             metavar="K", help="Iterations per run of a command (hyperfine).", show_default=False
         ),
     ] = None,
+    at: options.At = None,
+    columns: options.Columns = None,
     unit: options.Unit = None,
     quantity: options.Quantity = None,
     every: options.All = False,
@@ -120,7 +122,11 @@ def import_(
     from lockmodel.observe.readers import read_file
 
     check(tasks=tasks, cpus=cpus, wall_s=wall_s, iterations=iterations)
-    wanted = Options(unit, quantity, tasks, cpus, wall_s, iterations)
+    wanted = Options(
+        *(unit, quantity, tasks, cpus, wall_s, iterations),
+        columns=data_options.columns(columns),
+        at=data_options.populations(at, names),
+    )
     with files.output(output, as_json, force) as write:
         readings = [read_file(inputs.data(name), wanted, form) for name in names]
         made = report(readings, explain, every)
@@ -132,9 +138,11 @@ def import_(
 def report(readings: Sequence[Reading], explain: bool = False, every: bool = False) -> Report:
     """Return what files said, and what it is good for, as it is printed and written."""
     from lockmodel.observe.coverage import coverage
+    from lockmodel.observe.joining import joined
 
     observations = [o for reading in readings for o in reading.observations]
-    good_for = coverage(observations)
+    curves = joined((reading.origin, reading) for reading in readings)
+    good_for = coverage([o for one in curves for o in one.reading.observations])
     text = _text if explain else _brief
     return Report(
         lambda: _data(readings, good_for),

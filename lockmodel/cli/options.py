@@ -133,9 +133,31 @@ Unit = Annotated[
     Literal["s", "ms", "us", "ns"] | None,
     Option("--unit", help="Unit of times that have none (bpftrace).", show_default=False),
 ]
+At = Annotated[
+    list[str] | None,
+    Option(
+        "--at",
+        metavar="FILE=N",
+        help="Population of one file that does not say it. Repeatable.",
+        show_default=False,
+    ),
+]
+Columns = Annotated[
+    str | None,
+    Option(
+        "--columns",
+        metavar="OURS=HEAD,...",
+        help="What columns are called: threads=foo,throughput=bar.",
+        show_default=False,
+    ),
+]
 Quantity = Annotated[
     Literal["hold", "wait"] | None,
-    Option("--quantity", help="What times without a name are (bpftrace).", show_default=False),
+    Option(
+        "--quantity",
+        help="What times without a name are (bpftrace, funclatency).",
+        show_default=False,
+    ),
 ]
 Variants = Annotated[
     list[str] | None,

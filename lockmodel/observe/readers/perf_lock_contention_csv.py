@@ -37,11 +37,15 @@ def read(text: Text, options: Options) -> Reading:
             names, sep = _header(collector, line)
         elif debug := DEBUG.match(line.text):
             bad = collector.whole(line, "bad", debug[2])
+            collector.checked(line, "events that perf could not match")
             if bad > 0.01 * max(collector.whole(line, "total", debug[1]), 1):
                 collector.warn(f"perf could not match {bad} of {debug[1]} events: use -b (BPF)")
         elif not names:
             if not NOISE.fullmatch(line.text):
                 collector.skip(line, "before the table")
+        elif sep not in line.text and text.apart(line):
+            collector.skip(line, "after the table")
+            names = [*names] if line.text.startswith("#") else []
         else:
             rows.append(_row(collector, line, names, sep))
     tail = next((name for name in ("pid", "cgroup") if name in names), "lock")

@@ -67,6 +67,10 @@ def add(collector: Collector, counter: Counter) -> None:
     if counter.spread:
         percent = collector.number(counter.line, "variance", counter.spread)
         collector.fact(f"{counter.event}: spread of runs", percent, "%", counter.line)
+    if counter.running is not None:
+        collector.checked(counter.line, "time and share of the time counted")
+    if counter.metric:
+        collector.checked(counter.line, "metrics")
     if counter.running is not None and value > 0 and counter.running < MULTIPLEXED:
         collector.warn(
             f"{counter.event} was counted {counter.running:g} % of the time only (line "
