@@ -41,8 +41,28 @@ FORMATS = {
     "lkp": "lkp_json",
     "lkp-mail": "lkp_mail",
     "hyperfine": "hyperfine",
+    "hyperfine-table": "hyperfine_table",
+    "perf-stat-text": "perf_stat_text",
+    "sysbench": "sysbench",
+    "pgbench": "pgbench",
+    "wrk": "wrk",
+    "memtier": "memtier",
+    "redis-benchmark": "redis_benchmark",
+    "fio": "fio_json",
+    "fio-terse": "fio_terse",
+    "google-benchmark": "google_benchmark_json",
+    "google-benchmark-text": "google_benchmark_text",
+    "go-bench": "go_bench",
+    "benchstat": "benchstat",
+    "criterion": "criterion_text",
+    "criterion-estimates": "criterion_json",
+    "jmh": "jmh_json",
+    "divan": "divan",
 }
 """Format -> module of this package."""
+
+GENERAL = ("csv", "jsonl")
+"""Formats that are anybody's: a text that a tool's own reader knows is that tool's."""
 
 
 def module(name: str) -> ModuleType:
@@ -62,6 +82,7 @@ def recognise(text: Text) -> str:
     """
     _not_empty(text)
     names = [name for name in FORMATS if module(name).sniff(text)]
+    names = [name for name in names if name not in GENERAL] or names
     if len(names) == 1:
         return names[0]
     first = text.filled[0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from itertools import islice
 from typing import Any
 
 from lockmodel.errors import shortened, shown
@@ -106,3 +108,62 @@ def _starts(text: Text) -> list[int]:
         made.append(position)
         position += len(line.text) + 1
     return made
+
+
+TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+|\n')
+MOST_TOKENS = 2_000_000
+"""Tokens up to which lines are told: a result of a benchmark has some thousands."""
+
+Places = dict[tuple[str | int, ...], Line]
+
+
+def places(text: Text, begin: Line) -> Places:
+    """Return the line on which each value of a JSON text stands.
+
+    Parameters
+    ----------
+    text : Text
+        Of which a part is JSON that was parsed without an error.
+    begin : Line
+        The line where it begins.
+
+    Returns
+    -------
+    dict
+        Path (keys of objects, indices of lists) -> line; () is that of the whole.
+    """
+    made: Places = {}
+    row = begin.number - 1
+    whole = "\n".join(line.text for line in text.lines[row:])
+    path: list[str | int] = []
+    key = ""
+    fresh = False  # a key is what comes next
+    start = next((i for i, c in enumerate(whole) if c in "{["), 0)
+    for match in islice(TOKEN.finditer(whole, start), MOST_TOKENS):
+        token = match[0]
+        if token == "\n":
+            row += 1
+        elif token in "}]":
+            path.pop()
+            if not path:
+                break
+            fresh = False
+        elif token == ",":
+            if isinstance(path[-1], int):
+                path[-1] += 1
+            fresh = not isinstance(path[-1], int)
+        elif token == ":":
+            path[-1] = key
+        elif fresh:
+            key, fresh = _plain(token), False
+        else:
+            made[tuple(path)] = text.lines[row]
+            if token in "{[":
+                path.append(0 if token == "[" else "")
+                fresh = token == "{"
+    return made
+
+
+def _plain(token: str) -> str:
+    """Return a key without quotes."""
+    return str(json.loads(token)) if "\\" in token else token[1:-1]

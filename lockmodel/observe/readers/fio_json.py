@@ -1,0 +1,137 @@
+"""fio --output-format=json: I/Os per second of each group of jobs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from lockmodel.errors import shown
+from lockmodel.observe.collector import Collector, Options
+from lockmodel.observe.numbers import BadNumberError, whole
+from lockmodel.observe.observations import Reading
+from lockmodel.observe.readers import fio, structured
+from lockmodel.observe.readers.rated import Rates
+from lockmodel.observe.text import Line, Text
+
+TITLE = "fio JSON"
+READS = "I/Os per second of the jobs of each group; latencies, percentiles and errors as facts"
+GIVES = ("throughput",)
+REMEDY = fio.REMEDY
+SNIFFED = 4000
+
+Places = dict[tuple[str | int, ...], Line]
+
+
+def sniff(text: Text) -> bool:
+    """Return whether it is a JSON object of fio's."""
+    begin = text.whole.find("{")
+    return begin >= 0 and '"fio version"' in text.whole[begin : begin + SNIFFED]
+
+
+def read(text: Text, options: Options) -> Reading:
+    """Return the observations of fio's JSON (see `readers`)."""
+    collector = Collector(text, TITLE, REMEDY, options)
+    rates = Rates(collector)
+    for line, value in structured.objects(collector, text):
+        places = structured.places(text, line)
+        _run(collector, rates, value, places)
+    rates.finish()
+    return collector.reading(empty="no job with its iops")
+
+
+def _run(collector: Collector, rates: Rates, value: dict[str, Any], places: Places) -> None:
+    jobs = value.get("jobs")
+    if not isinstance(jobs, list) or not jobs:
+        raise collector.error(places.get(()), "a list 'jobs' was expected")
+    collector.note("version", str(value.get("fio version", "")))
+    common = value.get("global options")
+    common = common if isinstance(common, dict) else {}
+    made = []
+    for i, job in enumerate(jobs):
+        if not isinstance(job, dict):
+            raise collector.error(
+                places.get(("jobs", i)), f"jobs[{i}] = {shown(job)} must be an object"
+            )
+        made.append(_job(collector, i, job, common, places))
+    groups = [job.group for job in made]
+    single = [
+        replace(j, jobs=1)
+        if groups.count(j.group) > 1 and not _grouped(common, jobs[i])
+        else j
+        for i, j in enumerate(made)
+    ]
+    fio.add(collector, rates, single)
+
+
+def _grouped(common: dict[str, Any], job: dict[str, Any]) -> bool:
+    own = job.get("job options")
+    return "group_reporting" in common or (isinstance(own, dict) and "group_reporting" in own)
+
+
+def _job(
+    collector: Collector, i: int, job: dict[str, Any], common: dict[str, Any], places: Places
+) -> fio.Job:
+    """Read one entry of the list of jobs."""
+    here = f"jobs[{i}]"
+    line = places.get(("jobs", i))
+    own = job.get("job options")
+    set_to = {**common, **(own if isinstance(own, dict) else {})}
+    name = str(job.get("jobname", ""))[:100]
+    jobs = _option(collector, line, f"{here}: numjobs", set_to.get("numjobs", 1))
+    depth = _option(collector, line, f"{here}: iodepth", set_to.get("iodepth", 1))
+    error = structured.number(collector, line, f"{here}.error", job.get("error", 0))
+    if error:
+        collector.warn(f"{name}: ended with error {error:g}, as it says")
+        collector.fact(f"{name}: error", error, "", line, jobs)
+    group = structured.count(collector, line, f"{here}.groupid", job.get("groupid", 0))
+    rate, seconds, best, where = 0.0, 0.0, -1.0, line
+    for direction in fio.DIRECTIONS:
+        part = job.get(direction)
+        if not isinstance(part, dict):
+            continue
+        path = ("jobs", i, direction)
+        at = places.get((*path, "iops"), line)
+        iops = structured.number(collector, at, f"{here}.{direction}.iops", part.get("iops"))
+        took = structured.number(collector, at, f"{here}.{direction}.runtime", part.get("runtime"))
+        if iops < 0 or took < 0:
+            raise collector.error(at, f"{here}.{direction}: iops {iops:g}, runtime {took:g} < 0")
+        rate += iops
+        seconds = max(seconds, took / 1000)
+        if iops > best:
+            best, where = iops, at
+        if iops > 0:
+            _facts(collector, f"{name} {direction}", part, path, places, jobs)
+    what = " ".join(str(set_to[key])[:20] for key in ("rw", "bs") if key in set_to) or name
+    return fio.Job(where, group, name, what, rate, seconds, jobs, depth)
+
+
+def _option(collector: Collector, line: Line | None, what: str, value: Any) -> int:
+    """Return an option of a job, which fio writes as a text."""
+    try:
+        made = whole(str(value))
+    except BadNumberError as bad:
+        raise collector.error(line, f"{what} = {shown(value)} is {bad}") from None
+    if made < 1:
+        raise collector.error(line, f"{what} = {made} must be at least 1")
+    return made
+
+
+UNITS = {"bw_bytes": "B/s", "io_bytes": "B", "runtime": "ms", "bw": "KiB/s", "io_kbytes": "KiB"}
+
+
+def _facts(
+    collector: Collector,
+    name: str,
+    part: dict[str, Any],
+    path: tuple[str | int, ...],
+    places: Places,
+    n: int,
+) -> None:
+    """Keep every number of a direction as a fact, those of its latencies too."""
+    for key, value in part.items():
+        at = places.get((*path, key))
+        if isinstance(value, dict) and len(path) < 7:
+            _facts(collector, f"{name} {key}", value, (*path, key), places, n)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            unit = "ns" if "_ns" in name else UNITS.get(key, "")
+            collector.fact(f"{name} {key}", float(value), unit, at, n)
