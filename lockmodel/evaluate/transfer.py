@@ -29,6 +29,7 @@ from lockmodel.errors import ArgumentError, LockmodelError
 from lockmodel.evaluate.curve_files import csv_files, read_curves
 from lockmodel.fitting.curves.curve import Curve
 from lockmodel.model.handoff import ConstantHandOff, HandOff, LinearHandOff, SaturatingHandOff
+from lockmodel.observe.headers import HOLD_NS, THINK_NS
 
 SCHEMA = "lockmodel.transfer/2"
 
@@ -188,7 +189,7 @@ def known(name: str, metadata: dict[str, str]) -> Setting:
     hold, think = match.groups() if match else ("", "")
     try:
         made = Setting(
-            float(metadata.get("think_ns", think)) * NS, float(metadata.get("hold_ns", hold)) * NS
+            float(metadata.get(THINK_NS, think)) * NS, float(metadata.get(HOLD_NS, hold)) * NS
         )
     except ValueError:
         made = Setting(0.0, 0.0)

@@ -41,6 +41,20 @@ TWO_RUNS = (
 REPEATS = (
     "repeat noise: no number has a spread; run every population 3 times and give each run a row"
 )
+DETERMINES = {
+    "throughput": "the time of an iteration alone, the ceiling, and whether throughput falls "
+    "beyond its peak",
+    "gain": "the gain of a change on the machine it was measured on",
+    "wait_share": "where tasks wait, and for how long",
+    "mean_wait": "where tasks wait, and for how long",
+    "hold_time": "mean hold times",
+    "hold_histogram": "how hold times vary, not only their mean",
+    "acquires": "acquires",
+    "contended_fraction": "how often an acquire has to wait",
+    "idle_share": "whether waiters sleep (CPUs idle) or spin (CPUs busy)",
+}
+"""Kind of observation -> what it can determine; a throughput if there are several populations."""
+
 POPULATION = "the population of some numbers is not known: give --tasks"
 
 
@@ -106,8 +120,8 @@ def _from_throughput(series: dict[tuple[str, ...], set[int]], longest: set[int])
     made = []
     if len(longest) >= CURVE:
         made.append(
-            f"the time of an iteration alone, the ceiling, and whether throughput falls beyond its "
-            f"peak ({len(longest)} populations from {min(longest)} to {max(longest)})"
+            f"{DETERMINES['throughput']} ({len(longest)} populations from {min(longest)} to "
+            f"{max(longest)})"
         )
     elif longest:
         tasks = "1 task" if longest == {1} else f"{' and '.join(map(str, sorted(longest)))} tasks"
@@ -123,18 +137,13 @@ def _from_locks(observations: Sequence[Observation], kinds: set[str]) -> list[st
     named = sorted({o.lock or o.site for o in observations if o.lock or o.site})
     where = f" ({len(named)} locks or sites)" if named else ""
     if kinds & {"mean_wait", "wait_share"}:
-        made.append(f"where tasks wait, and for how long{where}")
+        made.append(f"{DETERMINES['mean_wait']}{where}")
     if "hold_histogram" in kinds:
-        made.append("how hold times vary, not only their mean")
+        made.append(DETERMINES["hold_histogram"])
     elif "hold_time" in kinds:
-        made.append(f"mean hold times{where}")
+        made.append(f"{DETERMINES['hold_time']}{where}")
     if "acquires" in kinds:
         per = {o.unit for o in observations if o.kind == "acquires"}
-        made.append(f"acquires, {' and '.join(sorted(per))}")
-    if "contended_fraction" in kinds:
-        made.append("how often an acquire has to wait")
-    if "idle_share" in kinds:
-        made.append("whether waiters sleep (CPUs idle) or spin (CPUs busy)")
-    if "gain" in kinds:
-        made.append("the gain of a change on the machine it was measured on")
-    return made
+        made.append(f"{DETERMINES['acquires']}, {' and '.join(sorted(per))}")
+    rest = ("contended_fraction", "idle_share", "gain")
+    return [*made, *(DETERMINES[kind] for kind in rest if kind in kinds)]

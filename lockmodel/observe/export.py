@@ -10,28 +10,32 @@ from collections.abc import Sequence
 from lockmodel.observe.observations import SCHEMA, Observation, to_plain
 
 FIRST_COLUMNS = ("kind", "value", "unit")
-COLUMNS = (
-    *FIRST_COLUMNS,
-    "n",
-    "per",
-    "what",
-    "lock",
-    "site",
-    "mode",
-    "variant",
-    "kernel",
-    "repeat",
-    "sd",
-    "uncertainty",
-    "count",
-    "low",
-    "high",
-    "bins",
-    "aggregated",
-    "traced",
-    "file",
-    "line",
-)
+COLUMNS = {
+    "kind": "what was measured",
+    "value": "the number, in base units",
+    "unit": "its unit: s, 1/s, 1 ...",
+    "n": "population",
+    "per": "what a mean is taken over, or what a share is a share of",
+    "what": "the test, loop or command",
+    "lock": "the lock",
+    "site": "the place that takes it",
+    "mode": "how it was taken: read or write",
+    "variant": "what distinguishes runs of one file",
+    "kernel": "which kernel ran",
+    "repeat": "number of the repeat, from 1",
+    "sd": "standard deviation of the value",
+    "uncertainty": "where sd comes from: given, repeats, none",
+    "count": "events that a mean is taken over",
+    "low": "smallest of these events",
+    "high": "largest of these events",
+    "bins": "the histogram, as JSON: [[low, high, count], ...], in s",
+    "aggregated": "true: the tool made one number of several repeats",
+    "traced": "true: measured while tracing, which slows the run down",
+    "file": "the file that the number is from",
+    "line": "its line there",
+}
+"""Column of the long form -> what it has."""
+
 SCHEMA_LINE = f"# schema: {SCHEMA}; times in s, rates per s"
 CONTRACT_COLUMNS = ("tasks", "throughput", "sd", "repeat", "variant", "kernel", "what")
 CONTRACT_HELD = {"kind", "value", "unit", "n", "source", "what", "variant", "kernel", "repeat"} | {

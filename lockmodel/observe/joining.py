@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from lockmodel.observe.headers import CAVEAT, LSCPU, MACHINE, PASSING
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.summary import APART, IDENTITY, apart
 
-MACHINE = ("machine", "lscpu")
+SAME = (MACHINE, LSCPU)
 """Headers that must be the same, and must be in both files or in none."""
-
-PASSING = ("date", "when", "who", "source", "note", "file", "command", "host", "run", "repeat")
-"""Headers that may differ between repeats."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +85,12 @@ def _alike(one: Reading, other: Reading) -> bool:
     """Return whether two files hold runs of the same thing, as far as they say."""
     if one.format != other.format or not _rows(one) & _rows(other):
         return False
-    if any(one.metadata.get(key) != other.metadata.get(key) for key in MACHINE):
+    if any(one.metadata.get(key) != other.metadata.get(key) for key in SAME):
         return False
     return all(
         one.metadata[key] == other.metadata[key]
         for key in one.metadata.keys() & other.metadata.keys()
-        if key not in PASSING and not key.startswith("caveat")
+        if key not in PASSING and not key.startswith(CAVEAT)
     )
 
 

@@ -28,18 +28,20 @@ UNITS = {
     "contended_fraction": ("1",),
     "idle_share": ("1",),
 }
-"""Kind of observation -> the units it may have.
+"""Kind of observation -> the units it may have."""
 
-throughput      iterations per second of the whole machine; "relative" if only ratios count
-gain            throughput with a change / throughput without it - 1
-wait_share      share of waiting: `per` says of what ("CPU time" or "all waiting listed")
-mean_wait       mean time from asking for a lock to having it; `per` says over which acquires
-hold_time       mean time from acquired to released
-hold_histogram  the same with bins; the value is the mean with every event in its bin's middle
-acquires        lock + unlock pairs
-contended_fraction  share of acquires that had to wait
-idle_share      share of all CPUs' time spent idle
-"""
+MEANINGS = {
+    "throughput": "iterations per second of the whole machine; relative if only ratios count",
+    "gain": "throughput with a change / throughput without it - 1",
+    "wait_share": "share of waiting: `per` says of what (CPU time, or all waiting listed)",
+    "mean_wait": "mean time from asking for a lock to having it; `per` says over which acquires",
+    "hold_time": "mean time from acquired to released",
+    "hold_histogram": "the same with bins; the value is the mean, every event in its bin's middle",
+    "acquires": "lock + unlock pairs",
+    "contended_fraction": "share of acquires that had to wait",
+    "idle_share": "share of all CPUs' time spent idle",
+}
+"""Kind of observation -> what it is."""
 
 UNCERTAINTIES = ("given", "repeats", "none")
 """Where `sd` comes from: the file, the spread of repeats that the file shows, or nowhere."""

@@ -9,15 +9,13 @@ from statistics import median
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError, ScenarioError, nearest
 from lockmodel.fitting.curves.curve import names_of
+from lockmodel.observe.headers import COMPARED, UNIT
 from lockmodel.observe.observations import Observation, Reading
 from lockmodel.observe.readers.settings import is_part
 from lockmodel.observe.summary import APART
 
 FARTHEST = 30.0
 """Factor between two curves from which they are of two units, not of two kernels."""
-
-HEADERS = ("machine", "loop", "binary", "window_s", "governor")
-"""What a header says that a change may be of, other than the kernel."""
 
 MOST_LISTED = 6
 
@@ -202,7 +200,7 @@ def check(base: Side, new: Side) -> None:
         They are the same numbers.
     """
     both = f"{base.name} and {new.name}"
-    stated = [side.metadata.get("unit", "") for side in (base, new)]
+    stated = [side.metadata.get(UNIT, "") for side in (base, new)]
     if base.unit != new.unit or (base.unit == "relative" and stated[0] != stated[1]):
         raise ScenarioError(
             f"{both}: throughput in two units ({stated[0] or 'per second'}, "
@@ -239,6 +237,6 @@ def differing(base: Side, new: Side) -> tuple[str, ...]:
     """Return sentences on what the headers say of both and say differently."""
     return tuple(
         f"{key.upper()} DIFFERS: {a!r}, {b!r}: the change is of that, too"
-        for key in HEADERS
+        for key in COMPARED
         if (a := base.metadata.get(key)) and (b := new.metadata.get(key)) and a != b
     )

@@ -11,6 +11,7 @@ import numpy as np
 from lockmodel.errors import ScenarioError, shown
 from lockmodel.fitting.curves.topology import cpus_of, machine_of, stated
 from lockmodel.model.machine import Machine
+from lockmodel.observe.headers import MACHINE
 from lockmodel.observe.observations import Observation, Reading
 from lockmodel.observe.summary import summarise
 
@@ -192,7 +193,7 @@ def curves_of(
         error = sd / math.sqrt(repeats) if one.uncertainty == "repeats" else sd
         assert one.n is not None
         groups.setdefault(names_of(one), []).append((one.n, one.value, error))
-    words = (reading.metadata.get("machine", ""), *header)
+    words = (reading.metadata.get(MACHINE, ""), *header)
     if machine is None and cpus is None:
         machine = stated(reading.metadata) or next(filter(None, map(machine_of, words)), None)
         cpus = next(filter(None, map(cpus_of, words)), None)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from lockmodel.errors import ScenarioError
 from lockmodel.model import lscpu
 from lockmodel.model.machine import MAX_CPUS, Machine
+from lockmodel.observe.headers import LSCPU, MACHINE
 
 WORDS = {"single": 1, "one": 1, "dual": 2, "two": 2, "quad": 4, "four": 4}
 
@@ -68,7 +69,7 @@ def machine_of(text: str) -> Machine | None:
     if stated is None or SHARED.search(text) or not (each or whole):
         return None
     sockets = WORDS.get(stated[1].lower()) or int(stated[1])
-    cpus = max((int(m["cpus"]) for m in ALL_CPUS.finditer(text)), default=None)
+    cpus = max(_totals(text), default=None)
     threads = int(each["smt"]) if each and each["smt"] else None
     totals = [int(whole["cores"])] if whole else []
     if each:
@@ -88,14 +89,19 @@ def machine_of(text: str) -> Machine | None:
     return None
 
 
+def _totals(text: str) -> set[int]:
+    """Return the numbers of all CPUs that words state: "x 2 threads" is of each core."""
+    return {int(match["cpus"]) for match in ALL_CPUS.finditer(EACH.sub("", text))}
+
+
 def stated(metadata: Mapping[str, str]) -> Machine | None:
     """Return the machine of a file's metadata: what `lscpu` printed, else what the header says."""
-    pasted = metadata.get("lscpu", "").splitlines()
+    pasted = metadata.get(LSCPU, "").splitlines()
     try:
         made = lscpu.machine(enumerate(pasted, start=1), "lscpu")
     except ScenarioError:  # its reader has said so
         made = None
-    return made or machine_of(metadata.get("machine", ""))
+    return made or machine_of(metadata.get(MACHINE, ""))
 
 
 def cpus_of(text: str) -> int | None:
@@ -106,7 +112,7 @@ def cpus_of(text: str) -> int | None:
     """
     if PART.search(text):
         return None
-    stated = {int(match["cpus"]) for match in ALL_CPUS.finditer(text)}
+    stated = _totals(text)
     stated |= {int(match["cpus"]) for match in GUEST.finditer(text)}
     (cpus,) = stated if len(stated) == 1 else (0,)
     return cpus if 1 < cpus <= MAX_CPUS else None

@@ -13,6 +13,8 @@ from lockmodel.observe.readers.bpftrace import Edges
 from lockmodel.observe.text import Line, Text
 
 TITLE = "bpftrace JSON"
+READS = "the same maps"
+GIVES = ("hold_histogram", "hold_time", "mean_wait", "acquires")
 REMEDY = bpftrace.REMEDY
 SNIFFED = 400
 TYPES = ("hist", "lhist", "stats", "map", "attached_probes", "lost_events", "printf", "time")

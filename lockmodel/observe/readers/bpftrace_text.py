@@ -12,6 +12,8 @@ from lockmodel.observe.readers.bpftrace import Edges
 from lockmodel.observe.text import Line, Text
 
 TITLE = "bpftrace maps"
+READS = "maps: histograms and statistics of holds or waits, counts of acquires"
+GIVES = ("hold_histogram", "hold_time", "mean_wait", "acquires")
 REMEDY = bpftrace.REMEDY
 
 NAME = re.compile(r"@(\w*)(?:\[(.*)\])?:\s*(.*)")

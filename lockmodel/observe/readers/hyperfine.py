@@ -9,10 +9,12 @@ from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.numbers import BadNumberError, whole
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.readers import structured
-from lockmodel.observe.readers.tidy import ALIASES
+from lockmodel.observe.readers.columns import POPULATION
 from lockmodel.observe.text import Text
 
 TITLE = "hyperfine"
+READS = "the time of every run of a command; a parameter names the population"
+GIVES = ("throughput",)
 REMEDY = (
     "run `hyperfine -P tasks 1 16 './loop {tasks}' --export-json runs.json`, and give --iterations"
 )
@@ -89,7 +91,7 @@ def _population(collector: Collector, here: str, parameters: Any) -> int | None:
     if not isinstance(parameters, dict):
         return None
     for name, value in parameters.items():
-        if name.lower() in ALIASES["tasks"]:
+        if name.lower() in POPULATION:
             try:
                 n = whole(str(value))
             except BadNumberError as bad:

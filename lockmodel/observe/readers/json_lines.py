@@ -13,6 +13,11 @@ from lockmodel.observe.readers.tidy import CONTRACT, Rows, canonical, columns
 from lockmodel.observe.text import Line, Text
 
 TITLE = "JSON lines of throughput"
+READS = (
+    "the same, an object a line with columns for keys (`unit` too); or {params, value, "
+    "metric, callpath} of Extra-P"
+)
+GIVES = ("throughput", "acquires", "hold_time", "mean_wait", "idle_share")
 REMEDY = (
     f'write one {{"tasks": 4, "throughput": 1234.5}} a line; keys are the columns of {CONTRACT}'
 )

@@ -12,6 +12,8 @@ from lockmodel.observe.readers.waits import Wait
 from lockmodel.observe.text import Line, Text
 
 TITLE = "klockstat of bcc (Python)"
+READS = "waits and holds of mutexes per caller"
+GIVES = ("mean_wait", "hold_time", "acquires")
 REMEDY = "run `klockstat.py -d 10 > locks.txt` while the workload runs"
 
 HEADER = re.compile(r"\s*Caller\s+Avg (Spin|Hold)\s+Count\s+Max \w+\s+Total \w+\s*")

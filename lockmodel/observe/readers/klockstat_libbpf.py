@@ -12,6 +12,8 @@ from lockmodel.observe.readers.waits import Wait
 from lockmodel.observe.text import Line, Text
 
 TITLE = "klockstat of libbpf-tools"
+READS = "waits and holds of mutexes and rwsems per caller"
+GIVES = ("mean_wait", "hold_time", "acquires")
 REMEDY = "run `klockstat -d 10 -s 4 > locks.txt` of a current bcc while the workload runs"
 
 HEADER = re.compile(

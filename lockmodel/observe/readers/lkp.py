@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+GIVES = ("throughput", "idle_share", "hold_time", "mean_wait", "acquires", "wait_share")
 REMEDY = "give a result's stats.json or matrix.json, or the comparison table of a robot's mail"
 
 WILL_IT_SCALE = re.compile(r"will-it-scale\.(\d{1,6})\.(processes|threads)(_idle)?")

@@ -11,6 +11,11 @@ from lockmodel.observe.readers import lkp, structured
 from lockmodel.observe.text import Text
 
 TITLE = "lkp statistics"
+READS = (
+    "a result of the kernel test robot: will-it-scale rates, idle share, lock_stat, profile "
+    "shares of lock functions"
+)
+GIVES = lkp.GIVES
 REMEDY = lkp.REMEDY
 SNIFFED = 20_000
 KEY = re.compile(r'"[\w-]+\.[^"\s]{1,200}"\s*:\s*(?:\[|-?\d)')

@@ -11,6 +11,8 @@ from lockmodel.observe.readers import lkp
 from lockmodel.observe.text import Line, Text
 
 TITLE = "table of the kernel test robot"
+READS = "its comparison table: the same before and after, and the gain of a rate"
+GIVES = (*lkp.GIVES, "gain")
 REMEDY = lkp.REMEDY
 
 NUMBER = r"\d[\d.,]*(?:e[+-]\d+)?"

@@ -13,6 +13,8 @@ from lockmodel.observe.readers.waits import Wait
 from lockmodel.observe.text import Line, Text
 
 TITLE = "/proc/lock_stat"
+READS = "holds, acquires, contention and waits per lock class and mode"
+GIVES = ("hold_time", "acquires", "contended_fraction", "mean_wait", "wait_share")
 REMEDY = (
     "on a kernel with CONFIG_LOCK_STAT: `echo 0 > /proc/lock_stat; echo 1 > "
     "/proc/sys/kernel/lock_stat; COMMAND; cat /proc/lock_stat`"

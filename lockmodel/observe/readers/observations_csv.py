@@ -9,12 +9,14 @@ from lockmodel.errors import ScenarioError
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.export import FIRST_COLUMNS, SCHEMA_LINE
 from lockmodel.observe.numbers import BadNumberError, number, whole
-from lockmodel.observe.observations import FLAGS, FLOATS, INTS, Reading, from_plain
+from lockmodel.observe.observations import FLAGS, FLOATS, INTS, UNITS, Reading, from_plain
 from lockmodel.observe.readers import structured
 from lockmodel.observe.readers.tidy_csv import cells
 from lockmodel.observe.text import Line, Text
 
 TITLE = "observations of lockmodel"
+READS = "what `lockmodel import -o FILE.csv` or `.json` wrote: every observation, with its source"
+GIVES = tuple(UNITS)
 REMEDY = "write it again with `lockmodel import FILE -o obs.csv`"
 
 

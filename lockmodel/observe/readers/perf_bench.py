@@ -10,6 +10,8 @@ from lockmodel.observe.observations import Reading
 from lockmodel.observe.text import Line, Text
 
 TITLE = "perf bench"
+READS = "operations per second of a benchmark, checked against its time per operation"
+GIVES = ("throughput",)
 REMEDY = "run `LC_ALL=C perf bench syscall fork` (or execve, sched pipe, futex hash)"
 
 RUNNING = re.compile(r"# Running '?([\w/-]+)'? benchmark(?::|\.\.\.)")

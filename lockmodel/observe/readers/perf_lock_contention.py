@@ -13,6 +13,8 @@ from lockmodel.observe.readers.waits import Wait
 from lockmodel.observe.text import Line, Text
 
 TITLE = "perf lock contention"
+READS = "waits per lock, caller, thread or cgroup, rows of one caller joined"
+GIVES = ("mean_wait", "wait_share")
 REMEDY = "run `perf lock con -abl -x, --output locks.csv -- COMMAND` (callers: without -l)"
 
 FIELDS = {

@@ -14,6 +14,8 @@ from lockmodel.observe.readers.waits import Wait
 from lockmodel.observe.text import Line, Text
 
 TITLE = "perf lock contention -x"
+READS = "the same, in whole ns"
+GIVES = ("mean_wait", "wait_share")
 HEADER = re.compile(r"# output: (?:contended|total wait|max wait|min wait|avg wait)(?P<sep>.+)")
 DEBUG = re.compile(r"# debug: total=(\d+).{1,3}?bad=(\d+)")
 TAIL = ("type", "caller", "address", "symbol", "pid", "comm", "cgroup", "stacktrace")

@@ -14,6 +14,8 @@ from lockmodel.observe.readers.waits import Wait
 from lockmodel.observe.text import Line, Text
 
 TITLE = "perf lock report"
+READS = "acquired, contended and waits per lock or thread"
+GIVES = ("acquires", "contended_fraction", "mean_wait", "wait_share")
 REMEDY = (
     "run `perf lock record -- COMMAND` on a kernel with CONFIG_LOCKDEP, then `perf lock report -c`"
 )

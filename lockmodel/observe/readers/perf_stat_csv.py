@@ -11,6 +11,8 @@ from lockmodel.observe.readers.perf_stat import Counter
 from lockmodel.observe.text import Line, Text
 
 TITLE = "perf stat -x"
+READS = "counters, kept as facts; the idle share from task-clock, with --cpus"
+GIVES = ("idle_share",)
 REMEDY = "run `LC_ALL=C perf stat -x';' -o stat.csv -- COMMAND`"
 
 SEPARATORS = (";", ",", "\t", "|", " ")

@@ -13,6 +13,8 @@ from lockmodel.observe.readers.perf_stat import Counter
 from lockmodel.observe.text import Line, Text
 
 TITLE = "perf stat -j"
+READS = "the same"
+GIVES = ("idle_share",)
 REMEDY = "run `perf stat -j -o stat.json -- COMMAND`"
 TRAILING = re.compile(r",\s*\}$")
 

@@ -2,60 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 from lockmodel.observe import gates, rates
 from lockmodel.observe.collector import Collector
-from lockmodel.observe.readers.settings import PLACES, RUN, is_number, label, settings
+from lockmodel.observe.headers import UNIT
+from lockmodel.observe.readers.columns import MEASURED, OWN, TIME, TIMES
+from lockmodel.observe.readers.settings import PLACES, is_number, label, settings
 from lockmodel.observe.text import Line
-
-ALIASES = {
-    "tasks": ("tasks", "n", "copies", "threads", "processes", "procs", "population"),
-    "throughput": (
-        "throughput",
-        "ops_per_s",
-        "ops/s",
-        "iterations_per_s",
-        "execs_per_s",
-        "rate",
-        "lps",
-        "lpm",
-        "x",
-    ),
-    "sd": ("sd", "stddev", "std"),
-    "repeat": ("repeat", "run", "rep"),
-    "variant": ("variant",),
-    "kernel": ("kernel",),
-    "what": ("what", "benchmark", "test", "metric"),
-    "lock": ("lock",),
-    "site": ("site",),
-    "acquires": ("acquires",),
-    "shards": ("shards",),
-    "idle": ("idle_percent",),
-}
-"""Our name of a column -> what it may be called, in any case."""
 
 ROUNDED = 0.02
 """Relative change up to which a population with a fraction is rounded."""
 
-MEASURED = ("tasks", "throughput", "sd", "repeat", "acquires", "idle")
-"""Columns that are the population, a repeat or a measurement; and times."""
-
-NAMED = ("tasks", "throughput", "sd", "repeat", "shards", *RUN, *PLACES)
-"""Columns of a row that are no further measurement."""
-
-TIME = re.compile(r"(hold|wait|hold_time|mean_wait|wait_time)(?:_(ns|us|ms|s))?")
 CONTRACT = "tasks,throughput[,sd][,repeat][,variant][,kernel]"
 
 
 def canonical(name: str) -> str:
     """Return our name of a column, or the name itself in lower case."""
     low = name.strip().lower()
-    for own, aliases in ALIASES.items():
-        if low in aliases:
-            return own
-    return low
+    return OWN.get(low, low)
 
 
 def columns(collector: Collector, line: Line, names: list[str]) -> list[str]:
@@ -107,7 +72,7 @@ class Rows:
         self._settle_unit()
 
     def _settle_unit(self) -> None:
-        stated = self.collector.metadata.get("unit")
+        stated = self.collector.metadata.get(UNIT)
         if "factor" in self.collector.metadata:
             self.factor = float(self.collector.metadata.pop("factor"))
             return
@@ -225,20 +190,20 @@ class Rows:
         shards = collector.number(line, "shards", cells.get("shards", "1"))
         for name, text in cells.items():
             time = TIME.fullmatch(name)
-            if name in NAMED or name in self._settings:
+            if name in self._settings:
                 continue
             if name == "acquires":
                 acquires = collector.number(line, name, text)
                 collector.observe(name, acquires, "per iteration", line, **more)
-            elif name == "idle":
+            elif name == "idle_percent":
                 share = collector.number(line, name, text) / 100
                 collector.observe("idle_share", share, "1", line, **more)
             elif time:
                 seconds = collector.time(line, name, text, time[2]).value
-                kind = "hold_time" if name.startswith("hold") else "mean_wait"
+                kind = TIMES[time[1]]
                 collector.observe(kind, seconds, "s", line, per="acquire", **more)
                 hold = seconds if kind == "hold_time" else hold
-            else:
+            elif name not in OWN.values():
                 self._unknown(line, name, text, more)
         if acquires is not None and hold is not None and self.unit == "1/s":
             gates.utilisation(str(collector.source(line)), acquires, hold, rate, shards)

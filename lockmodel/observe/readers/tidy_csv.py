@@ -8,11 +8,14 @@ import re
 from lockmodel.errors import ScenarioError
 from lockmodel.model import lscpu
 from lockmodel.observe.collector import Collector, Options
+from lockmodel.observe.headers import CAVEAT, LSCPU
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.readers.tidy import CONTRACT, Rows, canonical, columns
 from lockmodel.observe.text import Line, Text
 
 TITLE = "CSV of throughput"
+READS = "throughput per population and repeat, and what the columns below say of its locks"
+GIVES = ("throughput", "acquires", "hold_time", "mean_wait", "idle_share")
 REMEDY = f"write a CSV with the header {CONTRACT} and one row per repeat"
 
 COMMENT = re.compile(r"#\s*([\w -]{1,30}?)\s*:\s*(.+)")
@@ -93,7 +96,7 @@ def _machine(collector: Collector, text: Text) -> None:
     ]
     try:
         if lscpu.machine(pasted, text.origin) is not None:
-            collector.note("lscpu", "\n".join(line.text.strip("# ") for line in pasted))
+            collector.note(LSCPU, "\n".join(line.text.strip("# ") for line in pasted))
     except ScenarioError as error:
         collector.warn(str(error))
 
@@ -103,9 +106,9 @@ def _comment(collector: Collector, line: Line) -> None:
     if match is None:
         return
     key, value = match.groups()
-    if key == "caveat":
-        number = sum(name.startswith("caveat") for name in collector.metadata) + 1
-        collector.note(f"caveat {number}", value)
+    if key == CAVEAT:
+        number = sum(name.startswith(CAVEAT) for name in collector.metadata) + 1
+        collector.note(f"{CAVEAT} {number}", value)
         if " NOT " in value:
             collector.warn(f"the file says: {value}")
     else:

@@ -9,6 +9,8 @@ from lockmodel.observe.readers.tidy_csv import cells, separator
 from lockmodel.observe.text import Text
 
 TITLE = "UnixBench CSV"
+READS = "rates per number of copies"
+GIVES = ("throughput",)
 REMEDY = unixbench.REMEDY
 
 

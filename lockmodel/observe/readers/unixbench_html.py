@@ -11,6 +11,8 @@ from lockmodel.observe.readers import unixbench
 from lockmodel.observe.text import Line, Text
 
 TITLE = "UnixBench HTML report"
+READS = "the same as in the report"
+GIVES = ("throughput",)
 REMEDY = unixbench.REMEDY
 
 RUN = re.compile(r"Benchmark Run: (\d+) CPUs?; (\d+) parallel process(?:es)?")

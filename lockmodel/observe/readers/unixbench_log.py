@@ -11,6 +11,8 @@ from lockmodel.observe.readers import unixbench
 from lockmodel.observe.text import Line, Text
 
 TITLE = "UnixBench log"
+READS = "every pass of every copy: repeats, and how fair the copies were"
+GIVES = ("throughput",)
 REMEDY = unixbench.REMEDY
 
 TEST = re.compile(r"(\S.*?) -- (\d+) cop(?:y|ies)")

@@ -11,6 +11,8 @@ from lockmodel.observe.readers import unixbench
 from lockmodel.observe.text import Line, Text
 
 TITLE = "UnixBench report"
+READS = "rates of tests in lps or lpm at each number of copies; index values are facts"
+GIVES = ("throughput",)
 REMEDY = unixbench.REMEDY
 
 RUN = re.compile(r"\s*(\d+) CPUs? in system; running (\d+) parallel cop(?:y|ies) of tests")

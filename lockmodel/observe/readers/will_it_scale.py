@@ -10,6 +10,11 @@ from lockmodel.observe.readers.tidy_csv import cells
 from lockmodel.observe.text import Line, Text
 
 TITLE = "will-it-scale"
+READS = (
+    "processes and threads per number of tasks, with idle shares; or what one test program "
+    "prints each second"
+)
+GIVES = ("throughput", "idle_share")
 REMEDY = "run `./runtest.py TEST > TEST.csv` (needs hwloc)"
 
 HEADER = ["tasks", "processes", "processes_idle", "threads", "threads_idle", "linear"]
