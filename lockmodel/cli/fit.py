@@ -71,6 +71,7 @@ def fit(
         int | None,
         Option(min=1, metavar="N", help="Population, if the data do not say.", show_default=False),
     ] = None,
+    at: options.At = None,
     machine: options.Machine = None,
     edits: options.Edits = None,
     cpus: Annotated[
@@ -138,7 +139,9 @@ def fit(
     into = data_options.Files(output, report, plot, plot_file, as_json, force, explain)
     if cpus is not None and machine is not None:
         raise ArgumentError(f"--cpus {cpus}: --machine {machine} says them too; keep one")
-    reading = Options(unit=unit, quantity=quantity, tasks=tasks)
+    files_only = [one if Path(one).exists() else one.rpartition("=")[2] for one in data]
+    of_files = inputs.at_files(at, files_only)
+    reading = Options(unit=unit, quantity=quantity, tasks=tasks, at=of_files)
     chosen: dict[str, Any] = {
         "reading": reading,
         "what": what,

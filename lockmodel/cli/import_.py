@@ -67,6 +67,7 @@ def import_(
         int | None,
         Option(metavar="N", help="Population, where the file does not say it.", show_default=False),
     ] = None,
+    at: options.At = None,
     cpus: Annotated[
         int | None,
         Option(metavar="N", help="CPUs of the machine, for idle shares.", show_default=False),
@@ -97,7 +98,9 @@ def import_(
     CSV with the header tasks,throughput[,sd][,repeat][,variant][,kernel], where
     every other column that is no measurement (lock, shards) tells curves apart; an
     unknown file is refused with the list of all that are known: UnixBench,
-    will-it-scale, perf, lock_stat, klockstat, bpftrace, lkp, hyperfine and others.
+    will-it-scale, perf, lock_stat, klockstat, bpftrace, lkp, hyperfine, sysbench,
+    pgbench, wrk, memtier, redis-benchmark, fio, and the benchmarks of C++, Go, Java
+    and Rust. Files that are a point each of one curve are judged as that curve.
     -o FILE.csv writes the observations (as tasks,throughput,... if nothing else was
     read), -o FILE.json all facts and warnings as well; import reads both back.
 
@@ -113,19 +116,23 @@ def import_(
       lockmodel import unixbench_execl_xeon8369b.csv
     With files of your own:
       $ lockmodel import results/host-2026-03-01-01.log -o obs.csv
+      $ lockmodel import 1.txt 2.txt 4.txt --at 1.txt=1 --at 2.txt=2 --at 4.txt=4
       $ lockmodel import curve.csv locks.csv lock_stat.txt
       $ lockmodel import holds.txt --unit ns --quantity hold
     """
     from lockmodel.observe.collector import Options
     from lockmodel.observe.coverage import coverage
+    from lockmodel.observe.joining import joined
     from lockmodel.observe.readers import read_file
 
     _check(tasks=tasks, cpus=cpus, wall_s=wall_s, iterations=iterations)
-    wanted = Options(unit, quantity, tasks, cpus, wall_s, iterations)
+    of_files = inputs.at_files(at, names)
+    wanted = Options(unit, quantity, tasks, cpus, wall_s, iterations, of_files)
     with files.output(output, as_json, force) as write:
         readings = [read_file(inputs.data(name), wanted, form) for name in names]
         observations = [o for reading in readings for o in reading.observations]
-        good_for = coverage(observations)
+        curves = joined((reading.origin, reading) for reading in readings)
+        good_for = coverage([o for one in curves for o in one.reading.observations])
 
         def text(colour: bool) -> str:
             return (

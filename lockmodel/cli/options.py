@@ -117,6 +117,15 @@ Output = Annotated[
 ]
 Force = Annotated[bool, Option("--force", help="Overwrite existing files.")]
 
+At = Annotated[
+    list[str] | None,
+    Option(
+        "--at",
+        metavar="FILE=N",
+        help="Population of the runs of one file, if neither it nor its name says; repeatable.",
+        show_default=False,
+    ),
+]
 Unit = Annotated[
     Literal["s", "ms", "us", "ns"] | None,
     Option("--unit", help="Unit of times that have none (bpftrace).", show_default=False),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lockmodel.errors import ScenarioError, shortened
 from lockmodel.observe import numbers
+from lockmodel.observe.names import in_file
 from lockmodel.observe.observations import Fact, Observation, Reading, Source
 from lockmodel.observe.text import Line, Text
 
@@ -35,6 +37,10 @@ class Options:
         Length of the run, s.
     iterations : float or None
         Iterations that one run of a command makes, all tasks together (hyperfine).
+    at : tuple of (str, int)
+        Population of the runs of a file, for some files.
+    named : int or None
+        Population that the name of the file states, for what has no other; set by `read_text`.
     """
 
     unit: str | None = None
@@ -43,6 +49,13 @@ class Options:
     cpus: int | None = None
     wall: float | None = None
     iterations: float | None = None
+    at: tuple[tuple[str, int], ...] = ()
+    named: int | None = None
+
+    def of(self, origin: str) -> Options:
+        """Return the options for one file: its own population, or what its name states."""
+        own = [n for name, n in self.at if Path(name) == Path(origin)]
+        return replace(self, tasks=own[0] if own else self.tasks, named=in_file(origin), at=())
 
 
 class Collector:
@@ -87,6 +100,12 @@ class Collector:
         more.setdefault("n", self.options.tasks)
         if more["n"] is None:
             more["n"] = self.options.tasks
+        if more["n"] is None and self.options.named is not None:
+            more["n"] = self.options.named
+            self.warn(
+                f"population {self.options.named} is that of the file's name; if it is not, say "
+                f"--tasks N, or --at FILE=N"
+            )
         made = Observation(
             kind, value, unit, self.source(line), traced=more.pop("traced", self.traced), **more
         )

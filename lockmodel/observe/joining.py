@@ -1,7 +1,7 @@
 """Files that hold runs of the same thing: one curve, their rows being repeats.
 
 What is known decides. Equal settings (`IDENTITY`), format and unit, at least one population in
-both, one machine if either states it, and no other header that says two things: then equal rows
+both or one in each (a file for each point of a curve), one machine if either states it, and no other header that says two things: then equal rows
 are repeats, in one file or in two. Nothing else is put together.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from lockmodel.observe.headers import CAVEAT, LSCPU, MACHINE, PASSING
 from lockmodel.observe.observations import Reading
@@ -16,6 +17,8 @@ from lockmodel.observe.summary import APART, IDENTITY, apart
 
 SAME = (MACHINE, LSCPU)
 """Headers that must be the same, and must be in both files or in none."""
+
+Rows = set[tuple[object, ...]]
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,10 @@ class Joined:
         own = tuple(text for text in self.reading.warnings if text.startswith(APART))
         if len(self.names) == 1:
             return own
+        n = {o.n for o in self.reading.observations if o.kind == "throughput"}
+        what = "repeats" if len(n) < len(self.names) else "points of one curve"
         return (
-            f"{self.name}: equal settings, joined as repeats; fit them one by one if they are of "
+            f"{self.name}: equal settings, joined as {what}; fit them one by one if they are of "
             f"different things",
             *own,
         )
@@ -52,14 +57,32 @@ class Joined:
 
 def joined(named: Iterable[tuple[str, Reading]]) -> list[Joined]:
     """Return the readings of files, those of one curve as one, in order of first appearance."""
-    groups: list[list[tuple[str, Reading]]] = []
+    groups: list[list[_File]] = []
     for name, reading in named:
-        own = next((g for g in groups if all(_alike(one, reading) for _, one in g)), None)
+        file = _File(name, reading, _rows(reading))
+        own = next((g for g in groups if all(_alike(one, file) for one in g)), None)
         if own is None:
-            groups.append([(name, reading)])
+            groups.append([file])
         else:
-            own.append((name, reading))
-    return [_joined(group) for group in groups]
+            own.append(file)
+    return [_joined([(file.name, file.reading) for file in group]) for group in groups]
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file before it is known which others are of its curve."""
+
+    name: str
+    reading: Reading
+    rows: Rows
+
+    @cached_property
+    def point(self) -> Rows | None:
+        """What it measured at its only population; None if it has none, or several."""
+        at = IDENTITY.index("n")
+        if len({row[at] for row in self.rows}) != 1:
+            return None
+        return {(*row[:at], *row[at + 1 :]) for row in self.rows}
 
 
 def _joined(group: Sequence[tuple[str, Reading]]) -> Joined:
@@ -81,9 +104,12 @@ def _joined(group: Sequence[tuple[str, Reading]]) -> Joined:
     return Joined(names, whole)
 
 
-def _alike(one: Reading, other: Reading) -> bool:
+def _alike(first: _File, second: _File) -> bool:
     """Return whether two files hold runs of the same thing, as far as they say."""
-    if one.format != other.format or not _rows(one) & _rows(other):
+    one, other = first.reading, second.reading
+    if one.format != other.format:
+        return False
+    if not first.rows & second.rows and (first.point is None or first.point != second.point):
         return False
     if any(one.metadata.get(key) != other.metadata.get(key) for key in SAME):
         return False
@@ -94,7 +120,7 @@ def _alike(one: Reading, other: Reading) -> bool:
     )
 
 
-def _rows(reading: Reading) -> set[tuple[object, ...]]:
+def _rows(reading: Reading) -> Rows:
     """Return what tells the throughputs of a file apart; none where only ratios count."""
     return {
         (*(getattr(o, name) for name in IDENTITY), o.traced)

@@ -42,6 +42,7 @@ FORMATS = {
     "lkp-mail": "lkp_mail",
     "hyperfine": "hyperfine",
     "hyperfine-table": "hyperfine_table",
+    "hyperfine-text": "hyperfine_text",
     "perf-stat-text": "perf_stat_text",
     "sysbench": "sysbench",
     "pgbench": "pgbench",
@@ -50,6 +51,7 @@ FORMATS = {
     "redis-benchmark": "redis_benchmark",
     "fio": "fio_json",
     "fio-terse": "fio_terse",
+    "fio-text": "fio_text",
     "google-benchmark": "google_benchmark_json",
     "google-benchmark-text": "google_benchmark_text",
     "go-bench": "go_bench",
@@ -119,7 +121,7 @@ def read_text(text: Text, options: Options | None = None, form: str | None = Non
     _not_empty(text)
     reader = module(form or recognise(text))
     try:
-        reading: Reading = reader.read(text, options or Options())
+        reading: Reading = reader.read(text, (options or Options()).of(text.origin))
     except RecursionError:
         raise ScenarioError(f"{text.origin}: nested too deeply; this is no measurement") from None
     return replace(reading, warnings=(*apart(reading.observations), *reading.warnings))

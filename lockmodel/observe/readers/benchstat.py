@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from lockmodel.observe import names
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
-from lockmodel.observe.readers import go_bench, population
+from lockmodel.observe.readers import go_bench
 from lockmodel.observe.readers.rated import Rates
 from lockmodel.observe.text import Line, Text
 
@@ -27,7 +28,9 @@ CONTEXT = re.compile(r"(goos|goarch|pkg|cpu): (.*)")
 QUIET = re.compile(r"[¹²³⁴⁵⁶⁷⁸⁹⁰].*|\[Geo mean\].*|geomean.*")
 SCALES = {"n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0}
 
-SPREAD = "± is the 95 % interval of a median (or the range of a mean), no standard deviation: left out"
+SPREAD = (
+    "± is the 95 % interval of a median (or the range of a mean), no standard deviation: left out"
+)
 
 
 def sniff(text: Text) -> bool:
@@ -42,22 +45,22 @@ def read(text: Text, options: Options) -> Reading:
     """Return the observations of benchstat's tables (see `readers`)."""
     collector = Collector(text, TITLE, REMEDY, options)
     rates = Rates(collector)
-    unit, names = "", [""]
+    unit, files = "", [""]
     for line in text.filled:
         stripped = line.text.strip()
         if "│" in stripped:
             if UNITS.fullmatch(stripped):
                 unit = UNIT.search(stripped)[1] if UNIT.search(stripped) else ""  # type: ignore[index]
             else:
-                names = [name for name in FILES.findall(stripped) if name]
+                files = [name for name in FILES.findall(stripped) if name]
         elif old := OLD.fullmatch(stripped):
-            unit, names = old[1], ["old", "new"] if "delta" in stripped else [""]
+            unit, files = old[1], ["old", "new"] if "delta" in stripped else [""]
         elif context := CONTEXT.fullmatch(stripped):
             collector.note("cpu model" if context[1] == "cpu" else context[1], context[2])
         elif QUIET.fullmatch(stripped):
             collector.skip(line, "a mean over benchmarks, or a footnote")
         elif unit and (row := ROW.fullmatch(stripped)):
-            _row(collector, rates, line, row, unit, names)
+            _row(collector, rates, line, row, unit, files)
         else:
             collector.skip(line, "not part of a table")
     rates.finish()
@@ -72,19 +75,19 @@ def _row(
     line: Line,
     row: re.Match[str],
     unit: str,
-    names: list[str],
+    files: list[str],
 ) -> None:
     name, procs_text, rest = row.groups()
     cells = list(CELL.finditer(rest))
     if not cells:
         raise collector.error(line, "'name  value ± n%' was expected: cut off?")
     procs = collector.whole(line, "GOMAXPROCS", procs_text, least=1) if procs_text else 1
-    stated = population.in_name(name)
-    n, what = (procs if stated is None else stated), population.without(name)
+    stated = names.in_name(name)
+    n, what = (procs if stated is None else stated), names.without(name)
     collector.warn("the number after the name's last - is the population (GOMAXPROCS)")
     made: list[float] = []
     for i, cell in enumerate(cells):
-        variant = names[i][:60] if i < len(names) else f"column {i + 1}"
+        variant = files[i][:60] if i < len(files) else f"column {i + 1}"
         value = collector.number(line, unit, cell[1])
         seconds = _seconds(cell[2]) if unit in ("sec/op", "time/op") else None
         if unit in ("sec/op", "time/op") and seconds is None:

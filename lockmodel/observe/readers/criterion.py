@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from lockmodel.observe import names
 from lockmodel.observe.collector import Collector
-from lockmodel.observe.readers import population
 from lockmodel.observe.readers.rated import Rates, spread
 from lockmodel.observe.text import Line
 
 REMEDY = (
     "run `cargo bench > bench.txt` with names that say the population "
-    "(BenchmarkId::new(\"lock\", format!(\"threads={n}\"))), or give estimates.json with --at"
+    '(BenchmarkId::new("lock", format!("threads={n}"))), or give estimates.json with --at'
 )
 
 WHOLE = (
@@ -27,7 +27,7 @@ def add(
     relative_sd: float | None = None,
 ) -> None:
     """Add the throughput of a benchmark of which one iteration took so long."""
-    n, what = population.in_path(name)
+    n, what = names.in_path(name)
     if seconds <= 0:
         collector.skip(line or Line(0, name), "a time of 0: it measured nothing")
         return

@@ -43,9 +43,11 @@ def read(text: Text, options: Options) -> Reading:
 def _name(origin: str) -> str:
     """Return group/function/value of a path .../criterion/group/function/value/new/estimates.json."""
     parts = origin.replace("\\", "/").split("/")
-    if "criterion" in parts:
-        parts = parts[parts.index("criterion") + 1 :]
-    return "/".join(part for part in parts if part not in ("new", "base", "estimates.json", ""))
+    if parts[-1] != "estimates.json" or len(parts) < 3:
+        return ""
+    parts = parts[:-2]  # new, base, or the name of a baseline
+    at = parts.index("criterion") + 1 if "criterion" in parts else -3
+    return "/".join(parts[at:])
 
 
 def _estimates(
@@ -59,14 +61,20 @@ def _estimates(
         if not isinstance(one, dict):
             continue
         line = places.get((key, "point_estimate"))
-        point = structured.number(collector, line, f"{key}.point_estimate", one.get("point_estimate"))
+        point = structured.number(
+            collector, line, f"{key}.point_estimate", one.get("point_estimate")
+        )
         if key in ("mean", "std_dev") and point < 0:
-            raise collector.error(line, f"{key} {point:g} ns < 0: a change's estimates are no times")
+            raise collector.error(
+                line, f"{key} {point:g} ns < 0: a change's estimates are no times"
+            )
         mean = point if key == "mean" else mean
         deviation = point if key == "std_dev" else deviation
         collector.fact(key, point, "ns", line)
         interval = one.get("confidence_interval")
-        for bound in BOUNDS if isinstance(interval, dict) else ():
+        if not isinstance(interval, dict):
+            continue
+        for bound in BOUNDS:
             at = places.get((key, "confidence_interval", bound))
             edge = structured.number(collector, at, f"{key}.{bound}", interval.get(bound))
             collector.fact(f"{key}, {bound.replace('_', ' ')}", edge, "ns", at)

@@ -21,7 +21,6 @@ THROUGHPUT = re.compile(rf"thrpt:\s+\[{NUMBER} {NUMBER} {NUMBER}\]")
 CHANGE = re.compile(r"(?:change:|time:|thrpt:)\s*(?:\[[+−-].*\].*)?")
 BEGUN = re.compile(r".*\stime:\s+\[.*")
 OUTLIERS = re.compile(r"(?:Found )?(\d+) \([\d.]+%\) .*|Found (\d+) outliers among (\d+) .*")
-NAME = re.compile(r"[^\s:]\S*(?: \S+){0,3}")
 PROGRESS = re.compile(r"Benchmarking .*")
 QUIET = re.compile(
     r"(?:Performance has .*|No change in performance.*|Change within noise.*|Gnuplot .*"
@@ -41,11 +40,13 @@ def read(text: Text, options: Options) -> Reading:
     """Return the observations of what Criterion prints (see `readers`)."""
     collector = Collector(text, TITLE, REMEDY, options)
     rates = Rates(collector)
-    name = ""
+    name, above = "", ""
     for line in text.filled:
         stripped = line.text.strip()
-        if time := TIME.fullmatch(stripped):
-            name = time[1] or name
+        last, above = above, stripped
+        time = TIME.fullmatch(stripped) if "time:" in stripped else None
+        if time:
+            name = time[1] or last
             _time(collector, rates, line, name, time)
         elif thrpt := THROUGHPUT.fullmatch(stripped):
             for at, what in ((1, "low"), (3, "middle"), (5, "high")):
@@ -59,17 +60,20 @@ def read(text: Text, options: Options) -> Reading:
             raise collector.error(line, "'time: [1.2 ms 1.3 ms 1.4 ms]' was expected: cut off?")
         elif PROGRESS.fullmatch(stripped) or QUIET.fullmatch(stripped):
             continue
-        elif NAME.fullmatch(stripped):
-            name = stripped
-        else:
+        elif not _is_name(text, line):
             collector.skip(line, "not part of a benchmark's result")
     rates.finish()
     return collector.reading(empty="no benchmark with its time")
 
 
-def _time(
-    collector: Collector, rates: Rates, line: Line, name: str, time: re.Match[str]
-) -> None:
+def _is_name(text: Text, line: Line) -> bool:
+    """Return whether the next line is the time of what this one names."""
+    after = text.lines[line.number : line.number + 1]
+    time = TIME.fullmatch(after[0].text.strip()) if after else None
+    return time is not None and time[1] is None
+
+
+def _time(collector: Collector, rates: Rates, line: Line, name: str, time: re.Match[str]) -> None:
     seconds = []
     for at, what in ((2, "low"), (4, "middle"), (6, "high")):
         if time[at + 1] not in SECONDS:

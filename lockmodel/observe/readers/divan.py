@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from lockmodel.observe import names
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
-from lockmodel.observe.readers import population
 from lockmodel.observe.readers.rated import ONE_TASK, Rates
 from lockmodel.observe.text import Line, Text
 
@@ -18,7 +18,7 @@ REMEDY = "run `cargo bench > bench.txt` with #[divan::bench(threads = [1, 2, 4, 
 HEADER = re.compile(r"(\S.*?)\s+fastest\s+│ slowest\s+│ median\s+│ mean\s+│ samples\s+│ iters")
 BRANCH = re.compile(r"((?:│  |   ){0,40})(?:├─ |╰─ )(.*)")
 INSIDE = re.compile(r"(?:│  |   ){1,40}\s*(\S.*)")
-FIRST = re.compile(r"(.*?)\s*(?<!\S)([\d.]+) (\S+)")
+FIRST = re.compile(r"(?<!\S)([\d.]+) (\S+)$")
 CELL = re.compile(r"([\d.]+) (\S+)")
 THREADS = re.compile(r"t=(\d{1,7})")
 PRECISION = re.compile(r"Timer precision: ([\d.]+) (\S+)")
@@ -38,21 +38,22 @@ def read(text: Text, options: Options) -> Reading:
     """Return the observations of divan's tree (see `readers`)."""
     collector = Collector(text, TITLE, REMEDY, options)
     rates = Rates(collector)
-    names: list[str] = []
+    branches: list[str] = []
     inside = False
     for line in text.filled:
-        if header := HEADER.fullmatch(line.text.strip()):
+        header = HEADER.fullmatch(line.text.strip()) if "│ samples" in line.text else None
+        if header:
             collector.note("program", header[1])
-            names, inside = [], True
+            branches, inside = [], True
         elif precision := PRECISION.fullmatch(line.text.strip()):
             value = collector.number(line, "precision", precision[1])
             collector.fact("timer precision", value, precision[2], line)
         elif inside and (branch := BRANCH.fullmatch(line.text)):
             depth = len(branch[1]) // 3
-            names = [*names[:depth], ""]
-            names[-1] = _row(collector, rates, line, names[:-1], branch[2])
-        elif inside and names and (more := INSIDE.fullmatch(line.text)):
-            _more(collector, line, "/".join(names), more[1])
+            branches = [*branches[:depth], ""]
+            branches[-1] = _row(collector, rates, line, branches[:-1], branch[2])
+        elif inside and branches and (more := INSIDE.fullmatch(line.text)):
+            _more(collector, line, "/".join(branches), more[1])
         else:
             collector.skip(line, "not a row of the tree")
     rates.finish()
@@ -62,31 +63,32 @@ def read(text: Text, options: Options) -> Reading:
 def _row(collector: Collector, rates: Rates, line: Line, above: list[str], rest: str) -> str:
     """Read one branch; return its name."""
     cells = [cell.strip() for cell in rest.split("│")]
-    first = FIRST.fullmatch(cells[0])
-    if first is None or first[3] not in SECONDS:
+    first = FIRST.search(cells[0])
+    if first is None or first[2] not in SECONDS:
         if len(cells) > 1 and any(cells[1:]):
-            raise collector.error(line, "name, fastest, slowest, median, mean were expected: cut off?")
+            raise collector.error(
+                line, "name, fastest, slowest, median, mean were expected: cut off?"
+            )
         return cells[0][:100]
-    name = first[1].strip()[:100]
+    name = cells[0][: first.start()].strip()[:100]
     if len(cells) != 6:
         raise collector.error(line, f"{len(cells)} cells, 6 were expected: cut off?")
     times = [first, *(CELL.fullmatch(cell) for cell in cells[1:4])]
     threads = THREADS.fullmatch(name)
-    stated = population.in_name(name) if threads is None else int(threads[1])
+    stated = names.in_name(name) if threads is None else int(threads[1])
     n = 1 if stated is None else stated
     if n < 1:
         raise collector.error(line, f"{name}: 0 threads")
     what = "/".join([*above, *([] if threads else [name])])
     mean = 0.0
     for column, cell in zip(COLUMNS, times, strict=True):
-        value_text, unit = (cell[2], cell[3]) if cell is first and cell else _time(collector, line, cell)
-        if unit not in SECONDS:
-            raise collector.error(line, f"{column}: {unit[:20]!r} is no unit of time")
-        value = collector.number(line, column, value_text)
-        mean = value * SECONDS[unit]
-        collector.fact(f"{what} {column}", value, unit, line, n)
-    for column, cell in zip(("samples", "iters"), cells[4:], strict=True):
-        collector.fact(f"{what} {column}", collector.whole(line, column, cell), "", line, n)
+        if cell is None or cell[2] not in SECONDS:
+            raise collector.error(line, f"{column}: a time with its unit was expected: cut off?")
+        value = collector.number(line, column, cell[1])
+        mean = value * SECONDS[cell[2]]
+        collector.fact(f"{what} {column}", value, cell[2], line, n)
+    for column, text in zip(("samples", "iters"), cells[4:], strict=True):
+        collector.fact(f"{what} {column}", collector.whole(line, column, text), "", line, n)
     if mean <= 0 or cells[5] == "0":
         collector.skip(line, "0 iterations or a time of 0: it measured nothing")
         return name
@@ -94,12 +96,6 @@ def _row(collector: Collector, rates: Rates, line: Line, above: list[str], rest:
         collector.warn(ONE_TASK.format(n="N"))
     rates.add(line, n / mean, n, what, aggregated=True)
     return name
-
-
-def _time(collector: Collector, line: Line, cell: re.Match[str] | None) -> tuple[str, str]:
-    if cell is None:
-        raise collector.error(line, "a time with its unit was expected in each column: cut off?")
-    return cell[1], cell[2]
 
 
 def _more(collector: Collector, line: Line, name: str, rest: str) -> None:

@@ -55,9 +55,7 @@ def _run(collector: Collector, rates: Rates, value: dict[str, Any], places: Plac
         made.append(_job(collector, i, job, common, places))
     groups = [job.group for job in made]
     single = [
-        replace(j, jobs=1)
-        if groups.count(j.group) > 1 and not _grouped(common, jobs[i])
-        else j
+        replace(j, jobs=1) if groups.count(j.group) > 1 and not _grouped(common, jobs[i]) else j
         for i, j in enumerate(made)
     ]
     fio.add(collector, rates, single)
@@ -116,7 +114,14 @@ def _option(collector: Collector, line: Line | None, what: str, value: Any) -> i
     return made
 
 
-UNITS = {"bw_bytes": "B/s", "io_bytes": "B", "runtime": "ms", "bw": "KiB/s", "io_kbytes": "KiB"}
+UNITS = {
+    "iops": "1/s",
+    "bw_bytes": "B/s",
+    "io_bytes": "B",
+    "runtime": "ms",
+    "bw": "KiB/s",
+    "io_kbytes": "KiB",
+}
 
 
 def _facts(
@@ -133,5 +138,5 @@ def _facts(
         if isinstance(value, dict) and len(path) < 7:
             _facts(collector, f"{name} {key}", value, (*path, key), places, n)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            unit = "ns" if "_ns" in name else UNITS.get(key, "")
+            unit = "ns" if "_ns" in name and key != "N" else UNITS.get(key, "")
             collector.fact(f"{name} {key}", float(value), unit, at, n)

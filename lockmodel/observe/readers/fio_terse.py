@@ -8,7 +8,7 @@ from dataclasses import replace
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.readers import fio
-from lockmodel.observe.readers.population import in_command
+from lockmodel.observe.names import in_command
 from lockmodel.observe.readers.rated import Rates
 from lockmodel.observe.text import Line, Text
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from lockmodel.observe import names
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
-from lockmodel.observe.readers import population
 from lockmodel.observe.readers.rated import Rates
 from lockmodel.observe.text import Line, Text
 
@@ -20,7 +20,9 @@ METRIC = re.compile(r"([\d.eE+-]+) ([^\s\d]\S*)")
 BEGUN = re.compile(r"Benchmark\S*\s+\d+\s.*|Benchmark\S*-\d+")
 CONTEXT = re.compile(r"(goos|goarch|pkg|cpu): (.*)")
 QUIET = re.compile(r"PASS|testing: .*|\?.*no test files.*|=== .*|Benchmark\S*")
-ENDED = re.compile(r"ok\s+\S+\s+([\d.]+)s|FAIL.*|--- FAIL: .*|panic: .*|--- SKIP: .*|exit status .*")
+ENDED = re.compile(
+    r"ok\s+\S+\s+([\d.]+)s|FAIL.*|--- FAIL: .*|panic: .*|--- SKIP: .*|exit status .*"
+)
 
 WALL = (
     "time per operation is wall clock / b.N: with b.RunParallel of all -cpu goroutines, else of "
@@ -63,9 +65,9 @@ def read(text: Text, options: Options) -> Reading:
 def _row(collector: Collector, rates: Rates, line: Line, row: re.Match[str]) -> None:
     name, procs_text, count, rest = row.groups()
     procs = collector.whole(line, "GOMAXPROCS", procs_text, least=1) if procs_text else 1
-    stated = population.in_name(name)
+    stated = names.in_name(name)
     n = procs if stated is None else stated
-    what = population.without(name)
+    what = names.without(name)
     variant = "" if stated is None or procs_text is None else f"cpu:{procs}"
     if stated is None:
         collector.warn("the number after the name's last - is the population (GOMAXPROCS)")

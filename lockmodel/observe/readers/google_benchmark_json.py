@@ -58,7 +58,7 @@ def _run(collector: Collector, rates: Rates, value: dict[str, Any], places: Plac
         raise collector.error(places.get(()), "a list 'benchmarks' was expected")
     context = value.get("context")
     context = context if isinstance(context, dict) else {}
-    version = str(context.get("library_version", ""))
+    version = str(context.get("library_version", ""))[:40]
     for key in ("date", "host_name", "num_cpus", "library_version"):
         if key in context:
             collector.note(key.replace("host_name", "host"), str(context[key]))
@@ -66,6 +66,7 @@ def _run(collector: Collector, rates: Rates, value: dict[str, Any], places: Plac
         collector.warn("the library was built for debugging, as it says: times may be long")
     entries = [_entry(collector, i, one, places) for i, one in enumerate(listed)]
     made = [entry for entry in entries if entry is not None]
+    divided = google_benchmark.is_divided((e.n, e.real, e.cpu) for e in made if not e.aggregate)
     single = {entry.run for entry in made if not entry.aggregate}
     for entry in made:
         if entry.aggregate and entry.run in single:
@@ -75,21 +76,19 @@ def _run(collector: Collector, rates: Rates, value: dict[str, Any], places: Plac
             if entry.aggregate != "stddev":
                 collector.warn(f"the {entry.aggregate} over repetitions is left out")
             continue
+        at_once = google_benchmark.at_once(version, entry.n, divided)
+        if at_once is None:
+            collector.fact(f"{entry.what} real_time", entry.real, "s", entry.line, entry.n)
+            collector.warn(google_benchmark.UNKNOWN_VERSION)
+            continue
+        if at_once > 1:
+            collector.warn(google_benchmark.PER_THREAD_SAID)
+        rate = at_once / entry.real
         more: dict[str, Any] = {}
         if entry.aggregate:
             sd = [o.real for o in made if o.run == entry.run and o.aggregate == "stddev"]
-            more = {"aggregated": True}
-            more |= spread(_rate(collector, entry, version), sd[0] / entry.real if sd else None)
-        rates.add(
-            entry.line, _rate(collector, entry, version), entry.n, entry.what, **more
-        )
-
-
-def _rate(collector: Collector, entry: _Entry, version: str) -> float:
-    at_once = google_benchmark.parallel(
-        collector, entry.line, version, entry.n, entry.real, entry.cpu
-    )
-    return at_once / entry.real
+            more = {"aggregated": True, **spread(rate, sd[0] / entry.real if sd else None)}
+        rates.add(entry.line, rate, entry.n, entry.what, **more)
 
 
 def _entry(collector: Collector, i: int, one: Any, places: Places) -> _Entry | None:
@@ -99,7 +98,9 @@ def _entry(collector: Collector, i: int, one: Any, places: Places) -> _Entry | N
     if not isinstance(one, dict):
         raise collector.error(begin, f"{here} = {shown(one)} must be an object")
     full = str(one.get("name", ""))
-    aggregate = str(one.get("aggregate_name", ""))[:20] if one.get("run_type") == "aggregate" else ""
+    aggregate = (
+        str(one.get("aggregate_name", ""))[:20] if one.get("run_type") == "aggregate" else ""
+    )
     run = str(one.get("run_name", full))
     what, threads = google_benchmark.name(run)
     given = one.get("threads", threads if threads is not None else 1)
@@ -128,5 +129,7 @@ def _entry(collector: Collector, i: int, one: Any, places: Places) -> _Entry | N
                 continue
             if isinstance(value, int | float):
                 at = places.get(("benchmarks", i, key))
-                collector.fact(f"{what} {key}", float(value), unit if key == "cpu_time" else "", at, n)
+                collector.fact(
+                    f"{what} {key}", float(value), unit if key == "cpu_time" else "", at, n
+                )
     return _Entry(line, what, n, real * SECONDS[unit], cpu * SECONDS[unit], aggregate, run)

@@ -41,11 +41,15 @@ def read(text: Text, options: Options) -> Reading:
     collector = Collector(text, TITLE, REMEDY, options)
     rates = Rates(collector)
     rows = [ROW.fullmatch(line.text.strip()) for line in text.filled]
+    times = [
+        _times(collector, line, row) for line, row in zip(text.filled, rows, strict=True) if row
+    ]
+    divided = google_benchmark.is_divided(times)
     single = {row[1] for row in rows if row and not AGGREGATE.fullmatch(row[1])}
     for line, row in zip(text.filled, rows, strict=True):
         stripped = line.text.strip()
         if row:
-            _row(collector, rates, line, row, single)
+            _row(collector, rates, line, row, single, divided)
         elif failed := FAILED.fullmatch(stripped):
             collector.warn(f"line {line.number}: {failed[1][:100]} has failed: {failed[2][:100]}")
         elif AGGREGATE.fullmatch(stripped.split(" ", 1)[0]):
@@ -61,20 +65,31 @@ def read(text: Text, options: Options) -> Reading:
     return collector.reading(empty="no benchmark with its time")
 
 
+def _times(collector: Collector, line: Line, row: re.Match[str]) -> tuple[int, float, float]:
+    """Return threads, real and CPU time of a row, in s."""
+    _, threads = google_benchmark.name(row[1])
+    real = collector.number(line, "time", row[2]) * SECONDS[row[3]]
+    cpu = collector.number(line, "CPU", row[4]) * SECONDS[row[5]]
+    return (1 if threads is None else threads), real, cpu
+
+
 def _row(
-    collector: Collector, rates: Rates, line: Line, row: re.Match[str], single: set[str]
+    collector: Collector,
+    rates: Rates,
+    line: Line,
+    row: re.Match[str],
+    single: set[str],
+    divided: bool,
 ) -> None:
-    full, real_text, real_unit, cpu_text, cpu_unit, iterations, counters = row.groups()
+    full, cpu_text, cpu_unit, iterations, counters = row[1], *row.groups()[3:]
     aggregate = AGGREGATE.fullmatch(full)
     if aggregate and (aggregate[1] in single or aggregate[2] != "mean"):
         collector.warn("aggregates over repetitions are left out, but for a mean without them")
         return
-    what, threads = google_benchmark.name(aggregate[1] if aggregate else full)
-    n = threads if threads is not None else 1
+    what, _ = google_benchmark.name(aggregate[1] if aggregate else full)
+    n, real, _ = _times(collector, line, row)
     if n < 1:
         raise collector.error(line, f"threads:{n} must be at least 1")
-    real = collector.number(line, "time", real_text) * SECONDS[real_unit]
-    cpu = collector.number(line, "CPU", cpu_text) * SECONDS[cpu_unit]
     collector.fact(f"{what} CPU", collector.number(line, "CPU", cpu_text), cpu_unit, line, n)
     collector.fact(f"{what} iterations", int(iterations[:18]), "", line, n)
     for name, value, scale, per in COUNTER.findall(counters):
@@ -84,6 +99,9 @@ def _row(
     if real <= 0:
         collector.skip(line, "a time of 0: it measured nothing")
         return
-    at_once = google_benchmark.parallel(collector, line, "", n, real, cpu)
-    more = {"aggregated": True} if aggregate else {}
-    rates.add(line, at_once / real, n, what, **more)
+    at_once = google_benchmark.at_once(None, n, divided)
+    if at_once is None:
+        collector.fact(f"{what} time", real, "s", line, n)
+        collector.warn(google_benchmark.UNKNOWN_VERSION)
+        return
+    rates.add(line, at_once / real, n, what, aggregated=aggregate is not None)

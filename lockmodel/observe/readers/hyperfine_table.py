@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import re
 
+from lockmodel.observe import names
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
-from lockmodel.observe.readers import hyperfine, population
-from lockmodel.observe.readers.rated import UNKNOWN, Rates, spread
+from lockmodel.observe.readers import hyperfine
+from lockmodel.observe.readers.rated import Rates, spread
 from lockmodel.observe.text import Line, Text
 
 TITLE = "hyperfine table"
@@ -87,7 +88,7 @@ def _markdown(
     mean = MEAN.fullmatch(cells[1])
     if mean is None:
         raise collector.error(line, "a mean 'x ± sd' was expected in the second column")
-    n = population.in_command(cells[0])
+    n = names.in_command(cells[0])
     for name, cell in zip(columns[2:], cells[2:], strict=True):
         number = MEAN.fullmatch(cell)
         if number is None:
@@ -97,7 +98,7 @@ def _markdown(
         collector.fact(f"{cells[0]}: {short}", value, unit if "[" in name else "", line, n)
     seconds = collector.number(line, "mean", mean[1]) * SECONDS[unit]
     sd = collector.number(line, "deviation", mean[2]) * SECONDS[unit] if mean[2] else 0.0
-    _add(collector, rates, line, _common(cells[0]), seconds, sd, n)
+    _add(collector, rates, line, common(cells[0]), seconds, sd, n)
 
 
 def _row(collector: Collector, rates: Rates, line: Line, columns: list[str]) -> None:
@@ -106,10 +107,10 @@ def _row(collector: Collector, rates: Rates, line: Line, columns: list[str]) -> 
     if len(cells) != len(columns):
         raise collector.error(line, f"{len(cells)} cells, {len(columns)} were expected: cut off?")
     row = dict(zip(columns, cells, strict=True))
-    n, command = population.in_command(row["command"]), _common(row["command"])
+    n, command = names.in_command(row["command"]), common(row["command"])
     for name, cell in row.items():
         parameter = name.removeprefix("parameter_")
-        if parameter != name and (parameter == "n" or population.in_name(f"{parameter}=1") == 1):
+        if parameter != name and (parameter == "n" or names.in_name(f"{parameter}=1") == 1):
             n = collector.whole(line, parameter, cell, least=1)
             command = re.sub(rf"(?<!\d){n}(?!\d)", f"{{{parameter[:20]}}}", row["command"])
     for name in FURTHER:
@@ -133,12 +134,10 @@ def _add(
     if mean <= 0:
         collector.skip(line, "a mean of 0 s: it measured nothing")
         return
-    if n is None and collector.options.tasks is None:
-        collector.warn(f"no parameter or flag names the population; {UNKNOWN}")
     rate = (collector.options.iterations or 1.0) / mean
     rates.add(line, rate, n, command, aggregated=True, **spread(rate, sd / mean))
 
 
-def _common(command: str) -> str:
+def common(command: str) -> str:
     """Return a command without the population, so that its runs are one curve."""
-    return population.FLAG.sub("", command).replace("  ", " ").strip()[:200]
+    return names.FLAG.sub("", command).replace("  ", " ").strip()[:200]

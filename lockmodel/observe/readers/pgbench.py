@@ -100,8 +100,12 @@ def _line(collector: Collector, run: _Run, line: Line, stripped: str) -> None:
         collector.fact(f"transactions above {limit[1]} ms", int(limit[2]), "", line, run.n)
     elif lag := LAG.fullmatch(stripped):
         run.paced = True
-        collector.fact("schedule lag, mean", collector.number(line, "lag", lag[1]), "ms", line, run.n)
-        collector.fact("schedule lag, most", collector.number(line, "lag", lag[2]), "ms", line, run.n)
+        collector.fact(
+            "schedule lag, mean", collector.number(line, "lag", lag[1]), "ms", line, run.n
+        )
+        collector.fact(
+            "schedule lag, most", collector.number(line, "lag", lag[2]), "ms", line, run.n
+        )
     elif script := SCRIPT.fullmatch(stripped):
         run.script = script[2][:60]
     elif share := SHARE.fullmatch(stripped):

@@ -69,8 +69,6 @@ class Rates:
         if value <= 0:
             self.collector.skip(line or Line(0, what), NOTHING)
             return
-        if n is None and self.collector.options.tasks is None:
-            self.collector.warn(UNKNOWN)
         self._rates.append(_Rate(line, value, n, what[:200], variant[:200], more))
 
     def finish(self) -> None:
@@ -80,7 +78,7 @@ class Rates:
         for rate in self._rates:
             seen[rate.run] += 1
             repeat = seen[rate.run] if often[rate.run] > 1 else None
-            self.collector.observe(
+            made = self.collector.observe(
                 "throughput",
                 rate.value,
                 "1/s",
@@ -91,6 +89,8 @@ class Rates:
                 repeat=repeat,
                 **rate.more,
             )
+            if made.n is None:
+                self.collector.warn(UNKNOWN)
 
 
 def spread(value: float, relative: float | None) -> dict[str, Any]:
@@ -100,8 +100,11 @@ def spread(value: float, relative: float | None) -> dict[str, Any]:
     return {"sd": value * relative, "uncertainty": "given"}
 
 
-def pair(collector: Collector, line: Line, n: int | None, prefix: str = "") -> bool:
-    """Keep a line "name: number unit" as a fact; return whether it is one."""
+def pair(collector: Collector, line: Line, n: int | None, prefix: str = "", unit: str = "") -> bool:
+    """Keep a line "name: number unit" as a fact; return whether it is one.
+
+    `unit` is that of numbers that stand without one.
+    """
     match = PAIR.fullmatch(line.text.strip())
     if match is None:
         return False
@@ -109,5 +112,5 @@ def pair(collector: Collector, line: Line, n: int | None, prefix: str = "") -> b
     if text.count(".") > 1:
         return False
     value = collector.number(line, match["name"], text)
-    collector.fact(f"{prefix}{match['name']}", value, match["unit"], line, n)
+    collector.fact(f"{prefix}{match['name']}", value, match["unit"] or unit, line, n)
     return True

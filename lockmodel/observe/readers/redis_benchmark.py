@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
-from lockmodel.observe.readers.population import of_flag
+from lockmodel.observe.names import of_flag
 from lockmodel.observe.readers.rated import Rates
 from lockmodel.observe.text import Line, Text
 
@@ -55,6 +55,8 @@ class _Test:
 def sniff(text: Text) -> bool:
     """Return whether there is a summary of requests per second, or the header of --csv."""
     whole = text.whole
+    if " avg_msec=" in whole:
+        return True
     if '"test","rps"' in whole or " requests per second" in whole:
         return any(
             QUICK.fullmatch(line.text.strip())
@@ -72,6 +74,7 @@ def read(text: Text, options: Options) -> Reading:
     test: _Test | None = None
     asked: int | None = None
     columns: list[str] = []
+    refused: Line | None = None
     for line in text.filled:
         stripped = line.text.strip()
         if begin := BEGIN.fullmatch(stripped):
@@ -81,6 +84,7 @@ def read(text: Text, options: Options) -> Reading:
             asked = of_flag(stripped, "-c")
             _said(collector, stripped)
         elif ERROR.fullmatch(stripped):
+            refused = line
             collector.warn(f"line {line.number}: {stripped[:200]}")
         elif PROGRESS.fullmatch(stripped):
             collector.skip(line, "a report between, not the test's total")
@@ -95,6 +99,8 @@ def read(text: Text, options: Options) -> Reading:
             collector.skip(line, "not part of a test's results")
     _finish(collector, test)
     rates.finish()
+    if refused and not collector.observations:
+        raise collector.error(refused, "the server refused the command: no test ran")
     return collector.reading(empty="no test with its requests per second")
 
 
@@ -143,7 +149,9 @@ def _line(collector: Collector, rates: Rates, test: _Test, line: Line, stripped:
         test.n = collector.whole(line, "clients", clients[1], least=1)
     elif other := OTHER.fullmatch(stripped):
         name = "payload, bytes" if other[1] else "keep alive" if other[2] else "threads"
-        collector.fact(f"{test.name}: {name}", int(max(filter(None, other.groups()))[:18]), "", line)
+        collector.fact(
+            f"{test.name}: {name}", int(max(filter(None, other.groups()))[:18]), "", line
+        )
     elif percentile := PERCENTILE.fullmatch(stripped):
         collector.skip(line, "the distribution of latencies, whose summary is kept")
         collector.number(line, "percentile", percentile[1])
@@ -180,7 +188,7 @@ def _rate(
     if text in ("inf", "nan", "-nan"):
         collector.skip(line, "a test of 0 s: it measured nothing")
         return
-    if n is None and collector.options.tasks is None:
+    if n is None:
         collector.warn(f"-q and --csv do not say the clients, {DEFAULT} without -c")
     rates.add(line, collector.number(line, "requests per second", text), n, f"redis {name}")
 

@@ -27,10 +27,15 @@ EVENTS = re.compile(r"total number of events:\s+(\d+)")
 TIME = re.compile(r"total time:\s+([\d.,]+)s")
 PROGRESS = re.compile(r"\[\s*\d+s\s*\].*(?:thds|threads):.*")
 TARGET = re.compile(r"Target transaction rate:\s*([\d.]+)/sec")
+PERCENTILE = re.compile(r"(?:approx\.\s+)?(\d+)(?:th percentile|\s+percentile):\s+([\d.]+)(?:ms)?")
+FAIRNESS = re.compile(r"([\w ]{1,40}) \(avg/stddev\):\s+([\d.]+)/([\d.]+)")
+PARTS = {"Latency (ms):": ("latency, ", "ms"), "queries performed:": ("queries, ", "")}
+"""Heading -> what its numbers are called, and their unit."""
+
 ERRORS = ("ignored errors", "reconnects")
 QUIET = re.compile(
     r"Running the test with following options:|Initializing .*|Threads started!.*|Doing .*"
-    r"|.*:|Done\.|Maximum .*|Using .*|Random number .*|Operations performed:.*"
+    r"|Done\.|Maximum .*|Using .*|Random number .*|Report intermediate .*|operation: .*|scope: .*"
 )
 FEW_DIGITS = 0.02
 """Rounding of the total time, relative, from which on it is said."""
@@ -101,9 +106,18 @@ def _line(collector: Collector, run: _Run, line: Line, stripped: str) -> None:
     elif target := TARGET.fullmatch(stripped):
         run.target = target[1]
         collector.fact("target transaction rate", float(target[1]), "1/s", line, run.n)
+    elif percentile := PERCENTILE.fullmatch(stripped):
+        value = collector.number(line, "latency", percentile[2])
+        collector.fact(f"latency, {percentile[1]} %", value, "ms", line, run.n)
+    elif fairness := FAIRNESS.fullmatch(stripped):
+        for at, what in ((2, "mean"), (3, "deviation")):
+            value = collector.number(line, fairness[1], fairness[at])
+            collector.fact(f"{fairness[1]} of a thread, {what}", value, "", line, run.n)
     elif stripped.endswith(":"):
-        run.part = stripped[:40]
-    elif not pair(collector, line, run.n, f"{run.part} ") and not QUIET.fullmatch(stripped):
+        run.part = stripped
+    elif not pair(collector, line, run.n, *PARTS.get(run.part, ("", ""))) and not (
+        QUIET.fullmatch(stripped)
+    ):
         collector.skip(line, "not part of a run's results")
 
 
@@ -133,10 +147,14 @@ def _finish(collector: Collector, rates: Rates, run: _Run | None) -> None:
             collector.skip(line, "a run of 0 s, or without an event: it measured nothing")
             return
         if 0.00005 / seconds > FEW_DIGITS:
-            collector.warn(f"line {line.number}: {seconds:g} s are too short to be timed: run longer")
+            collector.warn(
+                f"line {line.number}: {seconds:g} s are too short to be timed: run longer"
+            )
         run.rate = (run.events[0], run.events[1] / seconds, "events")
     if run.rate is None:
-        raise collector.error(run.line, "a run without its rate, or events and total time: cut off?")
+        raise collector.error(
+            run.line, "a run without its rate, or events and total time: cut off?"
+        )
     line, value, what = run.rate
     if run.target:
         collector.warn(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
-from lockmodel.observe.readers.population import of_flag
+from lockmodel.observe.names import of_flag
 from lockmodel.observe.readers.rated import Rates
 from lockmodel.observe.text import Line, Text
 
@@ -56,8 +56,10 @@ class _Run:
 def sniff(text: Text) -> bool:
     """Return whether a run begins, or its connections and rate are there."""
     whole = text.whole
-    return "Requests/sec:" in whole and (" connections" in whole or "Running " in whole) or (
-        "Running " in whole and " test @ " in whole and " threads and " in whole
+    return (
+        "Requests/sec:" in whole
+        and (" connections" in whole or "Running " in whole)
+        or ("Running " in whole and " test @ " in whole and " threads and " in whole)
     )
 
 
@@ -139,7 +141,9 @@ def _rate(collector: Collector, rates: Rates, run: _Run, line: Line, value: floa
         collector.skip(line, "a run of 0 requests: it measured nothing")
         return
     if run.requests is not None and run.wrong >= run.requests:
-        collector.warn("every answer was an error: this is the throughput of errors")
+        collector.fact("Requests/sec of errors", value, "1/s", line, run.n)
+        collector.warn(f"line {line.number}: every answer was an error: no throughput is taken")
+        return
     if run.asked and abs(value / run.asked - 1) < AS_ASKED:
         collector.fact("Requests/sec", value, "1/s", line, run.n)
         collector.warn(

@@ -32,6 +32,11 @@ def in_name(text: str) -> int | None:
     return found.pop() if len(found) == 1 and min(found) >= 1 else None
 
 
+def in_file(origin: str) -> int | None:
+    """Return the population that the name of a file states, its folders left aside."""
+    return in_name(re.split(r"[/\\]", origin)[-1])
+
+
 def in_command(text: str) -> int | None:
     """Return the population that the flags of a command state; None if none or several do."""
     found = {int(n) for n in FLAG.findall(text[:LONGEST])}
