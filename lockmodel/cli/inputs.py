@@ -113,7 +113,7 @@ def at_files(texts: Sequence[str] | None, names: Sequence[str]) -> tuple[tuple[s
     made: dict[str, int] = {}
     for text in texts or ():
         name, _, number = text.rpartition("=")
-        if not (number.isascii() and number.isdigit() and 1 <= int(number[:9])):
+        if not (number.isascii() and number.isdigit() and int(number[:9]) >= 1):
             raise ArgumentError(f"--at {text!r}: write --at FILE=N with a whole number N from 1 on")
         if name not in names:
             raise ArgumentError(

@@ -1,8 +1,9 @@
 """Files that hold runs of the same thing: one curve, their rows being repeats.
 
 What is known decides. Equal settings (`IDENTITY`), format and unit, at least one population in
-both or one in each (a file for each point of a curve), one machine if either states it, and no other header that says two things: then equal rows
-are repeats, in one file or in two. Nothing else is put together.
+both, one machine if either states it, and no other header that says two things: then equal rows
+are repeats, in one file or in two. Files with a single population each are no curves by themselves:
+those need no population in common, and are its points. Nothing else is put together.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ SAME = (MACHINE, LSCPU)
 """Headers that must be the same, and must be in both files or in none."""
 
 Rows = set[tuple[object, ...]]
+"""What tells the throughputs of a file apart."""
+
+AT = IDENTITY.index("n")
+"""Where a row has its population."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,13 @@ class Joined:
     names : tuple of str
     reading : Reading
         Of all of them: the rows of the first, then of the others.
+    points : bool
+        Whether each file has populations that no other has.
     """
 
     names: tuple[str, ...]
     reading: Reading
+    points: bool = False
 
     @property
     def name(self) -> str:
@@ -46,8 +54,7 @@ class Joined:
         own = tuple(text for text in self.reading.warnings if text.startswith(APART))
         if len(self.names) == 1:
             return own
-        n = {o.n for o in self.reading.observations if o.kind == "throughput"}
-        what = "repeats" if len(n) < len(self.names) else "points of one curve"
+        what = "points of one curve" if self.points else "repeats"
         return (
             f"{self.name}: equal settings, joined as {what}; fit them one by one if they are of "
             f"different things",
@@ -65,7 +72,7 @@ def joined(named: Iterable[tuple[str, Reading]]) -> list[Joined]:
             groups.append([file])
         else:
             own.append(file)
-    return [_joined([(file.name, file.reading) for file in group]) for group in groups]
+    return [_joined(group) for group in groups]
 
 
 @dataclass(frozen=True)
@@ -79,29 +86,30 @@ class _File:
     @cached_property
     def point(self) -> Rows | None:
         """What it measured at its only population; None if it has none, or several."""
-        at = IDENTITY.index("n")
-        if len({row[at] for row in self.rows}) != 1:
+        if len({row[AT] for row in self.rows}) != 1:
             return None
-        return {(*row[:at], *row[at + 1 :]) for row in self.rows}
+        return {(*row[:AT], *row[AT + 1 :]) for row in self.rows}
 
 
-def _joined(group: Sequence[tuple[str, Reading]]) -> Joined:
-    names = tuple(name for name, _ in group)
-    first = group[0][1]
+def _joined(group: Sequence[_File]) -> Joined:
+    names = tuple(file.name for file in group)
+    first = group[0].reading
     if len(group) == 1:
         return Joined(names, first)
-    every = [o for _, reading in group for o in reading.observations]
-    warnings = [w for _, reading in group for w in reading.warnings if not w.startswith(APART)]
-    origin = ", ".join(reading.origin for _, reading in group)
+    every = [o for file in group for o in file.reading.observations]
+    warnings = [w for file in group for w in file.reading.warnings if not w.startswith(APART)]
+    origin = ", ".join(file.reading.origin for file in group)
     as_one = (replace(o, source=replace(o.source, file=origin)) for o in every)
     whole = replace(
         first,
         origin=origin,
         observations=tuple(as_one),
-        facts=tuple(fact for _, reading in group for fact in reading.facts),
+        facts=tuple(fact for file in group for fact in file.reading.facts),
         warnings=(*apart(every), *dict.fromkeys(warnings)),
     )
-    return Joined(names, whole)
+    counts = [len({row[AT] for row in file.rows}) for file in group]
+    every_n = {row[AT] for file in group for row in file.rows}
+    return Joined(names, whole, sum(counts) == len(every_n))
 
 
 def _alike(first: _File, second: _File) -> bool:

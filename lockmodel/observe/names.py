@@ -1,4 +1,4 @@
-"""The population in a name: "threads:4" of a benchmark, "run_8threads.txt", a command's --clients 16.
+"""The population in a name: threads:4 of a benchmark, run_8threads.txt, a command's --clients 16.
 
 Only a word that says what is counted decides. A bare number or letter may be anything: c5 is a
 kind of machine, -2 a second run.

@@ -21,7 +21,7 @@ UNIT = re.compile(r"(\S{1,20}/(?:op|s))\b")
 FILES = re.compile(r"│\s*([^│]{1,200}?)\s*(?=│|$)")
 OLD = re.compile(r"name\s+(?:(?:old )?(\S+/(?:op|s)))(?:\s+new \S+/(?:op|s)\s+delta)?")
 NUMBER = r"([\d.]+(?:e[+-]\d+)?)([numkµμKMGTs]?i?s?(?:B/s|B)?)"
-CELL = re.compile(rf"{NUMBER}\s*±\s*(\d+%|∞)")
+CELL = re.compile(rf"(?<!\S){NUMBER}\s*±\s*(\d+%|∞)")
 ROW = re.compile(r"(?:Benchmark)?([A-Za-z_]\S*?)(?:-(\d{1,5}))?\s+(\d.*)")
 DELTA = re.compile(r"([+-][\d.]+)%|~")
 CONTEXT = re.compile(r"(goos|goarch|pkg|cpu): (.*)")
@@ -79,7 +79,7 @@ def _row(
 ) -> None:
     name, procs_text, rest = row.groups()
     cells = list(CELL.finditer(rest))
-    if not cells:
+    if not cells or len(cells) != rest.count("±"):
         raise collector.error(line, "'name  value ± n%' was expected: cut off?")
     procs = collector.whole(line, "GOMAXPROCS", procs_text, least=1) if procs_text else 1
     stated = names.in_name(name)

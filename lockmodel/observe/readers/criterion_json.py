@@ -41,7 +41,7 @@ def read(text: Text, options: Options) -> Reading:
 
 
 def _name(origin: str) -> str:
-    """Return group/function/value of a path .../criterion/group/function/value/new/estimates.json."""
+    """Return group/function/value of .../criterion/group/function/value/new/estimates.json."""
     parts = origin.replace("\\", "/").split("/")
     if parts[-1] != "estimates.json" or len(parts) < 3:
         return ""

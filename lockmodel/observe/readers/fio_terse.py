@@ -6,9 +6,9 @@ import re
 from dataclasses import replace
 
 from lockmodel.observe.collector import Collector, Options
+from lockmodel.observe.names import in_command
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.readers import fio
-from lockmodel.observe.names import in_command
 from lockmodel.observe.readers.rated import Rates
 from lockmodel.observe.text import Line, Text
 

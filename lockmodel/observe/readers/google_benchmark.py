@@ -24,10 +24,13 @@ DIVIDED = 1.5
 """From this ratio of CPU time to real time on, the time can only have been divided by threads."""
 
 UNKNOWN_VERSION = (
-    "with several threads the throughput is 1 / time up to version 1.8, threads / time from 1.9 on, "
-    "and the version is not said: kept as facts; give JSON (--benchmark_out_format=json)"
+    "with several threads the throughput is 1 / time up to version 1.8, threads / time from 1.9 "
+    "on, and the version is not said: kept as facts; give JSON (--benchmark_out_format=json)"
 )
-PER_THREAD_SAID = "from version 1.9 on the time is that of an iteration on its thread: throughput is threads / time"
+PER_THREAD_SAID = (
+    "from version 1.9 on the time is that of an iteration on its thread: throughput is threads / "
+    "time"
+)
 
 
 def name(text: str) -> tuple[str, int | None]:

@@ -111,7 +111,7 @@ def _entry(collector: Collector, i: int, one: Any, places: Places) -> _Entry | N
         why = str(one.get("error_message", one.get("skip_message", "")))[:100]
         collector.warn(f"{full[:100]} has failed: {why}")
         return None
-    if "real_time" not in one or "cv" == aggregate or one.get("aggregate_unit") == "percentage":
+    if "real_time" not in one or aggregate == "cv" or one.get("aggregate_unit") == "percentage":
         collector.warn(f"the {aggregate or 'entry'} without a time is left out ({full[:60]})")
         return None
     line = places.get(("benchmarks", i, "real_time"))

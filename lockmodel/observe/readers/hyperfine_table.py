@@ -74,7 +74,7 @@ def read(text: Text, options: Options) -> Reading:
 
 
 def _split(row: str) -> list[str]:
-    """Return the cells of a row of Markdown; hyperfine writes | in a command as \\|."""
+    """Return the cells of a row of Markdown; a | of the command has a backslash before it."""
     return [cell.strip().strip("`") for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
 
 

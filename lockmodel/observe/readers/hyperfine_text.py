@@ -19,7 +19,7 @@ REMEDY = hyperfine.REMEDY
 BEGIN = re.compile(r"Benchmark #?\d+: (.+)")
 NUMBER = r"([\d.]+) (ms|s|µs|μs)"
 TIME = re.compile(
-    rf"Time \((?:mean ± σ|abs ≡)\):\s+{NUMBER}(?:\s+±\s+{NUMBER})?"
+    rf"Time \((?:mean ± \u03c3|abs ≡)\):\s+{NUMBER}(?:\s+±\s+{NUMBER})?"
     rf"(?:\s+\[User: {NUMBER}, System: {NUMBER}\])?"
 )
 RANGE = re.compile(rf"Range \(min … max\):\s+{NUMBER} …\s+{NUMBER}(?:\s+(\d+) runs)?")
@@ -59,7 +59,7 @@ def read(text: Text, options: Options) -> Reading:
             if found[5]:
                 collector.fact(f"{command}: runs", int(found[5][:9]), "", line, n)
         elif BEGUN.fullmatch(stripped):
-            raise collector.error(line, "'Time (mean ± σ): 1.2 s ± 0.1 s' was expected: cut off?")
+            raise collector.error(line, "'Time (mean ± sd): 1.2 s ± 0.1 s' was expected: cut off?")
         elif FAILED.fullmatch(stripped):
             collector.warn(f"line {line.number}: {stripped[:200]}")
         else:

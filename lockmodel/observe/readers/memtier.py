@@ -94,7 +94,6 @@ def _line(collector: Collector, rates: Rates, run: _Run, line: Line, stripped: s
         run.part = part[1]
     elif HEADER.fullmatch(stripped):
         run.columns = NAME.findall(stripped)[1:]
-        run.columns = [name for name in run.columns if name != "Latency"]
     elif run.columns and (row := ROW.fullmatch(stripped)) and not _is_histogram(run, stripped):
         _row(collector, rates, run, line, row[1], row[2].split())
     elif HISTOGRAM.fullmatch(stripped):

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 
 from lockmodel.observe.collector import Collector, Options
-from lockmodel.observe.observations import Reading
 from lockmodel.observe.names import of_flag
+from lockmodel.observe.observations import Reading
 from lockmodel.observe.readers.rated import Rates
 from lockmodel.observe.text import Line, Text
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from lockmodel.observe.collector import Collector, Options
-from lockmodel.observe.observations import Reading
 from lockmodel.observe.names import of_flag
+from lockmodel.observe.observations import Reading
 from lockmodel.observe.readers.rated import Rates
 from lockmodel.observe.text import Line, Text
 
@@ -56,11 +56,8 @@ class _Run:
 def sniff(text: Text) -> bool:
     """Return whether a run begins, or its connections and rate are there."""
     whole = text.whole
-    return (
-        "Requests/sec:" in whole
-        and (" connections" in whole or "Running " in whole)
-        or ("Running " in whole and " test @ " in whole and " threads and " in whole)
-    )
+    begun = "Running " in whole and " test @ " in whole
+    return begun or ("Requests/sec:" in whole and " connections" in whole)
 
 
 def read(text: Text, options: Options) -> Reading:
@@ -78,9 +75,9 @@ def read(text: Text, options: Options) -> Reading:
         elif COMMAND.fullmatch(stripped):
             asked = of_flag(stripped, "-R", "--rate")
             collector.note("command", stripped)
-        elif run is None:
+        elif run is None and not CONNECTIONS.fullmatch(stripped):
             collector.skip(line, "before the first run")
-        elif not _line(collector, rates, run, line, stripped):
+        elif not _line(collector, rates, run := run or _Run(line, ""), line, stripped):
             collector.skip(line, "not part of a run's results")
     _finish(collector, run)
     rates.finish()
