@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lockmodel.cli import files
-from lockmodel.errors import ArgumentError
+from lockmodel.errors import ArgumentError, nearest
 
 if TYPE_CHECKING:
     from lockmodel.answers.band import FittedCurve
     from lockmodel.changes.lever import Lever
+
+MOST_PROCESSES = 1_000_000
+"""Largest population of --at."""
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,20 @@ def free_names(text: str) -> tuple[str, ...]:
     if text and not names:
         raise ArgumentError(f"--free {text!r}: names no parameter; write --free think,hold")
     return names
+
+
+def columns(text: str | None) -> tuple[tuple[str, str], ...]:
+    """Return our name and the file's of each column of --columns."""
+    return tuple(pairs("--columns", text.split(","), "threads=HEAD,throughput=HEAD").items()) if text else ()
+
+
+def populations(texts: Sequence[str] | None, names: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Return the population of each file of --at, which must be one of `names`."""
+    made = []
+    for name, number in pairs("--at", texts or (), "FILE=N").items():
+        if name not in names:
+            raise ArgumentError(f"--at {name}={number}: no such file is given; {nearest(name, list(names))}")
+        if not number.isdecimal() or not 1 <= int(number[:9]) <= MOST_PROCESSES:
+            raise ArgumentError(f"--at {name}={number}: a population is a whole number from 1 on")
+        made.append((name, int(number)))
+    return tuple(made)

@@ -71,7 +71,6 @@ def fit(
         int | None,
         Option(min=1, metavar="N", help="Population, if the data do not say.", show_default=False),
     ] = None,
-    at: options.At = None,
     machine: options.Machine = None,
     edits: options.Edits = None,
     cpus: Annotated[
@@ -84,6 +83,8 @@ def fit(
             show_default=False,
         ),
     ] = None,
+    at: options.At = None,
+    columns: options.Columns = None,
     unit: options.Unit = None,
     quantity: options.Quantity = None,
     output: Annotated[
@@ -139,9 +140,11 @@ def fit(
     into = data_options.Files(output, report, plot, plot_file, as_json, force, explain)
     if cpus is not None and machine is not None:
         raise ArgumentError(f"--cpus {cpus}: --machine {machine} says them too; keep one")
-    files_only = [one if Path(one).exists() else one.rpartition("=")[2] for one in data]
-    of_files = inputs.at_files(at, files_only)
-    reading = Options(unit=unit, quantity=quantity, tasks=tasks, at=of_files)
+    reading = Options(
+        *(unit, quantity, tasks),
+        columns=data_options.columns(columns),
+        at=data_options.populations(at, [name.rpartition("=")[2] for name in data]),
+    )
     chosen: dict[str, Any] = {
         "reading": reading,
         "what": what,

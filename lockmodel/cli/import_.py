@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from lockmodel.cli import files, inputs, options
+from lockmodel.cli import data_options, files, inputs, options
 from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
 from lockmodel.errors import ArgumentError, ScenarioError
@@ -67,7 +67,6 @@ def import_(
         int | None,
         Option(metavar="N", help="Population, where the file does not say it.", show_default=False),
     ] = None,
-    at: options.At = None,
     cpus: Annotated[
         int | None,
         Option(metavar="N", help="CPUs of the machine, for idle shares.", show_default=False),
@@ -84,6 +83,8 @@ def import_(
             metavar="K", help="Iterations per run of a command (hyperfine).", show_default=False
         ),
     ] = None,
+    at: options.At = None,
+    columns: options.Columns = None,
     unit: options.Unit = None,
     quantity: options.Quantity = None,
     every: options.All = False,
@@ -126,8 +127,11 @@ def import_(
     from lockmodel.observe.readers import read_file
 
     _check(tasks=tasks, cpus=cpus, wall_s=wall_s, iterations=iterations)
-    of_files = inputs.at_files(at, names)
-    wanted = Options(unit, quantity, tasks, cpus, wall_s, iterations, of_files)
+    wanted = Options(
+        *(unit, quantity, tasks, cpus, wall_s, iterations),
+        columns=data_options.columns(columns),
+        at=data_options.populations(at, names),
+    )
     with files.output(output, as_json, force) as write:
         readings = [read_file(inputs.data(name), wanted, form) for name in names]
         observations = [o for reading in readings for o in reading.observations]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from lockmodel.errors import ArgumentError, ScenarioError, nearest
+from lockmodel.errors import ArgumentError, ScenarioError
 from lockmodel.regular import is_open_pipe, reading
 
 if TYPE_CHECKING:
@@ -106,23 +106,6 @@ def _bounded(stream: IO[bytes], called: str) -> bytes:
     if len(content) > MOST_STDIN:
         raise ArgumentError(f"{called} has more than the {MOST_STDIN >> 20} MiB accepted")
     return content
-
-
-def at_files(texts: Sequence[str] | None, names: Sequence[str]) -> tuple[tuple[str, int], ...]:
-    """Return the population of some of the files, from FILE=N of --at."""
-    made: dict[str, int] = {}
-    for text in texts or ():
-        name, _, number = text.rpartition("=")
-        if not (number.isascii() and number.isdigit() and int(number[:9]) >= 1):
-            raise ArgumentError(f"--at {text!r}: write --at FILE=N with a whole number N from 1 on")
-        if name not in names:
-            raise ArgumentError(
-                f"--at {text!r}: no such file is read; {nearest(name, list(names))}"
-            )
-        if name in made:
-            raise ArgumentError(f"--at {text!r}: {name} is given twice; keep one")
-        made[name] = int(number[:9])
-    return tuple((str(data(name)), n) for name, n in made.items())
 
 
 def populations(text: str | None, scenario: Scenario) -> tuple[int, ...]:

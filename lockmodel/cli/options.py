@@ -117,18 +117,27 @@ Output = Annotated[
 ]
 Force = Annotated[bool, Option("--force", help="Overwrite existing files.")]
 
+Unit = Annotated[
+    Literal["s", "ms", "us", "ns"] | None,
+    Option("--unit", help="Unit of times that have none (bpftrace).", show_default=False),
+]
 At = Annotated[
     list[str] | None,
     Option(
         "--at",
         metavar="FILE=N",
-        help="Population of the runs of one file, if neither it nor its name says; repeatable.",
+        help="Population of one file that does not say it. Repeatable.",
         show_default=False,
     ),
 ]
-Unit = Annotated[
-    Literal["s", "ms", "us", "ns"] | None,
-    Option("--unit", help="Unit of times that have none (bpftrace).", show_default=False),
+Columns = Annotated[
+    str | None,
+    Option(
+        "--columns",
+        metavar="OURS=HEAD,...",
+        help="What columns are called: threads=foo,throughput=bar.",
+        show_default=False,
+    ),
 ]
 Quantity = Annotated[
     Literal["hold", "wait"] | None,

@@ -55,7 +55,7 @@ DETERMINES = {
 }
 """Kind of observation -> what it can determine; a throughput if there are several populations."""
 
-POPULATION = "the population of some numbers is not known: give --tasks"
+POPULATION = "the population of some numbers is not known: give --tasks, or --at FILE=N"
 
 
 @dataclass(frozen=True)

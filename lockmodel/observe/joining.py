@@ -2,28 +2,22 @@
 
 What is known decides. Equal settings (`IDENTITY`), format and unit, at least one population in
 both, one machine if either states it, and no other header that says two things: then equal rows
-are repeats, in one file or in two. Files with a single population each are no curves by themselves:
-those need no population in common, and are its points. Nothing else is put together.
+are repeats, in one file or in two. Files that are no curve by themselves, as of tools that print
+one run, are points of one where all of that is equal. Nothing else is put together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
+from lockmodel.observe.coverage import CURVE
 from lockmodel.observe.headers import CAVEAT, LSCPU, MACHINE, PASSING
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.summary import APART, IDENTITY, apart
 
 SAME = (MACHINE, LSCPU)
 """Headers that must be the same, and must be in both files or in none."""
-
-Rows = set[tuple[object, ...]]
-"""What tells the throughputs of a file apart."""
-
-AT = IDENTITY.index("n")
-"""Where a row has its population."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +29,13 @@ class Joined:
     names : tuple of str
     reading : Reading
         Of all of them: the rows of the first, then of the others.
-    points : bool
-        Whether each file has populations that no other has.
+    repeats : bool
+        Whether they have rows in common; else each has a part of the curve.
     """
 
     names: tuple[str, ...]
     reading: Reading
-    points: bool = False
+    repeats: bool = True
 
     @property
     def name(self) -> str:
@@ -54,70 +48,64 @@ class Joined:
         own = tuple(text for text in self.reading.warnings if text.startswith(APART))
         if len(self.names) == 1:
             return own
-        what = "points of one curve" if self.points else "repeats"
+        how = "as repeats" if self.repeats else "to one curve"
         return (
-            f"{self.name}: equal settings, joined as {what}; fit them one by one if they are of "
+            f"{self.name}: equal settings, joined {how}; fit them one by one if they are of "
             f"different things",
             *own,
         )
 
 
-def joined(named: Iterable[tuple[str, Reading]]) -> list[Joined]:
-    """Return the readings of files, those of one curve as one, in order of first appearance."""
-    groups: list[list[_File]] = []
-    for name, reading in named:
-        file = _File(name, reading, _rows(reading))
-        own = next((g for g in groups if all(_alike(one, file) for one in g)), None)
-        if own is None:
-            groups.append([file])
-        else:
-            own.append(file)
-    return [_joined(group) for group in groups]
-
-
 @dataclass(frozen=True)
-class _File:
-    """A file before it is known which others are of its curve."""
+class _Said:
+    """What a file says of its runs: see `_alike`."""
 
     name: str
     reading: Reading
-    rows: Rows
-
-    @cached_property
-    def point(self) -> Rows | None:
-        """What it measured at its only population; None if it has none, or several."""
-        if len({row[AT] for row in self.rows}) != 1:
-            return None
-        return {(*row[:AT], *row[AT + 1 :]) for row in self.rows}
+    rows: frozenset[tuple[object, ...]]
+    points: frozenset[tuple[object, ...]]
 
 
-def _joined(group: Sequence[_File]) -> Joined:
-    names = tuple(file.name for file in group)
+def joined(named: Iterable[tuple[str, Reading]]) -> list[Joined]:
+    """Return the readings of files, those of one curve as one, in order of first appearance."""
+    groups: list[list[_Said]] = []
+    for name, reading in named:
+        said = _Said(name, reading, _rows(reading), _points(reading))
+        own = next((g for g in groups if all(_alike(one, said) for one in g)), None)
+        if own is None:
+            groups.append([said])
+        else:
+            own.append(said)
+    return [_joined(group) for group in groups]
+
+
+def _joined(group: Sequence[_Said]) -> Joined:
+    names = tuple(one.name for one in group)
     first = group[0].reading
     if len(group) == 1:
         return Joined(names, first)
-    every = [o for file in group for o in file.reading.observations]
-    warnings = [w for file in group for w in file.reading.warnings if not w.startswith(APART)]
-    origin = ", ".join(file.reading.origin for file in group)
+    readings = [one.reading for one in group]
+    every = [o for reading in readings for o in reading.observations]
+    warnings = [w for reading in readings for w in reading.warnings if not w.startswith(APART)]
+    origin = ", ".join(reading.origin for reading in readings)
     as_one = (replace(o, source=replace(o.source, file=origin)) for o in every)
     whole = replace(
         first,
         origin=origin,
         observations=tuple(as_one),
-        facts=tuple(fact for file in group for fact in file.reading.facts),
+        facts=tuple(fact for reading in readings for fact in reading.facts),
         warnings=(*apart(every), *dict.fromkeys(warnings)),
     )
-    counts = [len({row[AT] for row in file.rows}) for file in group]
-    every_n = {row[AT] for file in group for row in file.rows}
-    return Joined(names, whole, sum(counts) == len(every_n))
+    rows = [one.rows for one in group]
+    return Joined(names, whole, sum(map(len, rows)) > len(frozenset().union(*rows)))
 
 
-def _alike(first: _File, second: _File) -> bool:
+def _alike(first: _Said, second: _Said) -> bool:
     """Return whether two files hold runs of the same thing, as far as they say."""
     one, other = first.reading, second.reading
     if one.format != other.format:
         return False
-    if not first.rows & second.rows and (first.point is None or first.point != second.point):
+    if not first.rows & second.rows and not (first.points and first.points == second.points):
         return False
     if any(one.metadata.get(key) != other.metadata.get(key) for key in SAME):
         return False
@@ -128,10 +116,20 @@ def _alike(first: _File, second: _File) -> bool:
     )
 
 
-def _rows(reading: Reading) -> Rows:
+def _points(reading: Reading) -> frozenset[tuple[object, ...]]:
+    """Return what tells the curves of a file apart that has too few populations for any."""
+    curves: dict[tuple[object, ...], set[object]] = {}
+    at = IDENTITY.index("n")
+    for row in _rows(reading):
+        curves.setdefault((*row[:at], *row[at + 1 :]), set()).add(row[at])
+    short = all(len(own) < CURVE for own in curves.values())
+    return frozenset(curves) if short else frozenset()
+
+
+def _rows(reading: Reading) -> frozenset[tuple[object, ...]]:
     """Return what tells the throughputs of a file apart; none where only ratios count."""
-    return {
+    return frozenset(
         (*(getattr(o, name) for name in IDENTITY), o.traced)
         for o in reading.observations
         if o.kind == "throughput" and o.n is not None and o.unit != "relative"
-    }
+    )

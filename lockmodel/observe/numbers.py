@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -72,6 +73,51 @@ def _canonical(text: str) -> str:
     if COMMA.fullmatch(text):
         return text.replace(",", ".")
     raise BadNumberError("not a number")
+
+
+SUFFIXED = re.compile(r"([+-]?[\d.,]+)\s?([kKMGT])(?:i?[bB])?", re.ASCII)
+MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+"""Letter behind a number -> factor."""
+
+
+def abbreviated(text: str, grouped: bool = False) -> float:
+    """Return a number that may be short (10K, 1.2M) or in groups.
+
+    Parameters
+    ----------
+    text : str
+    grouped : bool
+        Whether a comma before three digits is known to group them: 1,234 is 1234.
+
+    Raises
+    ------
+    BadNumberError
+        As `number`.
+    """
+    short = SUFFIXED.fullmatch(text.strip())
+    plain, factor = (short[1], MULTIPLES[short[2]]) if short else (text.strip(), 1.0)
+    if grouped and GROUPS.fullmatch(plain):
+        plain = re.sub(r"[^\d+-]", "", plain)
+    return number(plain) * factor
+
+
+def in_groups(texts: Iterable[str], pointed: bool = False) -> bool:
+    """Return whether the commas of a column group digits, as some of its cells show.
+
+    1,234,567 and 1,234.5 do; so does a whole number below 1000 beside others that have all
+    exactly three digits behind their comma, or these alone where a decimal comma is not to be
+    expected (`pointed`).
+    """
+    cells = [text.strip() for text in texts]
+    commas = [text for text in cells if "," in text]
+    if any(COMMA.fullmatch(text) and not GROUPS.fullmatch(text) for text in commas):
+        return False
+    if any(text.count(",") > 1 or ("." in text and text.index(",") < text.index(".")) for text in commas):
+        return True
+    bare = [text for text in cells if re.fullmatch(r"\d+", text, re.ASCII)]
+    if any(len(text) > 3 for text in bare):
+        return False
+    return bool(commas) and (pointed or bool(bare)) and all(GROUPS.fullmatch(text) for text in commas)
 
 
 def whole(text: str) -> int:

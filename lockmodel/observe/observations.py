@@ -232,6 +232,8 @@ class Reading:
         Machine, kernel, version, command: text as found.
     warnings : tuple of str
         What was skipped, converted or assumed, and what the numbers cannot carry.
+    left_out : tuple of (int, str)
+        Lines and what of them is neither observation nor fact; the warnings say so in words.
     """
 
     format: str
@@ -240,6 +242,7 @@ class Reading:
     facts: tuple[Fact, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    left_out: tuple[tuple[int, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the reading as plain data: times in s, rates per s."""

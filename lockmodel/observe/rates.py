@@ -17,10 +17,10 @@ PERIODS = {
 }
 """Period of a rate -> s."""
 
-SCALES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6}
+SCALES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "g": 1e9}
 
 RATE = re.compile(
-    r"(?:^|\s)(?P<scale>[kM](?=ops\b| )|thousand|million)?\s*"
+    r"(?:^|\s)(?P<scale>[kMG](?=ops\b| )|thousand|million)?\s*"
     r"(?P<noun>[A-Za-z][\w-]*(?: [\w-]+){0,3})"
     r"\s*(?:/|\bper )\s*(?:(?P<times>\d{1,6}) )?"
     r"(?P<period>s|sec|second|ms|millisecond|us|microsecond|min|minute)\b"

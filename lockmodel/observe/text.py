@@ -1,16 +1,18 @@
-"""Files as readers see them: bounded, decoded, without mail quoting, in numbered lines."""
+"""Files as readers see them: bounded, decoded, without what pasting added, in numbered lines."""
 
 from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from lockmodel.errors import ScenarioError
+from lockmodel.observe import pasted
 from lockmodel.regular import reading
 
 MAX_BYTES = 64_000_000
@@ -22,14 +24,8 @@ MAX_LINE = 20_000
 
 GZIP = b"\x1f\x8b"
 
-QUOTED = re.compile(r">(?!>>> (?:Results of|Sum of|score|time|iterations))")
-"""A line quoted in a mail; UnixBench logs have lines of their own that begin with >>>>."""
-
 LEAST_SECTION = 3
 """Lines from which on equal sections are one that was appended to itself, not equal results."""
-
-QUOTED_SHARE = 0.5
-"""From this share of lines on, ">" at the start of a line is taken as mail quoting."""
 
 
 class Line(NamedTuple):
@@ -48,9 +44,13 @@ class Text:
     origin : str
         Name of the file as given.
     lines : tuple of Line
-        Without line ends, mail quoting and trailing blanks.
-    quoted : bool
-        Whether mail quoting was taken away.
+        Without line ends, trailing blanks and what pasting added (see `pasted`).
+    notes : tuple of str
+        What pasting had added and was taken away.
+    commands : tuple of Line
+        What stood behind the prompts of a shell; their lines are blank.
+    files : tuple of str
+        File of each line, if grep found them in several.
     ended : bool
         Whether the last line has a line end.
     repeats : tuple of int
@@ -59,7 +59,9 @@ class Text:
 
     origin: str
     lines: tuple[Line, ...]
-    quoted: bool = False
+    notes: tuple[str, ...] = ()
+    commands: tuple[Line, ...] = ()
+    files: tuple[str, ...] = ()
     ended: bool = True
     repeats: tuple[int, ...] = ()
 
@@ -72,6 +74,39 @@ class Text:
     def filled(self) -> tuple[Line, ...]:
         """The lines that are not blank."""
         return tuple(line for line in self.lines if line.text and not line.text.isspace())
+
+    @cached_property
+    def said(self) -> tuple[Line, ...]:
+        """The lines that are not blank, and the commands as `$ COMMAND`, in order."""
+        if not self.commands:
+            return self.filled
+        commands = (Line(line.number, f"$ {line.text}") for line in self.commands)
+        return tuple(sorted((*self.filled, *commands)))
+
+    def unwrapped(self, rows: Sequence[re.Pattern[str]]) -> Text:
+        """Return the text with rows of a table joined that a mailer wrapped."""
+        if not rows:
+            return self
+        lines, count = pasted.unwrapped([line.text for line in self.lines], rows)
+        if not count:
+            return self
+        what = "1 row that a mailer wrapped was" if count == 1 else f"{count} wrapped rows were"
+        made = tuple(Line(number, line) for number, line in enumerate(lines, start=1))
+        return replace(self, lines=made, notes=(*self.notes, f"{what} joined"))
+
+    def parts(self) -> dict[str, Text]:
+        """Return the text of each file that grep found lines in; their numbers stay."""
+        return {
+            name: replace(
+                self,
+                lines=tuple(
+                    line if file == name else Line(line.number, "")
+                    for line, file in zip(self.lines, self.files, strict=True)
+                ),
+                files=(),
+            )
+            for name in dict.fromkeys(filter(None, self.files))
+        }
 
 
 def load(path: Path, name: str | None = None) -> Text:
@@ -138,24 +173,22 @@ def _unpacked(content: bytes, origin: str) -> bytes:
 
 
 def from_text(text: str, origin: str) -> Text:
-    """Return the text in lines, without mail quoting."""
+    """Return the text in lines, without what pasting added."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if len(plain) > MAX_LINES:
         raise ScenarioError(f"{origin}: more than {MAX_LINES} lines; cut out the run that matters")
-    plain = [line.rstrip() for line in plain]
     json = text.lstrip()[:1] in ("{", "[")
     for number, line in enumerate(plain, start=1):
         if len(line) > MAX_LINE and not json:
             raise ScenarioError(
                 f"{origin}:{number}: {len(line)} characters in one line; this is no table"
             )
-    quoted = False
-    while _is_quoted(plain):
-        plain = [re.sub(r"^> ?", "", line) if QUOTED.match(line) else line for line in plain]
-        quoted = True
-    repeats = _blank_repeats(plain)
-    lines = tuple(Line(number, line) for number, line in enumerate(plain, start=1))
-    return Text(origin, lines, quoted, json or text[-1:] in ("\n", "\r"), repeats)
+    clean = pasted.cleaned(plain)
+    repeats = _blank_repeats(clean.lines)
+    lines = tuple(Line(number, line) for number, line in enumerate(clean.lines, start=1))
+    commands = tuple(Line(i + 1, command) for i, command in clean.commands if command)
+    ended = json or text[-1:] in ("\n", "\r")
+    return Text(origin, lines, clean.notes, commands, clean.files, ended, repeats)
 
 
 def _blank_repeats(lines: list[str]) -> tuple[int, ...]:
@@ -175,10 +208,3 @@ def _blank_repeats(lines: list[str]) -> tuple[int, ...]:
         elif len(section) >= LEAST_SECTION:
             seen.add(section)
     return tuple(repeats)
-
-
-def _is_quoted(lines: list[str]) -> bool:
-    """Return whether most of the filled lines begin with ">"."""
-    filled = [line for line in lines if line]
-    marked = sum(1 for line in filled if QUOTED.match(line))
-    return bool(marked) and marked >= QUOTED_SHARE * len(filled)

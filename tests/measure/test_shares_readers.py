@@ -12,9 +12,9 @@ from strategies import REPEATABLE
 
 from lockmodel.cli.acquires_shares import from_shares
 from lockmodel.errors import ArgumentError, FileError, NotTrustworthyError, ScenarioError
-from lockmodel.measure.shares import perf_tree, stacks
 from lockmodel.measure.shares.integers import search
 from lockmodel.measure.shares.reading import choose, read_text
+from lockmodel.observe.profiles import perf_tree, stacks
 from lockmodel.observe.text import from_text
 
 WAIT = ("osq_lock", "rwsem_optimistic_spin", "rwsem_down_write_slowpath", "down_write")

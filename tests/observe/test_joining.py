@@ -103,7 +103,7 @@ def test_files_of_one_population_each_are_points_of_a_curve():
     (one,) = read(third, first, second)
     (curve,) = curves_of(one.reading)
     assert (curve.n.tolist(), curve.x.tolist()) == ([1, 2, 4], [100.0, 200.0, 400.0])
-    assert "joined as points of one curve" in one.sentences[0]
+    assert "joined to one curve" in one.sentences[0]
     (repeated,) = read(first, first.replace("100", "104"))
     assert "joined as repeats" in repeated.sentences[0]
 
@@ -111,7 +111,7 @@ def test_files_of_one_population_each_are_points_of_a_curve():
 @pytest.mark.parametrize(
     "other",
     [
-        "tasks,throughput\n2,200\n4,400\n",  # a curve of its own
+        "tasks,throughput\n2,200\n4,400\n8,700\n",  # a curve of its own
         "tasks,throughput,variant\n2,200,patched\n",
         "# machine: 2 sockets x 20 cores\ntasks,throughput\n2,200\n",
     ],

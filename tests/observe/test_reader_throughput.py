@@ -256,7 +256,7 @@ def test_will_it_scale_modes_idle_and_failed_runs() -> None:
     [
         ("802000", "812000", "linear 812000 is not 2 x 401000"),
         ("87.52", "187.52", "processes_idle 187.52 is a percentage"),
-        ("2,780300", "1,780300", "1 tasks are given twice"),
+        ("2,780300", "1,780300", "linear 802000 at 1 task is not the larger rate, 780300"),
         ("780300,75.01", "780300;75.01", "cells, 6 were expected"),
         ("395500", "395.5", "threads '395.5' is not a whole number"),
     ],

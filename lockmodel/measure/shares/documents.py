@@ -11,8 +11,8 @@ import json
 from typing import Any
 
 from lockmodel.errors import ScenarioError, shown
-from lockmodel.measure.shares import stacks
 from lockmodel.measure.shares.profile import MOST_NAME, Profile, ProfileSite, make
+from lockmodel.observe.profiles import stacks
 from lockmodel.observe.text import Text
 
 TITLE = "JSON with shares per site"

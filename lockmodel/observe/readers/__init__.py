@@ -1,19 +1,22 @@
 """One module per format, chosen by content, never by the name of the file.
 
 A reader module has `TITLE` (what it is called in messages), `REMEDY` (the command that makes a
-usable file), `sniff(text) -> bool` and `read(text, options) -> Reading`. Each is imported only
+usable file), `sniff(text) -> bool` and `read(text, options) -> Reading`; those of tables `ROWS`,
+what a whole row looks like, so that rows which a mailer wrapped are joined. Each is imported only
 when a file is to be recognised.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 from lockmodel.errors import ArgumentError, ScenarioError, nearest, shortened
 from lockmodel.observe.collector import Options
+from lockmodel.observe.names import in_file
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.summary import apart
 from lockmodel.observe.text import Text, load
@@ -22,6 +25,9 @@ FORMATS = {
     "observations": "observations_csv",
     "csv": "tidy_csv",
     "jsonl": "json_lines",
+    "json": "json_rows",
+    "columns": "tidy_space",
+    "markdown": "tidy_markdown",
     "unixbench": "unixbench_report",
     "unixbench-log": "unixbench_log",
     "unixbench-csv": "unixbench_csv",
@@ -35,6 +41,9 @@ FORMATS = {
     "klockstat-libbpf": "klockstat_libbpf",
     "bpftrace": "bpftrace_text",
     "bpftrace-json": "bpftrace_json",
+    "bcc-histogram": "bcc_histogram",
+    "folded": "folded",
+    "perf-report": "perf_report",
     "perf-stat": "perf_stat_csv",
     "perf-stat-json": "perf_stat_json",
     "perf-bench": "perf_bench",
@@ -63,7 +72,7 @@ FORMATS = {
 }
 """Format -> module of this package."""
 
-GENERAL = ("csv", "jsonl")
+GENERAL = ("csv", "jsonl", "json", "columns", "markdown")
 """Formats that are anybody's: a text that a tool's own reader knows is that tool's."""
 
 
@@ -85,6 +94,8 @@ def recognise(text: Text) -> str:
     _not_empty(text)
     names = [name for name in FORMATS if module(name).sniff(text)]
     names = [name for name in names if name not in GENERAL] or names
+    if not names:  # or only once the rows that a mailer wrapped are joined
+        names = [name for name in FORMATS if rows(name) and module(name).sniff(_whole(text, name))]
     if len(names) == 1:
         return names[0]
     first = text.filled[0]
@@ -93,7 +104,20 @@ def recognise(text: Text) -> str:
         raise ScenarioError(
             f"{where}: may be {' or '.join(names)}; say --format {names[0]}, or cut the file in two"
         )
-    raise ScenarioError(f"{where}: not recognised; {_KNOWN}")
+    from lockmodel.observe.readers.tables import unread
+
+    raise ScenarioError(f"{where}: not recognised; {unread(text) or _KNOWN}")
+
+
+def rows(name: str) -> tuple[re.Pattern[str], ...]:
+    """Return what a whole row of a format looks like; nothing where no mailer would wrap it."""
+    patterns: tuple[re.Pattern[str], ...] = getattr(module(name), "ROWS", ())
+    return patterns
+
+
+def _whole(text: Text, name: str) -> Text:
+    """Return a text with the rows of a format that a mailer wrapped joined."""
+    return text.unwrapped(rows(name))
 
 
 _KNOWN = (
@@ -119,14 +143,71 @@ def read_text(text: Text, options: Options | None = None, form: str | None = Non
         There is no such format.
     """
     _not_empty(text)
-    reader = module(form or recognise(text))
+    options = options or Options()
+    if text.files:
+        return _of_several(text, options, form)
+    if form is None and options.columns:
+        from lockmodel.observe.readers.tables import table_form
+
+        form = table_form(text)
+    form = form or recognise(text)
+    reader = module(form)
+    options = replace(options, named=in_file(text.origin))
     try:
-        reading: Reading = reader.read(text, (options or Options()).of(text.origin))
+        reading: Reading = reader.read(_whole(text, form), options)
     except RecursionError:
         raise ScenarioError(f"{text.origin}: nested too deeply; this is no measurement") from None
     return replace(reading, warnings=(*apart(reading.observations), *reading.warnings))
 
 
+def _of_several(text: Text, options: Options, form: str | None) -> Reading:
+    """Return what is said by the lines of several files that grep printed.
+
+    Names that differ in one number alone name the population by it, where nothing else does;
+    otherwise the name tells the runs apart.
+    """
+    parts = text.parts()
+    shapes = {re.sub(r"\d+", "#", name) for name in parts}
+    numbers = [tuple(re.findall(r"\d+", name)) for name in parts]
+    moving = [i for i in range(len(numbers[0])) if len({own[i] for own in numbers if own[i:]}) > 1]
+    counted = len(shapes) == 1 and len(moving) == 1
+    made: list[Reading] = []
+    failed: list[ScenarioError] = []
+    lost: list[tuple[int, str]] = []
+    for (name, part), own in zip(parts.items(), numbers, strict=True):
+        try:
+            reading = read_text(part, options, form)
+        except ScenarioError as error:
+            failed.append(error)
+            lost += [(line.number, "could not be read") for line in part.filled]
+            continue
+        n = int(own[moving[0]][:9]) if counted else 0
+        if counted and n >= 1 and all(o.n is None for o in reading.observations):
+            found = tuple(replace(o, n=n) for o in reading.observations)
+            said = f"population {n} is that of the name {name}"
+        else:
+            found = tuple(
+                replace(o, variant=",".join(filter(None, (name, o.variant))))
+                for o in reading.observations
+            )
+            said = f"lines of {name} are runs of their own"
+        warnings = (said, *reading.warnings)
+        made.append(replace(reading, observations=found, warnings=warnings))
+    if not made:
+        raise failed[0]
+    first = made[0]
+    return replace(
+        first,
+        observations=tuple(o for one in made for o in one.observations),
+        facts=tuple(fact for one in made for fact in one.facts),
+        warnings=(
+            *dict.fromkeys(w for one in made for w in one.warnings),
+            *(f"left out: {error}" for error in failed),
+        ),
+        left_out=(*(left for one in made for left in one.left_out), *lost),
+    )
+
+
 def read_file(path: Path, options: Options | None = None, form: str | None = None) -> Reading:
     """Return what a file says (see `read_text`); raises FileError if it cannot be read."""
-    return read_text(load(path), options, form)
+    return read_text(load(path), (options or Options()).of_file(path), form)

@@ -80,7 +80,7 @@ def add_histogram(
     """
     unit = unit_of(collector, line, name)
     quantity = quantity_of(collector, line, name)
-    bins = _bins(collector, line, edges, round(1 / SECONDS[unit]))
+    bins = bins_of(collector, line, edges, round(1 / SECONDS[unit]))
     total = sum(b.count for b in bins)
     if total == 0:
         collector.skip(line, "a histogram without events")
@@ -113,7 +113,7 @@ def _middle(b: Bin) -> float:
     return b.low if math.isinf(b.high) else (b.low + b.high) / 2
 
 
-def _bins(collector: Collector, line: Line, edges: Sequence[Edges], per_s: int) -> list[Bin]:
+def bins_of(collector: Collector, line: Line, edges: Sequence[Edges], per_s: int) -> list[Bin]:
     """Return the bins in s; they must not overlap, nor hold negative times."""
     made: list[Bin] = []
     before = 0.0
@@ -151,6 +151,7 @@ def add_statistics(
         )
     unit = unit_of(collector, line, name)
     quantity = quantity_of(collector, line, name)
+    collector.checked(line, "average")
     collector.observe(
         "hold_time" if quantity == "hold" else "mean_wait",
         total / count / round(1 / SECONDS[unit]),

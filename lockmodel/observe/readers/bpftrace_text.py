@@ -19,10 +19,10 @@ REMEDY = bpftrace.REMEDY
 NAME = re.compile(r"@(\w*)(?:\[(.*)\])?:\s*(.*)")
 OPENED = re.compile(r"@(\w*)\[\s*([^\]]*)")
 CLOSED = re.compile(r"(.*)\]:\s*(.*)")
-EDGE = r"-?\d+[KMGTPE]?"
+EDGE = r"-?\d+[kKMGTPE]?"
 BIN = re.compile(
     rf"\s*(?:\(\.\.\., (?P<below>{EDGE})\)"
-    rf"|\[(?P<low>{EDGE})(?:\]|, (?:(?P<high>{EDGE})|(?P<above>\.\.\.))\)))"
+    rf"|\[(?P<low>{EDGE})(?:\]|, (?:(?P<high>{EDGE})(?P<closed>[\])])|(?P<above>\.\.\.)\))))"
     r"\s+(?P<count>\d+) \|(?P<bar>@* *)\|"
 )
 STATS = re.compile(r"count (\d+), average (-?\d+), total (-?\d+)")
@@ -120,7 +120,8 @@ def _bin(collector: Collector, state: _State, line: Line, row: re.Match[str]) ->
         edges = (_edge(row["low"]), math.inf, count)
     else:
         low = _edge(row["low"])
-        edges = (low, _edge(row["high"]) if row["high"] else low + 1, count)
+        high = _edge(row["high"]) if row["high"] else low
+        edges = (low, high if row["closed"] == ")" else high + 1, count)
     state.edges.append(edges)
     state.bars.append(row["bar"].count("@"))
 
@@ -128,7 +129,7 @@ def _bin(collector: Collector, state: _State, line: Line, row: re.Match[str]) ->
 def _edge(text: str) -> float:
     """Return the edge of a bin: 2K -> 2048."""
     letter = text[-1] if text[-1].isalpha() else ""
-    return float(text[:30].rstrip("KMGTPE")) * 1024.0 ** POWER[letter]
+    return float(text[:30].rstrip("kKMGTPE")) * 1024.0 ** POWER[letter.upper()]
 
 
 def _finish(collector: Collector, state: _State) -> None:

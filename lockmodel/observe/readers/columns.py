@@ -27,6 +27,10 @@ class Column:
         or a measurement.
     observed : str
         For a time: the kind of observation. Its name ends in the unit.
+    weak : tuple of str
+        Names that mean it only where no other column does.
+    instead : str
+        Name of the column that it gives where that is missing; a fact otherwise.
     """
 
     name: str
@@ -34,11 +38,13 @@ class Column:
     also: tuple[str, ...] = ()
     tells: bool = False
     observed: str = ""
+    weak: tuple[str, ...] = ()
+    instead: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """All its names."""
-        return (self.name, *self.also)
+        return (self.name, *self.also, *self.weak)
 
 
 TIME_UNITS = ("ns", "us", "ms", "s")
@@ -47,23 +53,42 @@ COLUMNS = (
     Column(
         "tasks",
         "processes, threads or copies that ran at once: a whole number from 1 on; needed",
-        ("n", "copies", "threads", "processes", "procs", "population"),
+        (
+            *("n", "copies", "threads", "processes", "procs", "population", "concurrency"),
+            *("num_threads", "nthreads", "nr_threads", "n_threads", "thread_count", "thread"),
+            *("nr_tasks", "num_tasks", "nr_task", "nprocs", "num_procs", "num_processes"),
+            *("clients", "num_clients", "nr_clients"),
+        ),
+        weak=("cores", "cpus", "ncpus", "num_cpus", "connections", "workers", "users", "jobs"),
     ),
     Column(
         "throughput",
-        "iterations per second of the whole machine, above 0, or what `# unit:` says; lpm is per "
-        "minute; needed",
-        ("ops_per_s", "ops/s", "iterations_per_s", "execs_per_s", "rate", "lps", "lpm", "x"),
+        "iterations per second of the whole machine, above 0, or what `# unit:` or the head says: "
+        "Mops, kops/s, forks per ms, throughput (ops/us); lpm is per minute; 10K, 1.2M and 1,234 "
+        "are understood; needed, or a latency",
+        (
+            *("ops_per_s", "ops/s", "iterations_per_s", "execs_per_s", "rate", "lps", "lpm", "x"),
+            *("tps", "qps", "rps", "ops_per_sec", "ops/sec", "ops_per_second", "ops_s", "opspersec"),
+            *("req/s", "requests/s", "requests_per_sec", "kops", "mops", "gops", "tput", "thrpt"),
+        ),
+        weak=("ops", "iops"),
+    ),
+    Column(
+        "latency",
+        "mean time of an operation, from asking to done, with its unit: latency_us, avg latency "
+        "(ms), ns/op. Where there is no throughput that is tasks / latency, which is said",
+        ("lat", "avg_latency", "mean_latency", "latency_avg", "latency_mean", "avg_lat", "lat_avg"),
+        instead="throughput",
     ),
     Column(
         "sd",
         "standard deviation of the throughput, in its unit; 0 counts as not given",
-        ("stddev", "std"),
+        ("stddev", "std", "stdev", "std_dev"),
     ),
     Column(
         "repeat",
         "number of the repeat, from 0 on; rows without it that are equal otherwise are numbered",
-        ("run", "rep"),
+        ("run", "rep", "trial"),
     ),
     Column("variant", "what was changed: stock, patched", tells=True),
     Column("kernel", "which kernel ran", tells=True),
@@ -95,6 +120,9 @@ COLUMNS = (
 
 OWN = {name: column.name for column in COLUMNS if not column.observed for name in column.names}
 """What a column may be called -> our name of it; times apart."""
+
+WEAK = frozenset(name for column in COLUMNS for name in column.weak)
+"""Names that mean ours only where no other column does."""
 
 POPULATION = next(column.names for column in COLUMNS if column.name == "tasks")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lockmodel.errors import shown
@@ -50,8 +51,13 @@ def read(text: Text, options: Options) -> Reading:
 
 def _result(collector: Collector, index: int, result: dict[str, Any]) -> None:
     here = f"results[{index}]"
-    command = str(result.get("command", ""))[:200]
+    command = _plain(str(result.get("command", ""))[:200], result.get("parameters"))
     times = result.get("times")
+    for key in ("user", "system"):
+        if result.get(key) is not None:
+            seconds = structured.number(collector, None, f"{here}.{key}", result[key])
+            collector.fact(f"{key} time of {command}", seconds, "s", None)
+    collector.checked(None, "mean", "stddev", "median", "min", "max")
     mean = structured.number(collector, None, f"{here}.mean", result.get("mean"))
     n = _population(collector, here, result.get("parameters"))
     failed = [code for code in _list(result.get("exit_codes")) if code]
@@ -76,6 +82,17 @@ def _result(collector: Collector, index: int, result: dict[str, Any]) -> None:
             f"{command}: the mean {mean:g} s is not that of the {len(seconds)} times, "
             f"{average:g} s: some are missing"
         )
+
+
+def _plain(command: str, parameters: Any) -> str:
+    """Return a command with the name of the population for its number: ./loop {tasks}.
+
+    Runs that differ in nothing else are points of one curve.
+    """
+    for name, value in parameters.items() if isinstance(parameters, dict) else ():
+        if name.lower() in POPULATION:
+            return re.sub(rf"(?<![\w.]){re.escape(str(value))}(?![\w.])", f"{{{name}}}", command)
+    return command
 
 
 def _list(value: Any) -> list[Any]:

@@ -9,7 +9,8 @@ from lockmodel.errors import shown
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.readers import structured
-from lockmodel.observe.readers.tidy import CONTRACT, Rows, canonical, columns
+from lockmodel.observe.readers.heads import assign
+from lockmodel.observe.readers.tidy import CONTRACT, Rows, canonical
 from lockmodel.observe.text import Line, Text
 
 TITLE = "JSON lines of throughput"
@@ -31,8 +32,8 @@ def sniff(text: Text) -> bool:
     first = text.filled[0].text.strip()[:SNIFFED]
     if not first.startswith("{"):
         return False
-    keys = {canonical(key) for key in KEY.findall(first)}
-    return "throughput" in keys or ({"params", "value"} <= keys)
+    keys = {canonical(key) for key in KEY.findall(first.partition("[")[0])}
+    return bool(keys & {"throughput", "latency"}) or ({"params", "value"} <= keys)
 
 
 def read(text: Text, options: Options) -> Reading:
@@ -45,14 +46,15 @@ def read(text: Text, options: Options) -> Reading:
             continue
         value = structured.parse(collector, line.text, line)
         for row in _rows(collector, line, value):
-            names = columns(collector, line, list(row))
+            names = assign(collector, line, list(row), options.columns)
             if rows is None:
                 if "unit" in row:
                     collector.note("unit", str(row["unit"]))
-                rows = Rows(collector)
-            cells = dict(
-                zip(names, (_cell(collector, line, k, v) for k, v in row.items()), strict=True)
-            )
+                rows = Rows(collector, names)
+            cells = {
+                head.own: cell_of(collector, line, key, value)
+                for head, (key, value) in zip(names, row.items(), strict=True)
+            }
             cells.pop("unit", None)
             rows.add(line, cells)
     if rows is not None:
@@ -77,7 +79,8 @@ def _rows(collector: Collector, line: Line, value: dict[str, Any]) -> list[dict[
     return [{**base, "throughput": v, "repeat": i} for i, v in enumerate(repeats, start=1)]
 
 
-def _cell(collector: Collector, line: Line, key: str, value: Any) -> str:
+def cell_of(collector: Collector, line: Line, key: str, value: Any) -> str:
+    """Return a value of JSON as the cell of a CSV."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float | str):

@@ -59,6 +59,7 @@ def observe(
                 lock=row.lock,
                 site=row.site,
                 mode=row.mode,
+                variant=row.variant,
                 repeat=repeat,
                 count=row.count,
                 high=row.high.value if row.high else None,
@@ -73,6 +74,7 @@ def observe(
                 lock=row.lock,
                 site=row.site,
                 mode=row.mode,
+                variant=row.variant,
                 repeat=repeat,
             )
     if spins or holds:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 from lockmodel.observe.collector import Collector, Options
@@ -19,7 +21,10 @@ REMEDY = "run `klockstat.py -d 10 > locks.txt` while the workload runs"
 HEADER = re.compile(r"\s*Caller\s+Avg (Spin|Hold)\s+Count\s+Max \w+\s+Total \w+\s*")
 ROW = re.compile(r"\s*(\S+)\s+(\d[\d,.]*)\s+(\d[\d,.]*)\s+(\d[\d,.]*)\s+(\d[\d,.]*)\s*")
 FRAME = re.compile(r"\s+\S+(?:\+0x[0-9a-f]+)?(?: \[\w+\])?")
-NOISE = re.compile(r"[#$] .*klockstat.*|Tracing lock events.*|\^C|\s*")
+ROWS = (ROW, HEADER)
+COMMAND = re.compile(r"[#$] .*?klockstat(?:\.py)?(?:-bpfcc)?((?: .*)?)")
+CUT = re.compile(r"\s*\S+\+0x[0-9a-f]+\s+\d.*|\s*\S+(?:\s+[\d.,]+){2,}")
+NOISE = re.compile(r"Tracing lock events.*|\^C|\s*")
 
 
 def sniff(text: Text) -> bool:
@@ -36,13 +41,17 @@ def sniff(text: Text) -> bool:
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of bcc's klockstat.py (see `readers`)."""
     collector = Collector(text, TITLE, REMEDY, options, traced=True)
-    tables: list[dict[str, list[Wait]]] = []
+    tables: list[tuple[str, dict[str, list[Wait]]]] = []
     rows: list[Wait] | None = None
-    for line in text.filled:
+    command = ""
+    for line in text.said:
         if header := HEADER.fullmatch(line.text):
-            if not tables or header[1] in tables[-1]:
-                tables.append({})
-            rows = tables[-1][header[1]] = []
+            if not tables or header[1] in tables[-1][1] or tables[-1][0] != command:
+                tables.append((command, {}))
+            rows = tables[-1][1][header[1]] = []
+        elif started := COMMAND.fullmatch(line.text.strip()):
+            command, rows = " ".join(started[1].split()), None
+            collector.note(f"command {len(tables) + 1}", line.text[2:])
         elif NOISE.fullmatch(line.text.strip()):
             continue
         elif rows is None:
@@ -51,15 +60,35 @@ def read(text: Text, options: Options) -> Reading:
             rows.append(_row(collector, line, row))
         elif FRAME.fullmatch(line.text) and rows:
             continue  # the call stack of the row above, by -s
-        else:
+        elif CUT.fullmatch(line.text):
             raise collector.error(line, "a caller and 4 whole numbers were expected: cut off?")
-    for number, table in enumerate(tables, start=1):
-        repeat = number if len(tables) > 1 else None
-        klockstat.observe(collector, table.get("Spin", []), table.get("Hold", []), repeat)
-    if len(tables) > 1:
-        collector.warn(f"{len(tables)} intervals: each stands for itself and is a repeat")
+        else:
+            collector.skip(line, "between the tables")
+            rows = None
+    _observe(collector, tables)
     collector.warn(klockstat.MUTEX_ONLY)
     return collector.reading(empty="no table has a row")
+
+
+def _observe(collector: Collector, tables: list[tuple[str, dict[str, list[Wait]]]]) -> None:
+    """Add the tables: those of one command are its intervals, other commands are other runs."""
+    commands = Counter(command for command, _ in tables)
+    numbers: Counter[str] = Counter()
+    for command, table in tables:
+        numbers[command] += 1
+        repeat = numbers[command] if commands[command] > 1 else None
+        variant = command if len(commands) > 1 else ""
+        spins, holds = (
+            [replace(row, variant=variant) for row in table.get(kind, [])]
+            for kind in ("Spin", "Hold")
+        )
+        klockstat.observe(collector, spins, holds, repeat)
+    for command, times in commands.items():
+        if times > 1:
+            of = f" of {command!r}" if len(commands) > 1 else ""
+            collector.warn(f"{times} intervals{of}: each stands for itself and is a repeat")
+    if len(commands) > 1:
+        collector.warn(f"{len(commands)} commands in one file: kept apart as variants")
 
 
 def _row(collector: Collector, line: Line, row: re.Match[str]) -> Wait:

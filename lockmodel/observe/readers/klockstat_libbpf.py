@@ -25,6 +25,7 @@ ROW = re.compile(rf"\s*(\S+){TIME}\s+(\d+){TIME}{TIME}\s*")
 LONGEST = re.compile(r"\s*Max PID \d+, COMM (.*?)(?:, Lock (\S+) \(0x[0-9a-f]+\))?")
 FRAME = re.compile(r"\s+\S+(?:\+0x[0-9a-f]+)?(?: \[\w+\])?")
 NOISE = re.compile(r"[#$] .*klockstat.*|Tracing .*lock events.*|\^C|Exiting.*|\d\d:\d\d:\d\d")
+ROWS = (ROW, HEADER)
 NO_NAME = "no-ksym"
 
 
@@ -42,6 +43,38 @@ class _WaitEntry:
         return replace(self.wait, lock=self.lock, site=klockstat.site_of(self.caller, self.stack))
 
 
+@dataclass
+class _Table:
+    """A header and the rows below it: one row where stacks are printed (-s), else all."""
+
+    kind: str
+    rows: list[_WaitEntry]
+
+
+def _reports(tables: list[_Table]) -> list[list[_Table]]:
+    """Return the tables by the report that they are of.
+
+    A report is waits, then holds. With -s every entry has a header of its own, so a header of the
+    same kind goes on with the report, unless what stands below it was in the report already.
+    """
+    made: list[list[_Table]] = []
+    seen: set[tuple[object, ...]] = set()
+    for table in tables:
+        keys = {(table.kind, e.caller, *e.stack) for e in table.rows}
+        before = made[-1][-1] if made else None
+        goes_on = before is not None and (
+            (before.kind, table.kind) == ("Wait", "Hold")
+            or (before.kind == table.kind and len(before.rows) < 2 and not keys & seen)
+        )
+        if goes_on:
+            made[-1].append(table)
+        else:
+            made.append([table])
+            seen = set()
+        seen |= keys
+    return made
+
+
 def sniff(text: Text) -> bool:
     """Return whether there is a header with "Avg Wait", or "Total Hold" in capitals."""
     return any(
@@ -52,12 +85,12 @@ def sniff(text: Text) -> bool:
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of the libbpf klockstat (see `readers`)."""
     collector = Collector(text, TITLE, REMEDY, options, traced=True)
-    tables: dict[str, list[list[_WaitEntry]]] = {"Wait": [], "Hold": []}
+    tables: list[_Table] = []
     rows: list[_WaitEntry] | None = None
     for line in text.filled:
         if header := HEADER.fullmatch(line.text):
             rows = []
-            tables[header[1]].append(rows)
+            tables.append(_Table(header[1], rows))
         elif PER_THREAD.fullmatch(line.text):
             raise collector.error(line, "a table per thread (-P) names no lock: run it without -P")
         elif NOISE.fullmatch(line.text.strip()):
@@ -72,9 +105,18 @@ def read(text: Text, options: Options) -> Reading:
             rows[-1].stack.append(line.text.strip())
         else:
             raise collector.error(line, "a caller, 3 times and a count were expected: cut off?")
-    if max(len(tables["Wait"]), len(tables["Hold"])) > 1:
-        collector.warn("several tables: without -R each includes those before, so the last is read")
-    last = {kind: [e.named() for e in tables[kind][-1]] if tables[kind] else [] for kind in tables}
+    reports = _reports(tables)
+    if len(reports) > 1:
+        collector.warn(
+            f"{len(reports)} reports: without -R each includes those before, so the last is read"
+        )
+        for report in reports[:-1]:
+            for table in report:
+                for entry in table.rows:
+                    collector.skip(entry.wait.line, "of a report before the last")
+    last: dict[str, list[Wait]] = {"Wait": [], "Hold": []}
+    for table in reports[-1] if reports else []:
+        last[table.kind] += [entry.named() for entry in table.rows]
     klockstat.observe(collector, last["Wait"], last["Hold"], None)
     return collector.reading(empty="no table has a row")
 

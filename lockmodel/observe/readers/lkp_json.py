@@ -40,8 +40,14 @@ def read(text: Text, options: Options) -> Reading:
     value = structured.parse(collector, text.whole)
     if not isinstance(value, dict):
         raise collector.error(None, f"an object of monitor.metric was expected, not {shown(value)}")
+    chosen = lkp.counted(value)
     for key, content in value.items():
-        if key == "stats_source":
+        if lkp.PROFILE.fullmatch(key) and key not in chosen:
+            shares = content if isinstance(content, list) else [content]
+            for share in shares:
+                collector.fact(key, structured.number(collector, None, key, share), "%", None)
+            collector.warn(lkp.OVERLAP)
+        elif key == "stats_source":
             runs = content if isinstance(content, list) else [content]
             collector.note("results", ", ".join(str(run)[:200] for run in runs[:8]))
         elif isinstance(content, list):
@@ -57,6 +63,7 @@ def _runs(collector: Collector, key: str, numbers: list[float]) -> None:
     if not numbers:
         collector.warn(f"{key} has no values")
     elif SAMPLES.fullmatch(key):
+        collector.checked(None, "single samples")
         if not key.endswith(".time"):
             _one(collector, key, sum(numbers) / len(numbers), None)
             collector.warn("keys with a value per sample are given as the mean of the samples")

@@ -34,6 +34,8 @@ VERSION = re.compile(r"\s*lock_stat version ([\d.]+)")
 HEADER = re.compile(r"\s*class name\s+con-bounces\s+contentions.*")
 MODE = re.compile(r"(.*)-([RW])((?:/\d+)?)")
 
+ROWS = (CLASS, POINT, HEADER)
+
 OLD = (
     "lock_stat version 0.3 has 10 columns, without the averages: use a kernel from 3.11 on, which "
     "prints version 0.4"
@@ -100,6 +102,9 @@ def _class(collector: Collector, line: Line, row: re.Match[str]) -> Wait:
     hold = Wait(line, acquired, hold_total, hold_mean, hold_high, hold_low, lock)
     waits.check(collector, hold)
     words = {"lock": lock, "mode": waits.SUFFIX[mode[2]] if mode else ""}
+    if not acquired:
+        collector.skip(line, "no acquire was counted: nothing was measured")
+    collector.checked(line, "con-bounces", "acq-bounces")
     if acquired:
         collector.observe(
             "hold_time",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from lockmodel.errors import ScenarioError
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.export import FIRST_COLUMNS, SCHEMA_LINE
 from lockmodel.observe.numbers import BadNumberError, number, whole
-from lockmodel.observe.observations import FLAGS, FLOATS, INTS, UNITS, Reading, from_plain
+from lockmodel.observe.observations import FLAGS, FLOATS, INTS, UNITS, Reading, Source, from_plain
 from lockmodel.observe.readers import structured
 from lockmodel.observe.readers.tidy_csv import cells
+from lockmodel.observe.summary import IDENTITY
 from lockmodel.observe.text import Line, Text
 
 TITLE = "observations of lockmodel"
@@ -33,8 +36,10 @@ def read(text: Text, options: Options) -> Reading:
     collector = Collector(text, TITLE, REMEDY, options)
     if text.filled[0].text.lstrip().startswith("{"):
         _from_json(collector, text)
+        lines = [0] * len(collector.observations)
     else:
-        _from_csv(collector, text)
+        lines = _from_csv(collector, text)
+    _merge(collector, lines)
     return collector.reading(empty="it holds no observation")
 
 
@@ -51,7 +56,33 @@ def _from_json(collector: Collector, text: Text) -> None:
             collector.observations.append(from_plain(item, f"{text.origin}: observations[{i}]"))
 
 
-def _from_csv(collector: Collector, text: Text) -> None:
+def _merge(collector: Collector, lines: list[int]) -> None:
+    """Number rows that several files have with equal settings: in one file they are repeats."""
+    keys = [
+        (*(getattr(o, name) for name in IDENTITY), o.traced) for o in collector.observations
+    ]
+    files: dict[tuple[object, ...], set[str]] = {}
+    for key, o in zip(keys, collector.observations, strict=True):
+        files.setdefault(key, set()).add(o.source.file)
+    if all(len(own) < 2 for own in files.values()):
+        return
+    many = Counter(keys)
+    seen: Counter[tuple[object, ...]] = Counter()
+    for i, (key, o) in enumerate(zip(keys, collector.observations, strict=True)):
+        seen[key] += 1
+        here = Source(collector.text.origin, lines[i])
+        repeat = seen[key] if many[key] > 1 else o.repeat
+        collector.observations[i] = replace(o, repeat=repeat, source=here)
+    every = {name for own in files.values() for name in own}
+    collector.warn(
+        f"rows of {len(every)} files with equal settings are repeats; import them one by one if "
+        f"they are of different things"
+    )
+
+
+def _from_csv(collector: Collector, text: Text) -> list[int]:
+    """Add the rows; return the line of each."""
+    lines: list[int] = []
     names: list[str] | None = None
     for line in text.filled:
         if line.text.startswith("#"):
@@ -69,6 +100,8 @@ def _from_csv(collector: Collector, text: Text) -> None:
             collector.observations.append(from_plain(plain, str(collector.source(line))))
         except ScenarioError as error:
             raise collector.error(line, str(error)) from None
+        lines.append(line.number)
+    return lines
 
 
 def _note(collector: Collector, line: Line) -> None:

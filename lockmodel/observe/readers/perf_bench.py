@@ -100,12 +100,15 @@ def _line(collector: Collector, bench: _Bench, line: Line) -> None:
         bench.answered = True
     elif per_op := PER_OP.fullmatch(line.text):
         bench.per_op = (line, collector.number(line, "usecs/op", per_op[1]))
+        collector.checked(line, "usecs/op")
     elif rate := RATE.fullmatch(line.text):
         _rate(collector, bench, line, collector.whole(line, "ops/sec", rate[1], least=1))
     elif threads := THREADS.fullmatch(line.text):
         bench.threads = collector.whole(line, "threads", threads[1], least=1)
+        collector.checked(line, "summary of the run")
     elif thread := THREAD.fullmatch(line.text):
         bench.rates.append(collector.whole(line, "ops/sec", thread[2]))
+        collector.checked(line, "ops/sec of each thread")
     elif averaged := AVERAGED.fullmatch(line.text):
         _futex(collector, bench, line, collector.whole(line, "average", averaged[1], least=1))
     elif latency := LATENCY.fullmatch(line.text):
@@ -168,6 +171,7 @@ def _futex(collector: Collector, bench: _Bench, line: Line, average: int) -> Non
             collector.fact(
                 f"{bench.name}: fastest thread / slowest", spread, "", line, bench.threads
             )
+    collector.checked(line, "spread of the threads", "total secs")
     collector.warn("futex hash averages over threads: throughput is the average x threads")
     rate = float(average * bench.threads)
     collector.observe("throughput", rate, "1/s", line, n=bench.threads, what=bench.name)

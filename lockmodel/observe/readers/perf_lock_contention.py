@@ -41,6 +41,19 @@ ROW_START = re.compile(r"\s*\d[\d.,]*\s+\S")
 NOISE = re.compile(r"Looking at .*|symsrc__init.*|Using /proc/.*|build id .*|pmu capa.*|/proc/.*")
 TYPED = re.compile(r"(.*?)\s*\(([\w:-]+)\)\s*")
 
+ROWS = (
+    re.compile(
+        r"\s*\d+(?:\s+[\d.]+ (?:h|m|s|ms|us|ns)){3}\s+(?:"
+        + "|".join(waits.LOCK_TYPES)
+        + r")(?::[RW])?\s+\S+.*"
+    ),
+    re.compile(
+        r"\s*\d+(?:\s+[\d.]+ (?:h|m|s|ms|us|ns)){3}\s+[0-9a-f]{8,16}(?:\s+\S+)?\s+\([\w:-]+\)"
+    ),
+    HEADER,
+)
+"""Rows of callers and of locks, for those that a mailer wrapped."""
+
 BAD_SHARE = 0.01
 """Share of events that perf could not match, above which its table must not be trusted."""
 
@@ -66,7 +79,7 @@ def read(text: Text, options: Options) -> Reading:
     rows: list[Wait] = []
     tables = 0
     command = ""
-    for line in text.filled:
+    for line in text.said:
         if header := HEADER.fullmatch(line.text):
             columns = [FIELDS[name] for name in COLUMN.findall(header[1])]
             tail = header[2].split()[0]
@@ -76,12 +89,17 @@ def read(text: Text, options: Options) -> Reading:
             collector.note(f"command {tables + 1}", command)
         elif bad := BAD.fullmatch(line.text):
             _bad(collector, line, bad[1], bad[2])
-        elif FOOTER.fullmatch(line.text) or BAD_RATE.fullmatch(line.text):
-            continue
+        elif BAD_RATE.fullmatch(line.text):
+            collector.checked(line, "bad rate")
+        elif FOOTER.fullmatch(line.text):
+            if line.text[-1].isdigit():
+                collector.checked(line, "histogram of bad events")
         elif columns and ROW_START.match(line.text):
             rows.append(_row(collector, line, columns, tail, _variant(tables, command)))
         elif columns and rows and STACK.fullmatch(line.text):
             continue  # the call stack of the row above, by -v
+        elif line.text.startswith("$ "):
+            continue
         elif columns and not NOISE.fullmatch(line.text):
             raise collector.error(
                 line, f"a row 'count {' '.join(columns[1:])} {tail}' was expected"
@@ -106,6 +124,8 @@ def _variant(tables: int, command: str) -> str:
 def _bad(collector: Collector, line: Line, bad_text: str, total_text: str) -> None:
     bad = collector.whole(line, "bad", bad_text)
     total = collector.whole(line, "total", total_text)
+    collector.fact("events that perf could not match", bad, "", line)
+    collector.fact("events", total, "", line)
     if bad > BAD_SHARE * max(total, 1):
         collector.warn(
             f"perf could not match {bad} of {total} events (line {line.number}): use -b (BPF), or "
@@ -165,6 +185,7 @@ def finish(collector: Collector, rows: list[Wait], tail: str) -> None:
         for row in rows:
             if row.mean is not None:
                 collector.fact(f"mean wait of {row.site}", row.mean.value, "s", row.line)
+            collector.checked(row.line, "count, total and longest of each thread or cgroup")
         rows = [Wait(r.line, r.count, r.total, r.mean, r.high, r.low) for r in rows]
     waits.observe(collector, waits.joined(collector, rows), "contended acquire")
     if rows:

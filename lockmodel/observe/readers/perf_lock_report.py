@@ -54,7 +54,8 @@ def read(text: Text, options: Options) -> Reading:
             columns = [COLUMNS[f"{match[1]} wait"] for match in named]
             bare = any(match["ns"] for match in named)
         elif NOISE.fullmatch(line.text):
-            continue
+            if re.search(r"\d", line.text):
+                collector.checked(line, "histogram of bad events")
         elif columns:
             rows.append(_row(collector, line, columns, bare))
         else:
@@ -92,6 +93,7 @@ def _finish(collector: Collector, rows: list[tuple[int, Wait]]) -> None:
         for acquired, wait in rows:
             collector.fact(f"acquired by {wait.lock}", acquired, "", wait.line)
             collector.fact(f"contended by {wait.lock}", wait.count, "", wait.line)
+            collector.checked(wait.line, "waits of each thread")
         return
     if any(name.endswith("...") for name in names):
         collector.warn("names are cut at 16 characters (...): locks may share one")

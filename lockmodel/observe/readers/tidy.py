@@ -2,55 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from lockmodel.observe import gates, rates
 from lockmodel.observe.collector import Collector
 from lockmodel.observe.headers import UNIT
+from lockmodel.observe.numbers import abbreviated, in_groups
+from lockmodel.observe.readers import heads
 from lockmodel.observe.readers.columns import MEASURED, OWN, TIME, TIMES
+from lockmodel.observe.readers.heads import FULL, Head
 from lockmodel.observe.readers.settings import PLACES, is_number, label, settings
 from lockmodel.observe.text import Line
 
 ROUNDED = 0.02
 """Relative change up to which a population with a fraction is rounded."""
 
+DURATION = re.compile(r"(?:duration|elapsed|runtime|run_time|seconds|secs|time)(?:_(?:s|sec|ms|us))?")
+COUNTS = ("count", "samples", "iterations", "operations", "events", "total_ops", "ops_total")
+"""Columns that say how much was measured: of nothing comes no rate."""
+
+ZERO = re.compile(r"0+(?:[.,]0+)?(?:\s?[a-z]+)?$")
+
 CONTRACT = "tasks,throughput[,sd][,repeat][,variant][,kernel]"
 
 
 def canonical(name: str) -> str:
     """Return our name of a column, or the name itself in lower case."""
-    low = name.strip().lower()
-    return OWN.get(low, low)
+    return heads.understood(name).own
 
 
-def columns(collector: Collector, line: Line, names: list[str]) -> list[str]:
-    """Return our names of a header's columns.
-
-    Raises
-    ------
-    ScenarioError
-        Population or throughput is missing, a name comes twice, or a time has no unit.
-    """
-    made = [canonical(name) for name in names]
-    for own, times in Counter(made).items():
-        if times > 1:
-            raise collector.error(line, f"column {own!r} is given {times} times; keep one")
-    for need in ("tasks", "throughput"):
-        if need not in made:
-            raise collector.error(
-                line,
-                f"no column {need} (there are {', '.join(made)[:200]})",
-            )
-    for own in made:
-        time = TIME.fullmatch(own)
-        if time and time[2] is None:
-            raise collector.error(
-                line, f"a time needs its unit: call the column {own}_ns (_us _ms _s)"
-            )
-    if "lpm" in [name.strip().lower() for name in names]:
-        collector.warn("lpm counts per minute; divided by 60")
-        collector.note("factor", repr(1 / 60))
-    return made
+def is_contract(names: Iterable[str]) -> bool:
+    """Return whether a head has a population and a throughput, or what gives one."""
+    own = {canonical(name) for name in names}
+    return "tasks" in own and bool(own & {"throughput", "latency"})
 
 
 class Rows:
@@ -60,23 +46,31 @@ class Rows:
     ----------
     collector : Collector
         Where they go; its metadata `unit` is the unit of throughput.
+    names : sequence of Head
+        What the columns are.
+    pointed : bool
+        Whether a decimal comma is not to be expected: commas are between the cells, too.
     """
 
-    def __init__(self, collector: Collector) -> None:
+    def __init__(
+        self, collector: Collector, names: Sequence[Head], pointed: bool = False
+    ) -> None:
+        self._pointed = pointed
         self.collector = collector
+        self.heads = {head.own: head for head in names}
         self._seen: Counter[tuple[str, ...]] = Counter()
+        self._written: list[tuple[Line, dict[str, str]]] = []
         self._rows: list[tuple[Line, dict[str, str], int, float]] = []
         self._settings: tuple[str, ...] = ()
+        self._grouped: set[str] = set()
         self.unit = "1/s"
         self.factor = 1.0
         self._settle_unit()
 
     def _settle_unit(self) -> None:
-        stated = self.collector.metadata.get(UNIT)
-        if "factor" in self.collector.metadata:
-            self.factor = float(self.collector.metadata.pop("factor"))
-            return
-        if stated is None:
+        head = self.heads.get("throughput")
+        stated = head.unit if head and head.unit else self.collector.metadata.get(UNIT)
+        if stated is None or head is None:
             return
         factor = rates.factor(stated)
         if factor is None:
@@ -87,28 +81,80 @@ class Rows:
             )
         else:
             self.factor = factor
-            if factor != 1:
+            if stated == heads.PER_MINUTE:
+                self.collector.warn("lpm counts per minute; divided by 60")
+            elif factor != 1:
                 self.collector.warn(
                     f"throughput converted to per second: {stated[:80]!r} x {factor:g}"
                 )
 
     def add(self, line: Line, cells: dict[str, str]) -> None:
         """Take a row; keys are our names, values as written. `finish` makes observations of it."""
+        self._written.append((line, {k: v.strip() for k, v in cells.items() if v.strip()}))
+
+    def _take(self, line: Line, cells: dict[str, str]) -> None:
+        """Read population and throughput of a row."""
         collector = self.collector
-        cells = {key: value.strip() for key, value in cells.items() if value.strip()}
-        for need in ("tasks", "throughput"):
+        rate = "throughput" if "throughput" in self.heads else "latency"
+        for need in ("tasks", rate):
             if need not in cells:
                 raise collector.error(line, f"{need} is empty; leave the row out if the run failed")
+        for name, text in cells.items():
+            if (DURATION.fullmatch(name) or name in COUNTS) and ZERO.match(text):
+                collector.skip(line, f"{name} is 0: nothing was measured")
+                return
         n = self._population(line, cells["tasks"])
-        value = collector.number(line, "throughput", cells["throughput"])
+        if rate == "latency":
+            seconds = self._latency(line, cells["latency"])
+            collector.checked(line, "latency")
+            self._rows.append((line, cells | {"throughput": f"{n / seconds!r}"}, n, n / seconds))
+            return
+        value = self._number(line, "throughput", cells["throughput"])
         if value <= 0:
             raise collector.error(
                 line, f"throughput {value:g} must be > 0; leave the row out if the run failed"
             )
         self._rows.append((line, cells, n, value * self.factor))
 
+    def _number(self, line: Line, name: str, text: str) -> float:
+        """Return a number of a column: 1,234 where its commas group, 10K, 1200 ops/s."""
+        plain = re.sub(r"\s+[A-Za-z]+/\w+$", "", text)
+        value = self.collector.parse(abbreviated, line, name, plain, grouped=name in self._grouped)
+        if re.search(r"\d\s?[kKMGT]", plain):
+            self.collector.warn("K, M and G behind a number are thousands, millions, billions")
+        return value
+
+    def _latency(self, line: Line, text: str) -> float:
+        """Return a mean time per operation, s; the throughput is that of a closed loop."""
+        own = re.fullmatch(r"([\d.,eE+-]+)\s?([a-z\u00b5]+)", text)
+        unit = FULL.get(own[2], own[2]) if own else self.heads["latency"].time
+        if not unit:
+            raise self.collector.error(
+                line, "a latency needs its unit: call the column latency_us (_ns _ms _s)"
+            )
+        seconds = self.collector.time(line, "latency", own[1] if own else text, unit).value
+        if seconds <= 0:
+            raise self.collector.error(line, f"a latency of {seconds:g} s cannot be")
+        self.collector.warn(
+            "throughput is tasks / latency: right where every task waits for its operation "
+            "and begins the next at once"
+        )
+        return seconds
+
     def finish(self) -> None:
         """Add the observations of all rows, once it is known which columns tell curves apart."""
+        for name in dict.fromkeys(key for _, cells in self._written for key in cells):
+            column = [cells[name] for _, cells in self._written if name in cells]
+            if in_groups(column, self._pointed):
+                self._grouped.add(name)
+                shown = next(cell for cell in column if "," in cell)
+                self.collector.warn(
+                    f"commas of {name} group digits: {shown} is {shown.replace(',', '')}"
+                )
+        for line, cells in self._written:
+            self._take(line, cells)
+        if not self._rows:
+            return
         rows = [cells for _, cells, _, _ in self._rows]
         named = {key for cells in rows for key in cells}
         times = [key for key in named if TIME.fullmatch(key)]
@@ -160,6 +206,8 @@ class Rows:
         """Return a population. 18.667 is a mean over unequal groups here, never 18,667 processes:
         it is rounded, with a warning, if that changes next to nothing, and refused otherwise.
         """
+        if "." not in text and re.search(r"[kK]$", text):
+            return round(self._number(line, "tasks", text))
         if "." not in text:
             return self.collector.whole(line, "tasks", text, least=1)
         value = self.collector.number(line, "tasks", text)
@@ -173,7 +221,7 @@ class Rows:
     def _sd(self, line: Line, text: str | None) -> float | None:
         if text is None:
             return None
-        sd = self.collector.number(line, "sd", text)
+        sd = self._number(line, "sd", text)
         if sd < 0:
             raise self.collector.error(line, f"sd {sd:g} must be >= 0")
         if sd == 0:
@@ -210,7 +258,7 @@ class Rows:
 
     def _unknown(self, line: Line, name: str, text: str, more: dict[str, object]) -> None:
         collector = self.collector
-        if not is_number(text):
+        if not is_number(text) and not is_number(re.sub(r"\s?[kKMG%]$", "", text)):
             collector.warn(
                 f"column {name!r} is left out: it says the same everywhere, or another thing in "
                 f"every row"
@@ -218,6 +266,7 @@ class Rows:
             return
         collector.warn(f"column {name!r} is not known and kept as a fact, not as an observation")
         n = more["n"]
-        collector.fact(
-            name, collector.number(line, name, text), "", line, n if isinstance(n, int) else None
-        )
+        percent = text.endswith("%")
+        value = self._number(line, name, text.rstrip("%"))
+        unit = "%" if percent else ""
+        collector.fact(name, value, unit, line, n if isinstance(n, int) else None)

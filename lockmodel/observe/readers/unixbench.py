@@ -43,7 +43,7 @@ def add(
     test: str,
     value: float,
     unit: str,
-    copies: int,
+    copies: int | None,
     repeat: int | None = None,
     aggregated: bool = True,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.readers import unixbench
+from lockmodel.observe.readers.tidy import is_contract
 from lockmodel.observe.readers.tidy_csv import cells, separator
 from lockmodel.observe.text import Text
 
@@ -17,7 +18,8 @@ REMEDY = unixbench.REMEDY
 def sniff(text: Text) -> bool:
     """Return whether the first line begins with the column Concurrency."""
     first = text.filled[0].text.strip()
-    return cells(first, separator(first))[0].strip() == "Concurrency"
+    names = cells(first, separator(first))
+    return names[0].strip() == "Concurrency" and not is_contract(names)
 
 
 def read(text: Text, options: Options) -> Reading:

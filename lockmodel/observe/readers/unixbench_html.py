@@ -102,6 +102,7 @@ def _row(
     collector: Collector, line: Line, copies: int, cells: list[str], seen: set[tuple[int, str]]
 ) -> None:
     test, score_text, unit, _, _, baseline_text, index_text = cells
+    collector.checked(line, "time and number of passes", "baseline", "index")
     if (copies, test) in seen:
         raise collector.error(line, f"{test} is given twice for {copies} processes")
     seen.add((copies, test))

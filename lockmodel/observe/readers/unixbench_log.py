@@ -93,8 +93,11 @@ def _line(collector: Collector, block: _Block, line: Line) -> None:
     elif total := SUM.fullmatch(line.text):
         block.sums.append((total[1] == "*Dump", collector.number(line, "score", total[2])))
     elif score := SCORE.fullmatch(line.text):
+        collector.checked(line, "score, time and number of passes kept")
         if score[1] == "score":
             block.score = (line, collector.number(line, "score", score[2]))
+    elif line.text.startswith("==> "):
+        collector.note(f"command of {block.test}", line.text[4:])
     elif not NOISE.fullmatch(line.text):
         collector.skip(line, "output of the benchmark")
 

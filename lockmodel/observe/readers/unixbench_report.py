@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import cast
 
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
@@ -32,22 +33,24 @@ KNOWN_NOISE = re.compile(
     r"\s*(?:[-=]{8,}|=+|Benchmark Run: .*|\d+ x .*|.*\bload average.*|.*bogomips.*|"
     r"Hyper-Threading.*|.*x86-64,.*|.*Intel virtualization.*|# .*)"
 )
+ROWS = (RESULT, RUN)
+NO_RUN = "no line says how many copies ran: give --tasks, or --at FILE=N for each file"
 INDEX_SLACK = 0.06
 """Rounding of an index printed with one decimal."""
 
 
 @dataclass
 class _CopiesRun:
-    """One run of all tests with one number of copies."""
+    """One run of all tests with one number of copies; None where no line says how many."""
 
     line: Line
-    copies: int
+    copies: int | None
     results: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def sniff(text: Text) -> bool:
     """Return whether a line says how many copies run, and there is no HTML."""
-    return any(RUN.match(line.text) for line in text.filled)
+    return any(RUN.match(line.text) or RESULT.fullmatch(line.text) for line in text.filled)
 
 
 def read(text: Text, options: Options) -> Reading:
@@ -61,6 +64,10 @@ def read(text: Text, options: Options) -> Reading:
             collector.note("cpus", run[1])
             section = _CopiesRun(line, _copies(collector, line, run[2]))
             indexed = False
+        elif section is None and RESULT.fullmatch(line.text):
+            collector.warn(NO_RUN)
+            section = _CopiesRun(line, collector.options.tasks)
+            _result(collector, section, line, cast("re.Match[str]", RESULT.fullmatch(line.text)))
         elif TABLE.fullmatch(line.text):
             indexed = True
         elif score := SCORE.fullmatch(line.text):
@@ -92,14 +99,18 @@ def _copies(collector: Collector, line: Line, text: str) -> int:
 
 
 def _result(collector: Collector, section: _CopiesRun, line: Line, row: re.Match[str]) -> None:
-    test, value_text, unit, seconds, _ = row.groups()
+    test, value_text, unit, seconds, samples = row.groups()
     if test in section.results:
         raise collector.error(line, f"{test} is given twice for {section.copies} copies")
     if unit not in unixbench.UNITS:
         raise collector.error(line, f"unit {unit!r} is none of {', '.join(unixbench.UNITS)}")
     measured = collector.parse(_one_decimal, line, "result", value_text)
-    collector.number(line, "time of a pass", seconds)
+    if collector.number(line, "time of a pass", seconds) == 0 or samples == "0":
+        collector.skip(line, f"{samples} samples of {seconds} s: nothing was measured")
+        section.results[test] = (measured, 0.05)
+        return
     section.results[test] = (measured, 0.05)
+    collector.checked(line, "time and number of passes")
     unixbench.add(collector, line, test, measured, unit, section.copies)
 
 
@@ -115,6 +126,7 @@ def _one_decimal(text: str) -> float:
 def _check_index(collector: Collector, section: _CopiesRun, line: Line, row: re.Match[str]) -> None:
     """Hold a row of the index table against the result: index = result / baseline x 10."""
     test, baseline_text, result_text, index_text = row.groups()
+    collector.checked(line, "baseline", "index")
     if index_text == "---":
         return
     baseline = collector.number(line, "baseline", baseline_text)
@@ -136,7 +148,7 @@ def _finish(collector: Collector, section: _CopiesRun | None) -> None:
     """Say so if a section had no result."""
     if section is None or section.results:
         return
-    if section.copies > unixbench.SKIPS_ABOVE:
+    if (section.copies or 0) > unixbench.SKIPS_ABOVE:
         if not collector.observations:
             raise collector.error(section.line, unixbench.SILENT_SKIP)
         collector.skip(section.line, unixbench.SILENT_SKIP)
@@ -155,5 +167,7 @@ def _other(collector: Collector, section: _CopiesRun | None, line: Line) -> None
         raise collector.error(
             line, "a result '<test> <value> <unit> (<s> s, <n> samples)' was expected"
         )
+    elif "load average" in line.text:
+        collector.note("load", line.text)
     elif not KNOWN_NOISE.fullmatch(line.text):
         collector.skip(line, "not part of a report")

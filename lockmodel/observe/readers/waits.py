@@ -113,6 +113,8 @@ def joined(collector: Collector, waits: Sequence[Wait]) -> list[Wait]:
                 low=min(lows) if len(lows) == len(group) else None,
             )
         )
+        for wait in group:
+            collector.checked(wait.line, "rows that were joined")
         if name := first.lock or first.site:
             collector.warn(f"{len(group)} rows of {name} (one per call stack) were joined")
     return made
@@ -132,6 +134,7 @@ def observe(collector: Collector, waits: Sequence[Wait], per: str, shares: bool 
     """Add mean waits and, per variant, the shares of all waiting listed."""
     for wait in waits:
         if wait.count == 0:
+            collector.checked(wait.line, "waits of 0 events")
             continue
         means = [m for m in (wait.mean,) if m is not None]
         if wait.total is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import dataclass, field
 
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
@@ -23,14 +25,22 @@ TITLE_LINE = re.compile(r"testcase:\s*(.+)")
 SECOND = re.compile(r"min:(\d+) max:(\d+) total:(\d+)")
 AVERAGE = re.compile(r"average:(\d+)")
 COMMAND = re.compile(r".*runtest\.py (\S+).*")
+PHASES = ("warmup", "measurement")
+PROGRAM = re.compile(r"(?:\S*/)?(\w+)_(processes|threads)\b.*?-t\s*(\d+).*")
+"""A test program as it is started; it does not print how many tasks it runs."""
+
 BANNER = re.compile(r"WARNING: .*|.*Assertion .* failed\.?")
 
 
 def sniff(text: Text) -> bool:
-    """Return whether there is the header of runtest.py or the title of a test program."""
+    """Return whether there is the header of runtest.py or what a test program prints."""
+    titled = False
     for line in text.filled:
         stripped = line.text.strip()
-        if cells(stripped, ",") == HEADER or TITLE_LINE.fullmatch(stripped):
+        if titled and (stripped in PHASES or SECOND.fullmatch(stripped)):
+            return True
+        titled = TITLE_LINE.fullmatch(stripped) is not None or (titled and stripped == "")
+        if cells(stripped, ",") == HEADER:
             return True
         if re.fullmatch(r"\w+_(?:processes|threads): tests/.*Assertion .*", stripped):
             return True
@@ -40,7 +50,9 @@ def sniff(text: Text) -> bool:
 def read(text: Text, options: Options) -> Reading:
     """Return the observations of will-it-scale (see `readers`)."""
     collector = Collector(text, TITLE, REMEDY, options)
-    if any(TITLE_LINE.fullmatch(line.text.strip()) for line in text.filled):
+    if not any(cells(line.text.strip(), ",") == HEADER for line in text.filled) and any(
+        TITLE_LINE.fullmatch(line.text.strip()) for line in text.filled
+    ):
         _program(collector, text)
     else:
         _table(collector, text)
@@ -48,36 +60,52 @@ def read(text: Text, options: Options) -> Reading:
 
 
 def _table(collector: Collector, text: Text) -> None:
+    """Read the tables of runtest.py: of one test or several, each run once or again."""
     header = False
-    single: float | None = None
-    seen: set[int] = set()
-    for line in text.filled:
+    test = ""
+    rows: list[tuple[str, Line, list[str]]] = []
+    for line in text.said:
         parts = cells(line.text.strip(), ",")
         if parts == HEADER:
             header = True
         elif command := COMMAND.fullmatch(line.text):
-            collector.note("test", command[1])
+            test = command[1]
+            collector.note("test", test)
+            collector.note("command", line.text)
         elif BANNER.fullmatch(line.text.strip()):
             collector.skip(line, "a message of the test: did it fail?")
         elif not header:
             collector.skip(line, "before the header")
         elif parts == FILLER:
-            continue
+            collector.checked(line, "the row of zeros")
         else:
-            single = _row(collector, line, parts, single, seen)
+            if len(parts) != len(HEADER):
+                raise collector.error(
+                    line, f"{len(parts)} cells, {len(HEADER)} were expected: cut off?"
+                )
+            rows.append((test, line, parts))
+    runs = Counter((test, parts[0]) for test, _, parts in rows)
+    again: Counter[tuple[str, str]] = Counter()
+    single: dict[tuple[str, int], float] = {}
+    for test, line, parts in rows:
+        again[test, parts[0]] += 1
+        number = again[test, parts[0]]
+        repeat = number if runs[test, parts[0]] > 1 else None
+        _row(collector, line, parts, (test, repeat), single)
+    if any(times > 1 for times in runs.values()):
+        collector.warn("populations that come again are repeats")
 
 
 def _row(
-    collector: Collector, line: Line, parts: list[str], single: float | None, seen: set[int]
-) -> float | None:
-    """Add one row; return the throughput of one task that `linear` is a multiple of."""
-    if len(parts) != len(HEADER):
-        raise collector.error(line, f"{len(parts)} cells, {len(HEADER)} were expected: cut off?")
+    collector: Collector,
+    line: Line,
+    parts: list[str],
+    run: tuple[str, int | None],
+    single: dict[tuple[str, int], float],
+) -> None:
+    """Add one row; `single` has the throughput of one task that `linear` is a multiple of."""
     tasks = collector.whole(line, "tasks", parts[0], least=1)
-    if tasks in seen:
-        raise collector.error(line, f"{tasks} tasks are given twice; give each run its own file")
-    seen.add(tasks)
-    what = collector.metadata.get("test", "")
+    what, repeat = run
     best = 0.0
     for at, mode in ((1, "processes"), (3, "threads")):
         rate = collector.whole(line, mode, parts[at], least=-1)
@@ -90,63 +118,90 @@ def _row(
             continue
         if not 0 <= idle <= 100:
             raise collector.error(line, f"{mode}_idle {idle:g} is a percentage of all CPUs")
-        collector.observe("throughput", float(rate), "1/s", line, n=tasks, variant=mode, what=what)
-        collector.observe("idle_share", idle / 100, "1", line, n=tasks, variant=mode, what=what)
+        more = {"n": tasks, "variant": mode, "what": what, "repeat": repeat}
+        collector.observe("throughput", float(rate), "1/s", line, **more)
+        collector.observe("idle_share", idle / 100, "1", line, **more)
     linear = collector.whole(line, "linear", parts[5])
+    collector.checked(line, "linear")
+    here = (what, repeat or 1)
     if tasks == 1 and linear:
-        single = float(linear)
+        single[here] = float(linear)
         if best > 0 and linear != best:
             raise collector.error(
                 line, f"linear {linear} at 1 task is not the larger rate, {best:g}"
             )
-    elif linear and single is not None and linear != tasks * single:
-        raise collector.error(line, f"linear {linear} is not {tasks} x {single:g}")
-    return single
+    elif linear and here in single and linear != tasks * single[here]:
+        raise collector.error(line, f"linear {linear} is not {tasks} x {single[here]:g}")
+
+
+@dataclass
+class _Run:
+    """One run of a test program."""
+
+    test: str = ""
+    mode: str = ""
+    rates: list[float] = field(default_factory=list)
+    measuring: bool = False
 
 
 def _program(collector: Collector, text: Text) -> None:
-    """Read the output of one test program: one total per second."""
-    rates: list[float] = []
-    measuring = False
-    for line in text.filled:
+    """Read the output of test programs: one total per second of each run."""
+    run, mode = _Run(), ""
+    seconds: Counter[tuple[str, str, int | None]] = Counter()
+    runs = 0
+    for line in text.said:
         stripped = line.text.strip()
-        if title := TITLE_LINE.fullmatch(stripped):
+        if program := PROGRAM.fullmatch(stripped.removeprefix("$ ")):
+            mode = program[2]
+            collector.note(f"command {runs + 1}", stripped)
+        elif stripped.startswith("$ "):
+            continue
+        elif title := TITLE_LINE.fullmatch(stripped):
             collector.note("test", title[1])
-        elif stripped == "warmup":
-            measuring = False
-        elif stripped == "measurement":
-            measuring = True
+            run, runs = _Run(title[1], mode), runs + 1
+        elif stripped in PHASES:
+            run.measuring = stripped == "measurement"
         elif second := SECOND.fullmatch(stripped):
             low, high, total = (collector.whole(line, "rate", part) for part in second.groups())
             if low > high or total < high:
                 raise collector.error(line, "min <= max <= total does not hold")
-            if measuring:
-                rates.append(float(total))
-                _second(collector, line, rates, high / low if low else None)
+            if run.measuring:
+                run.rates.append(float(total))
+                key = (run.test, run.mode, collector.population(line))
+                seconds[key] += 1
+                _second(collector, line, run, seconds[key], high / low if low else None)
+            else:
+                collector.skip(line, "a second of the warm-up")
         elif average := AVERAGE.fullmatch(stripped):
             mean = collector.whole(line, "average", average[1])
-            if rates and abs(sum(rates) / len(rates) - mean) > 0.05 * mean:
+            if run.rates and abs(sum(run.rates) / len(run.rates) - mean) > 0.05 * mean:
                 collector.warn(
                     f"average {mean} is not the mean of the seconds shown: lines are missing"
                 )
-            if not rates:
-                collector.fact("average", mean, "1/s", line, collector.options.tasks)
+            collector.fact("average", mean, "1/s", line, collector.population(line))
         else:
             collector.skip(line, "not part of the output")
-    if rates and collector.options.tasks is None:
+    if runs > 1:
+        collector.warn(f"{runs} runs in one file: those of one test and population are repeats")
+    if any(o.n is None for o in collector.observations):
         collector.warn("the number of tasks is not in this output: give --tasks")
 
 
-def _second(collector: Collector, line: Line, rates: list[float], spread: float | None) -> None:
-    if rates[-1] <= 0:
+def _second(
+    collector: Collector, line: Line, run: _Run, repeat: int, spread: float | None
+) -> None:
+    if run.rates[-1] <= 0:
         raise collector.error(line, "a total of 0: the test did nothing")
     collector.observe(
         "throughput",
-        rates[-1],
+        run.rates[-1],
         "1/s",
         line,
-        what=collector.metadata.get("test", ""),
-        repeat=len(rates),
+        what=run.test,
+        variant=run.mode,
+        repeat=repeat,
     )
+    collector.checked(line, "min and max of the tasks")
     if spread is not None:
-        collector.fact("fastest task / slowest", spread, "", line, collector.options.tasks)
+        n = collector.population(line)
+        collector.fact("fastest task / slowest", spread, "", line, n)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-
-from lockmodel.measure.shares.profile import ProfileSite
+from dataclasses import dataclass
 
 WAITERS = frozenset(
     [
@@ -130,53 +129,56 @@ def waits(stack: Sequence[str]) -> str | None:
     return None
 
 
-def group(
-    stacks: Sequence[tuple[Sequence[str], float]],
-) -> tuple[list[ProfileSite], tuple[str, ...]]:
-    """Return the waiting of stacks by site, and what was left out.
+@dataclass(frozen=True)
+class Waited:
+    """Waiting of stacks, by the place that asks for the lock.
 
-    If any stack takes i_mmap_rwsem, only those count and their sites are the traced tables';
-    else the site is the function that asks for the lock.
+    Attributes
+    ----------
+    known : dict of str to float
+        Site of the traced tables -> waiting for i_mmap_rwsem.
+    callers : dict of str to float
+        Function that asks for a lock -> waiting for any other.
+    """
+
+    known: dict[str, float]
+    callers: dict[str, float]
+
+
+def waited(stacks: Sequence[tuple[Sequence[str], float]]) -> Waited:
+    """Return the waiting of stacks by site.
 
     Parameters
     ----------
     stacks : sequence of (stack, value)
         Innermost first; value in percent or samples.
-
-    Returns
-    -------
-    sites : list of ProfileSite
-        Largest first.
-    left_out : tuple of str
-        Waiting for other locks, in words.
     """
     known: dict[str, float] = {}
     callers: dict[str, float] = {}
     for stack, value in stacks:
-        names = [plain(name) for name in stack]
-        caller = waits(names)
-        if caller is None:
-            continue
-        other = OTHER_LOCKS.fullmatch(caller) or not _is_rwsem(names)
-        site = None if other else site_of(names)
-        where = callers if site is None else known
-        where[site or caller] = where.get(site or caller, 0.0) + value
-    if not known:
-        return _sites(callers, False), ()
-    left: tuple[str, ...] = ()
-    if sum(callers.values()) > 0:
-        part = sum(callers.values()) / (sum(callers.values()) + sum(known.values()))
-        largest = max(callers, key=lambda name: callers[name])
-        left = (f"{part:.1%} of the waiting is for other locks (most: {largest[:40]})",)
-    return _sites(known, True), left
+        found = place(stack)
+        if found is not None:
+            name, traced = found
+            where = known if traced else callers
+            where[name] = where.get(name, 0.0) + value
+    return Waited(known, callers)
+
+
+def place(stack: Sequence[str]) -> tuple[str, bool] | None:
+    """Return the site or caller that a stack waits at, and whether the traced tables have it.
+
+    None if it waits for no lock.
+    """
+    names = [plain(name) for name in stack]
+    caller = waits(names)
+    if caller is None:
+        return None
+    other = OTHER_LOCKS.fullmatch(caller) or not _is_rwsem(names)
+    site = None if other else site_of(names)
+    return (caller, False) if site is None else (site, True)
 
 
 def _is_rwsem(names: Sequence[str]) -> bool:
     """Return whether a stack waits for a read-write semaphore and not for a mutex."""
     mutex = any(name.startswith(("mutex_", "__mutex_")) for name in names)
     return not mutex and any(RWSEM.fullmatch(name) for name in names)
-
-
-def _sites(values: dict[str, float], known: bool) -> list[ProfileSite]:
-    order = sorted(values, key=lambda name: (-values[name], name))
-    return [ProfileSite(name[:100], values[name], name if known else None) for name in order]

@@ -1,0 +1,260 @@
+"""What pasting adds to a tool's output, taken away for every reader, and said.
+
+Mail quotes, marks of a diff, numbers of lines, names and numbers that grep puts before a line,
+colours of a terminal and prompts of a shell. The count of lines stays, so that every number still
+has its line. Each rule asks for more than one line could show by chance: a column of data that
+counts 1, 2, 4 has a header without a number, a listing with numbered lines has none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+COLOUR = re.compile(
+    "\x1b(?:\\[[0-?]{0,40}[ -/]{0,4}[@-~]|\\][^\x07\x1b]{0,400}(?:\x07|\x1b\\\\)|[()][A-Z0-9])"
+)
+"""Escape sequences of a terminal: colours, titles of windows, character sets."""
+
+QUOTED = re.compile(r">(?!>>> (?:Results of|Sum of|score|time|iterations))")
+"""A line quoted in a mail; UnixBench logs have lines of their own that begin with >>>>."""
+
+QUOTED_SHARE = 0.5
+"""From this share of lines on, ">" at the start of a line is taken as mail quoting."""
+
+HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@.*")
+DIFF_HEAD = re.compile(r"(?:diff --git |index [0-9a-f]+\.\.|--- |\+\+\+ |new file mode ).*")
+NO_END = "\\ No newline at end of file"
+
+NUMBERED = re.compile(r"[ \t]*(\d{1,6})(?:\t|\s?[:|\u2502]\s?|\s+|$)(.*)")
+"""A numbered line: `cat -n`, `nl`, editors, listings in documentation."""
+
+BLOCK = re.compile(r"(?: {0,3}0\d{0,5}|(?=[ \d]{6}\t) +\d+|\s*\d{1,6}(?=\s?\u2502))(?=\s|$|\u2502)")
+"""The number of a line that no column of data looks like: padded with zeros, or as `cat -n`."""
+
+FEWEST = 3
+"""Lines from which on numbers that count them are no chance."""
+
+FOUND = re.compile(r"(?:([^\s:]*(?:/[^\s:]*|\.\w{1,6})):)?(?:(\d{1,7})[:-])?(.*)")
+"""A line that grep found: its file (-H), its number (-n), itself."""
+
+BETWEEN = "--"
+"""What grep prints between what it found."""
+
+PROMPT = re.compile(
+    r"(?:\([\w.-]{1,40}\) ?)?(?:\[?[\w.-]{1,40}@[\w.-]{1,60}(?:[:\s][^$#%]{0,120}?)?\]?\s?[$#%]"
+    r"(?:\s+(?P<command>.*))?|\$ (?P<plain>\S.*))"
+)
+"""The prompt of a shell with a user and a host, or a lone dollar; # begins a comment elsewhere."""
+
+Lines = list[str]
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """Lines without what pasting added.
+
+    Attributes
+    ----------
+    lines : list of str
+        As many as before.
+    notes : tuple of str
+        What was taken away.
+    commands : tuple of (int, str)
+        Index of a line and the command that stood there behind a prompt.
+    files : tuple of str
+        File of each line, where grep said it; empty otherwise.
+    """
+
+    lines: Lines
+    notes: tuple[str, ...] = ()
+    commands: tuple[tuple[int, str], ...] = ()
+    files: tuple[str, ...] = ()
+
+
+def cleaned(lines: Sequence[str]) -> Pasted:
+    """Return lines without what pasting added to them."""
+    made = [line.rstrip() for line in lines]
+    notes: dict[str, None] = {}
+    if any("\x1b" in line for line in made):
+        made = [COLOUR.sub("", line).rstrip() for line in made]
+        notes["colours of a terminal were taken away"] = None
+    files: tuple[str, ...] = ()
+    changed = True
+    while changed:
+        changed = False
+        for note, rule in RULES.items():
+            found = rule(made)
+            if found is not None:
+                made, changed = [line.rstrip() for line in found], True
+                notes[note] = None
+        if not files and (searched := _searched(made)) is not None:
+            made, files = searched
+            notes["what grep puts before a line was taken away"] = None
+            changed = True
+    commands = _commands(made)
+    for index, _ in commands:
+        made[index] = ""
+    if commands:
+        notes["prompts of a shell: what follows them was taken as a command"] = None
+    several = files if len(set(files) - {""}) > 1 else ()
+    return Pasted(made, tuple(notes), commands, several)
+
+
+def _unquoted(lines: Lines) -> Lines | None:
+    """Take mail quoting away if most of the filled lines begin with ">"."""
+    filled = sum(1 for line in lines if line)
+    marked = sum(1 for line in lines if QUOTED.match(line))
+    if not marked or marked < QUOTED_SHARE * filled:
+        return None
+    return [re.sub(r"^> ?", "", line) if QUOTED.match(line) else line for line in lines]
+
+
+def _patched(lines: Lines) -> Lines | None:
+    """Return the new side of a diff; what was removed is no measurement of now."""
+    if not any(HUNK.fullmatch(line) for line in lines):
+        return _added(lines)
+    made: Lines = []
+    old = new = 0
+    for line in lines:
+        if hunk := HUNK.fullmatch(line):
+            old, new = (int((count or "1")[:9]) for count in hunk.groups())
+            made.append("")
+        elif line == NO_END or (old <= 0 and new <= 0 and DIFF_HEAD.fullmatch(line)):
+            made.append("")
+        elif (old > 0 or new > 0) and line[:1] in ("+", "-", " ", ""):
+            old -= line[:1] != "+"
+            new -= line[:1] != "-"
+            made.append("" if line[:1] == "-" else line[1:])
+        else:
+            made.append(line)
+    return made
+
+
+def _added(lines: Lines) -> Lines | None:
+    """Take the marks of a diff without its head away: every line is new or stayed."""
+    filled = [line for line in lines if line]
+    new = sum(1 for line in filled if line[0] == "+")
+    if new < FEWEST or 2 * new < len(filled) or any(line[0] not in "+ " for line in filled):
+        return None
+    return [line[1:] for line in lines]
+
+
+def _without_numbers(lines: Lines) -> Lines | None:
+    """Take the numbers of lines away: of all lines, or of a block where they look like it."""
+    filled = [(i, line) for i, line in enumerate(lines) if line]
+    rows = [(i, match) for i, line in filled if (match := NUMBERED.fullmatch(line))]
+    if len(rows) < FEWEST:
+        return None
+    every = len(rows) == len(filled)
+    words = any(re.search(r"[A-Za-z{<]", match[2]) for _, match in rows)
+    if every and words and all(_next(a, b) for a, b in zip(rows, rows[1:], strict=False)):
+        return [match[2] if (match := NUMBERED.fullmatch(line)) else line for line in lines]
+    made, run = list(lines), [rows[0]]
+    changed = False
+    for row in [*rows[1:], None]:
+        if row is not None and _next(run[-1], row) and row[0] - run[-1][0] <= FEWEST:
+            run.append(row)
+            continue
+        if len(run) > FEWEST and sum(bool(BLOCK.match(lines[i])) for i, _ in run) >= FEWEST:
+            changed = True
+            for i, match in run:
+                made[i] = match[2]
+        run = [row] if row is not None else []
+    return made if changed else None
+
+
+Numbered = tuple[int, "re.Match[str]"]
+
+
+def _next(one: Numbered, other: Numbered) -> bool:
+    """Return whether the number of a line follows that of the one before."""
+    step = int(other[1][1]) - int(one[1][1])
+    return step in (1, other[0] - one[0])
+
+
+def _searched(lines: Lines) -> tuple[Lines, tuple[str, ...]] | None:
+    """Take file and number of each line away where grep put them before every one."""
+    rows = [FOUND.fullmatch(line) if line and line != BETWEEN else None for line in lines]
+    found = [row for row in rows if row is not None]
+    if len(found) < 2:
+        return None
+    named = all(row[1] for row in found)
+    numbers = [(row[1] or "", int(row[2])) for row in found if row[2]]
+    counted = len(numbers) == len(found) and all(
+        a[0] != b[0] or a[1] < b[1] for a, b in zip(numbers, numbers[1:], strict=False)
+    )
+    if not named and (not counted or any(row[1] for row in found)):
+        return None
+    made = []
+    for line, row in zip(lines, rows, strict=True):
+        if row is None:
+            made.append("")
+        elif counted:
+            made.append(row[3])
+        else:
+            made.append(line[len(row[1]) + 1 :])
+    return made, tuple((row[1] or "") if row else "" for row in rows)
+
+
+def _commands(lines: Lines) -> tuple[tuple[int, str], ...]:
+    """Return index and command of the lines with a prompt."""
+    made = []
+    for i, line in enumerate(lines):
+        if ("$" in line or "@" in line) and (match := PROMPT.fullmatch(line.strip())):
+            made.append((i, (match["command"] or match["plain"] or "").strip()))
+    return tuple(made)
+
+
+RULES: dict[str, Callable[[Lines], Lines | None]] = {
+    "mail quoting ('> ') was taken away; a wrapped line may be lost": _unquoted,
+    "marks of a diff were taken away: what it removes is left out": _patched,
+    "numbers of lines were taken away": _without_numbers,
+}
+"""What is said -> what takes it away, or returns None where there is none."""
+
+
+def unwrapped(lines: Sequence[str], rows: Sequence[re.Pattern[str]]) -> tuple[Lines, int]:
+    """Join what a mailer wrapped: lines that are rows of a table together and none alone.
+
+    Parameters
+    ----------
+    lines : sequence of str
+    rows : sequence of re.Pattern
+        What a whole row looks like.
+
+    Returns
+    -------
+    lines : list of str
+        As many: the row at its first line, nothing at those that were joined to it.
+    count : int
+        Rows that were joined.
+    """
+    made, count = list(lines), 0
+    whole = [_is_row(line, rows) for line in made]
+    for i, line in enumerate(made):
+        if whole[i] or not SHORTEST <= len(line) <= LONGEST or not re.search(r"\w", line):
+            continue
+        joined = line
+        for j in range(i + 1, min(i + 1 + MOST_PIECES, len(made))):
+            if whole[j] or not made[j].strip():
+                break
+            joined += " " + made[j].strip()
+            if _is_row(joined, rows):
+                made[i : j + 1] = [joined, *[""] * (j - i)]
+                whole[i : j + 1] = [True] * (j + 1 - i)
+                count += 1
+                break
+    return made, count
+
+
+def _is_row(line: str, rows: Sequence[re.Pattern[str]]) -> bool:
+    return any(row.fullmatch(line) for row in rows)
+
+
+SHORTEST, LONGEST = 30, 120
+"""Characters of a line that a mailer wrapped: the words before a number that did not fit."""
+
+MOST_PIECES = 4
+"""Lines that one row of a table was wrapped to, after its first."""
