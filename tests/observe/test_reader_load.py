@@ -223,7 +223,7 @@ def test_memtier_errors_zeros_and_further_tables_are_said() -> None:
     assert said(text(trouble), "line 6: connection dropped.")
     nothing = text(words.replace("Totals      10000.00", "Totals          0.00"))
     assert rates(nothing) == [(16, 16500.0, 41)]
-    assert said(nothing, "a rate of 0: nothing was finished")
+    assert said(nothing, "a rate of 0: nothing was measured")
     best = text(words.replace("ALL STATS", "BEST RUN RESULTS", 1))
     assert rates(best) == [(16, 16500.0, 41)]
     assert facts(best)["Totals: Ops/sec (best run results)"] == (10000.0, "1/s")

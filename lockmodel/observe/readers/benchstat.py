@@ -28,9 +28,7 @@ CONTEXT = re.compile(r"(goos|goarch|pkg|cpu): (.*)")
 QUIET = re.compile(r"[¹²³⁴⁵⁶⁷⁸⁹⁰].*|\[Geo mean\].*|geomean.*")
 SCALES = {"n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0}
 
-SPREAD = (
-    "± is the 95 % interval of a median (or the range of a mean), no standard deviation: left out"
-)
+SPREAD = "± is the 95 % interval of a median (or the range of a mean), no standard deviation"
 
 
 def sniff(text: Text) -> bool:
@@ -92,10 +90,14 @@ def _row(
         seconds = _seconds(cell[2]) if unit in ("sec/op", "time/op") else None
         if unit in ("sec/op", "time/op") and seconds is None:
             raise collector.error(line, f"{cell[0][:40]!r} is no time: cut off?")
+        collector.fact(f"{what} {unit} {variant}".rstrip(), value, cell[2] or unit, line, n)
+        if cell[3] != "∞":
+            percent = collector.number(line, "±", cell[3].rstrip("%"))
+            collector.fact(f"{what} {unit} {variant}, ±", percent, "%", line, n)
         if seconds is None:
-            collector.fact(f"{what} {unit} {variant}".rstrip(), value, cell[2] or unit, line, n)
-        elif value <= 0:
-            collector.skip(line, "a time of 0: it measured nothing")
+            continue
+        if value <= 0:
+            collector.skip(line, "a time of 0: nothing was measured")
         else:
             made.append(1 / (value * seconds))
             rates.add(line, made[-1], n, what, variant, aggregated=True)
@@ -107,6 +109,7 @@ def _gain(
     collector: Collector, line: Line, rest: str, made: list[float], n: int, what: str
 ) -> None:
     """Add the gain of the second column over the first, if the table says that there is one."""
+    collector.checked(line, "change, p and n of benchstat (the gain is that of its two times)")
     delta = DELTA.search(rest[:40])
     if delta is None or len(made) != 2:
         return

@@ -29,7 +29,7 @@ def add(
     """Add the throughput of a benchmark of which one iteration took so long."""
     n, what = names.in_path(name)
     if seconds <= 0:
-        collector.skip(line or Line(0, name), "a time of 0: it measured nothing")
+        collector.skip(line or Line(0, name), "a time of 0: nothing was measured")
         return
     if collector.options.iterations is None:
         collector.warn(WHOLE)

@@ -20,6 +20,7 @@ GIVES = ("throughput",)
 REMEDY = criterion.REMEDY
 SNIFFED = 4000
 ESTIMATES = ("mean", "median", "slope", "std_dev", "median_abs_dev")
+PLAIN = ("point_estimate", "confidence_interval")
 BOUNDS = ("lower_bound", "upper_bound")
 
 
@@ -54,6 +55,10 @@ def _estimates(
     collector: Collector, rates: Rates, value: dict[str, Any], places: Places, name: str
 ) -> None:
     begin = places.get(())
+    for path, number in structured.leaves(value):
+        own = " ".join(str(part) for part in path if part not in PLAIN)
+        unit = "" if path[-1] == "confidence_level" else "ns"
+        collector.fact(own.replace("_", " "), number, unit, places.get(path))
     mean: float | None = None
     deviation: float | None = None
     for key in ESTIMATES:
@@ -70,14 +75,12 @@ def _estimates(
             )
         mean = point if key == "mean" else mean
         deviation = point if key == "std_dev" else deviation
-        collector.fact(key, point, "ns", line)
         interval = one.get("confidence_interval")
         if not isinstance(interval, dict):
             continue
         for bound in BOUNDS:
             at = places.get((key, "confidence_interval", bound))
             edge = structured.number(collector, at, f"{key}.{bound}", interval.get(bound))
-            collector.fact(f"{key}, {bound.replace('_', ' ')}", edge, "ns", at)
             if key == "mean" and (edge > point if bound == "lower_bound" else edge < point):
                 raise collector.error(at, f"{bound} {edge:g} lies beyond the mean, {point:g}")
     if mean is None:

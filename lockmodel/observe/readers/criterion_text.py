@@ -56,10 +56,12 @@ def read(text: Text, options: Options) -> Reading:
             collector.skip(line, "the change against an earlier run, which is not here")
         elif outliers := OUTLIERS.fullmatch(stripped):
             collector.fact(f"{name}: outliers", int((outliers[1] or outliers[2])[:9]), "", line)
+            collector.checked(line, "shares of outliers")
         elif BEGUN.fullmatch(stripped):
             raise collector.error(line, "'time: [1.2 ms 1.3 ms 1.4 ms]' was expected: cut off?")
         elif PROGRESS.fullmatch(stripped) or QUIET.fullmatch(stripped):
-            continue
+            if any(c.isdigit() for c in stripped):
+                collector.skip(line, "progress, or a remark")
         elif not _is_name(text, line):
             collector.skip(line, "not part of a benchmark's result")
     rates.finish()

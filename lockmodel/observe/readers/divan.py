@@ -90,7 +90,7 @@ def _row(collector: Collector, rates: Rates, line: Line, above: list[str], rest:
     for column, text in zip(("samples", "iters"), cells[4:], strict=True):
         collector.fact(f"{what} {column}", collector.whole(line, column, text), "", line, n)
     if mean <= 0 or cells[5] == "0":
-        collector.skip(line, "0 iterations or a time of 0: it measured nothing")
+        collector.skip(line, "0 iterations or a time of 0: nothing was measured")
         return name
     if n > 1:
         collector.warn(ONE_TASK.format(n="N"))

@@ -61,7 +61,7 @@ def add(collector: Collector, rates: Rates, jobs: Sequence[Job]) -> None:
         done = [job for job in group if job.rate > 0 and job.seconds > 0]
         if len(done) < len(group):
             line = next(job.line for job in group if job not in done) or Line(0, group[0].name)
-            collector.skip(line, "a job of 0 I/Os or 0 s: it measured nothing")
+            collector.skip(line, "a job of 0 I/Os or 0 s: nothing was measured")
         if not done:
             continue
         if any(job.depth > 1 for job in group):

@@ -44,8 +44,14 @@ def _run(collector: Collector, rates: Rates, value: dict[str, Any], places: Plac
     if not isinstance(jobs, list) or not jobs:
         raise collector.error(places.get(()), "a list 'jobs' was expected")
     collector.note("version", str(value.get("fio version", "")))
+    collector.note("date", str(value.get("time", "")))
+    rest = {key: one for key, one in value.items() if key not in ("jobs", "global options")}
+    for path, number in structured.leaves(rest):
+        collector.fact(" ".join(map(str, path)), number, "", places.get(path))
     common = value.get("global options")
     common = common if isinstance(common, dict) else {}
+    for key, text in common.items():
+        collector.note(f"option {str(key)[:40]}", str(text))
     made = []
     for i, job in enumerate(jobs):
         if not isinstance(job, dict):
@@ -80,15 +86,13 @@ def _job(
     error = structured.number(collector, line, f"{here}.error", job.get("error", 0))
     if error:
         collector.warn(f"{name}: ended with error {error:g}, as it says")
-        collector.fact(f"{name}: error", error, "", line, jobs)
     group = structured.count(collector, line, f"{here}.groupid", job.get("groupid", 0))
     rate, seconds, best, where = 0.0, 0.0, -1.0, line
     for direction in fio.DIRECTIONS:
         part = job.get(direction)
         if not isinstance(part, dict):
             continue
-        path = ("jobs", i, direction)
-        at = places.get((*path, "iops"), line)
+        at = places.get(("jobs", i, direction, "iops"), line)
         iops = structured.number(collector, at, f"{here}.{direction}.iops", part.get("iops"))
         took = structured.number(collector, at, f"{here}.{direction}.runtime", part.get("runtime"))
         if iops < 0 or took < 0:
@@ -97,8 +101,7 @@ def _job(
         seconds = max(seconds, took / 1000)
         if iops > best:
             best, where = iops, at
-        if iops > 0:
-            _facts(collector, f"{name} {direction}", part, path, places, jobs)
+    _facts(collector, name, job, i, places, jobs)
     what = " ".join(str(set_to[key])[:20] for key in ("rw", "bs") if key in set_to) or name
     return fio.Job(where, group, name, what, rate, seconds, jobs, depth)
 
@@ -114,29 +117,16 @@ def _option(collector: Collector, line: Line | None, what: str, value: Any) -> i
     return made
 
 
-UNITS = {
-    "iops": "1/s",
-    "bw_bytes": "B/s",
-    "io_bytes": "B",
-    "runtime": "ms",
-    "bw": "KiB/s",
-    "io_kbytes": "KiB",
-}
+UNITS = {"iops": "1/s", "bw_bytes": "B/s", "io_bytes": "B", "bw": "KiB/s", "io_kbytes": "KiB"}
+UNITS |= {"runtime": "ms", "job_runtime": "ms", "usr_cpu": "%", "sys_cpu": "%"}
 
 
 def _facts(
-    collector: Collector,
-    name: str,
-    part: dict[str, Any],
-    path: tuple[str | int, ...],
-    places: Places,
-    n: int,
+    collector: Collector, name: str, job: dict[str, Any], i: int, places: Places, n: int
 ) -> None:
-    """Keep every number of a direction as a fact, those of its latencies too."""
-    for key, value in part.items():
-        at = places.get((*path, key))
-        if isinstance(value, dict) and len(path) < 7:
-            _facts(collector, f"{name} {key}", value, (*path, key), places, n)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            unit = "ns" if "_ns" in name and key != "N" else UNITS.get(key, "")
-            collector.fact(f"{name} {key}", float(value), unit, at, n)
+    """Keep every number of an entry as a fact."""
+    for path, value in structured.leaves(job):
+        own = [str(part) for part in path]
+        in_ns = any(part.endswith("_ns") for part in own[:-1]) and own[-1] != "N"
+        unit = "ns" if in_ns else UNITS.get(own[-1], "")
+        collector.fact(f"{name} {' '.join(own)}", value, unit, places.get(("jobs", i, *path)), n)

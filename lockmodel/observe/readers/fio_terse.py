@@ -127,5 +127,5 @@ def _job(collector: Collector, line: Line, row: re.Match[str]) -> fio.Job:
             for at, what in LATENCIES.items():
                 value = collector.number(line, what, part[at])
                 collector.fact(f"{name} {direction}: {what}", value, "us", line)
-    collector.warn("of terse output the percentiles, CPU, depth and disk fields are left out")
+    collector.checked(line, "percentiles, CPU, depth and disk fields of terse output")
     return fio.Job(line, int(row[4][:9]), name, " and ".join(done), rate, seconds, None)

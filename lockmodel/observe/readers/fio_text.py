@@ -60,8 +60,10 @@ def read(text: Text, options: Options) -> Reading:
                 groups, settings = [], {}
             what = f"{setting[3]} {setting[4]}"
             settings[setting[1], int(setting[2][:9])] = (what, int(setting[5][:9]))
+            collector.note(f"{setting[1]}, group {setting[2]}", stripped)
         elif begin := BEGIN.fullmatch(stripped):
             jobs = collector.whole(line, "jobs", begin[3], least=1)
+            collector.checked(line, "numbers of groups and processes")
             groups.append(_Group(line, begin[1], int(begin[2][:9]), jobs))
             if int(begin[4][:9]):
                 collector.warn(f"line {line.number}: {begin[1]} ended with error {begin[4]}")

@@ -76,15 +76,13 @@ def _row(collector: Collector, rates: Rates, line: Line, row: re.Match[str]) -> 
     per_op: float | None = None
     for value_text, unit in METRIC.findall(rest):
         value = collector.number(line, unit, value_text)
-        if unit == "ns/op":
-            per_op = value
-        else:
-            collector.fact(f"{what} {unit.partition('/')[0]}", value, unit, line, n)
+        per_op = value if unit == "ns/op" else per_op
+        collector.fact(f"{what} {unit.partition('/')[0]}", value, unit, line, n)
     collector.fact(f"{what} operations", int(count[:18]), "", line, n)
     if per_op is None:
         collector.skip(line, "a row without ns/op")
     elif int(count[:18]) == 0 or per_op <= 0:
-        collector.skip(line, "0 operations or 0 ns: it measured nothing")
+        collector.skip(line, "0 operations or 0 ns: nothing was measured")
     else:
         collector.warn(WALL)
         rates.add(line, 1e9 / per_op, n, what, variant)

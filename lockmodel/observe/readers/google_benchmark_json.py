@@ -19,7 +19,6 @@ GIVES = ("throughput",)
 REMEDY = google_benchmark.REMEDY
 SNIFFED = 20_000
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
-NOT_FACTS = ("family_index", "per_family_instance_index", "repetitions", "repetition_index")
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,9 @@ def _run(collector: Collector, rates: Rates, value: dict[str, Any], places: Plac
     context = value.get("context")
     context = context if isinstance(context, dict) else {}
     version = str(context.get("library_version", ""))[:40]
+    for path, number in structured.leaves(context):
+        own = " ".join(str(part) for part in path)
+        collector.fact(f"context {own}", number, "", places.get(("context", *path)))
     for key in ("date", "host_name", "num_cpus", "library_version"):
         if key in context:
             collector.note(key.replace("host_name", "host"), str(context[key]))
@@ -78,7 +80,6 @@ def _run(collector: Collector, rates: Rates, value: dict[str, Any], places: Plac
             continue
         at_once = google_benchmark.at_once(version, entry.n, divided)
         if at_once is None:
-            collector.fact(f"{entry.what} real_time", entry.real, "s", entry.line, entry.n)
             collector.warn(google_benchmark.UNKNOWN_VERSION)
             continue
         if at_once > 1:
@@ -110,6 +111,9 @@ def _entry(collector: Collector, i: int, one: Any, places: Places) -> _Entry | N
     if one.get("error_occurred") or one.get("skipped"):
         why = str(one.get("error_message", one.get("skip_message", "")))[:100]
         collector.warn(f"{full[:100]} has failed: {why}")
+        for path, _ in structured.leaves(one):
+            at = places.get(("benchmarks", i, *path))
+            collector.checked(at, "numbers of benchmarks that have failed")
         return None
     if "real_time" not in one or aggregate == "cv" or one.get("aggregate_unit") == "percentage":
         collector.warn(f"the {aggregate or 'entry'} without a time is left out ({full[:60]})")
@@ -121,15 +125,11 @@ def _entry(collector: Collector, i: int, one: Any, places: Places) -> _Entry | N
     real = structured.number(collector, line, f"{here}.real_time", one["real_time"])
     cpu = structured.number(collector, line, f"{here}.cpu_time", one.get("cpu_time", 0.0))
     if real <= 0 and aggregate != "stddev":
-        collector.skip(line or Line(0, full), "a time of 0: it measured nothing")
+        collector.skip(line or Line(0, full), "a time of 0: nothing was measured")
         return None
-    if not aggregate:
-        for key, value in one.items():
-            if key in (*NOT_FACTS, "real_time", "threads") or isinstance(value, bool):
-                continue
-            if isinstance(value, int | float):
-                at = places.get(("benchmarks", i, key))
-                collector.fact(
-                    f"{what} {key}", float(value), unit if key == "cpu_time" else "", at, n
-                )
+    for key, value in one.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            at = places.get(("benchmarks", i, key))
+            of = unit if key in ("real_time", "cpu_time") else ""
+            collector.fact(f"{what} {aggregate} {key}".replace("  ", " "), float(value), of, at, n)
     return _Entry(line, what, n, real * SECONDS[unit], cpu * SECONDS[unit], aggregate, run)

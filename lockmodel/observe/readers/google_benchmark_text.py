@@ -53,10 +53,12 @@ def read(text: Text, options: Options) -> Reading:
         elif failed := FAILED.fullmatch(stripped):
             collector.warn(f"line {line.number}: {failed[1][:100]} has failed: {failed[2][:100]}")
         elif AGGREGATE.fullmatch(stripped.split(" ", 1)[0]):
-            collector.warn("aggregates over repetitions are left out, but for a mean without them")
+            collector.skip(line, "an aggregate over repetitions that are listed, or no mean")
         elif QUIET.fullmatch(stripped) or HEADER.fullmatch(stripped):
             if "DEBUG" in stripped:
                 collector.warn("the library was built for debugging, as it says")
+            if any(c.isdigit() for c in stripped):
+                collector.skip(line, "about the machine")
         elif BEGUN.fullmatch(stripped):
             raise collector.error(line, "name, time, CPU, iterations were expected: cut off?")
         else:
@@ -84,12 +86,13 @@ def _row(
     full, cpu_text, cpu_unit, iterations, counters = row[1], *row.groups()[3:]
     aggregate = AGGREGATE.fullmatch(full)
     if aggregate and (aggregate[1] in single or aggregate[2] != "mean"):
-        collector.warn("aggregates over repetitions are left out, but for a mean without them")
+        collector.skip(line, "an aggregate over repetitions that are listed, or no mean")
         return
     what, _ = google_benchmark.name(aggregate[1] if aggregate else full)
     n, real, _ = _times(collector, line, row)
     if n < 1:
         raise collector.error(line, f"threads:{n} must be at least 1")
+    collector.fact(f"{what} time", collector.number(line, "time", row[2]), row[3], line, n)
     collector.fact(f"{what} CPU", collector.number(line, "CPU", cpu_text), cpu_unit, line, n)
     collector.fact(f"{what} iterations", int(iterations[:18]), "", line, n)
     for name, value, scale, per in COUNTER.findall(counters):
@@ -97,11 +100,10 @@ def _row(
             f"{what} {name}", collector.number(line, name, value), f"{scale}{per}", line, n
         )
     if real <= 0:
-        collector.skip(line, "a time of 0: it measured nothing")
+        collector.skip(line, "a time of 0: nothing was measured")
         return
     at_once = google_benchmark.at_once(None, n, divided)
     if at_once is None:
-        collector.fact(f"{what} time", real, "s", line, n)
         collector.warn(google_benchmark.UNKNOWN_VERSION)
         return
     rates.add(line, at_once / real, n, what, aggregated=aggregate is not None)

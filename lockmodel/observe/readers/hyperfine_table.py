@@ -25,7 +25,7 @@ MARKDOWN = re.compile(r"\|\s*Command\s*\|\s*Mean \[(ms|s|µs)\]\s*\|.*")
 RULE = re.compile(r"\|[\s:|-]+\|?")
 MEAN = re.compile(r"([\d.]+)(?:\s*±\s*([\d.]+))?")
 SECONDS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6}
-FURTHER = ("median", "user", "system", "min", "max")
+FURTHER = ("mean", "stddev", "median", "user", "system", "min", "max")
 
 ONE = (
     "one run of the command counts as one iteration; if it makes K (all tasks together), give "
@@ -94,8 +94,15 @@ def _markdown(
         if number is None:
             raise collector.error(line, f"{name}: {cell[:40]!r} is no number")
         value = collector.number(line, name, number[1])
-        short = name.partition("[")[0].strip()
-        collector.fact(f"{cells[0]}: {short}", value, unit if "[" in name else "", line, n)
+        short, of = name.partition("[")[0].strip(), unit if "[" in name else ""
+        collector.fact(f"{cells[0]}: {short}", value, of, line, n)
+        if number[2]:
+            spread_of = collector.number(line, name, number[2])
+            collector.fact(f"{cells[0]}: {short}, deviation", spread_of, of, line, n)
+    collector.fact(f"{cells[0]}: mean", collector.number(line, "mean", mean[1]), unit, line, n)
+    if mean[2]:
+        value = collector.number(line, "deviation", mean[2])
+        collector.fact(f"{cells[0]}: mean, deviation", value, unit, line, n)
     seconds = collector.number(line, "mean", mean[1]) * SECONDS[unit]
     sd = collector.number(line, "deviation", mean[2]) * SECONDS[unit] if mean[2] else 0.0
     _add(collector, rates, line, common(cells[0]), seconds, sd, n)
@@ -132,7 +139,7 @@ def _add(
     n: int | None,
 ) -> None:
     if mean <= 0:
-        collector.skip(line, "a mean of 0 s: it measured nothing")
+        collector.skip(line, "a mean of 0 s: nothing was measured")
         return
     rate = (collector.options.iterations or 1.0) / mean
     rates.add(line, rate, n, command, aggregated=True, **spread(rate, sd / mean))

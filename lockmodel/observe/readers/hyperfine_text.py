@@ -46,6 +46,7 @@ def read(text: Text, options: Options) -> Reading:
                 raise collector.error(begun[0], "a command without its time: cut off?")
             command = begin[1]
             begun = (line, command)
+            collector.checked(line, "numbers of the benchmarks")
         elif time := TIME.fullmatch(stripped):
             if not command:
                 raise collector.error(line, "'Benchmark 1: COMMAND' was expected above it")
@@ -78,12 +79,12 @@ def _time(
     n = names.in_command(command)
     mean = collector.number(line, "mean", time[1]) * SECONDS[time[2]]
     sd = collector.number(line, "deviation", time[3]) * SECONDS[time[4]] if time[3] else 0.0
-    for at, what in ((5, "user"), (7, "system")):
+    for at, what in ((1, "mean"), (3, "deviation"), (5, "user"), (7, "system")):
         if time[at]:
             value = collector.number(line, what, time[at])
             collector.fact(f"{command}: {what}", value, time[at + 1], line, n)
     if mean <= 0:
-        collector.skip(line, "a mean of 0 s: it measured nothing")
+        collector.skip(line, "a mean of 0 s: nothing was measured")
         return
     rate = (collector.options.iterations or 1.0) / mean
     what = hyperfine_table.common(command)

@@ -23,6 +23,7 @@ SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "hr": 3600
 RATE = re.compile(r"ops/(ns|us|ms|s|min|hr|day)")
 TIME = re.compile(r"(ns|us|ms|s|min|hr|day)/op")
 NOTED = ("jmhVersion", "vmName", "vmVersion", "jdkVersion")
+SECTIONS = ("primaryMetric", "secondaryMetrics", "scorePercentiles")
 AGREEMENT = 1e-6
 """How far the score may be from the mean of the iterations, relative."""
 
@@ -79,7 +80,6 @@ def _benchmark(
     _facts(collector, f"{name} {variant}".strip(), n, one, i, places, unit)
     turn = _turn(unit, n)
     if turn is None or str(one.get("mode")) == "ss":
-        collector.fact(f"{name}: score", score or 0.0, unit, line, n)
         collector.warn(f"mode {str(one.get('mode'))[:20]}, {unit[:20]}: no rate, kept as a fact")
         return
     if TIME.fullmatch(unit):
@@ -87,7 +87,7 @@ def _benchmark(
     raw = _raw(collector, metric.get("rawData"), name, path, places)
     if not raw:
         if score is None or score <= 0:
-            collector.skip(line or Line(0, name), "a score of 0 or none: it measured nothing")
+            collector.skip(line or Line(0, name), "a score of 0 or none: nothing was measured")
             return
         collector.warn("no single iterations, only their mean")
         rates.add(line, turn(score), n, name, variant, aggregated=True)
@@ -97,7 +97,7 @@ def _benchmark(
         raise collector.error(line, f"score {score:g} is not the mean of the iterations, {mean:g}")
     for own, value in raw:
         if value <= 0:
-            collector.skip(own or Line(0, name), "a score of 0: it measured nothing")
+            collector.skip(own or Line(0, name), "a score of 0: nothing was measured")
             continue
         rates.add(own, turn(value), n, name, variant)
 
@@ -137,23 +137,11 @@ def _facts(
     places: Places,
     unit: str,
 ) -> None:
-    """Keep error, percentiles and secondary metrics."""
-    metric = one["primaryMetric"]
-    line = places.get((i, "primaryMetric", "scoreError"))
-    error = _number(collector, line, f"{name}: scoreError", metric.get("scoreError"))
-    if error is not None:
-        collector.fact(f"{name}: score error (99.9 %)", error, unit, line, n)
-    percentiles = metric.get("scorePercentiles")
-    for key, value in (percentiles if isinstance(percentiles, dict) else {}).items():
-        line = places.get((i, "primaryMetric", "scorePercentiles", key))
-        number = _number(collector, line, f"{name}: percentile {key}", value)
-        if number is not None:
-            collector.fact(f"{name}: {key} %", number, unit, line, n)
-    second = one.get("secondaryMetrics")
-    for key, value in (second if isinstance(second, dict) else {}).items():
-        line = places.get((i, "secondaryMetrics", key, "score"))
-        score = value.get("score") if isinstance(value, dict) else None
-        number = _number(collector, line, f"{name}: {key[:60]}", score)
-        if number is not None:
-            of = str(value.get("scoreUnit", ""))
-            collector.fact(f"{name}: {key[:60]}", number, of, line, n)
+    """Keep every number: error, percentiles, iterations, secondary metrics, how it was run."""
+    for path, value in structured.leaves(one):
+        of = unit if path[0] == "primaryMetric" else ""
+        if path[0] == "secondaryMetrics" and len(path) > 1:
+            second = one["secondaryMetrics"][path[1]]
+            of = str(second.get("scoreUnit", "")) if isinstance(second, dict) else ""
+        own = " ".join(str(part) for part in path if part not in SECTIONS)
+        collector.fact(f"{name}: {own}", value, of, places.get((i, *path)), n)

@@ -123,7 +123,7 @@ def _row(
         unit = unit if name.endswith("/sec") else "ms"
         collector.fact(f"{kind}: {name}", value, unit, line, run.n)
     if cells[0] in NONE:
-        collector.skip(line, "a run of 0 s: it measured nothing")
+        collector.skip(line, "a run of 0 s: nothing was measured")
         run.answered = run.answered or kind == "Totals"
         return
     rate = collector.number(line, "Ops/sec", cells[0])

@@ -63,6 +63,9 @@ def read(text: Text, options: Options) -> Reading:
             if elapsed[2]:
                 spread = collector.number(line, elapsed[3], elapsed[2])
                 collector.fact(f"{elapsed[3]}: spread of runs", spread, "s", line)
+            if relative := SPREAD.search(stripped):
+                percent = collector.number(line, elapsed[3], relative[1])
+                collector.fact(f"{elapsed[3]}: spread of runs, relative", percent, "%", line)
             if value == 0 and elapsed[3] == "time elapsed":
                 collector.warn("0 s elapsed: the command did nothing that could be counted")
         elif row := ROW.fullmatch(stripped):
@@ -90,6 +93,8 @@ def _add(collector: Collector, line: Line, row: re.Match[str]) -> None:
         said = f"{metric[1]} {metric[2]}"
         where = "".join(f" {part}" for part in (row["cpu"], row["interval"]) if part)
         collector.fact(f"{row['event']}{where}: {metric[2]}", value, "", line)
+    if row["interval"]:
+        collector.checked(line, "times of the intervals (in the names of their counters)")
     one_run = not row["interval"] and not row["cpu"]
     perf_stat.add(
         collector,

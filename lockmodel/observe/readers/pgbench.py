@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
-from lockmodel.observe.readers.rated import Rates, pair
+from lockmodel.observe.readers.rated import Rates, pair, version
 from lockmodel.observe.text import Line, Text
 
 TITLE = "pgbench"
@@ -21,7 +21,10 @@ CLIENTS = re.compile(r"number of clients: (\d+)")
 TPS = re.compile(r"tps = ([\d.,]+|inf|-?nan) \((.*)\)")
 DONE = re.compile(r"number of transactions actually processed: (\d+)(?:/(\d+))?")
 LOST = re.compile(r"number of (failed transactions|transactions skipped): (\d+) \(([\d.]+)%\)")
-LIMIT = re.compile(r"number of transactions above the ([\d.]+) ms latency limit: (\d+)(?:/\d+)? .*")
+LIMIT = re.compile(
+    r"number of transactions above the ([\d.]+) ms latency limit: (\d+)(?:/(\d+))? .*"
+)
+PERCENT = re.compile(r"\((?:targets )?([\d.]+)%")
 LAG = re.compile(r"rate limit schedule lag: avg ([\d.]+) \(max ([\d.]+)\) ms")
 PROGRESS = re.compile(r"progress: .*")
 SCRIPT = re.compile(r"SQL script (\d+): (.*)")
@@ -66,7 +69,7 @@ def read(text: Text, options: Options) -> Reading:
             _finish(collector, rates, run)
             run = _Run(line, begin[1])
         elif VERSION.fullmatch(stripped):
-            collector.note("version", stripped)
+            version(collector, line, stripped)
         elif QUIET.fullmatch(stripped):
             if run is not None:
                 run.statements = stripped.startswith("statement") or run.statements
@@ -86,18 +89,23 @@ def _line(collector: Collector, run: _Run, line: Line, stripped: str) -> None:
     """Take one line of a run."""
     if clients := CLIENTS.fullmatch(stripped):
         run.n = collector.whole(line, "clients", clients[1], least=1)
+        collector.fact("clients", run.n, "", line, run.n)
     elif done := DONE.fullmatch(stripped):
         run.done = int(done[1])
         collector.fact("transactions", run.done, "", line, run.n)
+        if done[2]:
+            collector.fact("transactions asked for", int(done[2][:18]), "", line, run.n)
     elif tps := TPS.fullmatch(stripped):
         _tps(collector, run, line, tps)
     elif lost := LOST.fullmatch(stripped):
         where = f" of {run.script}" if run.script else ""
         collector.fact(f"{lost[1]}{where}", int(lost[2]), "", line, run.n)
+        _percent(collector, run, line, f"{lost[1]}{where}")
         if int(lost[2]) and not run.script:
             collector.warn(f"line {line.number}: {lost[2]} {lost[1]} ({lost[3]} %), not in tps")
     elif limit := LIMIT.fullmatch(stripped):
         collector.fact(f"transactions above {limit[1]} ms", int(limit[2]), "", line, run.n)
+        _percent(collector, run, line, f"transactions above {limit[1]} ms of {limit[3] or 'all'}")
     elif lag := LAG.fullmatch(stripped):
         run.paced = True
         collector.fact(
@@ -111,20 +119,32 @@ def _line(collector: Collector, run: _Run, line: Line, stripped: str) -> None:
     elif share := SHARE.fullmatch(stripped):
         rate = collector.number(line, "tps", share[2])
         collector.fact(f"tps of {run.script}", rate, "1/s", line, run.n)
+        collector.fact(f"transactions of {run.script}", int(share[1][:18]), "", line, run.n)
+        _percent(collector, run, line, f"transactions of {run.script}")
     elif weight := WEIGHT.fullmatch(stripped):
         collector.fact(f"weight of {run.script}", int(weight[1]), "", line, run.n)
+        _percent(collector, run, line, f"weight of {run.script}")
     elif run.statements and (statement := STATEMENT.fullmatch(stripped)):
         mean = collector.number(line, "latency", statement[1])
         collector.fact(f"latency of {statement[3][:60]}", mean, "ms", line, run.n)
-    elif not pair(collector, line, run.n, f"{run.script} " if run.script else ""):
+    elif pair(collector, line, run.n, f"{run.script} " if run.script else ""):
+        _percent(collector, run, line, f"{run.script} {stripped.partition(':')[0]}".strip())
+    else:
         collector.skip(line, "not part of a run's results")
+
+
+def _percent(collector: Collector, run: _Run, line: Line, name: str) -> None:
+    """Keep the percentage that a line has in brackets."""
+    if found := PERCENT.search(line.text):
+        value = collector.number(line, "percentage", found[1])
+        collector.fact(f"{name}, share", value, "%", line, run.n)
 
 
 def _tps(collector: Collector, run: _Run, line: Line, match: re.Match[str]) -> None:
     """Take a line of tps; of two, the one without the time to connect."""
     run.answered = True
     if match[1] in ("inf", "nan", "-nan"):
-        collector.skip(line, "a run of 0 s: it measured nothing")
+        collector.skip(line, "a run of 0 s: nothing was measured")
         return
     value = collector.number(line, "tps", match[1])
     if run.tps is not None and match[2].startswith(INCLUDING):
@@ -146,7 +166,7 @@ def _finish(collector: Collector, rates: Rates, run: _Run | None) -> None:
     if not run.answered:
         raise collector.error(run.line, "a run without its tps: cut off?")
     if run.done == 0:
-        collector.skip(run.line, "a run of 0 transactions: it measured nothing")
+        collector.skip(run.line, "a run of 0 transactions: nothing was measured")
     elif run.tps is not None:
         if run.paced:
             collector.warn(

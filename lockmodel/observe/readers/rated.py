@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from lockmodel.observe.collector import Collector
+from lockmodel.observe.collector import MOST_METADATA, Collector
 from lockmodel.observe.text import Line
 
-NOTHING = "a rate of 0: nothing was finished"
+NOTHING = "a rate of 0: nothing was measured"
 
 UNKNOWN = "the population of some rates is not stated: give --tasks N, or --at FILE=N"
 
@@ -98,6 +98,13 @@ def spread(value: float, relative: float | None) -> dict[str, Any]:
     if not relative:
         return {}
     return {"sd": value * relative, "uncertainty": "given"}
+
+
+def version(collector: Collector, line: Line, text: str) -> None:
+    """Keep the version of a tool; say where a file has runs of two."""
+    collector.note("version", text)
+    if collector.metadata["version"] != text[:MOST_METADATA]:
+        collector.warn(f"line {line.number}: another version, {text[:80]}: is it one curve?")
 
 
 def pair(collector: Collector, line: Line, n: int | None, prefix: str = "", unit: str = "") -> bool:

@@ -160,7 +160,7 @@ def _line(collector: Collector, rates: Rates, test: _Test, line: Line, stripped:
         if test.n is None:
             raise collector.error(line, "'N parallel clients' was expected above it: cut off?")
         if test.requests == 0 or test.seconds == 0:
-            collector.skip(line, "a test of 0 requests or 0 s: it measured nothing")
+            collector.skip(line, "a test of 0 requests or 0 s: nothing was measured")
             return True
         _rate(collector, rates, line, summary[1], test.n, test.name)
     else:
@@ -186,7 +186,7 @@ def _rate(
     collector: Collector, rates: Rates, line: Line, text: str, n: int | None, name: str
 ) -> None:
     if text in ("inf", "nan", "-nan"):
-        collector.skip(line, "a test of 0 s: it measured nothing")
+        collector.skip(line, "a test of 0 s: nothing was measured")
         return
     if n is None:
         collector.warn(f"-q and --csv do not say the clients, {DEFAULT} without -c")

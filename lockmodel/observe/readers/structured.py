@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -162,6 +163,15 @@ def places(text: Text, begin: Line) -> Places:
                 path.append(0 if token == "[" else "")
                 fresh = token == "{"
     return made
+
+
+def leaves(value: Any, *path: str | int) -> Iterator[tuple[tuple[str | int, ...], float]]:
+    """Yield the path and value of every number in a JSON value, those in lists too."""
+    if isinstance(value, dict | list):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(one, *path, key)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield path, float(value)
 
 
 def _plain(token: str) -> str:

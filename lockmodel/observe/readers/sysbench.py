@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
-from lockmodel.observe.readers.rated import Rates, pair
+from lockmodel.observe.readers.rated import Rates, pair, version
 from lockmodel.observe.text import Line, Text
 
 TITLE = "sysbench"
@@ -74,9 +74,10 @@ def read(text: Text, options: Options) -> Reading:
             _finish(collector, rates, run)
             run = _Run(line)
             if not threads:
-                collector.note("version", stripped)
+                version(collector, line, stripped)
         if threads and run is not None:
             run.n = collector.whole(line, "threads", threads[1], least=1)
+            collector.fact("threads", run.n, "", line, run.n)
         elif run is None:
             collector.skip(line, "before the first run")
         elif not BEGIN.fullmatch(stripped):
@@ -144,7 +145,7 @@ def _finish(collector: Collector, rates: Rates, run: _Run | None) -> None:
     if run.rate is None and run.events and run.time:
         line, seconds = run.time
         if seconds <= 0 or run.events[1] == 0:
-            collector.skip(line, "a run of 0 s, or without an event: it measured nothing")
+            collector.skip(line, "a run of 0 s, or without an event: nothing was measured")
             return
         if 0.00005 / seconds > FEW_DIGITS:
             collector.warn(

@@ -135,7 +135,7 @@ def _rate(collector: Collector, rates: Rates, run: _Run, line: Line, value: floa
     """Add the rate, unless it is the one that was asked for."""
     run.answered = True
     if run.requests == 0:
-        collector.skip(line, "a run of 0 requests: it measured nothing")
+        collector.skip(line, "a run of 0 requests: nothing was measured")
         return
     if run.requests is not None and run.wrong >= run.requests:
         collector.fact("Requests/sec of errors", value, "1/s", line, run.n)
