@@ -77,7 +77,11 @@ def free_names(text: str) -> tuple[str, ...]:
 
 def columns(text: str | None) -> tuple[tuple[str, str], ...]:
     """Return our name and the file's of each column of --columns."""
-    return tuple(pairs("--columns", text.split(","), "threads=HEAD,throughput=HEAD").items()) if text else ()
+    return (
+        tuple(pairs("--columns", text.split(","), "threads=HEAD,throughput=HEAD").items())
+        if text
+        else ()
+    )
 
 
 def populations(texts: Sequence[str] | None, names: Sequence[str]) -> tuple[tuple[str, int], ...]:
@@ -85,7 +89,9 @@ def populations(texts: Sequence[str] | None, names: Sequence[str]) -> tuple[tupl
     made = []
     for name, number in pairs("--at", texts or (), "FILE=N").items():
         if name not in names:
-            raise ArgumentError(f"--at {name}={number}: no such file is given; {nearest(name, list(names))}")
+            raise ArgumentError(
+                f"--at {name}={number}: no such file is given; {nearest(name, list(names))}"
+            )
         if not number.isdecimal() or not 1 <= int(number[:9]) <= MOST_PROCESSES:
             raise ArgumentError(f"--at {name}={number}: a population is a whole number from 1 on")
         made.append((name, int(number)))

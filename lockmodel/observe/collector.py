@@ -176,9 +176,7 @@ class Collector:
         seen = f": {shortened(line.text.strip())!r}" if line else ""
         return ScenarioError(f"{self.source(line)}{seen}: {expected}; {self.remedy}")
 
-    def parse(
-        self, how: Callable[..., T], line: Line, what: str, *texts: str, **more: Any
-    ) -> T:
+    def parse(self, how: Callable[..., T], line: Line, what: str, *texts: str, **more: Any) -> T:
         """Return `how(*texts, **more)`; a bad number is an error that names `what` and line."""
         try:
             return how(*texts, **more)
@@ -230,9 +228,7 @@ class Collector:
             first = shortened(lines[0].text.strip())
             warnings.append(f"{count} skipped, {why} (first: line {lines[0].number}: {first!r})")
         if self._checked:
-            warnings.append(
-                f"read and not kept, as the rest says them: {', '.join(self._checked)}"
-            )
+            warnings.append(f"read and not kept, as the rest says them: {', '.join(self._checked)}")
         if not self.text.ended:
             warnings.append("the last line has no line end: it may be cut off")
         if repeats := self.text.repeats:

@@ -112,12 +112,17 @@ def in_groups(texts: Iterable[str], pointed: bool = False) -> bool:
     commas = [text for text in cells if "," in text]
     if any(COMMA.fullmatch(text) and not GROUPS.fullmatch(text) for text in commas):
         return False
-    if any(text.count(",") > 1 or ("." in text and text.index(",") < text.index(".")) for text in commas):
+    if any(
+        text.count(",") > 1 or ("." in text and text.index(",") < text.index("."))
+        for text in commas
+    ):
         return True
     bare = [text for text in cells if re.fullmatch(r"\d+", text, re.ASCII)]
     if any(len(text) > 3 for text in bare):
         return False
-    return bool(commas) and (pointed or bool(bare)) and all(GROUPS.fullmatch(text) for text in commas)
+    return (
+        bool(commas) and (pointed or bool(bare)) and all(GROUPS.fullmatch(text) for text in commas)
+    )
 
 
 def whole(text: str) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 COLOUR = re.compile(
     "\x1b(?:\\[[0-?]{0,40}[ -/]{0,4}[@-~]|\\][^\x07\x1b]{0,400}(?:\x07|\x1b\\\\)|[()][A-Z0-9])"
@@ -27,7 +28,7 @@ HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@.*")
 DIFF_HEAD = re.compile(r"(?:diff --git |index [0-9a-f]+\.\.|--- |\+\+\+ |new file mode ).*")
 NO_END = "\\ No newline at end of file"
 
-NUMBERED = re.compile(r"[ \t]*(\d{1,6})(?:\t|\s?[:|\u2502]\s?|\s+|$)(.*)")
+NUMBERED = re.compile(r"[ \t]*(\d{1,6})(?:\t|\s*[:|\u2502]\s?|\s+|$)(.*)")
 """A numbered line: `cat -n`, `nl`, editors, listings in documentation."""
 
 BLOCK = re.compile(r"(?: {0,3}0\d{0,5}|(?=[ \d]{6}\t) +\d+|\s*\d{1,6}(?=\s?\u2502))(?=\s|$|\u2502)")
@@ -149,7 +150,7 @@ def _without_numbers(lines: Lines) -> Lines | None:
         return None
     every = len(rows) == len(filled)
     words = any(re.search(r"[A-Za-z{<]", match[2]) for _, match in rows)
-    if every and words and all(_next(a, b) for a, b in zip(rows, rows[1:], strict=False)):
+    if every and words and all(_next(a, b) for a, b in pairwise(rows)):
         return [match[2] if (match := NUMBERED.fullmatch(line)) else line for line in lines]
     made, run = list(lines), [rows[0]]
     changed = False
@@ -183,7 +184,7 @@ def _searched(lines: Lines) -> tuple[Lines, tuple[str, ...]] | None:
     named = all(row[1] for row in found)
     numbers = [(row[1] or "", int(row[2])) for row in found if row[2]]
     counted = len(numbers) == len(found) and all(
-        a[0] != b[0] or a[1] < b[1] for a, b in zip(numbers, numbers[1:], strict=False)
+        a[0] != b[0] or a[1] < b[1] for a, b in pairwise(numbers)
     )
     if not named and (not counted or any(row[1] for row in found)):
         return None

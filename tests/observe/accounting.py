@@ -1,8 +1,9 @@
 """What became of every number of a file: an observation, a fact, or named as left out.
 
-A number counts if a unit stands behind it, if it ends its line (`key: 12`), or if it stands in a row
-of several numbers (a column under a header). It is accounted for by an observation or a fact of its line that has its value, in
-any power of ten, per minute or in per cent; or by what the reading says it left out of that line.
+A number counts if a unit stands behind it, if it ends its line (`key: 12`), or if it stands in a
+row of several numbers (a column under a header). It is accounted for by an observation or a fact of
+its line that has its value, in any power of ten, per minute or in per cent; or by what the reading
+says it left out of that line.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lockmodel.observe.observations import Reading
@@ -19,6 +19,9 @@ from lockmodel.observe.text import Text
 DATE = re.compile(
     r"\d{1,4}[-/]\d\d[-/]\d{1,4}|\d\d?:\d\d(?::\d\d)?|\b(?:19|20)\d\d\b(?!\.)|[A-Z][a-z]{2} +\d\d? "
 )
+BANNER = re.compile(r"build id|Looking at|attached_probes|Attaching|Tracing|^\S+@\S+[$#](?: |$)")
+"""What a tool says of itself, and prompts."""
+
 PLAIN = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 GROUPED = r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?"
 NUMBER = re.compile(rf"(?<![\w.+-])(?:{PLAIN})(?![\w.])", re.I)
@@ -75,10 +78,17 @@ def account(text: Text, reading: Reading) -> Account:
 
 def _numbers(line: str) -> list[str]:
     """Return the numbers of a line that measure something."""
+    if BANNER.search(line):
+        return []
     line = DATE.sub(lambda match: "_" * len(match[0]), line)
     if ";" in line and not re.search(r"\d,\d{3}\b", line):
         line = re.sub(r"(?<=\d),(?=\d)", ".", line)
-    grouped = re.search(r"\d,\d{3}\b(?![,;])", line) and not re.search(r"[A-Za-z\d],[A-Za-z]", line)
+    table = line.count(",") >= 3 and ", " not in line and '"' not in line
+    grouped = (
+        not table
+        and re.search(r"\d,\d{3}\b(?![,;])", line)
+        and not re.search(r"[A-Za-z\d],[A-Za-z]", line)
+    )
     found = list((LONG if grouped else NUMBER).finditer(line))
     row = len(found) >= 2
     ends = len(line.rstrip(" ,]}"))

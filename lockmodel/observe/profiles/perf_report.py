@@ -17,6 +17,7 @@ ENTRY = re.compile(r"\s{0,8}(\d{1,3}\.\d\d)%\s+(?:(\d{1,3}\.\d\d)%\s+)?(\S.*?)\s
 SAMPLES = re.compile(r"# Samples: (\d+(?:\.\d+)?)([KMG]?)\s+of event.*")
 FACTOR = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9}
 
+
 @dataclass(frozen=True)
 class ReportLine:
     """A line of the report: percentages, function, and the lines of its call graph."""

@@ -102,6 +102,7 @@ def _check(collector: Collector, line: Line, one: _Histogram, total: re.Match[st
             f"total / count = {summed / count:g} lies outside {low:g} to {high:g}, the mean of the "
             f"bins: lines are missing",
         )
+    collector.checked(line, "avg")
     name = one.name or "the function"
     collector.fact(f"mean time in {name}", summed / count * SECONDS[one.unit], "s", line)
     collector.fact(f"calls of {name}", count, "", line)
@@ -122,7 +123,8 @@ def _add(collector: Collector, one: _Histogram, repeat: int | None) -> None:
         collector.warn(f"the time in {one.name} is taken as the wait for its lock")
     if quantity is None:
         raise collector.error(
-            one.line, f"the time in {one.name or 'a function'} is neither a wait nor a hold by itself"
+            one.line,
+            f"the time in {one.name or 'a function'} is neither a wait nor a hold by itself",
         )
     bins = bpftrace.bins_of(collector, one.line, one.edges, round(1 / SECONDS[one.unit]))
     events = sum(b.count for b in bins)

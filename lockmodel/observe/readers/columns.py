@@ -68,7 +68,16 @@ COLUMNS = (
         "are understood; needed, or a latency",
         (
             *("ops_per_s", "ops/s", "iterations_per_s", "execs_per_s", "rate", "lps", "lpm", "x"),
-            *("tps", "qps", "rps", "ops_per_sec", "ops/sec", "ops_per_second", "ops_s", "opspersec"),
+            *(
+                "tps",
+                "qps",
+                "rps",
+                "ops_per_sec",
+                "ops/sec",
+                "ops_per_second",
+                "ops_s",
+                "opspersec",
+            ),
             *("req/s", "requests/s", "requests_per_sec", "kops", "mops", "gops", "tput", "thrpt"),
         ),
         weak=("ops", "iops"),

@@ -20,7 +20,9 @@ LEAST = 3
 def sniff(text: Text) -> bool:
     """Return whether lines are functions with ';' between them, and a number."""
     lines = [line.text for line in text.filled[:LEAST] if not line.text.startswith("#")]
-    return folded.sniff(text) and all(";" in line and folded.split(line) is not None for line in lines)
+    return folded.sniff(text) and all(
+        ";" in line and folded.split(line) is not None for line in lines
+    )
 
 
 def read(text: Text, options: Options) -> Reading:

@@ -76,7 +76,9 @@ def understood(name: str) -> Head:
     if latency := _latency(plain, unit) or _latency(low, ""):
         return latency
     if TIME.fullmatch(plain):
-        return Head(f"{plain}_{FULL.get(unit, unit)}" if unit and plain[-3:] != f"_{unit}" else plain)
+        return Head(
+            f"{plain}_{FULL.get(unit, unit)}" if unit and plain[-3:] != f"_{unit}" else plain
+        )
     if plain in OWN:
         made = _known(plain)
         return replace(made, unit=unit) if made.own == "throughput" and unit else made
@@ -163,10 +165,11 @@ def _once(collector: Collector, line: Line, names: Sequence[str], made: list[Hea
         best = min(made[i].rank for i in same)
         first = [i for i in same if made[i].rank == best]
         if len(first) > 1:
+            listed = ", ".join(names[i] for i in first)
             raise collector.error(
                 line,
-                f"column {own!r} is given {len(first)} times ({', '.join(names[i] for i in first)}); "
-                f"keep one, or say --columns {own}={names[first[0]]}",
+                f"column {own!r} is given {len(first)} times ({listed}); keep one, or say "
+                f"--columns {own}={names[first[0]]}",
             )
         for i in set(same) - set(first):
             made[i] = Head(" ".join(names[i].lower().split()))
@@ -178,15 +181,15 @@ def _once(collector: Collector, line: Line, names: Sequence[str], made: list[Hea
     return made
 
 
-def _complete(
-    collector: Collector, line: Line, names: Sequence[str], made: Sequence[Head]
-) -> None:
+def _complete(collector: Collector, line: Line, names: Sequence[str], made: Sequence[Head]) -> None:
     """Refuse a head without a population or a rate, or with a time that has no unit."""
     own = {head.own for head in made}
     missing = [] if "tasks" in own else ["tasks"]
     missing += [] if own & {"throughput", "latency"} else ["throughput"]
     if missing:
-        listed = f"(there are {', '.join(shortened(n.strip().lower()) for n in names)[:MOST_SHOWN]})"
+        listed = (
+            f"(there are {', '.join(shortened(n.strip().lower()) for n in names)[:MOST_SHOWN]})"
+        )
         raise collector.error(line, f"no column {' nor '.join(missing)} {listed}; {known(missing)}")
     for name in own:
         time = TIME.fullmatch(name)

@@ -55,8 +55,8 @@ def _result(collector: Collector, index: int, result: dict[str, Any]) -> None:
     times = result.get("times")
     for key in ("user", "system"):
         if result.get(key) is not None:
-            seconds = structured.number(collector, None, f"{here}.{key}", result[key])
-            collector.fact(f"{key} time of {command}", seconds, "s", None)
+            spent = structured.number(collector, None, f"{here}.{key}", result[key])
+            collector.fact(f"{key} time of {command}", spent, "s", None)
     collector.checked(None, "mean", "stddev", "median", "min", "max")
     mean = structured.number(collector, None, f"{here}.mean", result.get("mean"))
     n = _population(collector, here, result.get("parameters"))

@@ -21,7 +21,9 @@ GIVES = ("throughput", "acquires", "hold_time", "mean_wait", "idle_share")
 REMEDY = 'write [{"tasks": 4, "throughput": 1234.5}, ..]; keys are the columns of the CSV'
 
 SNIFFED = 4000
-OPENED = re.compile(r"\s*(?:\{\s*(?:\"[^\"]{1,60}\"\s*:\s*[^\[{]{0,200},\s*){0,20}\"[^\"]{1,60}\"\s*:\s*)?\[\s*\{")
+OPENED = re.compile(
+    r"\s*(?:\{\s*(?:\"[^\"]{1,60}\"\s*:\s*[^\[{]{0,200},\s*){0,20}\"[^\"]{1,60}\"\s*:\s*)?\[\s*\{"
+)
 KEY = re.compile(r'"([^"]{1,80})"\s*:')
 OTHER = re.compile(r'"(?:schema|type|primaryMetric|command|counter-value|params)"\s*:')
 """Keys at the start of other JSON files."""
@@ -86,7 +88,9 @@ def _flat(item: dict[str, Any]) -> dict[str, Any]:
     for key, value in item.items():
         if isinstance(value, dict):
             inner = {k: v for k, v in value.items() if not isinstance(v, dict)}
-            made |= {k if k not in item and k not in made else f"{key}.{k}": v for k, v in inner.items()}
+            made |= {
+                k if k not in item and k not in made else f"{key}.{k}": v for k, v in inner.items()
+            }
         else:
             made[key] = value
     return made

@@ -108,7 +108,7 @@ def counted(keys: Iterable[str]) -> frozenset[str]:
     return frozenset(chosen)
 
 
-def meaning(key: str, setting: Setting = Setting()) -> Meaning | None:  # noqa: B008
+def meaning(key: str, setting: Setting = Setting()) -> Meaning | None:
     """Return what a key says of a test, or None if it is no observation."""
     made = _meaning(key)
     if made is None:

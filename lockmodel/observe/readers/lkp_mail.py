@@ -19,9 +19,7 @@ REMEDY = lkp.REMEDY
 NUMBER = r"\d[\d.,]*(?:e[+-]\d+)?"
 SPREAD = r"(?:\s*\u00b1\s*(\d+)%)?"
 CHANGE = r"[+-][\d.,]+(?:e[+-]\d+)?"
-ROW = re.compile(
-    rf"\s*({NUMBER}){SPREAD}\s+({CHANGE})(%?)\s+({NUMBER}){SPREAD}\s+(\S+\.\S+)\s*"
-)
+ROW = re.compile(rf"\s*({NUMBER}){SPREAD}\s+({CHANGE})(%?)\s+({NUMBER}){SPREAD}\s+(\S+\.\S+)\s*")
 ROWS = (ROW,)
 HEADER = re.compile(r"\s*%stddev\s+%change\s+%stddev\s*")
 RULE = re.compile(r"\s*\\\s*\|\s*\\\s*|[\s-]*|-{4,}.*|=+")
@@ -81,9 +79,11 @@ def read(text: Text, options: Options) -> Reading:
         elif names is not None:
             sections.append(_Section(_parameters(collector, line, names)))
             names = None
-        elif not begun and _describes(collector, described, line.text):
-            continue
-        elif RULE.fullmatch(line.text) or COMMITS.fullmatch(line.text):
+        elif (
+            (not begun and _describes(collector, described, line.text))
+            or RULE.fullmatch(line.text)
+            or COMMITS.fullmatch(line.text)
+        ):
             continue
         elif ENDLESS.fullmatch(line.text):
             collector.skip(line, "a change from nothing")
@@ -179,9 +179,7 @@ def _section(collector: Collector, section: _Section, setting: lkp.Setting, name
         _row(collector, line, row, meaning)
 
 
-def _row(
-    collector: Collector, line: Line, row: re.Match[str], meaning: lkp.Meaning | None
-) -> None:
+def _row(collector: Collector, line: Line, row: re.Match[str], meaning: lkp.Meaning | None) -> None:
     base_text, base_spread, change_text, percent, new_text, new_spread, key = row.groups()
     base = collector.parse(printed, line, "base", base_text)
     new = collector.parse(printed, line, "new", new_text)

@@ -57,10 +57,8 @@ def _from_json(collector: Collector, text: Text) -> None:
 
 
 def _merge(collector: Collector, lines: list[int]) -> None:
-    """Number rows that several files have with equal settings: in one file they are repeats."""
-    keys = [
-        (*(getattr(o, name) for name in IDENTITY), o.traced) for o in collector.observations
-    ]
+    """Give rows that several files have with equal settings their numbers as repeats of one."""
+    keys = [(*(getattr(o, name) for name in IDENTITY), o.traced) for o in collector.observations]
     files: dict[tuple[object, ...], set[str]] = {}
     for key, o in zip(keys, collector.observations, strict=True):
         files.setdefault(key, set()).add(o.source.file)

@@ -25,6 +25,9 @@ def read(text: Text, options: Options) -> Reading:
     """Return the observations of a report with call graphs (see `readers`)."""
     collector = Collector(text, TITLE, REMEDY, options, traced=True)
     report = perf_report.report(text)
+    for line in text.filled:
+        if line.text.startswith("# Event count"):
+            collector.checked(line, "event count")
     for line in report.others:
         collector.skip(line, "an entry that waits for no lock, or is part of another")
     for line in dict.fromkeys(line for line, _, _ in report.paths):

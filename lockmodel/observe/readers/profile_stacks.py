@@ -35,6 +35,7 @@ def observe(
         found = stacks.place(stack)
         if found is None:
             other += value
+            collector.skip(line, "a stack that waits for no lock")
             continue
         first, before = shares.get(found[0], (line, 0.0))
         shares[found[0]] = (first, before + value)
@@ -44,4 +45,4 @@ def observe(
         collector.warn(RUNNING)
         collector.warn(ACQUIRES)
     if other > 0:
-        collector.warn(f"{other / whole:.1%} of it is in stacks that wait for no lock: left out")
+        collector.warn(f"{other / whole:.1%} of it is in stacks that wait for no lock")

@@ -47,7 +47,9 @@ def _names(text: Text) -> list[str]:
         return list(dict.fromkeys(KEY.findall(text.whole[:2000].partition("}")[0])))
     rows = text.filled[:LOOKED_AT]
     if form == "markdown":
-        at = next(i for i, line in enumerate(rows) if "|" in line.text and RULE.fullmatch(line.text))
+        at = next(
+            i for i, line in enumerate(rows) if "|" in line.text and RULE.fullmatch(line.text)
+        )
         return [name.strip() for name in rows[max(0, at - 1)].text.strip().strip("|").split("|")]
     header = header_of(text)
     below = next((line for line in text.filled if header and line.number > header.number), None)

@@ -19,7 +19,9 @@ from lockmodel.observe.text import Line
 ROUNDED = 0.02
 """Relative change up to which a population with a fraction is rounded."""
 
-DURATION = re.compile(r"(?:duration|elapsed|runtime|run_time|seconds|secs|time)(?:_(?:s|sec|ms|us))?")
+DURATION = re.compile(
+    r"(?:duration|elapsed|runtime|run_time|seconds|secs|time)(?:_(?:s|sec|ms|us))?"
+)
 COUNTS = ("count", "samples", "iterations", "operations", "events", "total_ops", "ops_total")
 """Columns that say how much was measured: of nothing comes no rate."""
 
@@ -52,9 +54,7 @@ class Rows:
         Whether a decimal comma is not to be expected: commas are between the cells, too.
     """
 
-    def __init__(
-        self, collector: Collector, names: Sequence[Head], pointed: bool = False
-    ) -> None:
+    def __init__(self, collector: Collector, names: Sequence[Head], pointed: bool = False) -> None:
         self._pointed = pointed
         self.collector = collector
         self.heads = {head.own: head for head in names}

@@ -43,9 +43,9 @@ def read(text: Text, options: Options) -> Reading:
     tables = [t for t in every if options.columns or is_contract(t.names)] or every
     inside = {line.number for t in tables for line in (t.head, *t.rows)}
     for line in text.filled:
-        if line.number not in inside and not RULE.fullmatch(line.text):
-            if not HEADING.fullmatch(line.text):
-                collector.skip(line, "not part of a table of throughput")
+        known = line.number in inside or RULE.fullmatch(line.text) or HEADING.fullmatch(line.text)
+        if not known:
+            collector.skip(line, "not part of a table of throughput")
     for number, table in enumerate(tables, start=1):
         made = assign(collector, table.head, table.names, options.columns)
         rows = Rows(collector, made, pointed=True)

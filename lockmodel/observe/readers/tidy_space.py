@@ -1,4 +1,4 @@
-"""Columns with blanks between them, as gnuplot takes them: `# threads ops/s` and rows of numbers."""
+"""Columns with blanks between them, as gnuplot takes them: `# threads ops/s`, then numbers."""
 
 from __future__ import annotations
 

@@ -86,11 +86,13 @@ def _line(collector: Collector, block: _Block, line: Line) -> None:
     elif key := KEY.fullmatch(line.text):
         if not block.passes:
             raise collector.error(line, "a count before '#### Pass 1'")
+        collector.checked(line, "counts and times of single copies")
         copies = block.passes[-1].copies
         if not copies or key[1] in copies[-1] or (key[1] == "COUNT0"):
             copies.append({})
         copies[-1][key[1]] = key[2]
     elif total := SUM.fullmatch(line.text):
+        collector.checked(line, "sums of the counts")
         block.sums.append((total[1] == "*Dump", collector.number(line, "score", total[2])))
     elif score := SCORE.fullmatch(line.text):
         collector.checked(line, "score, time and number of passes kept")

@@ -187,9 +187,7 @@ def _program(collector: Collector, text: Text) -> None:
         collector.warn("the number of tasks is not in this output: give --tasks")
 
 
-def _second(
-    collector: Collector, line: Line, run: _Run, repeat: int, spread: float | None
-) -> None:
+def _second(collector: Collector, line: Line, run: _Run, repeat: int, spread: float | None) -> None:
     if run.rates[-1] <= 0:
         raise collector.error(line, "a total of 0: the test did nothing")
     collector.observe(
