@@ -281,13 +281,12 @@ def test_redis_benchmark_of_nothing_says_so() -> None:
 # fio
 
 
-def test_fio_groups_are_a_curve_in_all_three_outputs() -> None:
+def test_fio_in_its_three_outputs() -> None:
     json = sample("fio_333.json")
-    assert [(n, line) for n, _, line in rates(json)] == [(1, 30), (2, 254)]
-    assert [value for _, value, _ in rates(json)] == [5330.669331, 12524.900398]
+    assert rates(json) == [(2, 22357.21393, 30)]
     assert {o.what for o in json.observations} == {"fio randread 4k"}
-    assert facts(json)["one read runtime"] == (1001.0, "ms")
-    assert facts(json)["one read clat_ns mean"][1] == "ns"
+    assert facts(json)["two read runtime"] == (1005.0, "ms")
+    assert facts(json)["two read clat_ns mean"] == (87387.539855, "ns")
     printed = sample("fio_333.txt")
     assert rates(printed) == [(1, 5711.0, 8), (2, 15400.0, 22)]
     assert facts(printed)["one read: BW"] == (22.3, "MiB/s")
@@ -306,8 +305,10 @@ def test_fio_jobs_of_one_group_ran_at_once() -> None:
     )
     words = '{"fio version": "fio-3.33",\n"jobs": [\n%s,\n%s\n]}\n'
     reading = text(words % (job % (0, 5), job % (0, 7)))
-    assert rates(reading) == [(2, 12.0, 4)]
+    assert rates(reading) == [(2, 12.0, 4)]  # where the larger of the two stands
     assert said(reading, "their rates are added up")
+    later = text(words % (job % (0, 5), (job % (0, 7)).replace('"groupid": 0', '"groupid": 1')))
+    assert rates(later) == [(1, 5.0, 3), (1, 7.0, 4)]
     failed = text(words % (job % (5, 5), job % (0, 7)))
     assert said(failed, "a: ended with error 5")
     assert said(text(words % (job % (0, 0), job % (0, 7))), "0 I/Os or 0 s")
@@ -341,3 +342,29 @@ def test_fio_runs_of_several_files_in_one_are_all_read() -> None:
         '"job options": {"numjobs": "%d", "rw": "read"},\n"read": {"iops": %d, "runtime": 9}}]}\n'
     )
     assert rates(text(run % (1, 10) + run % (4, 30))) == [(1, 10.0, 3), (4, 30.0, 6)]
+
+
+def test_fio_2_printed_another_line() -> None:
+    words = (
+        "a: (groupid=0, jobs=4): err= 0: pid=1: Tue Mar  1 10:00:00 2016\n"
+        "  read : io=1024.0MB, bw=97586KB/s, iops=24.4k, runtime= 10745msec\n"
+    )
+    reading = text(words)
+    assert rates(reading) == [(4, 24400.0, 2)]
+    assert facts(reading)["a read: BW"] == (97586.0, "KB/s")
+    refused(words.replace("runtime", "rtm"), "f:2", "cut off?")
+    refused(words[: words.index("  read")], "f:1", "a group of jobs without its IOPS")
+
+
+# commands behind a prompt
+
+
+def test_a_command_behind_a_prompt_says_the_clients_and_the_rate() -> None:
+    asked = text("$ wrk -t2 -c100 -d30s -R2000 http://a/\n" + content("own_wrk2.txt"))
+    assert facts(asked)["Requests/sec"] == (2000.0, "1/s")
+    assert rates(asked) == []
+    table = "user@host:~$ redis-benchmark -c 8 --csv\n" + content("redis_benchmark_70.csv")
+    assert [n for n, _, _ in rates(text(table))] == [8, 8]
+    line = content("fio_333_terse.txt").splitlines()[0]
+    asked = text(f"$ fio --minimal --numjobs=4 --group_reporting j.fio\n{line}\n")
+    assert rates(asked) == [(4, 6080.0, 2)]

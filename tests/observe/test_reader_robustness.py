@@ -143,7 +143,7 @@ FEW = settings(
     phases=[Phase.explicit, Phase.generate],
 )
 
-FEWER = settings(FEW, max_examples=20)
+FEWER = settings(FEW, max_examples=12)
 """For each of the many samples of benchmark tools."""
 
 

@@ -55,7 +55,7 @@ def read(text: Text, options: Options) -> Reading:
     jobs: list[fio.Job] = []
     asked: int | None = None
     grouped = False
-    for line in text.filled:
+    for line in text.said:
         if row := LINE.fullmatch(line.text):
             if jobs and int(row[4][:9]) < jobs[-1].group:
                 _add(collector, rates, jobs, asked, grouped)

@@ -19,9 +19,16 @@ REMEDY = fio.REMEDY
 SETTING = re.compile(r"(\S.{0,99}?): \(g=(\d+)\): rw=(\w+), bs=\(R\) (\S+?)-.*iodepth=(\d+)")
 BEGIN = re.compile(r"(\S.{0,99}?): \(groupid=(\d+), jobs=(\d+)\): err=\s*(\d+).*")
 RATE = re.compile(
-    r"(read|write|trim)\s*: IOPS=([\d.]+)([kMG]?), BW=([\d.]+)([kKMG]?i?B/s) .*?(\d+)msec\).*"
+    r"(?P<way>read|write|trim)\s*: IOPS=(?P<iops>[\d.]+)(?P<scale>[kMG]?), BW=(?P<bw>[\d.]+)"
+    r"(?P<unit>[kKMG]?i?B/s) .*?(?P<ms>\d+)msec\).*"
 )
-BEGUN = re.compile(r"(?:read|write|trim)\s*: IOPS=.*")
+BEFORE_3 = re.compile(
+    r"(?P<way>read|write|trim)\s*: io=\s*\S+, bw=\s*(?P<bw>[\d.]+)(?P<unit>[KMG]?B/s), "
+    r"iops=\s*(?P<iops>[\d.]+)(?P<scale>[kMG]?), runtime=\s*(?P<ms>\d+)msec"
+)
+"""The same of fio 2."""
+
+BEGUN = re.compile(r"(?:read|write|trim)\s*: (?:IOPS|io)=.*")
 LATENCY = re.compile(r"(slat|clat|lat) \((nsec|usec|msec)\): (min=.*)")
 PART = re.compile(r"(\w+)=\s*([\d.]+)([kMG]?)")
 VERSION = re.compile(r"fio-[\w.-]+")
@@ -79,13 +86,14 @@ def read(text: Text, options: Options) -> Reading:
 
 def _line(collector: Collector, group: _Group, line: Line, stripped: str) -> bool:
     """Take one line of a section; return whether it is one that is kept."""
-    if rate := RATE.fullmatch(stripped):
-        iops = collector.number(line, "IOPS", rate[2]) * SCALES[rate[3]]
-        seconds = int(rate[6][:12]) / 1000
-        group.rates.append((line, rate[1], iops, seconds))
-        collector.fact(f"{group.name} {rate[1]}: run time", seconds, "s", line, group.jobs)
-        bandwidth = collector.number(line, "BW", rate[4])
-        collector.fact(f"{group.name} {rate[1]}: BW", bandwidth, rate[5], line, group.jobs)
+    if rate := RATE.fullmatch(stripped) or BEFORE_3.fullmatch(stripped):
+        name = f"{group.name} {rate['way']}"
+        iops = collector.number(line, "IOPS", rate["iops"]) * SCALES[rate["scale"]]
+        seconds = int(rate["ms"][:12]) / 1000
+        group.rates.append((line, rate["way"], iops, seconds))
+        collector.fact(f"{name}: run time", seconds, "s", line, group.jobs)
+        bandwidth = collector.number(line, "BW", rate["bw"])
+        collector.fact(f"{name}: BW", bandwidth, rate["unit"], line, group.jobs)
     elif BEGUN.fullmatch(stripped):
         raise collector.error(line, "'read: IOPS=5.1k, BW=20MiB/s (...)(20MiB/1001msec)': cut off?")
     elif latency := LATENCY.fullmatch(stripped):

@@ -75,7 +75,7 @@ def read(text: Text, options: Options) -> Reading:
     asked: int | None = None
     columns: list[str] = []
     refused: Line | None = None
-    for line in text.filled:
+    for line in text.said:
         stripped = line.text.strip()
         if begin := BEGIN.fullmatch(stripped):
             _finish(collector, test)

@@ -66,7 +66,7 @@ def read(text: Text, options: Options) -> Reading:
     rates = Rates(collector)
     run: _Run | None = None
     asked: int | None = None
-    for line in text.filled:
+    for line in text.said:
         stripped = line.text.strip()
         if begin := BEGIN.fullmatch(stripped):
             _finish(collector, run)
