@@ -6,13 +6,15 @@
 # make nobody all commands without HOME          make coverage-study  intervals against simulation
 # make misfit-study  how often a lack of fit is seen
 # make accuracy DIR=...  score a folder of curves  make record OUT=...  what the commands print
+# make docs   the site of docs/, into site/       make sessions   the sessions of README and docs
+# make reference  docs' tables, from the code     make pictures   docs' pictures
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 
 .PHONY: demo test test-long paper lab nobody check bench peers accuracy record error-map \
-	coverage-study misfit-study models readme golden clean
+	coverage-study misfit-study models docs sessions reference pictures golden clean
 .DEFAULT_GOAL := demo
 
 # A stamp per dependency set: made again when pyproject.toml changes.
@@ -28,7 +30,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 demo: $(VENV)/.installed
 	@sh tools/demo.sh $(BIN)/lockmodel
 
-# Side by side; what measures the machine, alone. What takes long (the paper, the README's sessions,
+# Side by side; what measures the machine, alone. What takes long (the paper, the docs' sessions,
 # coverage of intervals) is `make test-long`.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal --durations 10
 test: $(VENV)/.installed-dev
@@ -108,11 +110,26 @@ misfit-study: $(VENV)/.installed
 models: $(VENV)/.installed-dev
 	$(BIN)/python tools/calibrate
 
-readme: $(VENV)/.installed-dev
-	$(BIN)/python tools/readme.py
+# The site, into site/. Not with --quiet: what is not logged does not count as a warning.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	$(BIN)/python -m pytest tests/docs/built_site.py
+
+$(VENV)/.installed-docs: $(VENV)/.installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+sessions: $(VENV)/.installed-dev
+	$(BIN)/python tools/sessions.py
+
+reference: $(VENV)/.installed-dev
+	$(BIN)/python tools/reference.py
+
+pictures: $(VENV)/.installed-dev
+	$(BIN)/python tools/sessions.py --pictures
 
 golden: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest tests/cli/test_golden.py --regenerate
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

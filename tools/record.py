@@ -98,6 +98,8 @@ COMMANDS = {
     "levers": f"levers {EXECL} -n 128",
     "levers_walks": f"levers {EXECL} -n 128 --walks libc.so.6=5000,read_us=64 --top 0",
     "levers_fitted": "levers ./fitted.toml -n 128",
+    "shards": f"shards {EXECL}",
+    "shards_walks": f"shards {EXECL} -n 16 --walks libc.so.6=900,read_us=64 --counts 2,8",
     "sweep": f"sweep {EXECL} --over acquires=1,15,30 --over shards=1,2 -n 16,128",
     "sweep_fitted": "sweep ./fitted.toml --over hold=0..1:5 -n 64,128",
     "sweep_plot": f"sweep {EXECL} --over acquires=1..15 --over shards=1,2,4 -n 128 --plot",

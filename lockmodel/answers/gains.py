@@ -37,6 +37,11 @@ class Gains:
         Draws.
     progress : callable
         Wraps the loop over draws of the scenario itself.
+
+    Attributes
+    ----------
+    every : Draws
+        The draws, with their noise.
     """
 
     def __init__(
@@ -48,7 +53,8 @@ class Gains:
         progress: Progress = quietly,
     ) -> None:
         self._scenario, self._level, self._populations = scenario, fit.level, tuple(populations)
-        self._draws = drawn(scenario, count).scenarios
+        self.every = drawn(scenario, count)
+        self._draws = self.every.scenarios
         self._errors = normals(count)
         self._before = rates(self._draws, populations, progress)
         self._centre = throughput(scenario, populations)

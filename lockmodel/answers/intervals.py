@@ -25,6 +25,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lockmodel.changes.lever import ALL
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 from lockmodel.fitting.counted import uncounted
 from lockmodel.fitting.draws import DRAWS, Draws, drawn, holding, interval, parsed
@@ -50,6 +51,12 @@ FEWEST = 32
 
 PINNED_WORK = 5
 """A network with pinned shards costs that many plain ones (measured: 1.1 ms against 0.2 ms)."""
+
+OF_INSTRUCTIONS = (
+    *("time_per_instruction_local", "time_per_instruction_remote"),
+    *("held_instructions", "lines"),
+)
+"""Keys of parameters that a stated hold has not."""
 
 HALVINGS = 60
 """Bisections: the quantile of a logarithm is then exact to rounding."""
@@ -94,6 +101,12 @@ def weak_points(scenario: Scenario) -> tuple[str, ...]:
         weak.append(HIDDEN)
     for fitted in scenario.fit.parameters:
         parameter = parsed(scenario, fitted)
+        if parameter.key in OF_INSTRUCTIONS and _stated(scenario, parameter.lock):
+            weak.append(
+                f"{fitted.name} moves nothing: sites of {parameter.lock} state hold_us instead of "
+                f"instructions; no interval has it"
+            )
+            continue
         now = read(scenario, parameter)
         if parameter.key not in FACTOR_KEYS and abs(now - fitted.value) > CHANGED * fitted.value:
             weak.append(
@@ -101,6 +114,12 @@ def weak_points(scenario: Scenario) -> tuple[str, ...]:
                 f"{now:.4g} is there; its interval is taken in proportion"
             )
     return tuple(weak)
+
+
+def _stated(scenario: Scenario, lock: str) -> bool:
+    """Return whether all sites of a lock, or of all locks, state their hold."""
+    sites = [site for site in scenario.sites if lock in (ALL, site.lock)]
+    return bool(sites) and all(site.hold is not None for site in sites)
 
 
 def draws_for(scenarios: Sequence[Scenario], populations: Sequence[int]) -> int:
@@ -252,6 +271,8 @@ class Throughputs:
         Draws.
     changed : bool
         Whether a change follows: then held work and hand-off count apart.
+    draws : Draws, optional
+        Those of a change, made before (`gains.Gains`).
     """
 
     def __init__(
@@ -261,11 +282,12 @@ class Throughputs:
         populations: Sequence[int],
         count: int,
         changed: bool,
+        draws: Draws | None = None,
     ) -> None:
         self._scenario, self._fit, self._populations = scenario, fit, tuple(populations)
         known = scenario.calibrated
         beyond = changed or known is None or max(populations) > known.high
-        self.draws = drawn(scenario, count, split=changed, beyond=beyond)
+        self.draws = draws or drawn(scenario, count, split=changed, beyond=beyond)
 
     def of(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lockmodel.answers.sides import BEFORE, Worst, larger, sided, worst
 from lockmodel.changes.kinds import Sharding
@@ -24,6 +24,9 @@ from lockmodel.solvers.solve import (
     solver_name,
 )
 from lockmodel.solvers.validity import caveats
+
+if TYPE_CHECKING:
+    from lockmodel.answers.gains import Gains
 
 SCHEMA = "lockmodel.whatif/1"
 
@@ -109,6 +112,7 @@ def compare(
     method: str = "auto",
     progress: Progress = quietly,
     stop: Stop = never,
+    made: dict[int, Gains] | None = None,
 ) -> WhatIf:
     """Return what the levers together, and each alone, do to throughput.
 
@@ -124,6 +128,8 @@ def compare(
         Wraps the loops over draws from a fit.
     stop : callable
         Asked during simulations; once true, only the populations that are finished take part.
+    made : dict of int to Gains, optional
+        Draws by their number, of calls that differ in the levers only: used, and added to.
 
     Returns
     -------
@@ -189,7 +195,9 @@ def compare(
     )
     if scenario.fit is not None and any(mixed(one, populations) for one in sides):
         return replace(comparison, warnings=(NO_INTERVALS, *comparison.warnings))
-    return comparison if method == "bounds" else _compared(scenario, levers, comparison, progress)
+    if method == "bounds":
+        return comparison
+    return _compared(scenario, levers, comparison, {} if made is None else made, progress)
 
 
 def _unused(
@@ -220,7 +228,11 @@ def _unused(
 
 
 def _compared(
-    scenario: Scenario, levers: Sequence[Lever], comparison: WhatIf, progress: Progress
+    scenario: Scenario,
+    levers: Sequence[Lever],
+    comparison: WhatIf,
+    made: dict[int, Gains],
+    progress: Progress,
 ) -> WhatIf:
     """Return a comparison with the intervals of its gains; as it is without a fit."""
     if scenario.fit is None:
@@ -232,7 +244,9 @@ def _compared(
     every = [scenario, apply_all(scenario, levers)]
     every += [each.apply(scenario) for each in levers] if comparison.alone else []
     count = draws_for(every, populations)
-    drawn = Gains(scenario, scenario.fit, populations, count, progress)
+    if count not in made:
+        made[count] = Gains(scenario, scenario.fit, populations, count, progress)
+    drawn = made[count]
     ends = drawn.of(lambda s: apply_all(s, levers), [p.gain for p in comparison.points], progress)
     return replace(
         comparison,

@@ -23,6 +23,7 @@ HEADINGS = {
         "whatif": "Throughput before and after levers, applied in the order given.",
         "explain": "Which lock, what it is busy with, and what a cure would do.",
         "levers": "Every lever that applies, ranked by what it buys.",
+        "shards": "How many shards of a lock are enough, and who pays for them.",
         "sweep": "Throughput over a grid of levers, as tidy CSV.",
         "simulate": "Simulate a scenario event by event.",
     },
@@ -37,6 +38,7 @@ HEADINGS = {
         "design": "Which measurement to make next, to predict better.",
     },
     "Check": {
+        "doctor": "Whether lockmodel works here, and which parts are missing.",
         "verify": "Check that all solvers agree where they solve the same model.",
         "gate": "Whether one measured curve is slower than another, or it is noise.",
         "accuracy": "Score predictions beyond half of every curve in a folder.",

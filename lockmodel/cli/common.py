@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import typer
 
-from lockmodel.cli import intervals
+from lockmodel.cli import intervals, options
 from lockmodel.cli import text as tx
 from lockmodel.errors import ArgumentError, NotTrustworthyError
 
@@ -32,8 +32,7 @@ def patience(seconds: float, pressing: bool = True) -> Iterator[Callable[[], boo
     """
     from lockmodel.solvers.numba_cache import compile_s
 
-    if not seconds > 0:
-        raise ArgumentError(f"--time-limit {seconds:g} must be a number of seconds above 0")
+    options.seconds(seconds)
     pressed = threading.Event()
 
     def press(number: int, frame: Any) -> None:

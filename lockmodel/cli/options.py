@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from typer import Argument, Option
 
+from lockmodel.errors import ArgumentError
+
 COUNTS = "64 | 1,2,4 | 1..128 | 1..384:16 (step) | 1..512*2 (factor)"
 CLOSED = "bounds: closed-form bounds. product-form: the exact solution with exponential holds."
 TIME_LIMIT_S = 300.0
@@ -43,11 +45,21 @@ AnyMethod = Annotated[
         "event by event, with intervals. auto: the cheapest that is good enough.",
     ),
 ]
+
+
+def seconds(given: float) -> float:
+    """Return the value of --time-limit; raises ArgumentError unless it is above 0."""
+    if not given > 0:
+        raise ArgumentError(f"--time-limit {given:g} must be a number of seconds above 0")
+    return given
+
+
 TimeLimit = Annotated[
     float,
     Option(
         "--time-limit",
         metavar="S",
+        callback=seconds,
         help="Stop simulating after S seconds with what there is (exit 1: not all was reached).",
     ),
 ]

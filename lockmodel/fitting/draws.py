@@ -176,9 +176,10 @@ def _loosened(
     """Return draws that move beyond the estimates as far as what was measured allows.
 
     `moves` has the draws of some indices moved by a share of their steps. The demand stays, and
-    so does what one process reaches alone. In between, the throughput of a move differs from that
-    of the draw `before` it: it is halved towards nothing until it does so by no more than `ALLOWED`
-    standard deviations of a measurement.
+    so does what one process reaches alone, while there is think time to take it from. In between,
+    the throughput of a move differs from that of the draw `before` it. It is halved towards nothing
+    until it does so by no more than `ALLOWED` standard deviations of a measurement, and some think
+    time is left.
     """
     known, fit = scenario.calibrated, scenario.fit
     assert fit is not None
@@ -190,6 +191,9 @@ def _loosened(
     factor, left = high.copy(), np.arange(len(made))
     for _ in range(HALVINGS):
         for i, one in zip(left.tolist(), moves(left, factor[left]), strict=True):
+            if not one.think > 0.0 and before[i].think > 0.0:
+                high[i] = factor[i]
+                continue
             if populations:
                 off = np.abs(np.log(throughput(one, populations)) - rates[i]).max()
                 if not off <= allowed:

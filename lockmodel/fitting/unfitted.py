@@ -129,7 +129,10 @@ def _waiters(scenario: Scenario, n: int) -> dict[str, float]:
 
 
 def moved(scenario: Scenario, what: Sequence[Unfitted], steps: np.ndarray) -> Scenario:
-    """Return a scenario with the unfitted moved by standard normal steps, one each."""
+    """Return a scenario with the unfitted moved by standard normal steps, one each.
+
+    What one process alone does longer is taken from its think time; 0 where that is not enough.
+    """
     locks = {lock.name: lock for lock in scenario.locks}
     sites, spare = scenario.sites, 0.0
     for one, step in zip(what, steps.tolist(), strict=True):
@@ -137,14 +140,13 @@ def moved(scenario: Scenario, what: Sequence[Unfitted], steps: np.ndarray) -> Sc
         size = SPREAD[one.kind] * step
         if one.kind in ("own lines", "lines"):
             work = scenario.held_instructions(lock.name, 1.0)
-            room = (scenario.think + spare) / max(work, 1.0)
             if one.kind == "lines":
-                near, times = lock.time_per_instruction_local, _held(scenario, lock, one.population)
-                slower, factor = _traded(near, times, size, room)
+                times = _held(scenario, lock, one.population)
+                slower, factor = _traded(times, size)
                 sites = tuple(_with_lines(site, lock.name, factor) for site in sites)
                 locks[one.lock] = _slower(lock, slower)
             else:
-                locks[one.lock] = _own_lines(lock, size, one.line, room)
+                locks[one.lock] = _own_lines(lock, size, one.line)
             own = locks[one.lock].time_per_instruction_local
             spare += work * (lock.time_per_instruction_local - own)
         else:
@@ -164,18 +166,12 @@ def _held(scenario: Scenario, lock: Lock, n: int) -> tuple[float, float]:
     return sum(m * one.working for m, one in parts), sum(m * one.moving for m, one in parts)
 
 
-def _traded(
-    near: float, times: tuple[float, float], size: float, room: float
-) -> tuple[float, float]:
-    """Return factors on the time of instructions and on lines that leave their sum as it is.
-
-    With fewer lines an instruction takes longer, at the most by `room`: it is one's own, too.
-    """
+def _traded(times: tuple[float, float], size: float) -> tuple[float, float]:
+    """Return factors on the time of instructions and on lines that leave their sum as it is."""
     working, moving = times
-    if not (working > 0.0 and moving > 0.0 and near > 0.0):
+    if not (working > 0.0 and moving > 0.0):
         return 1.0, 1.0
-    slower = 1.0 - (float(np.exp(size)) - 1.0) * moving / working
-    slower = min(max(slower, 0.0), 1.0 + room / near)
+    slower = max(0.0, 1.0 - (float(np.exp(size)) - 1.0) * moving / working)
     return slower, 1.0 + (1.0 - slower) * working / moving
 
 
@@ -193,15 +189,12 @@ def _with_lines(site: Site, lock: str, factor: float) -> Site:
     return _replace(site, **{key: factor * getattr(site, key) for key in LINES})
 
 
-def _own_lines(lock: Lock, size: float, line: float, room: float) -> Lock:
-    """Return a lock whose work with lines of one's own takes another time, the same at `line`.
-
-    Longer at the most by `room`: what it takes more is taken from the think time.
-    """
+def _own_lines(lock: Lock, size: float, line: float) -> Lock:
+    """Return a lock whose work with lines of one's own takes another time, the same at `line`."""
     near, far = lock.time_per_instruction_local, lock.time_per_instruction_remote
     mean = near + (far - near) * line
     own = near * float(np.exp(size))
-    own = min(own, mean**2 / own, near + room)  # lines of one's own are the nearest: folded there
+    own = min(own, mean**2 / own)  # lines of one's own are the nearest: folded there
     return _replace(
         lock,
         time_per_instruction_local=own,

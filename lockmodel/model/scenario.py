@@ -82,7 +82,7 @@ class Lock(Frozen, frozen=True):
     handoff : HandOff
         Extra time per acquire when the lock passes to a waiter.
     kind : str
-        Its discipline, one of `disciplines.DISCIPLINES`.
+        Its discipline, one of `DISCIPLINES`.
     shards : int
         Independent copies of the lock and its data.
     shard_by : {'hash', 'cpu', 'node'}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 COMMANDS = (
-    re.compile(r"\S*_(?:processes|threads)\b.*\s-t\s*(\d+)"),  # will-it-scale's programs
-    re.compile(r"(?:\S*/)?perf bench .*\s-t\s*(\d+)"),
+    re.compile(r"(?:.*\s)?\S*_(?:processes|threads)\b.*\s-t\s*(\d+)"),  # will-it-scale's programs
+    re.compile(r"(?:.*\s)?(?:\S*/)?perf bench .*\s-t\s*(\d+)"),
     re.compile(
         r".*\s--?(?:num-|nr-|n)?(?:threads|tasks|procs|processes|clients|copies)[= ](\d+)\b.*"
     ),

@@ -22,16 +22,28 @@ QUOTED = re.compile(r">(?!>>> (?:Results of|Sum of|score|time|iterations))")
 """A line quoted in a mail; UnixBench logs have lines of their own that begin with >>>>."""
 
 QUOTED_SHARE = 0.5
-"""From this share of lines on, ">" at the start of a line is taken as mail quoting."""
+"""From this share of lines on, ">" at the start of a line is taken as mail quoting; as in runs of
+several lines, where others stand around them."""
+
+SOFT = re.compile(r".{59,75}=")
+"""A line that quoted-printable broke: it goes on in the next."""
+
+BYTES = re.compile(r"(?:=[0-9A-F]{2})+")
+MAILED = re.compile(r"(?:From|Date|Subject|Message-ID|Received|Return-Path|To|Cc):? .*", re.I)
+FIELD = re.compile(r"[A-Za-z][\w-]{0,60}:(?: .*)?|[ \t]+\S.*|From \S+ .*")
+LEAST_FIELDS = 3
+FENCE = re.compile(r"\s*(?:```|~~~)[\w-]*")
 
 HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@.*")
 DIFF_HEAD = re.compile(r"(?:diff --git |index [0-9a-f]+\.\.|--- |\+\+\+ |new file mode ).*")
 NO_END = "\\ No newline at end of file"
 
-NUMBERED = re.compile(r"[ \t]*(\d{1,6})(?:\t|\s*[:|\u2502]\s?|\s+|$)(.*)")
+NUMBERED = re.compile(r"[ \t]*(\d{1,6})(?:\t|\s*[:|\u2502]\s?|\s+|(?=[-.=]{4})|$)(.*)")
 """A numbered line: `cat -n`, `nl`, editors, listings in documentation."""
 
-BLOCK = re.compile(r"(?: {0,3}0\d{0,5}|(?=[ \d]{6}\t) +\d+|\s*\d{1,6}(?=\s?\u2502))(?=\s|$|\u2502)")
+BLOCK = re.compile(
+    r"(?: {0,3}0\d{0,5}|(?=[ \d]{6}\t) +\d+|\s*\d{1,6}(?=\s?\u2502))(?=\s|$|\u2502|[-.=]{4})"
+)
 """The number of a line that no column of data looks like: padded with zeros, or as `cat -n`."""
 
 FEWEST = 3
@@ -66,12 +78,15 @@ class Pasted:
         Index of a line and the command that stood there behind a prompt.
     files : tuple of str
         File of each line, where grep said it; empty otherwise.
+    fenced : frozenset of int
+        Indices of lines between the fences of Markdown.
     """
 
     lines: Lines
     notes: tuple[str, ...] = ()
     commands: tuple[tuple[int, str], ...] = ()
     files: tuple[str, ...] = ()
+    fenced: frozenset[int] = frozenset()
 
 
 def cleaned(lines: Sequence[str]) -> Pasted:
@@ -81,6 +96,11 @@ def cleaned(lines: Sequence[str]) -> Pasted:
     if any("\x1b" in line for line in made):
         made = [COLOUR.sub("", line).rstrip() for line in made]
         notes["colours of a terminal were taken away"] = None
+    for note, rule in ONCE.items():
+        found = rule(made)
+        if found is not None:
+            made = [line.rstrip() for line in found]
+            notes[note] = None
     files: tuple[str, ...] = ()
     changed = True
     while changed:
@@ -94,20 +114,61 @@ def cleaned(lines: Sequence[str]) -> Pasted:
             made, files = searched
             notes["what grep puts before a line was taken away"] = None
             changed = True
+    made, fenced = _unfenced(made)
     commands = _commands(made)
     for index, _ in commands:
         made[index] = ""
     if commands:
         notes["prompts of a shell: what follows them was taken as a command"] = None
     several = files if len(set(files) - {""}) > 1 else ()
-    return Pasted(made, tuple(notes), commands, several)
+    return Pasted(made, tuple(notes), commands, several, fenced)
+
+
+def _printable(lines: Lines) -> Lines | None:
+    """Undo the quoted-printable form of a mail: lines broken at 76 characters, =3D for =."""
+    soft = [i for i, line in enumerate(lines) if SOFT.fullmatch(line)]
+    said = any("quoted-printable" in line.lower() for line in lines[:200])
+    if not soft or (len(soft) < 2 and not said):
+        return None
+    made = list(lines)
+    for i in reversed(soft):
+        if i + 1 < len(made):
+            made[i] = made[i][:-1] + made[i + 1]
+            made[i + 1] = ""
+    return [BYTES.sub(_decoded, line) for line in made]
+
+
+def _decoded(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[0].replace("=", "")).decode("utf-8", "replace")
+
+
+def _without_header(lines: Lines) -> Lines | None:
+    """Blank the header of a mail, which ends with the first blank line."""
+    first = next((i for i, line in enumerate(lines) if line), 0)
+    end = next((i for i in range(first, len(lines)) if not lines[i]), len(lines))
+    head = lines[first:end]
+    known = sum(1 for line in head if MAILED.fullmatch(line))
+    if known < LEAST_FIELDS or not all(FIELD.fullmatch(line) for line in head):
+        return None
+    return [*[""] * end, *lines[end:]]
+
+
+def _unfenced(lines: Lines) -> tuple[Lines, frozenset[int]]:
+    """Blank the fences of Markdown; return which lines stand between them."""
+    at = [i for i, line in enumerate(lines) if line and FENCE.fullmatch(line)]
+    if len(at) < 2:
+        return lines, frozenset()
+    inside = {i for low, high in zip(at[::2], at[1::2], strict=False) for i in range(low, high)}
+    fences = set(at)
+    return ["" if i in fences else line for i, line in enumerate(lines)], frozenset(inside - fences)
 
 
 def _unquoted(lines: Lines) -> Lines | None:
     """Take mail quoting away if most of the filled lines begin with ">"."""
     filled = sum(1 for line in lines if line)
-    marked = sum(1 for line in lines if QUOTED.match(line))
-    if not marked or marked < QUOTED_SHARE * filled:
+    marked = [i for i, line in enumerate(lines) if QUOTED.match(line)]
+    run = any(b - a == FEWEST - 1 for a, b in zip(marked, marked[FEWEST - 1 :], strict=False))
+    if not marked or (len(marked) < QUOTED_SHARE * filled and not run):
         return None
     return [re.sub(r"^> ?", "", line) if QUOTED.match(line) else line for line in lines]
 
@@ -207,6 +268,12 @@ def _commands(lines: Lines) -> tuple[tuple[int, str], ...]:
             made.append((i, (match["command"] or match["plain"] or "").strip()))
     return tuple(made)
 
+
+ONCE: dict[str, Callable[[Lines], Lines | None]] = {
+    "the quoted-printable form of a mail was undone": _printable,
+    "the header of a mail was left out": _without_header,
+}
+"""The same, of what comes once and outside all else."""
 
 RULES: dict[str, Callable[[Lines], Lines | None]] = {
     "mail quoting ('> ') was taken away; a wrapped line may be lost": _unquoted,

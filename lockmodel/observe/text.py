@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -51,6 +51,8 @@ class Text:
         What stood behind the prompts of a shell; their lines are blank.
     files : tuple of str
         File of each line, if grep found them in several.
+    fenced : frozenset of int
+        Numbers of the lines between the fences of Markdown.
     ended : bool
         Whether the last line has a line end.
     repeats : tuple of int
@@ -62,6 +64,7 @@ class Text:
     notes: tuple[str, ...] = ()
     commands: tuple[Line, ...] = ()
     files: tuple[str, ...] = ()
+    fenced: frozenset[int] = frozenset()
     ended: bool = True
     repeats: tuple[int, ...] = ()
 
@@ -82,6 +85,19 @@ class Text:
             return self.filled
         commands = (Line(line.number, f"$ {line.text}") for line in self.commands)
         return tuple(sorted((*self.filled, *commands)))
+
+    def apart(self, line: Line) -> bool:
+        """Return whether the line above a line is blank: a table may end there."""
+        return line.number < 2 or not self.lines[line.number - 2].text
+
+    def only(self, numbers: Collection[int]) -> Text:
+        """Return the text of some lines; the numbers of lines stay."""
+        left = sum(1 for line in self.filled if line.number not in numbers)
+        what = "1 line around it was" if left == 1 else f"{left} lines around it were"
+        lines = tuple(x if x.number in numbers else Line(x.number, "") for x in self.lines)
+        return replace(
+            self, lines=lines, notes=(*self.notes, f"{what} left out"), fenced=frozenset()
+        )
 
     def unwrapped(self, rows: Sequence[re.Pattern[str]]) -> Text:
         """Return the text with rows of a table joined that a mailer wrapped."""
@@ -188,7 +204,8 @@ def from_text(text: str, origin: str) -> Text:
     lines = tuple(Line(number, line) for number, line in enumerate(clean.lines, start=1))
     commands = tuple(Line(i + 1, command) for i, command in clean.commands if command)
     ended = json or text[-1:] in ("\n", "\r")
-    return Text(origin, lines, clean.notes, commands, clean.files, ended, repeats)
+    fenced = frozenset(i + 1 for i in clean.fenced)
+    return Text(origin, lines, clean.notes, commands, clean.files, fenced, ended, repeats)
 
 
 def _blank_repeats(lines: list[str]) -> tuple[int, ...]:

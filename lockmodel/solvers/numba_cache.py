@@ -92,6 +92,22 @@ def compile_s() -> float:
     return _spent + (0.0 if _since is None else time.monotonic() - _since)
 
 
+def folder() -> Path | None:
+    """Return where what is compiled is kept; None where no run can keep it."""
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    if given:
+        there = Path(given).absolute()
+        while not os.path.exists(there):  # numba makes it
+            there = there.parent
+        return Path(given) if os.access(there, os.W_OK | os.X_OK) else None
+    source = Path(__file__).parent
+    try:
+        place = _place(source)
+    except RuntimeError:
+        return None
+    return source / "__pycache__" if place == BESIDE else Path(place)
+
+
 @lru_cache(maxsize=8)
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """Return name, time of change and size of every module of a folder."""

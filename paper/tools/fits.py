@@ -23,7 +23,7 @@ CARRIED = (
     (SYSEXEC, "robot_sysexec_spr224.csv"),
     (SYSEXEC_ICL, "robot_sysexec_icl64.csv"),
 )
-"""Models and their data, fitted together (README: "Fit your own data")."""
+"""Models and their data, fitted together (docs/guides/fit.md)."""
 
 BEFORE = "acquires:all/exit.teardown=5;acquires:all/exec.teardown=5"
 """The kernel before batching: what the variant `before` of the robot's data ran."""

@@ -159,6 +159,18 @@ def test_a_value_changed_after_the_fit_is_named():
     assert not any("changed" in text for text in intervals.weak_points(FITTED))
 
 
+def test_a_time_of_instructions_says_that_a_stated_hold_has_none():
+    stated = replace(
+        fitted(ONE_LOCK, {"file.hold": 0.1}),
+        sites=(Site(lock="file", phase="exec", name="map", acquires=4, hold=1e-6),),
+    )
+    (said,) = intervals.weak_points(stated)
+    assert said.startswith("file.hold moves nothing: sites of file state hold_us")
+    assert {one.sites for one in drawn(stated, 4).scenarios} == {stated.sites}
+    counted = intervals.weak_points(fitted(ONE_LOCK, {"file.hold": 0.1}))
+    assert not any("moves nothing" in text for text in counted)
+
+
 @pytest.mark.parametrize("n", [2, 20, 26, 40, 64])
 def test_small_errors_propagate_as_the_exact_sensitivities_say(n):
     """Delta method: d ln X / d ln D = Q(N-1) - Q(N), think and lock correlated by 0.6."""

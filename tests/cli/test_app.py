@@ -30,7 +30,7 @@ BARE = {
 }
 """Commands that answer at once without any argument, and how they begin."""
 
-LONG = ("verify", "backtest", "bench")
+LONG = ("doctor", "verify", "backtest", "bench")
 """Commands that need no argument and take their time."""
 
 EVERY = [*COMMANDS, "trace read", "trace lab"]
@@ -39,6 +39,7 @@ TAKES_MODEL = {
     "predict": "MODEL",
     "ceiling": "MODEL",
     "levers": "MODEL",
+    "shards": "MODEL",
     "simulate": "MODEL",
     "show": "MODEL",
     "verify": "MODEL",

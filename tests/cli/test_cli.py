@@ -258,6 +258,7 @@ def test_every_printed_column_is_explained_in_the_help(command):
         "levers": ["gain", "ceiling at n", "then binds", "best", "enough", "at least", "by cpu"],
         "whatif": ["before", "after", "gain", "alone", "binding", "ceiling at n"],
         "ceiling": ["removed", "peak ceiling", "knee", "at n", "binding", "gain", "hold"],
+        "shards": ["throughput", "gain", "then binds", "take all", "a walk", "lost", "Zipf"],
         "show": ["acquires", "held", "growth", "tau I", "m c", "D ", "shards"],
         "sweep": ["throughput_per_s", "ceiling_per_s", "binding"],
     }.items():
@@ -292,3 +293,19 @@ def test_an_interrupt_before_the_answer_exits_1(command, monkeypatch, tmp_path):
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "interrupted" in ran.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("predict", "-n", "1..9"),
+        ("whatif", "--lever", "shard:libc.so.6=2"),
+        *(("levers",), ("simulate", "-n", "2"), ("shards",), ("sweep", "--over", "shards=1,2")),
+    ],
+    ids=lambda call: call[0],
+)
+def test_no_time_at_all_is_refused_alike(command, call):
+    name, *rest = call
+    ran = command(name, "execl-xeon8369b", *rest, "--time-limit", "0")
+    assert ran.returncode == 3
+    assert ran.stderr == "lockmodel: --time-limit 0 must be a number of seconds above 0\n"

@@ -224,8 +224,8 @@ def test_a_long_curve_is_short_and_shows_what_is_real(command):
 
 
 def documented():
-    """Return the workflow of docs/gate.md, line by line."""
-    text = (ROOT / "docs" / "gate.md").read_text()
+    """Return the workflow of docs/guides/gate.md, line by line."""
+    text = (ROOT / "docs" / "guides" / "gate.md").read_text()
     return re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1].splitlines()
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "ceiling": ("ceiling", MODEL),
     "whatif": ("whatif", MODEL, "-n", "1,64", *LEVERS),
     "levers": ("levers", MODEL, "-n", "64"),
+    "shards": ("shards", MODEL, "-n", "64", "--counts", "2"),
     "sweep": ("sweep", MODEL, "-n", "1,64", "--over", "shards=1,2"),
 }
 

@@ -183,3 +183,12 @@ def test_draws_stay_with_what_was_measured_and_part_beyond_it() -> None:
     values = [read(one, handoff) for one in drawn(scenario, 128).scenarios]
     assert min(values) >= 1e-7 * (1 - 1e-6)
     assert max(values) > 1.5e-7
+
+
+def test_no_draw_is_left_without_think_time() -> None:
+    """What is longer alone is taken from 10 ns, a hundredth of what own lines may take."""
+    scenario = replace(one_lock(CONSTANT), think=1e-8)
+    made = drawn(scenario, 64).scenarios
+    assert min(one.think for one in made) > 0.0
+    moved_ones = {one.lock("k").time_per_instruction_local for one in made}
+    assert len(moved_ones) > 8  # not all as they were

@@ -103,7 +103,8 @@ def test_no_statement_has_numbers_for_it(lifo, name):
 COMMANDS = [
     "show M", "predict M -n 2", "predict M -n 2 --method bounds", "predict M -n 2 --method markov",
     "predict M -n 2 --method simulation", "simulate M -n 2", "verify M -n 2", "ceiling M",
-    "whatif M -n 2 --lever less_think=0.5", "levers M -n 2", "sweep M --over think=1 -n 2",
+    "whatif M -n 2 --lever less_think=0.5", "levers M -n 2", "shards M -n 2",
+    "sweep M --over think=1 -n 2",
     "theory ceiling --model M", "figure chain --model M --json", "figure hold --model M --json",
     "fit unixbench_execl_xeon8369b.csv --model M",
     "design M --data unixbench_execl_xeon8369b.csv -n 8",

@@ -143,3 +143,56 @@ def test_lines_of_several_files_are_told_apart_by_what_moves_in_their_names() ->
         ("a/stock.csv", 1, 10),
         ("b/new.csv", 1, 12),
     ]
+
+
+MAIL = """From: Somebody <somebody@example.org>
+Subject: Re: [PATCH] perf lock contention
+Date: Thu, 19 Dec 2024 22:00:09 -0800
+Message-ID: <2@example.org>
+Content-Transfer-Encoding: quoted-printable
+
+On Wed, Jun 28, 2023 at 1:01=E2=80=AFPM Another <another@example.org> =
+wrote:
+>
+>   $ sudo ./perf lock con -ab -- ./brk1_threads -t 16
+>    contended   total wait     max wait     avg wait         type   caller
+>
+>            3     76.79 us     26.89 us     25.60 us     rwlock:R   ep_pol=
+l_callback+0x2d
+>                         0xffffffff9a23f4b5  _raw_read_lock_irqsave+0x45
+>
+> Suggested-by: Another <another@example.org>
+
+Acked-by: Somebody <somebody@example.org>
+---
+ tools/perf/builtin-lock.c                     | 13 ++----
+ 4 files changed, 78 insertions(+), 17 deletions(-)
+"""
+
+
+def test_a_whole_mail_is_read_with_its_header_its_breaks_and_words_around_the_table() -> None:
+    reading = text(MAIL)
+    (wait,) = reading.observations
+    assert (wait.site, wait.mode, wait.count) == ("ep_poll_callback", "read", 3)
+    assert wait.value == pytest.approx(76.79e-6 / 3)
+    assert (wait.n, wait.source.line) == (16, 13)
+    said = " ".join(reading.warnings)
+    for part in ("quoted-printable", "header of a mail", "mail quoting", "after the table"):
+        assert part in said
+
+
+@pytest.mark.parametrize("sep", [",", "\t", " "])
+@pytest.mark.parametrize("fence", ["", "```\n"])
+def test_a_table_among_words_is_found_and_the_words_are_said(sep: str, fence: str) -> None:
+    table = CSV.replace(",", sep)
+    reading = text(f"Hi,\n\nhere is what 16 cores give:\n\n{fence}{table}{fence}\nIs that good?\n")
+    assert [(o.n, o.value) for o in reading.observations] == [(1, 100), (2, 190), (4, 300)]
+    assert reading.warnings == ("3 lines around it were left out",)
+
+
+def test_words_after_a_table_are_said_and_a_row_that_is_cut_is_refused() -> None:
+    reading = text(f"{CSV}\nThese are means of 3 runs.\n")
+    assert [o.value for o in reading.observations] == [100, 190, 300]
+    assert any("1 line skipped, after the table" in warning for warning in reading.warnings)
+    with pytest.raises(Exception, match="1 cells for the 2 columns"):
+        text(f"{CSV}8\n")

@@ -110,7 +110,7 @@ def banner(row: str) -> bool:
 
 
 NOTHING = (
-    r"^\s*[#<]|\d:\d\d|\[<|0x|^\W+$|CPU|x86|PID"
+    r"^\s*[#<]|\d:\d\d|\[<|0x|^\W+$|CPU|x86|PID|BYTE UNIX"
     r"|^[0-9a-f]{12,} |-> \d+ +: 0 "  # commits; the edges of a bin without events
 )
 

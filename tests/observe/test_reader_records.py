@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import pytest
 from places import TESTS
@@ -24,6 +25,11 @@ REFUSED = ("own_klockstat_libbpf_implausible", "own_unixbench_skip", "perf_bench
 
 FURTHER = {
     "csv": "tasks,throughput,wait_us\n4,1000,2\n",
+    "json": '[{"threads": 4, "ops_per_sec": 1000, "acquires": 2, "hold_us": 1, "wait_us": 2, '
+    '"idle_percent": 5}]\n',
+    "columns": "threads tps acquires hold_us wait_us idle_percent\n4 1000 2 1 2 5\n",
+    "markdown": "| threads | tps | acquires | hold_us | wait_us |\n|-|-|-|-|-|\n"
+    "| 4 | 1000 | 2 | 1 | 2 |\n".replace("-", "--"),
     "jsonl": '{"tasks": 4, "throughput": 1000, "wait_us": 2, "idle_percent": 5}\n',
     "bpftrace": "Attaching 5 probes...\n\n@hold_ns_stats: count 4, average 10, total 42\n",
     "bpftrace-json": '{"type": "stats", "data": {"@hold_ns": '
@@ -49,7 +55,13 @@ def kinds(form: str) -> set[str]:
     chosen = [text for text in texts if recognise(text) == form]
     if form in FURTHER:
         chosen.append(from_text(FURTHER[form], "f"))
-    return {o.kind for text in chosen for o in read_text(text, KNOWN, form).observations}
+    waits = replace(KNOWN, quantity="wait") if form == "bcc-histogram" else KNOWN
+    return {
+        o.kind
+        for text in chosen
+        for known in (KNOWN, waits)
+        for o in read_text(text, known, form).observations
+    }
 
 
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "observations"])
@@ -129,7 +141,7 @@ def test_what_the_record_of_the_machine_lists_is_understood():
 
 
 def test_threads_of_a_core_are_not_taken_for_all_cpus():
-    """They once made a machine of two CPUs of it, and left out all populations above."""
+    """They once were, and the machine was not understood."""
     assert cpus_of("2 sockets x 48 cores x 2 threads") is None
     assert cpus_of("2 sockets x 48 cores x 2 threads = 192 threads") == 192
 

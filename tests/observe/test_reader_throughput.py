@@ -321,10 +321,10 @@ def test_perf_bench_futex_with_a_missing_thread_is_refused() -> None:
 def test_hyperfine_keeps_every_run_and_takes_the_population_from_a_parameter() -> None:
     reading = sample("own_hyperfine.json", iterations=100)
     assert rates(reading) == [
-        (1, "./loop 1", 250.0),
-        (1, "./loop 1", 200.0),
-        (1, "./loop 1", pytest.approx(1000 / 6)),
-        (4, "./loop 4", 125.0),
+        (1, "./loop {tasks}", 250.0),
+        (1, "./loop {tasks}", 200.0),
+        (1, "./loop {tasks}", pytest.approx(1000 / 6)),
+        (4, "./loop {tasks}", 125.0),
     ]
     assert [o.repeat for o in reading.observations] == [1, 2, 3, None]
     assert any("give --iterations K" in w for w in sample("own_hyperfine.json").warnings)

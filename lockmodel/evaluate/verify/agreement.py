@@ -155,11 +155,12 @@ def verify(full: bool = False, progress: Progress = quietly) -> Agreement:
     made: list[Comparison] = []
     for case in progress(listed, len(listed), "cases"):
         for n in case.full if full else case.quick:
-            made += _compare(case, n, FULL_ERROR if full else QUICK_ERROR)
+            made += compare(case, n, FULL_ERROR if full else QUICK_ERROR)
     return judge(made)
 
 
-def _compare(case: SolverCase, n: int, max_error: float) -> list[Comparison]:
+def compare(case: SolverCase, n: int, max_error: float = QUICK_ERROR) -> list[Comparison]:
+    """Return the comparisons of one case at one population; simulations are run for an error."""
     reference, *others = case.solvers
     compared = partial(Comparison, case.name, n)
     expected = _answer(case.scenario, n, reference, max_error)

@@ -331,16 +331,21 @@ def throttled(root: Path) -> dict[str, int]:
     return times
 
 
+def kernel_config(root: Path, release: str) -> str:
+    """Return the .config of the running kernel; "" where it cannot be read."""
+    config = read(root / f"boot/config-{release}")
+    if config:
+        return config
+    try:
+        with gzip.open(root / "proc/config.gz", "rb") as file:
+            return file.read(MOST_BYTES).decode("utf-8", "replace")
+    except (OSError, EOFError):
+        return ""
+
+
 def debug_options(root: Path, release: str) -> tuple[str, ...]:
     """Return the debug options of the running kernel that are known to be set."""
-    config = read(root / f"boot/config-{release}")
-    if not config:
-        try:
-            with gzip.open(root / "proc/config.gz", "rb") as file:
-                config = file.read(MOST_BYTES).decode("utf-8", "replace")
-        except (OSError, EOFError):
-            config = ""
-    known = sources.options_on(config, DEBUG_OPTIONS)
+    known = sources.options_on(kernel_config(root, release), DEBUG_OPTIONS)
     extra = tuple(
         option
         for option, file in (("LOCKDEP", "proc/lockdep"), ("LOCK_STAT", "proc/lock_stat"))

@@ -1,6 +1,7 @@
 """One module per format, chosen by content, never by the name of the file.
 
-A reader module has `TITLE` (what it is called in messages), `REMEDY` (the command that makes a
+A reader module has `TITLE` (what it is called in messages), `READS` (what it takes from a file),
+`GIVES` (the kinds of observations that may come of it), `REMEDY` (the command that makes a
 usable file), `sniff(text) -> bool` and `read(text, options) -> Reading`; those of tables `ROWS`,
 what a whole row looks like, so that rows which a mailer wrapped are joined. Each is imported only
 when a file is to be recognised.
@@ -8,6 +9,7 @@ when a file is to be recognised.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
 from dataclasses import replace
@@ -109,6 +111,25 @@ def recognise(text: Text) -> str:
     raise ScenarioError(f"{where}: not recognised; {unread(text) or _KNOWN}")
 
 
+def found(text: Text) -> tuple[Text, str]:
+    """Return a text and its format; of one with words around it the part that is of a format.
+
+    Raises
+    ------
+    ScenarioError
+        As `recognise`, of the whole text.
+    """
+    try:
+        return text, recognise(text)
+    except ScenarioError as error:
+        from lockmodel.observe.readers.tables import excerpts
+
+        for part in excerpts(text):
+            with contextlib.suppress(ScenarioError):
+                return part, recognise(part)
+        raise error
+
+
 def rows(name: str) -> tuple[re.Pattern[str], ...]:
     """Return what a whole row of a format looks like; nothing where no mailer would wrap it."""
     patterns: tuple[re.Pattern[str], ...] = getattr(module(name), "ROWS", ())
@@ -150,7 +171,8 @@ def read_text(text: Text, options: Options | None = None, form: str | None = Non
         from lockmodel.observe.readers.tables import table_form
 
         form = table_form(text)
-    form = form or recognise(text)
+    if form is None:
+        text, form = found(text)
     reader = module(form)
     options = replace(options, named=in_file(text.origin))
     try:

@@ -103,6 +103,9 @@ def read(text: Text, options: Options) -> Reading:
             _longest(collector, rows[-1], longest[2])
         elif rows and FRAME.fullmatch(line.text):
             rows[-1].stack.append(line.text.strip())
+        elif text.apart(line) and rows:
+            collector.skip(line, "after the table")
+            rows = None
         else:
             raise collector.error(line, "a caller, 3 times and a count were expected: cut off?")
     reports = _reports(tables)

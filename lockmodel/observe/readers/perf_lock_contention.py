@@ -37,6 +37,7 @@ BAD = re.compile(r"\s*bad: (\d+), total: (\d+)")
 BAD_RATE = re.compile(r"\s*bad rate: .*")
 COMMAND = re.compile(r"[$#] ((?:sudo )?perf .*)")
 DELAY = re.compile(r"(?:-J|--inject-delay)[ =](\S+)")
+ROW_LIKE = re.compile(r"\s*\d[\d.,]*\s+[\d.,]+ (?:h|m|s|ms|us|ns)\b")
 ROW_START = re.compile(r"\s*\d[\d.,]*\s+\S")
 NOISE = re.compile(r"Looking at .*|symsrc__init.*|Using /proc/.*|build id .*|pmu capa.*|/proc/.*")
 TYPED = re.compile(r"(.*?)\s*\(([\w:-]+)\)\s*")
@@ -79,11 +80,15 @@ def read(text: Text, options: Options) -> Reading:
     rows: list[Wait] = []
     tables = 0
     command = ""
+    ended = False
+    begun = 0
     for line in text.said:
+        ended = ended or (len(rows) > begun and text.apart(line) and not ROW_LIKE.match(line.text))
         if header := HEADER.fullmatch(line.text):
             columns = [FIELDS[name] for name in COLUMN.findall(header[1])]
             tail = header[2].split()[0]
             tables += 1
+            ended, begun = False, len(rows)
         elif made := COMMAND.match(line.text):
             command = made[1]
             collector.note(f"command {tables + 1}", command)
@@ -94,6 +99,8 @@ def read(text: Text, options: Options) -> Reading:
         elif FOOTER.fullmatch(line.text):
             if line.text[-1].isdigit():
                 collector.checked(line, "histogram of bad events")
+        elif columns and ended and not ROW_LIKE.match(line.text):
+            collector.skip(line, "after the table")
         elif columns and ROW_START.match(line.text):
             rows.append(_row(collector, line, columns, tail, _variant(tables, command)))
         elif columns and rows and STACK.fullmatch(line.text):
@@ -124,8 +131,7 @@ def _variant(tables: int, command: str) -> str:
 def _bad(collector: Collector, line: Line, bad_text: str, total_text: str) -> None:
     bad = collector.whole(line, "bad", bad_text)
     total = collector.whole(line, "total", total_text)
-    collector.fact("events that perf could not match", bad, "", line)
-    collector.fact("events", total, "", line)
+    collector.checked(line, "events that perf could not match")
     if bad > BAD_SHARE * max(total, 1):
         collector.warn(
             f"perf could not match {bad} of {total} events (line {line.number}): use -b (BPF), or "

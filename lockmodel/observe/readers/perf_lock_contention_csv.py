@@ -37,8 +37,7 @@ def read(text: Text, options: Options) -> Reading:
             names, sep = _header(collector, line)
         elif debug := DEBUG.match(line.text):
             bad = collector.whole(line, "bad", debug[2])
-            collector.fact("events that perf could not match", bad, "", line)
-            collector.checked(line, "what was bad")
+            collector.checked(line, "events that perf could not match")
             if bad > 0.01 * max(collector.whole(line, "total", debug[1]), 1):
                 collector.warn(f"perf could not match {bad} of {debug[1]} events: use -b (BPF)")
         elif not names:

@@ -56,6 +56,9 @@ def read(text: Text, options: Options) -> Reading:
         elif NOISE.fullmatch(line.text):
             if re.search(r"\d", line.text):
                 collector.checked(line, "histogram of bad events")
+        elif columns and text.apart(line) and not re.search(r"\s\d+\s+\d", line.text):
+            collector.skip(line, "after the table")
+            columns = []
         elif columns:
             rows.append(_row(collector, line, columns, bare))
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from lockmodel.observe.collector import Collector
@@ -70,10 +69,8 @@ def add(collector: Collector, counter: Counter) -> None:
         collector.fact(f"{counter.event}: spread of runs", percent, "%", counter.line)
     if counter.running is not None:
         collector.checked(counter.line, "time and share of the time counted")
-    metric = re.fullmatch(r"([\d.,]+)\s+(\S.*)", counter.metric)
-    if metric:
-        shown = collector.number(counter.line, metric[2], metric[1])
-        collector.fact(f"{counter.event}{where}{at}: {metric[2]}", shown, "", counter.line)
+    if counter.metric:
+        collector.checked(counter.line, "metrics")
     if counter.running is not None and value > 0 and counter.running < MULTIPLEXED:
         collector.warn(
             f"{counter.event} was counted {counter.running:g} % of the time only (line "

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lockmodel.observe.readers.heads import known
 from lockmodel.observe.readers.json_rows import KEY
-from lockmodel.observe.readers.tidy import canonical
+from lockmodel.observe.readers.tidy import canonical, is_contract
 from lockmodel.observe.readers.tidy_csv import SEPARATORS, cells, header_of, is_name, is_value
 from lockmodel.observe.readers.tidy_csv import separator as separator_of
 from lockmodel.observe.readers.tidy_markdown import RULE
@@ -63,3 +65,30 @@ def _names(text: Text) -> list[str]:
     plain = [name.strip() for name in names]
     alike = len(plain) == len(numbers) and all(map(is_name, plain))
     return plain if alike and sum(map(is_value, numbers)) >= (1 if form == "csv" else 2) else []
+
+
+def excerpts(text: Text) -> Iterator[Text]:
+    """Return parts of a text that may be read alone: what is fenced, a table among words."""
+    if text.fenced and any(line.number in text.fenced for line in text.filled):
+        yield text.only(text.fenced)
+    lines = text.filled
+    for i, line in enumerate(lines[:-1]):
+        for split in (_cells, str.split):
+            names = split(line.text.lstrip("# "))
+            if not 2 <= len(names) <= MOST_COLUMNS or not is_contract(names):
+                continue
+            chosen = {line.number}
+            for other in lines[i + 1 :]:
+                row = split(other.text)
+                if len(row) != len(names) or not any(map(is_value, row)):
+                    break
+                chosen.add(other.number)
+            if len(chosen) > 1:
+                yield text.only(chosen)
+
+
+def _cells(line: str) -> list[str]:
+    return cells(line, separator_of(line))
+
+
+MOST_COLUMNS = 40

@@ -92,6 +92,11 @@ class Rows:
         """Take a row; keys are our names, values as written. `finish` makes observations of it."""
         self._written.append((line, {k: v.strip() for k, v in cells.items() if v.strip()}))
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a row."""
+        return bool(self._written)
+
     def _take(self, line: Line, cells: dict[str, str]) -> None:
         """Read population and throughput of a row."""
         collector = self.collector

@@ -124,6 +124,7 @@ def of_table(
     while names and not names[-1].strip():
         names.pop()
     made = assign(collector, header, names, options.columns)
+    over = False
     rows = Rows(collector, made, pointed="," in header.text)
     for line in text.filled:
         if line.number <= header.number:
@@ -134,6 +135,10 @@ def of_table(
         parts = split(line.text)
         while len(parts) > len(names) and not parts[-1].strip():
             parts.pop()
+        if over or (len(parts) != len(names) and text.apart(line) and rows.begun):
+            over = True
+            collector.skip(line, "after the table")
+            continue
         if len(parts) != len(names):
             raise collector.error(
                 line,

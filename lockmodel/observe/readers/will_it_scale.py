@@ -78,6 +78,9 @@ def _table(collector: Collector, text: Text) -> None:
             collector.skip(line, "before the header")
         elif parts == FILLER:
             collector.checked(line, "the row of zeros")
+        elif len(parts) != len(HEADER) and rows and text.apart(line):
+            collector.skip(line, "after the table")
+            header = False
         else:
             if len(parts) != len(HEADER):
                 raise collector.error(

@@ -66,6 +66,11 @@ def _compile(cc: str, source: Path, target: Path, version: int) -> None:
         )
 
 
+def takes_plugins(emulator: str) -> bool:
+    """Return whether a QEMU is built to load plugins: it then looks for the file of one."""
+    return "not load plugin" in _refusal(emulator, HERE / "none.so")
+
+
 def _refusal(emulator: str, plugin: Path) -> str:
     """Return why QEMU does not load a plugin, or nothing; it starts no machine."""
     try:

@@ -1,0 +1,104 @@
+"""`lockmodel shards`: what it says, what it refuses, and what is left when it is stopped."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+
+import pytest
+from invoked import invoke
+from places import timed_path
+
+MODEL = timed_path("execl-xeon8369b")
+FEW = ("-n", "64", "--counts", "2,8")
+
+
+def test_the_answer_comes_first_and_the_csv_has_the_rows(tmp_path):
+    ran = invoke("shards", MODEL, *FEW)
+    assert ran.exit_code == 0
+    first = ran.stdout.replace("\n", " ")
+    data = json.loads(invoke("shards", MODEL, *FEW, "--json").stdout)
+    assert data["schema"] == "lockmodel.shards/1"
+    assert (data["enough"], data["by"], data["binding"]) == (2, "cpu", "libc.so.6")
+    assert first.startswith("2 shards of libc.so.6 by cpu are within 5 % of the best of 1 to 8: ")
+    assert "then ld-linux binds." in first
+    assert "is one shard: no gain." in first
+    path = tmp_path / "s.csv"
+    assert invoke("shards", MODEL, *FEW, "-o", str(path)).exit_code == 0
+    head, *rows = path.read_text().splitlines()
+    assert head.startswith("shards,throughput_per_s,low_per_s,high_per_s,gain,")
+    assert [row.split(",")[0] for row in rows] == ["1", "2", "8"]
+    assert [float(row.split(",")[1]) for row in rows] == [r["after_per_s"] for r in data["rows"]]
+    assert invoke("shards", MODEL, *FEW, "-o", str(path)).exit_code == 4
+
+
+@pytest.mark.parametrize("columns", ["80", "40"])
+@pytest.mark.usefixtures("hardly_simulated")
+def test_walkers_have_their_columns_and_the_report_folds(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    walks = ("--walks", "libc.so.6=5000,read_us=64")
+    ran = invoke("shards", MODEL, "-n", "8", "--counts", "2,4", *walks)
+    assert ran.exit_code == 0, ran.stderr
+    lines = ran.stdout.splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    assert "a walk" in ran.stdout
+    assert "Simulated with walkers and without" in " ".join(ran.stdout.split())
+    assert len(lines) <= 25 or columns == "40"
+    explained = invoke("shards", MODEL, "-n", "8", "--counts", "2,4", *walks, "--explain")
+    assert "ceiling at n" in explained.stdout
+
+
+@pytest.mark.usefixtures("hardly_simulated")
+def test_counts_beyond_what_walkers_leave_are_counted():
+    # 100 us of reading 9,000 times per s leave a tenth of the time, and shards take the rest
+    walks = ("--walks", "libc.so.6=9000,read_us=100")
+    ran = invoke("shards", MODEL, "-n", "8", "--counts", "2,96,112,128", *walks)
+    assert ran.exit_code == 0, ran.stderr
+    said = " ".join(ran.stdout.split())
+    assert "With 96 the walkers alone keep them busy." in said
+    assert "2 larger counts not tried" in said
+    (row,) = (line for line in ran.stdout.splitlines() if line.split()[:1] == ["96"])
+    assert row.split()[1:] == ["none", "-100", "%", "walkers", "-", "all"]
+
+
+def test_what_is_finished_is_printed_when_the_time_is_up(monkeypatch):
+    asked = iter([False, True])
+
+    @contextmanager
+    def short(seconds, pressing=True):
+        yield lambda: next(asked, True)
+
+    monkeypatch.setattr("lockmodel.cli.common.patience", short)
+    ran = invoke("shards", MODEL, "-n", "64", "--counts", "2,4,8")
+    assert ran.exit_code == 1
+    assert "! stopped: for 4 of the counts and keys there was no time" in ran.stdout
+    assert [line.split()[0] for line in ran.stdout.splitlines() if "ld-linux" in line][-1] == "2"
+    assert ran.stderr.endswith("raise --time-limit, or give fewer --counts\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--lock libc.so", "--lock 'libc.so': there is no such lock; did you mean 'libc.so.6'?"),
+        ("--skew -1", "--skew -1 must be a finite number >= 0, a Zipf exponent; 0 is keys that"),
+        ("--skew nan", "--skew nan must be a finite number >= 0"),
+        ("--values 0", "--values 0 must be at least 1, it counts the distinct keys; 1 is a"),
+        ("--by cpu --skew 1", "--skew 1: is about keys, and by cpu the placement chooses a shard"),
+        ("--by node --values 8", "--values 8: is about keys, and by node the placement chooses"),
+        ("--counts 300", "--counts 300: 128 CPUs can tell only 128 shards apart; give at most 128"),
+        ("--counts 3 --by node", "--counts 3: 2 nodes can tell only 2 shards apart; give at most"),
+        ("--counts 9 --values 8", "--counts 9: 8 keys can tell only 8 shards apart; give at most"),
+        ("--counts 0", "--counts: value 0 must lie between 1 and"),
+        ("--counts 1", "--counts 1: there are 1 shards already; give more"),
+        ("--by node --machine 1x64x1", "--by node: the machine has one node, so there would be"),
+        (
+            "--walks executable=9,read_us=5 --lock libc.so.6",
+            "--walks executable=...: these walkers take executable, and libc.so.6 is sharded",
+        ),
+        ("--time-limit 0", "--time-limit 0 must be a number of seconds above 0"),
+    ],
+)
+def test_nonsense_is_named(line, words):
+    ran = invoke("shards", MODEL, *line.split())
+    assert (ran.exit_code, ran.stdout) == (3, "")
+    assert words in ran.stderr
