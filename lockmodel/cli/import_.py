@@ -80,7 +80,9 @@ def import_(
     iterations: Annotated[
         float | None,
         Option(
-            metavar="K", help="Iterations per run of a command (hyperfine).", show_default=False
+            metavar="K",
+            help="Iterations per run of a command (hyperfine, Criterion).",
+            show_default=False,
         ),
     ] = None,
     at: options.At = None,

@@ -3,8 +3,9 @@
 A reader module has `TITLE` (what it is called in messages), `READS` (what it takes from a file),
 `GIVES` (the kinds of observations that may come of it), `REMEDY` (the command that makes a
 usable file), `sniff(text) -> bool` and `read(text, options) -> Reading`; those of tables `ROWS`,
-what a whole row looks like, so that rows which a mailer wrapped are joined. Each is imported only
-when a file is to be recognised.
+what a whole row looks like, so that rows which a mailer wrapped are joined; those of other
+projects' tools `SEEN`, the version whose output it was tried on. Each is imported only when a file
+is to be recognised.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "benchstat"
 READS = "operations per second of each file at each -cpu, from sec/op (new) or time/op (old)"
+SEEN = "golang.org/x/perf, new and old: from its documentation, not run"
 GIVES = ("throughput", "gain")
 REMEDY = f"{go_bench.REMEDY}, and give that: benchstat keeps no single runs"
 

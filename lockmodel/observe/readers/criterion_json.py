@@ -16,6 +16,7 @@ READS = (
     "iterations per second from the mean of target/criterion/.../new/estimates.json; other "
     "estimates as facts; population from the path or --at"
 )
+SEEN = "0.5: from its documentation, not run"
 GIVES = ("throughput",)
 REMEDY = criterion.REMEDY
 SNIFFED = 4000

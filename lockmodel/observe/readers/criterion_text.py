@@ -12,6 +12,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "Criterion"
 READS = "iterations per second of each benchmark it prints; interval, thrpt, outliers as facts"
+SEEN = "0.5: from its documentation, not run"
 GIVES = ("throughput",)
 REMEDY = criterion.REMEDY
 

@@ -12,12 +12,16 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "divan"
 READS = "iterations per second at each t=N, from the mean; fastest, slowest, median as facts"
+SEEN = "0.1: from its documentation, not run"
 GIVES = ("throughput",)
 REMEDY = "run `cargo bench > bench.txt` with #[divan::bench(threads = [1, 2, 4, 8])]"
 
 HEADER = re.compile(r"(\S.*?)\s+fastest\s+│ slowest\s+│ median\s+│ mean\s+│ samples\s+│ iters")
-BRANCH = re.compile(r"((?:│  |   ){0,40})(?:├─ |╰─ )(.*)")
-INSIDE = re.compile(r"(?:│  |   ){1,40}\s*(\S.*)")
+BRANCH = re.compile(r"([│ ]{0,120})(?:├─ |╰─ )(.*)")
+INSIDE = re.compile(r"[│ ]{1,160}([^│\s].*)")
+INDENT = 3
+"""Characters of one step down the tree; pasting may have taken blanks of the first away."""
+
 FIRST = re.compile(r"(?<!\S)([\d.]+) (\S+)$")
 CELL = re.compile(r"([\d.]+) (\S+)")
 THREADS = re.compile(r"t=(\d{1,7})")
@@ -49,7 +53,7 @@ def read(text: Text, options: Options) -> Reading:
             value = collector.number(line, "precision", precision[1])
             collector.fact("timer precision", value, precision[2], line)
         elif inside and (branch := BRANCH.fullmatch(line.text)):
-            depth = len(branch[1]) // 3
+            depth = -(-len(branch[1]) // INDENT)
             branches = [*branches[:depth], ""]
             branches[-1] = _row(collector, rates, line, branches[:-1], branch[2])
         elif inside and branches and (more := INSIDE.fullmatch(line.text)):

@@ -15,6 +15,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "fio JSON"
 READS = "I/Os per second of the jobs of each group; latencies, percentiles and errors as facts"
+SEEN = "3.33"
 GIVES = ("throughput",)
 REMEDY = fio.REMEDY
 SNIFFED = 4000

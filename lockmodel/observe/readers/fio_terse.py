@@ -14,6 +14,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "fio terse"
 READS = "I/Os per second of the jobs of each group, from the lines of --minimal (versions 3 to 5)"
+SEEN = "3.33"
 GIVES = ("throughput",)
 REMEDY = fio.REMEDY
 

@@ -12,6 +12,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "go test -bench"
 READS = "operations per second at each -cpu, a row per -count; B/op, allocs/op, metrics as facts"
+SEEN = "Go 1.19.8"
 GIVES = ("throughput",)
 REMEDY = "run `go test -run '^$' -bench . -cpu 1,2,4,8 -count 5 > bench.txt`"
 

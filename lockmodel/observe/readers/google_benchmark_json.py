@@ -15,6 +15,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "Google Benchmark JSON"
 READS = "iterations per second at each threads:N, from the real time; CPU time, counters as facts"
+SEEN = "1.7.1; from 1.9.0 on by its pull request 1836"
 GIVES = ("throughput",)
 REMEDY = google_benchmark.REMEDY
 SNIFFED = 20_000

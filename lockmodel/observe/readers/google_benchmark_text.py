@@ -12,6 +12,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "Google Benchmark"
 READS = "the same, from what it prints"
+SEEN = "1.7.1"
 GIVES = ("throughput",)
 REMEDY = google_benchmark.REMEDY
 

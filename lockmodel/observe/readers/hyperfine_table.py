@@ -17,6 +17,7 @@ READS = (
     "the mean time of each command, from --export-csv or --export-markdown; a parameter, or a flag "
     "such as --threads 4 of the command, names the population"
 )
+SEEN = "1.15.0"
 GIVES = ("throughput",)
 REMEDY = hyperfine.REMEDY
 

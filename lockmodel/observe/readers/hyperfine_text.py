@@ -13,6 +13,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "hyperfine, printed"
 READS = "the mean time of each command it prints; a flag of the command names the population"
+SEEN = "1.15.0"
 GIVES = ("throughput",)
 REMEDY = hyperfine.REMEDY
 

@@ -15,6 +15,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "JMH JSON"
 READS = "operations per second of all threads, from thrpt, avgt and sample; percentiles as facts"
+SEEN = "1.37: from its documentation, not run"
 GIVES = ("throughput",)
 REMEDY = "run `for n in 1 2 4 8; do java -jar benchmarks.jar -t $n -rf json -rff t$n.json; done`"
 SNIFFED = 6000

@@ -13,6 +13,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "memtier_benchmark"
 READS = "operations per second at threads x connections; kinds of commands, latencies as facts"
+SEEN = "2.0: from its documentation, not run"
 GIVES = ("throughput",)
 REMEDY = (
     "run `for n in 1 2 4 8; do memtier_benchmark -t $n -c 1 --test-time 30 --hide-histogram; done "

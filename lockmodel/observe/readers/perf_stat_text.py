@@ -13,6 +13,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "perf stat"
 READS = "counters, kept as facts, and times; the idle share from task-clock, with --cpus"
+SEEN = "6.1"
 GIVES = ("idle_share",)
 REMEDY = "run `LC_ALL=C perf stat -o stat.txt -- COMMAND`, or with -x';' or -j"
 

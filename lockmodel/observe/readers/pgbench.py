@@ -12,6 +12,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "pgbench"
 READS = "tps at each number of clients; latencies, failed and skipped transactions as facts"
+SEEN = "15.18; before 14 from its documentation"
 GIVES = ("throughput",)
 REMEDY = "run `for n in 1 2 4 8; do pgbench -c $n -j $n -T 30 -S DB; done > runs.txt`"
 

@@ -14,6 +14,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "redis-benchmark"
 READS = "requests per second of each command (full output, -q, --csv); latencies as facts"
+SEEN = "7.0.15"
 GIVES = ("throughput",)
 REMEDY = "run `for n in 1 4 16; do redis-benchmark -c $n -t set,get; done > runs.txt`"
 

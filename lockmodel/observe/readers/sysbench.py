@@ -12,6 +12,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "sysbench"
 READS = "events (transactions) per second at each number of threads; latencies, errors as facts"
+SEEN = "1.0.20"
 GIVES = ("throughput",)
 REMEDY = (
     "run `for n in 1 2 4 8; do sysbench cpu --threads=$n --time=30 run; done > runs.txt`, all of "

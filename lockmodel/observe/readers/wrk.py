@@ -13,6 +13,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "wrk, wrk2"
 READS = "requests per second at each number of connections; latencies and errors as facts"
+SEEN = "wrk 4.1.0; wrk2 from its README"
 GIVES = ("throughput",)
 REMEDY = "run `for n in 1 2 4 8; do wrk -t $n -c $n -d 30s --latency URL; done > runs.txt`"
 
