@@ -386,3 +386,16 @@ def test_options_of_a_file_come_before_its_name() -> None:
     assert populations("run-8threads.csv", tasks=4) == {4}
     named = read_text(from_text(words, "run-8threads.csv"))
     assert said(named, "population 8 is that of the file's name", "--at FILE=N")
+
+
+def test_rows_that_a_mailer_wrapped_are_joined() -> None:
+    name = "google_benchmark_171.txt"
+    lines = []
+    for line in content(name).splitlines():
+        cut = line.rfind(" ", 0, 72) if len(line) > 78 and line[0] not in "-=" else -1
+        lines += [line] if cut < 1 else [line[:cut].rstrip(), line[cut:].strip()]
+    assert len(lines) > len(content(name).splitlines()) + 4
+    whole, wrapped = sample(name), text("\n".join(lines) + "\n")
+    assert [row[:3] for row in rates(wrapped)] == [row[:3] for row in rates(whole)]
+    assert [f.value for f in wrapped.facts] == [f.value for f in whole.facts]
+    assert said(wrapped, "wrapped")

@@ -231,6 +231,7 @@ def test_memtier_errors_zeros_and_further_tables_are_said() -> None:
 
 def test_memtier_cut_off_names_the_run() -> None:
     words = content("own_memtier.txt")
+    refused(words.replace("1.59900         3.02300", "1.59900"), "f:15", "7 cells, 8 expected")
     refused(words[: words.rindex("Totals")], "f:30", "a run without its Totals: cut off?")
 
 

@@ -27,6 +27,7 @@ QUIET = re.compile(
     r"-{10,}|Running .*|Run on .*|CPU Caches:|\s*L\d .*|Load Average: .*|\*\*\*WARNING.*"
     r"|\d{4}-\d\d-\d\d.*"
 )
+ROWS = (ROW, HEADER)
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 

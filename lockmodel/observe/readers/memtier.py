@@ -111,9 +111,9 @@ def _row(
     collector: Collector, rates: Rates, run: _Run, line: Line, kind: str, cells: list[str]
 ) -> None:
     """Take a row of the table: Totals is the throughput, the rest are facts."""
-    if len(cells) < 2:
+    if len(cells) != len(run.columns):
         raise collector.error(line, f"{len(cells)} cells, {len(run.columns)} expected: cut off?")
-    for name, cell in zip(run.columns[1:], cells[1:], strict=False):
+    for name, cell in zip(run.columns[1:], cells[1:], strict=True):
         if cell in NONE:
             continue
         try:
