@@ -366,6 +366,9 @@ def test_a_command_behind_a_prompt_says_the_clients_and_the_rate() -> None:
     assert rates(asked) == []
     table = "user@host:~$ redis-benchmark -c 8 --csv\n" + content("redis_benchmark_70.csv")
     assert [n for n, _, _ in rates(text(table))] == [8, 8]
+    default = text(table.replace("-c 8 ", ""))
+    assert [n for n, _, _ in rates(default)] == [50, 50]
+    assert said(default, "has no -c: 50 clients, the default")
     line = content("fio_333_terse.txt").splitlines()[0]
     asked = text(f"$ fio --minimal --numjobs=4 --group_reporting j.fio\n{line}\n")
     assert rates(asked) == [(4, 6080.0, 2)]

@@ -82,8 +82,7 @@ def read(text: Text, options: Options) -> Reading:
             _finish(collector, test)
             test = _Test(line, begin[1][:100])
         elif COMMAND.fullmatch(stripped):
-            asked = of_flag(stripped, "-c")
-            _said(collector, stripped)
+            asked = _clients(collector, stripped)
         elif ERROR.fullmatch(stripped):
             refused = line
             collector.warn(f"line {line.number}: {stripped[:200]}")
@@ -105,10 +104,15 @@ def read(text: Text, options: Options) -> Reading:
     return collector.reading(empty="no test with its requests per second")
 
 
-def _said(collector: Collector, command: str) -> None:
+def _clients(collector: Collector, command: str) -> int:
+    """Return the clients that a command asks for, and say what else matters of it."""
     collector.note("command", command)
     if pipelined := of_flag(command, "-P"):
         collector.warn(f"-P {pipelined}: every client has {pipelined} requests under way")
+    clients = of_flag(command, "-c")
+    if clients is None:
+        collector.warn(f"the command has no -c: {DEFAULT} clients, the default")
+    return clients or DEFAULT
 
 
 def _cells(text: str) -> list[str]:
