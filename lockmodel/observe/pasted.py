@@ -32,6 +32,9 @@ BYTES = re.compile(r"(?:=[0-9A-F]{2})+")
 MAILED = re.compile(r"(?:From|Date|Subject|Message-ID|Received|Return-Path|To|Cc):? .*", re.I)
 FIELD = re.compile(r"[A-Za-z][\w-]{0,60}:(?: .*)?|[ \t]+\S.*|From \S+ .*")
 LEAST_FIELDS = 3
+LONGEST_SIGNATURE = 8
+"""Lines from the -- that begins a signature on."""
+
 FENCE = re.compile(r"\s*(?:```|~~~)[\w-]*")
 
 HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@.*")
@@ -49,7 +52,7 @@ BLOCK = re.compile(
 FEWEST = 3
 """Lines from which on numbers that count them are no chance."""
 
-FOUND = re.compile(r"(?:([^\s:]*(?:/[^\s:]*|\.\w{1,6})):)?(?:(\d{1,7})[:-])?(.*)")
+FOUND = re.compile(r"(?:\s*([^\s:]*(?:/[^\s:]*|\.\w{1,6})):)?(?:(\d{1,7})[:-])?(.*)")
 """A line that grep found: its file (-H), its number (-n), itself."""
 
 BETWEEN = "--"
@@ -102,6 +105,7 @@ def cleaned(lines: Sequence[str]) -> Pasted:
             made = [line.rstrip() for line in found]
             notes[note] = None
     files: tuple[str, ...] = ()
+    fenced: frozenset[int] = frozenset()
     changed = True
     while changed:
         changed = False
@@ -110,11 +114,12 @@ def cleaned(lines: Sequence[str]) -> Pasted:
             if found is not None:
                 made, changed = [line.rstrip() for line in found], True
                 notes[note] = None
+        made, inside = _unfenced(made)
+        fenced |= inside
         if not files and (searched := _searched(made)) is not None:
             made, files = searched
             notes["what grep puts before a line was taken away"] = None
             changed = True
-    made, fenced = _unfenced(made)
     commands = _commands(made)
     for index, _ in commands:
         made[index] = ""
@@ -150,7 +155,11 @@ def _without_header(lines: Lines) -> Lines | None:
     known = sum(1 for line in head if MAILED.fullmatch(line))
     if known < LEAST_FIELDS or not all(FIELD.fullmatch(line) for line in head):
         return None
-    return [*[""] * end, *lines[end:]]
+    body = lines[end:]
+    signed = next((i for i in range(len(body) - 1, -1, -1) if body[i] == BETWEEN), None)
+    if signed is not None and len(body) - signed <= LONGEST_SIGNATURE:
+        body[signed:] = [""] * (len(body) - signed)
+    return [*[""] * end, *body]
 
 
 def _unfenced(lines: Lines) -> tuple[Lines, frozenset[int]]:
@@ -242,22 +251,31 @@ def _searched(lines: Lines) -> tuple[Lines, tuple[str, ...]] | None:
     found = [row for row in rows if row is not None]
     if len(found) < 2:
         return None
-    named = all(row[1] for row in found)
-    numbers = [(row[1] or "", int(row[2])) for row in found if row[2]]
-    counted = len(numbers) == len(found) and all(
-        a[0] != b[0] or a[1] < b[1] for a, b in pairwise(numbers)
-    )
-    if not named and (not counted or any(row[1] for row in found)):
-        return None
-    made = []
-    for line, row in zip(lines, rows, strict=True):
-        if row is None:
-            made.append("")
-        elif counted:
-            made.append(row[3])
-        else:
-            made.append(line[len(row[1]) + 1 :])
-    return made, tuple((row[1] or "") if row else "" for row in rows)
+    numbers = [int(row[2]) for row in found if row[2] and not row[1]]
+    if len(numbers) == len(found) and all(a < b for a, b in pairwise(numbers)):
+        return [row[3] if row else "" for row in rows], tuple("" for _ in rows)
+    made, files = list(lines), [""] * len(lines)
+    for own in _blocks(rows):
+        whole = [row for row in (rows[i] for i in own) if row is not None]
+        if len(whole) < 2 or not all(row[1] for row in whole):
+            continue
+        counted = all(row[2] for row in whole)
+        for i in own:
+            row = rows[i]
+            files[i] = row[1] if row else ""
+            made[i] = "" if row is None else row[3] if counted else lines[i].partition(":")[2]
+    return (made, tuple(files)) if any(files) else None
+
+
+def _blocks(rows: Sequence[re.Match[str] | None]) -> list[list[int]]:
+    """Return the indices of lines that stand together, without a blank line between them."""
+    made: list[list[int]] = [[]]
+    for i, row in enumerate(rows):
+        if row is not None:
+            made[-1].append(i)
+        elif made[-1]:
+            made.append([])
+    return made
 
 
 def _commands(lines: Lines) -> tuple[tuple[int, str], ...]:
@@ -271,7 +289,7 @@ def _commands(lines: Lines) -> tuple[tuple[int, str], ...]:
 
 ONCE: dict[str, Callable[[Lines], Lines | None]] = {
     "the quoted-printable form of a mail was undone": _printable,
-    "the header of a mail was left out": _without_header,
+    "header and signature of a mail were left out": _without_header,
 }
 """The same, of what comes once and outside all else."""
 

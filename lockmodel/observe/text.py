@@ -90,6 +90,16 @@ class Text:
         """Return whether the line above a line is blank: a table may end there."""
         return line.number < 2 or not self.lines[line.number - 2].text
 
+    def dedented(self) -> Text | None:
+        """Return the text without the blanks that all lines begin with; None if one has none."""
+        common = min((len(x.text) - len(x.text.lstrip()) for x in self.filled), default=0)
+        if not common:
+            return None
+        made = from_text("\n".join(x.text[common:] for x in self.lines), self.origin)
+        commands = tuple(sorted((*self.commands, *made.commands)))
+        notes = (*self.notes, "indentation was taken away", *made.notes)
+        return replace(made, notes=notes, commands=commands, ended=self.ended)
+
     def only(self, numbers: Collection[int]) -> Text:
         """Return the text of some lines; the numbers of lines stay."""
         left = sum(1 for line in self.filled if line.number not in numbers)

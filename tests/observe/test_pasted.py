@@ -64,6 +64,26 @@ def test_every_sample_is_read_alike_when_pasted(form: str) -> None:
     assert count > 45
 
 
+AROUND = {
+    "fence": "Hi all,\n\nI ran this on 2 sockets x 20 cores for 30 s:\n\n```\n{}```\n\n"
+    "That is 12 % less than before. Any idea?\n",
+    "words": "Hi all,\n\nI ran this on 2 sockets x 20 cores for 30 s:\n\n{}\n\n"
+    "That is 12 % less than before. Any idea?\n",
+    "mail": "From: A <a@b.c>\nTo: l@k.o\nSubject: results\nDate: Thu, 1 Jan 2026 10:00:00 +0000\n"
+    "Message-ID: <1@b.c>\n\nHi all,\n\n{}\n-- \nA\n",
+    "blanks": "",
+}
+
+
+@pytest.mark.parametrize("form", AROUND)
+def test_every_sample_is_read_alike_among_words_and_with_blanks_before_it(form: str) -> None:
+    for name in WHAT:
+        words = content(name).rstrip("\n") + "\n"
+        around = AROUND[form].replace("{}", words)
+        blanks = "".join(f"    {line}".rstrip() + "\n" for line in words.splitlines())
+        assert bare(read(around or blanks)) == bare(read(words)), name
+
+
 def test_a_line_keeps_its_number() -> None:
     reading = read(each("> {n:6d}\t{line}", CSV))
     assert [o.source.line for o in reading.observations] == [2, 3, 4]
@@ -177,7 +197,12 @@ def test_a_whole_mail_is_read_with_its_header_its_breaks_and_words_around_the_ta
     assert wait.value == pytest.approx(76.79e-6 / 3)
     assert (wait.n, wait.source.line) == (16, 13)
     said = " ".join(reading.warnings)
-    for part in ("quoted-printable", "header of a mail", "mail quoting", "after the table"):
+    for part in (
+        "quoted-printable",
+        "header and signature of a mail",
+        "mail quoting",
+        "after the table",
+    ):
         assert part in said
 
 

@@ -33,7 +33,7 @@ NAMES = re.compile(r"\s*([\w.-]+(?:/[\w.-]+){2,}):")
 SAID = re.compile(r"\s*(?:in )?testcase: ([\w.-]+)")
 MACHINE = re.compile(r".*\btest machine:?\s*(?:\|\s*)?(\d{1,6}) threads\b.*")
 PARAMETER = re.compile(r"(?:\t|\s+|\|[^|]*\|\s*)([a-z]\w{1,30})(?:: |=)(\S+)\s*\|?")
-BOXED = re.compile(r"\|\s*testcase: change\s*\|\s*([\w.-]+):.*")
+BOXED = re.compile(r"\s*\|\s*testcase: change\s*\|\s*([\w.-]+):.*")
 SHOWN_ABOVE = (
     "the robot shows a spread above 2 % only; its standard deviation divides by n, not n - 1"
 )

@@ -43,6 +43,9 @@ def read(text: Text, options: Options) -> Reading:
         elif not names:
             if not NOISE.fullmatch(line.text):
                 collector.skip(line, "before the table")
+        elif sep not in line.text and text.apart(line):
+            collector.skip(line, "after the table")
+            names = [*names] if line.text.startswith("#") else []
         else:
             rows.append(_row(collector, line, names, sep))
     tail = next((name for name in ("pid", "cgroup") if name in names), "lock")

@@ -68,9 +68,16 @@ def _names(text: Text) -> list[str]:
 
 
 def excerpts(text: Text) -> Iterator[Text]:
-    """Return parts of a text that may be read alone: what is fenced, a table among words."""
+    """Return parts of a text that may be read alone: what is fenced, a table among words, JSON.
+
+    And the text without its indentation, if every line has one.
+    """
+    if (bare := text.dedented()) is not None:
+        yield bare
+        yield from excerpts(bare)
     if text.fenced and any(line.number in text.fenced for line in text.filled):
         yield text.only(text.fenced)
+    yield from _documents(text)
     lines = text.filled
     for i, line in enumerate(lines[:-1]):
         for split in (_cells, str.split):
@@ -83,8 +90,40 @@ def excerpts(text: Text) -> Iterator[Text]:
                 if len(row) != len(names) or not any(map(is_value, row)):
                     break
                 chosen.add(other.number)
+            for other in reversed(lines[:i]):
+                if not other.text.lstrip().startswith("#"):
+                    break
+                chosen.add(other.number)
             if len(chosen) > 1:
                 yield text.only(chosen)
+    yield from _paragraphs(text)
+
+
+def _documents(text: Text) -> Iterator[Text]:
+    """Return the lines from the first that opens JSON or HTML to the last that closes it."""
+    for opens, closes in (("{", "}"), ("[", "]"), ("<", ">")):
+        first = next((x.number for x in text.filled if x.text.lstrip()[:1] == opens), None)
+        last = next((x.number for x in reversed(text.filled) if x.text[-1:] == closes), None)
+        if first is not None and last is not None and first <= last:
+            yield text.only(range(first, last + 1))
+
+
+def _paragraphs(text: Text) -> Iterator[Text]:
+    """Return the longest pieces between blank lines."""
+    pieces: list[list[int]] = [[]]
+    for line in text.lines:
+        if line.text:
+            pieces[-1].append(line.number)
+        elif pieces[-1]:
+            pieces.append([])
+    several = sorted((own for own in pieces if len(own) > 1), key=len, reverse=True)
+    if len(pieces) > 1:
+        for own in several[:MOST_PIECES]:
+            yield text.only(frozenset(own))
+
+
+MOST_PIECES = 6
+"""Paragraphs that are tried alone."""
 
 
 def _cells(line: str) -> list[str]:
