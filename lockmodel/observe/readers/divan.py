@@ -43,25 +43,31 @@ def read(text: Text, options: Options) -> Reading:
     collector = Collector(text, TITLE, REMEDY, options)
     rates = Rates(collector)
     branches: list[str] = []
-    inside = False
+    inside, blanks = False, 0
     for line in text.filled:
         header = HEADER.fullmatch(line.text.strip()) if "│ samples" in line.text else None
         if header:
             collector.note("program", header[1])
             branches, inside = [], True
+            blanks = len(line.text) - len(line.text.lstrip())
         elif precision := PRECISION.fullmatch(line.text.strip()):
             value = collector.number(line, "precision", precision[1])
             collector.fact("timer precision", value, precision[2], line)
-        elif inside and (branch := BRANCH.fullmatch(line.text)):
+        elif inside and (branch := BRANCH.fullmatch(_without(line.text, blanks))):
             depth = -(-len(branch[1]) // INDENT)
             branches = [*branches[:depth], ""]
             branches[-1] = _row(collector, rates, line, branches[:-1], branch[2])
-        elif inside and branches and (more := INSIDE.fullmatch(line.text)):
+        elif inside and branches and (more := INSIDE.fullmatch(_without(line.text, blanks))):
             _more(collector, line, "/".join(branches), more[1])
         else:
             collector.skip(line, "not a row of the tree")
     rates.finish()
     return collector.reading(empty="no branch of a tree with its times")
+
+
+def _without(text: str, blanks: int) -> str:
+    """Return a line without the blanks that stand before the whole tree."""
+    return text[blanks:] if not text[:blanks].strip() else text
 
 
 def _row(collector: Collector, rates: Rates, line: Line, above: list[str], rest: str) -> str:

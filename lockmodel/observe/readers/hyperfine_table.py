@@ -64,7 +64,7 @@ def read(text: Text, options: Options) -> Reading:
                 collector.skip(line, "before the header")
         elif unit and stripped.startswith("|"):
             _markdown(collector, rates, line, columns, unit)
-        elif unit:
+        elif unit or len(_cells(stripped)) == 1:
             collector.skip(line, "not a row of the table")
         else:
             _row(collector, rates, line, columns)

@@ -39,20 +39,14 @@ def read(text: Text, options: Options) -> Reading:
     """Return the observations of JMH's JSON (see `readers`)."""
     collector = Collector(text, TITLE, REMEDY, options)
     rates = Rates(collector)
-    begin = next((line for line in text.filled if line.text.lstrip()[:1] in ("[", "{")), None)
-    if begin is None:
-        raise collector.error(None, "a JSON list was expected")
-    whole = "\n".join(line.text for line in text.lines[begin.number - 1 :])
-    listed = structured.parse(collector, whole)
-    places = structured.places(text, begin)
-    if not isinstance(listed, list):
-        raise collector.error(begin, "a list of benchmarks was expected")
-    for i, one in enumerate(listed):
-        if not isinstance(one, dict):
-            raise collector.error(places.get((i,)), f"[{i}] = {shown(one)} must be an object")
-        _benchmark(collector, rates, i, one, places)
+    for begin, listed in structured.lists(collector, text):
+        places = structured.places(text, begin)
+        for i, one in enumerate(listed):
+            if not isinstance(one, dict):
+                raise collector.error(places.get((i,)), f"[{i}] = {shown(one)} must be an object")
+            _benchmark(collector, rates, i, one, places)
     rates.finish()
-    return collector.reading(empty="no benchmark with its primary metric")
+    return collector.reading(empty="no list of benchmarks with their primary metric")
 
 
 def _benchmark(

@@ -69,12 +69,22 @@ def count(collector: Collector, line: Line | None, what: str, value: Any) -> int
 
 
 def objects(collector: Collector, text: Text) -> list[tuple[Line, dict[str, Any]]]:
-    """Return the JSON objects of a text, one after the other over any number of lines.
+    """Return the JSON objects of a text (see `_values`)."""
+    return _values(collector, text, "{", "not a JSON object")
 
-    Lines that begin with none are skipped with a warning; one that begins an object which
-    never ends, or is no JSON, is an error.
+
+def lists(collector: Collector, text: Text) -> list[tuple[Line, list[Any]]]:
+    """Return the JSON lists of a text (see `_values`)."""
+    return _values(collector, text, "[", "not a JSON list")
+
+
+def _values(collector: Collector, text: Text, begin: str, other: str) -> list[tuple[Line, Any]]:
+    """Return the JSON values of a text that begin so, one after the other over any lines.
+
+    Lines that begin with none are skipped with a warning; one that begins a value which never
+    ends, or is no JSON, is an error.
     """
-    made: list[tuple[Line, dict[str, Any]]] = []
+    made: list[tuple[Line, Any]] = []
     decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_float, parse_int=_int)
     whole, position = text.whole, 0
     starts = _starts(text)
@@ -86,8 +96,8 @@ def objects(collector: Collector, text: Text) -> list[tuple[Line, dict[str, Any]
         if whole[position].isspace():
             position += 1
             continue
-        if whole[position] != "{":
-            collector.skip(line, "not a JSON object")
+        if whole[position] != begin:
+            collector.skip(line, other)
             position = starts[row + 1] if row + 1 < len(starts) else len(whole)
             continue
         try:
