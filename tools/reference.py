@@ -111,7 +111,9 @@ def formats() -> str:
         reader = module(name)
         every = set(reader.GIVES) == set(UNITS)
         gives = "all kinds" if every else ", ".join(reader.GIVES).replace("_", " ")
-        rows.append((f"`{name}`", reader.TITLE, reader.READS, gives, reader.REMEDY))
+        seen = getattr(reader, "SEEN", "")
+        file = f"{reader.TITLE} ({seen})" if seen else reader.TITLE
+        rows.append((f"`{name}`", file, reader.READS, gives, reader.REMEDY))
     return table(("`--format`", "file", "what is read", "gives", "how to make one"), rows)
 
 

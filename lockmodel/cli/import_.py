@@ -80,7 +80,9 @@ def import_(
     iterations: Annotated[
         float | None,
         Option(
-            metavar="K", help="Iterations per run of a command (hyperfine).", show_default=False
+            metavar="K",
+            help="Iterations per run of a command (hyperfine, Criterion).",
+            show_default=False,
         ),
     ] = None,
     at: options.At = None,
@@ -99,7 +101,9 @@ def import_(
     CSV with the header tasks,throughput[,sd][,repeat][,variant][,kernel], where
     every other column that is no measurement (lock, shards) tells curves apart; an
     unknown file is refused with the list of all that are known: UnixBench,
-    will-it-scale, perf, lock_stat, klockstat, bpftrace, lkp, hyperfine and others.
+    will-it-scale, perf, lock_stat, klockstat, bpftrace, lkp, hyperfine, sysbench,
+    pgbench, wrk, memtier, redis-benchmark, fio, and the benchmarks of C++, Go, Java
+    and Rust. Files that are a point each of one curve are judged as that curve.
     -o FILE.csv writes the observations (as tasks,throughput,... if nothing else was
     read), -o FILE.json all facts and warnings as well; import reads both back.
 
@@ -115,6 +119,7 @@ def import_(
       lockmodel import unixbench_execl_xeon8369b.csv
     With files of your own:
       $ lockmodel import results/host-2026-03-01-01.log -o obs.csv
+      $ lockmodel import 1.txt 2.txt 4.txt --at 1.txt=1 --at 2.txt=2 --at 4.txt=4
       $ lockmodel import curve.csv locks.csv lock_stat.txt
       $ lockmodel import holds.txt --unit ns --quantity hold
     """

@@ -45,6 +45,8 @@ class Options:
         Our name of a column -> what it is called in the file.
     at : tuple of (str, int)
         File -> its population.
+    named : int or None
+        Population that the name of the file states, for what has no other; set by `read_text`.
     """
 
     unit: str | None = None
@@ -55,6 +57,7 @@ class Options:
     iterations: float | None = None
     columns: tuple[tuple[str, str], ...] = ()
     at: tuple[tuple[str, int], ...] = ()
+    named: int | None = None
 
     def of_file(self, path: Path) -> Options:
         """Return the options with the population that `at` has for a file."""
@@ -103,7 +106,8 @@ class Collector:
     ) -> Observation:
         """Add an observation; return it.
 
-        Where it has no population it has that of the options, or of the last command above it.
+        Where it has no population it has that of the options, of the last command above it, or of
+        the name of the file.
         """
         if more.get("n") is None:
             more["n"] = self.population(line)
@@ -114,12 +118,20 @@ class Collector:
         return made
 
     def population(self, line: Line | None) -> int | None:
-        """Return the population that the options state, or the last command above a line does."""
+        """Return the population that the options state, the last command above a line, or the name
+        of the file.
+        """
         if self.options.tasks is not None:
             return self.options.tasks
         stated = self._stated if line is None else [c for c in self._stated if c[0] < line.number]
         if not stated or (line is None and len({n for _, n in stated}) > 1):
-            return None
+            named = self.options.named
+            if named is not None:
+                self.warn(
+                    f"population {named} is that of the file's name; if it is not, say --tasks N, "
+                    f"or --at FILE=N"
+                )
+            return named
         number, n = stated[-1]
         self.warn(f"population {n} is that of the command of line {number}")
         return n

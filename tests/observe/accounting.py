@@ -51,6 +51,9 @@ def account(text: Text, reading: Reading) -> Account:
         everywhere += [n for b in o.bins for n in (b.low, b.high, b.count)]
     left = Counter(line for line, _ in reading.left_out)
     named = {w for o in reading.observations for w in (o.kernel, o.variant, o.what, o.lock, o.site)}
+    of_line: dict[int, str] = {}
+    for fact in reading.facts:  # "latency, 99 %"
+        of_line[fact.source.line] = f"{of_line.get(fact.source.line, '')} {fact.name}"
     words = " ".join((*reading.warnings, *reading.metadata.values(), *named))
     made = Account()
     lost: list[tuple[int, str]] = []
@@ -61,7 +64,11 @@ def account(text: Text, reading: Reading) -> Account:
             value = float(re.sub("[,']", "", number))
             if any(_same(value, number, one) or _same(value + 1, number, one) for one in own):
                 made.kept += 1
-            elif free or number in words:
+            elif (
+                free
+                or number in words
+                or number in re.findall(r"[\d.]+", of_line.get(line.number, ""))
+            ):
                 made.named += 1
             else:
                 lost.append((line.number, number))

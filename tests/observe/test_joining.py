@@ -96,3 +96,25 @@ def test_the_command_fits_and_saves_one_lock(command):
     twice = command("fit", "a.csv", "./a.csv")
     assert twice.returncode == 3
     assert "./a.csv is given twice" in twice.stderr
+
+
+def test_files_of_one_population_each_are_points_of_a_curve():
+    first, second, third = (f"tasks,throughput\n{n},{100 * n}\n" for n in (1, 2, 4))
+    (one,) = read(third, first, second)
+    (curve,) = curves_of(one.reading)
+    assert (curve.n.tolist(), curve.x.tolist()) == ([1, 2, 4], [100.0, 200.0, 400.0])
+    assert "joined to one curve" in one.sentences[0]
+    (repeated,) = read(first, first.replace("100", "104"))
+    assert "joined as repeats" in repeated.sentences[0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "tasks,throughput\n2,200\n4,400\n8,700\n",  # a curve of its own
+        "tasks,throughput,variant\n2,200,patched\n",
+        "# machine: 2 sockets x 20 cores\ntasks,throughput\n2,200\n",
+    ],
+)
+def test_a_point_is_joined_with_nothing_else(other):
+    assert len(read("tasks,throughput\n1,100\n", other)) == 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import re
 import time
 from dataclasses import replace
 
@@ -25,7 +26,41 @@ from lockmodel.observe.text import decode, from_text
 OPTIONS = Options(unit="ns", quantity="hold", tasks=2)
 NOWHERE = Source("", 0)
 
+BENCHMARKS = {
+    "hyperfine_115.csv": "hyperfine-table",
+    "hyperfine_115.md": "hyperfine-table",
+    "hyperfine_115.txt": "hyperfine-text",
+    "perf_stat_perf61.txt": "perf-stat-text",
+    "perf_stat_repeat_perf61.txt": "perf-stat-text",
+    "perf_stat_interval_perf61.txt": "perf-stat-text",
+    "sysbench_cpu_1020.txt": "sysbench",
+    "sysbench_oltp_1020.txt": "sysbench",
+    "pgbench_15.txt": "pgbench",
+    "pgbench_15_failed.txt": "pgbench",
+    "pgbench_15_rate.txt": "pgbench",
+    "wrk_41.txt": "wrk",
+    "own_wrk2.txt": "wrk",
+    "own_memtier.txt": "memtier",
+    "redis_benchmark_70.txt": "redis-benchmark",
+    "redis_benchmark_70_q.txt": "redis-benchmark",
+    "redis_benchmark_70.csv": "redis-benchmark",
+    "fio_333.json": "fio",
+    "fio_333.txt": "fio-text",
+    "fio_333_terse.txt": "fio-terse",
+    "google_benchmark_171.json": "google-benchmark",
+    "google_benchmark_171.txt": "google-benchmark-text",
+    "go_bench_119.txt": "go-bench",
+    "own_benchstat.txt": "benchstat",
+    "own_benchstat_old.txt": "benchstat",
+    "own_criterion.txt": "criterion",
+    "own_criterion_estimates.json": "criterion-estimates",
+    "own_jmh.json": "jmh",
+    "own_divan.txt": "divan",
+}
+"""Sample of a benchmark tool -> its format."""
+
 WHAT = {
+    **BENCHMARKS,
     "own_curve.csv": "csv",
     "own_curve_semicolon.csv": "csv",
     "own_curve.jsonl": "jsonl",
@@ -108,6 +143,9 @@ FEW = settings(
     phases=[Phase.explicit, Phase.generate],
 )
 
+FEWER = settings(FEW, max_examples=12)
+"""For each of the many samples of benchmark tools."""
+
 
 def bare(reading: Reading) -> list[Observation]:
     return [replace(o, source=NOWHERE) for o in reading.observations]
@@ -171,6 +209,14 @@ def test_sources_point_at_the_line_that_holds_the_number(name: str) -> None:
         assert 0 <= one.source.line <= len(lines)
         if one.kind == "throughput" and one.source.line and not name.endswith((".log", ".html")):
             assert any(c.isdigit() for c in lines[one.source.line - 1])
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_decimal_commas_give_the_same_numbers_or_fewer_but_no_other(name: str) -> None:
+    whole = numbers(reading(content(name)))
+    foreign = re.sub(r"(?<=\d)\.(?=\d)", ",", content(name))
+    part = try_to_read(foreign, WHAT[name])
+    assert part is None or numbers(part) <= whole
 
 
 POOLED = ("perf_lock_contention_record_perf61.txt", "own_perf_lock_contention_task.txt")
@@ -262,7 +308,7 @@ def edited(draw: st.DrawFn, text: str) -> str:
 def test_random_edits_give_a_reading_or_a_lockmodel_error(name: str) -> None:
     text = content(name)
 
-    @FEW
+    @(FEWER if name in BENCHMARKS else FEW)
     @given(edited(text))
     def check(changed: str) -> None:
         try_to_read(changed, WHAT.get(name))

@@ -3,8 +3,9 @@
 A reader module has `TITLE` (what it is called in messages), `READS` (what it takes from a file),
 `GIVES` (the kinds of observations that may come of it), `REMEDY` (the command that makes a
 usable file), `sniff(text) -> bool` and `read(text, options) -> Reading`; those of tables `ROWS`,
-what a whole row looks like, so that rows which a mailer wrapped are joined. Each is imported only
-when a file is to be recognised.
+what a whole row looks like, so that rows which a mailer wrapped are joined; those of other
+projects' tools `SEEN`, the version whose output it was tried on. Each is imported only when a file
+is to be recognised.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from types import ModuleType
 
 from lockmodel.errors import ArgumentError, ScenarioError, nearest, shortened
 from lockmodel.observe.collector import Options
+from lockmodel.observe.names import in_file
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.summary import apart
 from lockmodel.observe.text import Text, load
@@ -51,8 +53,30 @@ FORMATS = {
     "lkp": "lkp_json",
     "lkp-mail": "lkp_mail",
     "hyperfine": "hyperfine",
+    "hyperfine-table": "hyperfine_table",
+    "hyperfine-text": "hyperfine_text",
+    "perf-stat-text": "perf_stat_text",
+    "sysbench": "sysbench",
+    "pgbench": "pgbench",
+    "wrk": "wrk",
+    "memtier": "memtier",
+    "redis-benchmark": "redis_benchmark",
+    "fio": "fio_json",
+    "fio-terse": "fio_terse",
+    "fio-text": "fio_text",
+    "google-benchmark": "google_benchmark_json",
+    "google-benchmark-text": "google_benchmark_text",
+    "go-bench": "go_bench",
+    "benchstat": "benchstat",
+    "criterion": "criterion_text",
+    "criterion-estimates": "criterion_json",
+    "jmh": "jmh_json",
+    "divan": "divan",
 }
 """Format -> module of this package."""
+
+GENERAL = ("csv", "jsonl", "json", "columns", "markdown")
+"""Formats that are anybody's: a text that a tool's own reader knows is that tool's."""
 
 
 def module(name: str) -> ModuleType:
@@ -72,6 +96,7 @@ def recognise(text: Text) -> str:
     """
     _not_empty(text)
     names = [name for name in FORMATS if module(name).sniff(text)]
+    names = [name for name in names if name not in GENERAL] or names
     if not names:  # or only once the rows that a mailer wrapped are joined
         names = [name for name in FORMATS if rows(name) and module(name).sniff(_whole(text, name))]
     if len(names) == 1:
@@ -150,6 +175,7 @@ def read_text(text: Text, options: Options | None = None, form: str | None = Non
     if form is None:
         text, form = found(text)
     reader = module(form)
+    options = replace(options, named=in_file(text.origin))
     try:
         reading: Reading = reader.read(_whole(text, form), options)
     except RecursionError:

@@ -18,7 +18,7 @@ READS = (
 GIVES = lkp.GIVES
 REMEDY = lkp.REMEDY
 SNIFFED = 20_000
-KEY = re.compile(r'"[\w-]+\.[^"\s]{1,200}"\s*:\s*(?:\[|-?\d)')
+KEY = re.compile(r'"(?!\d)[\w-]+\.[^"\s]{1,200}"\s*:\s*(?:\[|-?\d)')
 OTHER = re.compile(r'"(?:type|results|schema|params|counter-value)"')
 """Keys at the start of other JSON files."""
 
