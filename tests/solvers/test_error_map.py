@@ -347,8 +347,7 @@ def test_a_lock_with_two_lasting_states_is_not_precise():
     )
     (exact,) = predict(scenario, [40]).points
     assert exact.throughput_per_s == pytest.approx(91_177, rel=1e-3)  # a reviewer's dense chain
-    looks = iter(range(40))
-    sample = replicate(scenario, 40, 0.005, stop=lambda: next(looks, None) is None)
+    sample = replicate(scenario, 40, 0.2)  # 1 % takes minutes
     low, high = sample.throughput().interval()
-    assert sample.throughput().relative > 0.005  # it was stopped
+    assert sample.throughput().relative > 0.05
     assert low < exact.throughput_per_s < high
