@@ -11,7 +11,7 @@ from places import CASES
 
 import lockmodel as lm
 from lockmodel.api.given import levers_of
-from lockmodel.errors import ArgumentError
+from lockmodel.errors import ArgumentError, NotTrustworthyError
 
 TRUTH = str(CASES / "truth.toml")
 CURVE = CASES / "c.csv"
@@ -116,3 +116,33 @@ def test_levers_are_texts_or_levers_and_a_variant_may_have_none():
     assert levers_of(both[0]) == both[:1]
     assert levers_of([both[0], "shard:table=2"]) == both
     assert levers_of("") == []
+
+
+def test_the_options_of_a_fit_reach_it(monkeypatch):
+    given = {}
+
+    def outcome(loaded, free, said, settings, bootstrap, progress):
+        given.update(free=free, said=said, settings=settings, bootstrap=bootstrap, sets=loaded.sets)
+        raise NotTrustworthyError("seen")
+
+    monkeypatch.setattr("lockmodel.cli.fit.outcome", outcome)
+    with pytest.raises(NotTrustworthyError, match="seen"):
+        lm.fit(
+            CURVE,
+            TRUTH,
+            free=["think", "handoff"],
+            share={"think": "file"},
+            priors=False,
+            robust=True,
+            bootstrap="case",
+            set={"think": "90us"},
+            cpus=32,
+        )
+    (data,) = given.pop("sets")
+    assert (data.scenario.think, data.scenario.machine.cpus) == (90e-6, 32)
+    assert given == {
+        "free": ("think", "handoff"),
+        "said": {"share": {"think": "file"}, "variants": {}},
+        "settings": {"priors": False, "loss": "soft_l1"},
+        "bootstrap": "case",
+    }
