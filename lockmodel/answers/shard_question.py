@@ -168,7 +168,8 @@ def _counts(scenario: Scenario, present: int, by: ShardBy, asked: Question) -> t
     if asked.counts is not None:
         few, many = min(asked.counts), max(asked.counts)
         if few < present or many == present:
-            raise ArgumentError(f"--counts {few}: there are {present} shards already; give more")
+            have = "there is 1 shard" if present == 1 else f"there are {present} shards"
+            raise ArgumentError(f"--counts {few}: {have} already; give more")
         if most is not None and many > most:
             raise ArgumentError(
                 f"--counts {many}: {most} {KEYED[by]}s can tell only {most} shards apart; give at "

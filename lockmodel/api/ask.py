@@ -16,6 +16,7 @@ from lockmodel.api.given import (
     Levers,
     Model,
     Populations,
+    expect,
     levers_of,
     load,
     population,
@@ -324,9 +325,14 @@ def sweep(
     from lockmodel.figures.sweep import plot
 
     if isinstance(over, Mapping):
-        over = [f"{name}={','.join(map(str, values))}" for name, values in over.items()]
+        for name, values in over.items():
+            expect(f"over[{name!r}]", values, Iterable, "the values of an axis")
+        over = [
+            f"{name}={values if isinstance(values, str) else ','.join(map(str, values))}"
+            for name, values in over.items()
+        ]
     made = load(scenario)
-    axes = [parse_axis(text, by) for text in texts(over)]
+    axes = [parse_axis(text, by) for text in texts(over, "over")]
     late = common.limit(time_limit)
     with common.compiling():
         result = run(made, axes, populations(n, made), method, common.progress, late)

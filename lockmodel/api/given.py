@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from lockmodel.cli import inputs
-from lockmodel.errors import ArgumentError, shown
+from lockmodel.errors import ArgumentError, nearest, shown
 from lockmodel.model.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -55,11 +55,36 @@ def load(
     >>> lm.load("execl-xeon8369b", machine="2x20x2", set={"think": "90us"}).machine.cpus
     80
     """
+    for name, text in (("machine", machine), ("walks", walks)):
+        if text is not None:
+            expect(name, text, str, "a text, as the option of the commands takes it")
     if isinstance(model, Scenario):
         made = model
     else:
+        expect("model", model, (str, os.PathLike), "a lm.Scenario, a shipped name or a path")
         made = inputs.scenario(model if isinstance(model, str) else os.path.join(".", model))
     return inputs.adapted(made, walks, machine, counts=from_counts, edits=edits_of(set))
+
+
+def expect(name: str, value: object, kinds: type | tuple[type, ...], what: str) -> None:
+    """Raise ArgumentError unless an argument is of one of some types."""
+    if not isinstance(value, kinds):
+        raise ArgumentError(
+            f"{name} = {shown(value)} must be {what}, it is a {type(value).__name__}"
+        )
+
+
+def choice(name: str, value: str | None, known: Iterable[str]) -> None:
+    """Raise ArgumentError unless a word is one of those that are known, or there is none."""
+    if value is not None and value not in known:
+        near = nearest(str(value), list(known))
+        raise ArgumentError(f"{name} = {shown(value)}: there is no such {name}; {near}")
+
+
+def path_of(name: str, value: str | os.PathLike[str]) -> str:
+    """Return the text of a path; raises ArgumentError for what is none."""
+    expect(name, value, (str, os.PathLike), "a name or a path")
+    return os.fspath(value)
 
 
 def levers_of(given: Levers) -> list[Lever]:
@@ -67,7 +92,11 @@ def levers_of(given: Levers) -> list[Lever]:
     from lockmodel.changes.grammar import parse_all
     from lockmodel.changes.lever import Lever
 
-    each = [given] if isinstance(given, str | Lever) else given
+    what = "levers: texts like 'shard:libc.so.6=8', or what `levers` lists"
+    expect("levers", given, (str, Lever, Iterable), what)
+    each = [given] if isinstance(given, str | Lever) else list(given)
+    for one in each:
+        expect("levers", one, (str, Lever), what)
     return [
         one
         for some in each
@@ -98,9 +127,13 @@ def populations(n: Populations, scenario: Scenario) -> tuple[int, ...]:
 def edits_of(given: Mapping[str, object] | Iterable[str]) -> list[str]:
     """Return the texts of --set."""
     pairs = [f"{k}={v}" for k, v in given.items()] if isinstance(given, Mapping) else given
-    return texts(pairs)
+    return texts(pairs, "set")
 
 
-def texts(given: str | Iterable[str]) -> list[str]:
+def texts(given: str | Iterable[str], name: str) -> list[str]:
     """Return texts of which there may be one."""
-    return [given] if isinstance(given, str) else list(given)
+    expect(name, given, (str, Iterable), "a text or several")
+    each = [given] if isinstance(given, str) else list(given)
+    for one in each:
+        expect(name, one, str, "a text or several")
+    return each

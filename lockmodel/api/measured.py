@@ -10,10 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from lockmodel.api.answer import Answer, checked
-from lockmodel.api.given import Levers, Model, edits_of, levers_of, load
+from lockmodel.api.given import (
+    Levers,
+    Model,
+    choice,
+    edits_of,
+    expect,
+    levers_of,
+    load,
+    path_of,
+)
 from lockmodel.cli import common, files, inputs
 from lockmodel.cli.fit_curves_text import Compared
 from lockmodel.cli.fit_curves_text import report as curves_report
@@ -104,12 +113,13 @@ def read(
     if not names:
         raise ArgumentError("names: no file is given; give at least one")
     check(tasks=tasks, cpus=cpus, wall_s=wall_s, iterations=iterations)
+    _check_times(unit, quantity)
     wanted = Options(
         *(unit, quantity, tasks, cpus, wall_s, iterations),
         columns=tuple((columns or {}).items()),
         at=tuple((at or {}).items()),
     )
-    readings = tuple(read_file(inputs.data(os.fspath(one)), wanted, format) for one in names)
+    readings = tuple(read_file(inputs.data(path_of("names", one)), wanted, format) for one in names)
     return Answer(Readings(readings), partial(report, readings))
 
 
@@ -189,10 +199,13 @@ def fit(
     """
     from lockmodel.cli import data_options
     from lockmodel.cli import fit as command
+    from lockmodel.cli.import_ import check
     from lockmodel.fitting.datasets import Wanted
     from lockmodel.observe.collector import Options
 
     data_options.check_one_machine(cpus, machine)
+    check(tasks=tasks, cpus=cpus)
+    _check_times(unit, quantity)
     chosen = {
         "reading": Options(
             *(unit, quantity, tasks),
@@ -240,6 +253,12 @@ def _families(paths: Sequence[tuple[str, Path]], chosen: dict[str, Any]) -> Answ
     return checked(told, lambda: fit_curves.check_usable(compared))
 
 
+def _check_times(unit: str | None, quantity: str | None) -> None:
+    """Raise ArgumentError unless these are what bpftrace's times can be."""
+    choice("unit", unit, get_args(Unit))
+    choice("quantity", quantity, get_args(Quantity))
+
+
 def _draw(outcome: Outcome, figure: Any) -> None:
     from lockmodel.answers.band import curves
     from lockmodel.figures.fit import plot
@@ -263,8 +282,9 @@ def _paths(data: Data) -> Iterator[list[tuple[str, Path]]]:
             path.write_text(data.to_csv() if isinstance(data, Answer) else _csv(data))
             yield [(IN_MEMORY, path)]
         return
+    expect("data", data, (str, os.PathLike, Iterable), "a name, a path, several, or columns")
     names: Iterable[Name] = [data] if isinstance(data, str | os.PathLike) else data
-    each = [(os.fspath(name), inputs.data(os.fspath(name))) for name in names]
+    each = [(own, inputs.data(own)) for own in (path_of("data", name) for name in names)]
     if not each:
         raise ArgumentError("data: no file is given; give at least one")
     yield each

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lockmodel.api.answer import Answer
-from lockmodel.api.given import Model, Populations, load, population, populations
+from lockmodel.api.given import Model, Populations, expect, load, population, populations
 from lockmodel.cli import common
 from lockmodel.errors import ArgumentError, nearest
 from lockmodel.model.scenario import Scenario
@@ -66,6 +66,7 @@ def theory(
     from lockmodel.cli.theory import report
     from lockmodel.statements import find_statement
 
+    expect("name", name, str, "the name of a statement, as `lockmodel theory` lists them")
     made = find_statement(name)
     scenarios: list[Scenario] = []
     if symbols:
@@ -147,6 +148,7 @@ def figure(
     """
     from lockmodel.figures.registry import MODEL, PROGRESS, find, make, picture
 
+    expect("name", name, str, "the name of a figure, as `lockmodel figure` lists them")
     entry = find(name)
     given: dict[str, Any] = {}
     if scenario is not None:

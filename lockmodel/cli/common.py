@@ -141,6 +141,7 @@ def check_affordable(
     """
     from lockmodel.solvers.closed_form import product_form_s
 
+    options.seconds(seconds)
     takes = times * product_form_s(scenario, populations)
     if method in ("auto", "product-form") and takes > seconds:
         low, high, many = min(populations), max(populations), len(populations)

@@ -185,7 +185,9 @@ def output(name: str | None, as_json: bool, force: bool) -> Iterator[Callable[[R
         yield lambda report: echo(render(report, sys.stdout.isatty()), newline=False)
         return
     if name.endswith(PLOT_SUFFIXES):
-        raise ArgumentError(f"-o {name}: the report is text; use --plot-file {name} for a picture")
+        raise ArgumentError(
+            f"-o {name}: the report is text; --plot-file and `lockmodel figure` write pictures"
+        )
     with new_file(name, force) as target:
         yield lambda report: _write(target, render(report, False))
 

@@ -10,7 +10,7 @@ from typer import Argument, Option
 from lockmodel.cli import data_options, files, inputs, options
 from lockmodel.cli import text as tx
 from lockmodel.cli.files import Report
-from lockmodel.errors import ArgumentError, ScenarioError
+from lockmodel.errors import ArgumentError, ScenarioError, shown
 
 if TYPE_CHECKING:
     from lockmodel.observe.coverage import Coverage
@@ -160,8 +160,12 @@ def report(readings: Sequence[Reading], explain: bool = False, every: bool = Fal
 def check(**numbers: float | None) -> None:
     """Raise ArgumentError unless every number given is finite and above 0."""
     for name, value in numbers.items():
-        if value is not None and not 0 < value < float("inf"):
-            raise ArgumentError(f"--{name.replace('_', '-')} {value:g} must be above 0")
+        if value is None:
+            continue
+        number = isinstance(value, int | float)
+        if not (number and 0 < value < float("inf")):
+            what = f"{value:g}" if number else shown(value)
+            raise ArgumentError(f"--{name.replace('_', '-')} {what} must be above 0")
 
 
 def _csv(observations: Sequence[Observation]) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from typer import Argument, Option
 
-from lockmodel.errors import ArgumentError
+from lockmodel.errors import ArgumentError, shown
 
 COUNTS = "64 | 1,2,4 | 1..128 | 1..384:16 (step) | 1..512*2 (factor)"
 CLOSED = "bounds: closed-form bounds. product-form: the exact solution with exponential holds."
@@ -48,9 +48,10 @@ AnyMethod = Annotated[
 
 
 def seconds(given: float) -> float:
-    """Return the value of --time-limit; raises ArgumentError unless it is above 0."""
-    if not given > 0:
-        raise ArgumentError(f"--time-limit {given:g} must be a number of seconds above 0")
+    """Return the value of --time-limit; raises ArgumentError unless it is a number above 0."""
+    if not (isinstance(given, int | float) and given > 0):
+        what = f"{given:g}" if isinstance(given, int | float) else shown(given)
+        raise ArgumentError(f"--time-limit {what} must be a number of seconds above 0")
     return given
 
 

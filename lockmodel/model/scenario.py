@@ -67,6 +67,10 @@ class Walkers(Frozen, frozen=True):
         not_negative("walkers", walks_per_s=self.walks_per_s, read=self.read)
 
 
+MOST_SKEW = 20.0
+"""Largest Zipf exponent of shards: the second then has a millionth of the first."""
+
+
 class Lock(Frozen, frozen=True):
     """A lock (one per file, for `i_mmap_rwsem`) and what it costs.
 
@@ -157,6 +161,11 @@ class Lock(Frozen, frozen=True):
         one_of(owner, _SHARD_BY, shard_by=self.shard_by)
         one_of(owner, _LINES_BY, lines_by=self.lines_by)
         at_least_one(owner, shards=self.shards, local_handoffs=self.local_handoffs)
+        if self.shard_skew > MOST_SKEW:
+            raise ScenarioError(
+                f"{owner}: shard_skew = {self.shard_skew:g} must be at most {MOST_SKEW:g}: words, "
+                f"files and pages have Zipf exponents near 1, and from 10 on one shard has all"
+            )
         if self.shard_skew and self.shard_by != "hash":
             raise ScenarioError(
                 f"{owner}: shard_skew = {self.shard_skew} needs shard_by = 'hash'; with "

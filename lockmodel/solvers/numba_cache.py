@@ -96,10 +96,11 @@ def folder() -> Path | None:
     """Return where what is compiled is kept; None where no run can keep it."""
     given = os.environ.get("NUMBA_CACHE_DIR")
     if given:
-        there = Path(given).absolute()
-        while not os.path.exists(there):  # numba makes it
-            there = there.parent
-        return Path(given) if os.access(there, os.W_OK | os.X_OK) else None
+        try:
+            os.makedirs(given, exist_ok=True)  # as numba does
+        except OSError:
+            return None
+        return Path(given) if os.access(given, os.W_OK | os.X_OK) else None
     source = Path(__file__).parent
     try:
         place = _place(source)

@@ -89,7 +89,7 @@ def test_what_is_finished_is_printed_when_the_time_is_up(monkeypatch):
         ("--counts 3 --by node", "--counts 3: 2 nodes can tell only 2 shards apart; give at most"),
         ("--counts 9 --values 8", "--counts 9: 8 keys can tell only 8 shards apart; give at most"),
         ("--counts 0", "--counts: value 0 must lie between 1 and"),
-        ("--counts 1", "--counts 1: there are 1 shards already; give more"),
+        ("--counts 1", "--counts 1: there is 1 shard already; give more"),
         ("--by node --machine 1x64x1", "--by node: the machine has one node, so there would be"),
         (
             "--walks executable=9,read_us=5 --lock libc.so.6",

@@ -193,7 +193,11 @@ def test_programs_are_found_on_the_path_and_what_they_lack_is_said(tmp_path, mon
 def test_where_compiled_code_is_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "not" / "yet"))
     assert numba_cache.folder() == tmp_path / "not" / "yet"
-    assert not (tmp_path / "not").exists()
+    assert (tmp_path / "not" / "yet").is_dir()  # as numba makes it
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "below"))
+    assert numba_cache.folder() is None
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert numba_cache.folder() is None
     monkeypatch.delenv("NUMBA_CACHE_DIR")

@@ -115,6 +115,12 @@ def test_lock_refuses_a_skew_where_the_placement_decides(by: str) -> None:
     assert lock(shards=4, shard_by="hash", shard_skew=1.2).shard_skew == 1.2
 
 
+def test_lock_refuses_a_skew_that_no_keys_have() -> None:
+    with pytest.raises(ScenarioError, match=r"shard_skew = 1e\+09 must be at most 20"):
+        lock(shards=4, shard_by="hash", shard_skew=1e9)
+    assert lock(shards=4, shard_by="hash", shard_skew=20.0).shard_skew == 20.0
+
+
 @pytest.mark.parametrize("key", ["walks_per_s", "read"])
 @pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
 def test_walkers_refuse(key: str, value: float) -> None:
