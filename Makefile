@@ -35,7 +35,7 @@ demo: $(VENV)/.installed
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist worksteal --durations 10
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone and not long"
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m alone $(shell grep -rl --include='*.py' mark.alone tests)
 
 test-long: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m long

@@ -191,7 +191,7 @@ def test_five_questions_are_answered_at_the_top(line, command):
         f"whatif {MODEL} --lever shard:all=4 --lever batch:all=1",
         f"simulate {MODEL} -n 1,8",
         "predict sysexec-spr224-v6.1",
-        "levers sysexec-spr224-v6.12",
+        "levers sysexec-spr224-v6.1",
         "ceiling sysexec-icl64-v6.12",
         "levers doexec-20",
     ],

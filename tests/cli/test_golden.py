@@ -146,7 +146,7 @@ def test_every_golden_file_has_its_report():
     assert {path.stem for path in GOLDEN.glob("*")} == {*REPORTS, *MEASURED}
 
 
-@pytest.mark.parametrize("model", [MODEL, "sysexec-spr224-v6.1", "doexec-20"])
+@pytest.mark.parametrize("model", [MODEL, "sysexec-spr224-v6.1"])
 @pytest.mark.parametrize(
     "line",
     [

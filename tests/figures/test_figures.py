@@ -87,9 +87,13 @@ def test_other_formats_have_their_magic_and_are_the_same_every_time(kind):
     assert first == drawn("heat map", kind)
 
 
-@pytest.mark.parametrize("kind", MAGIC)
 @pytest.mark.parametrize(
-    "line", ["predict execl-xeon8369b -n 1,16", "sweep execl-xeon8369b -n 8 --over shards=1,2"]
+    ("kind", "line"),
+    [
+        ("svg", "predict execl-xeon8369b -n 1,16"),
+        ("png", "predict execl-xeon8369b -n 1,16"),
+        ("pdf", "sweep execl-xeon8369b -n 8 --over shards=1,2"),
+    ],
 )
 def test_plot_files_of_the_command_line(line, kind, command, tmp_path):
     ran = command(*line.split(), "--plot", f"out.{kind}")
