@@ -185,7 +185,11 @@ def test_an_interrupt_keeps_the_settings_that_are_finished(tmp_path):
     target = tmp_path / "lines.json"
     ours, theirs = pty.openpty()  # progress is for a terminal
     options = ("--lines", "--loop", "execl", "--loops", "2", "-o", str(target))
-    with subprocess.Popen([*LAB, "--kernel-deb", str(package), *options], stderr=theirs) as process:
+    with subprocess.Popen(
+        [*LAB, "--kernel-deb", str(package), *options],
+        stderr=theirs,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's '&' ignores it
+    ) as process:
         os.close(theirs)
         said = b""
         while b"2 loops on" not in said:
