@@ -172,25 +172,29 @@ def crowded_instruction(scenario: Scenario, lock: Lock) -> float:
     return near + (far - near) * line
 
 
-def _full_work(scenario: Scenario, lock: Lock) -> list[tuple[float, Held]]:
-    """Return acquires and held work of every site with all CPUs of the machine in use."""
-    machine = scenario.machine
-    group = whole(machine, lock, machine.cpus)
+def held_work(scenario: Scenario, lock: Lock, n: int) -> list[tuple[float, Held]]:
+    """Return acquires and held work of every site of a lock, with n processes."""
+    group = whole(scenario.machine, lock, n)
     return [
-        (site.acquires, held(machine, lock, site, machine.cpus, group))
+        (site.acquires, held(scenario.machine, lock, site, n, group))
         for site in scenario.sites_of(lock.name)
     ]
 
 
 def _full_held(scenario: Scenario, lock: Lock) -> float:
     """Return the instructions held per iteration with all CPUs of the machine in use."""
-    return sum(acquires * each.instructions for acquires, each in _full_work(scenario, lock))
+    return sum(
+        acquires * each.instructions
+        for acquires, each in held_work(scenario, lock, scenario.machine.cpus)
+    )
 
 
 def _full_demand(scenario: Scenario, lock: Lock) -> float:
     """Return D = tau I + l t_l + m (a + c) with all CPUs in use and waiting, s per iteration."""
     passing = lock.acquire_time + crowded_handoff(scenario, lock)
-    work = sum(acquires * each.time for acquires, each in _full_work(scenario, lock))
+    work = sum(
+        acquires * each.time for acquires, each in held_work(scenario, lock, scenario.machine.cpus)
+    )
     return work + scenario.acquires(lock.name) * passing
 
 

@@ -28,7 +28,6 @@ from lockmodel.model.handoff import (
     SaturatingHandOff,
     TopologyHandOff,
 )
-from lockmodel.model.held import held
 from lockmodel.model.network import build
 from lockmodel.model.placement import distances, whole
 from lockmodel.model.scenario import LINES, Lock, Scenario, Site
@@ -158,11 +157,7 @@ def moved(scenario: Scenario, what: Sequence[Unfitted], steps: np.ndarray) -> Sc
 
 def _held(scenario: Scenario, lock: Lock, n: int) -> tuple[float, float]:
     """Return the time under a lock that instructions take, and that lines do, s per iteration."""
-    group = whole(scenario.machine, lock, n)
-    parts = [
-        (site.acquires, held(scenario.machine, lock, site, n, group))
-        for site in scenario.sites_of(lock.name)
-    ]
+    parts = ps.held_work(scenario, lock, n)
     return sum(m * one.working for m, one in parts), sum(m * one.moving for m, one in parts)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.numbers import BadNumberError, number
 from lockmodel.observe.observations import Reading
-from lockmodel.observe.readers.rated import Rates
+from lockmodel.observe.readers.rated import BEFORE, BETWEEN, Rates
 from lockmodel.observe.text import Line, Text
 
 TITLE = "memtier_benchmark"
@@ -70,13 +70,13 @@ def read(text: Text, options: Options) -> Reading:
             _finish(collector, run)
             run = _Run(line, collector.whole(line, "threads", threads[1], least=1))
         elif PROGRESS.fullmatch(stripped):
-            collector.skip(line, "a report between, not the run's total")
+            collector.skip(line, BETWEEN)
         elif TROUBLE.fullmatch(stripped):
             collector.warn(f"line {line.number}: {stripped[:200]}")
         elif QUIET.fullmatch(stripped):
             continue
         elif run is None:
-            collector.skip(line, "before the first run")
+            collector.skip(line, BEFORE)
         else:
             _line(collector, rates, run, line, stripped)
     _finish(collector, run)

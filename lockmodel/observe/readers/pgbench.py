@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
-from lockmodel.observe.readers.rated import Rates, pair, version
+from lockmodel.observe.readers.rated import BEFORE, BETWEEN, Rates, pair, version
 from lockmodel.observe.text import Line, Text
 
 TITLE = "pgbench"
@@ -76,9 +76,9 @@ def read(text: Text, options: Options) -> Reading:
                 run.statements = stripped.startswith("statement") or run.statements
                 pair(collector, line, run.n)
         elif PROGRESS.fullmatch(stripped):
-            collector.skip(line, "a report between, not the run's total")
+            collector.skip(line, BETWEEN)
         elif run is None:
-            collector.skip(line, "before the first run")
+            collector.skip(line, BEFORE)
         else:
             _line(collector, run, line, stripped)
     _finish(collector, rates, run)

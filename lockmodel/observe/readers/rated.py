@@ -12,6 +12,9 @@ from lockmodel.observe.text import Line
 
 NOTHING = "a rate of 0: nothing was measured"
 
+BEFORE, BETWEEN = "before the first run", "a report between, not the run's total"
+"""Why a line of a run is left out."""
+
 UNKNOWN = "the population of some rates is not stated: give --tasks N, or --at FILE=N"
 
 ONE_TASK = (

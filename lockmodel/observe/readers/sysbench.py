@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
-from lockmodel.observe.readers.rated import Rates, pair, version
+from lockmodel.observe.readers.rated import BEFORE, BETWEEN, Rates, pair, version
 from lockmodel.observe.text import Line, Text
 
 TITLE = "sysbench"
@@ -80,7 +80,7 @@ def read(text: Text, options: Options) -> Reading:
             run.n = collector.whole(line, "threads", threads[1], least=1)
             collector.fact("threads", run.n, "", line, run.n)
         elif run is None:
-            collector.skip(line, "before the first run")
+            collector.skip(line, BEFORE)
         elif not BEGIN.fullmatch(stripped):
             _line(collector, run, line, stripped)
     _finish(collector, rates, run)
@@ -104,7 +104,7 @@ def _line(collector: Collector, run: _Run, line: Line, stripped: str) -> None:
     elif other := PER_SECOND.fullmatch(stripped):
         _counted(collector, run, line, other)
     elif PROGRESS.fullmatch(stripped):
-        collector.skip(line, "a report between, not the run's total")
+        collector.skip(line, BETWEEN)
     elif target := TARGET.fullmatch(stripped):
         run.target = target[1]
         collector.fact("target transaction rate", float(target[1]), "1/s", line, run.n)

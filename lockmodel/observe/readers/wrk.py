@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.names import of_flag
 from lockmodel.observe.observations import Reading
-from lockmodel.observe.readers.rated import Rates
+from lockmodel.observe.readers.rated import BEFORE, Rates
 from lockmodel.observe.text import Line, Text
 
 TITLE = "wrk, wrk2"
@@ -77,7 +77,7 @@ def read(text: Text, options: Options) -> Reading:
             asked = of_flag(stripped, "-R", "--rate")
             collector.note("command", stripped)
         elif run is None and not CONNECTIONS.fullmatch(stripped):
-            collector.skip(line, "before the first run")
+            collector.skip(line, BEFORE)
         elif not _line(collector, rates, run := run or _Run(line, ""), line, stripped):
             collector.skip(line, "not part of a run's results")
     _finish(collector, run)
