@@ -107,6 +107,7 @@ def read(
     (array([  1,   2,   4,   8,  16,  32,  64, 128]), np.float64(51465.8))
     """
     from lockmodel.cli.import_ import check, report
+    from lockmodel.figures.answered import plot_readings
     from lockmodel.observe.collector import Options
     from lockmodel.observe.readers import read_file
 
@@ -120,7 +121,9 @@ def read(
         at=tuple((at or {}).items()),
     )
     readings = tuple(read_file(inputs.data(path_of("names", one)), wanted, format) for one in names)
-    return Answer(Readings(readings), partial(report, readings))
+    made = Readings(readings)
+    draw = partial(plot_readings, observations=made.observations)
+    return Answer(made, partial(report, readings), draw)
 
 
 def fit(
@@ -206,6 +209,9 @@ def fit(
     data_options.check_one_machine(cpus, machine)
     check(tasks=tasks, cpus=cpus)
     _check_times(unit, quantity)
+    for flag, given in (("priors", priors), ("robust", robust)):
+        expect(flag, given, bool, "True or False")
+    choice("bootstrap", bootstrap, ("parametric", "case"))
     chosen = {
         "reading": Options(
             *(unit, quantity, tasks),

@@ -29,6 +29,9 @@ WRONG = [
     (lambda: lm.fit([DATA, None]), "data = None must be"),
     (lambda: lm.fit(DATA, cpus=-1), "--cpus -1 must be above 0"),
     (lambda: lm.fit(DATA, quantity="x"), "quantity = 'x': there is no such quantity"),
+    (lambda: lm.fit(DATA, robust="maybe"), "robust = 'maybe' must be True or False"),
+    (lambda: lm.fit(DATA, priors=1), "priors = 1 must be True or False"),
+    (lambda: lm.fit(DATA, MODEL, bootstrap="x"), "bootstrap = 'x': there is no such bootstrap"),
     (lambda: lm.theory(5), "name = 5 must be"),
     (lambda: lm.figure(None), "name = None must be"),
 ]
