@@ -27,7 +27,7 @@ from lockmodel.cli import common, files, inputs
 from lockmodel.cli.fit_curves_text import Compared
 from lockmodel.cli.fit_curves_text import report as curves_report
 from lockmodel.cli.fit_text import Outcome, report
-from lockmodel.errors import ArgumentError, shown
+from lockmodel.errors import ArgumentError, LockmodelError, shown
 
 if TYPE_CHECKING:
     from lockmodel.observe.observations import Observation, Reading
@@ -286,7 +286,14 @@ def _paths(data: Data) -> Iterator[list[tuple[str, Path]]]:
         with tempfile.TemporaryDirectory(prefix="lockmodel-") as folder:
             path = Path(folder) / IN_MEMORY
             path.write_text(data.to_csv() if isinstance(data, Answer) else _csv(data))
-            yield [(IN_MEMORY, path)]
+            try:
+                yield [(IN_MEMORY, path)]
+            except LockmodelError as error:  # the file is nobody's but ours
+                error.args = tuple(
+                    arg.replace(str(path), IN_MEMORY) if isinstance(arg, str) else arg
+                    for arg in error.args
+                )
+                raise
         return
     expect("data", data, (str, os.PathLike, Iterable), "a name, a path, several, or columns")
     names: Iterable[Name] = [data] if isinstance(data, str | os.PathLike) else data

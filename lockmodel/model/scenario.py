@@ -28,6 +28,7 @@ from lockmodel.model.site import TIMED as TIMED
 from lockmodel.model.site import Mode as Mode
 from lockmodel.model.site import Site as Site
 from lockmodel.model.site import acquires_of as acquires_of
+from lockmodel.model.typed import check_types
 
 ShardBy = Literal["hash", "cpu", "node"]
 LinesBy = Literal["lock", "node"]
@@ -64,6 +65,7 @@ class Walkers(Frozen, frozen=True):
     read: float
 
     def __post_init__(self) -> None:
+        check_types(self, "walkers")
         not_negative("walkers", walks_per_s=self.walks_per_s, read=self.read)
 
 
@@ -134,6 +136,7 @@ class Lock(Frozen, frozen=True):
 
     def __post_init__(self) -> None:
         owner = f"lock {self.name!r}"
+        check_types(self, owner)
         if not (self.name and _NOT_IN_A_NAME.isdisjoint(self.name)) or self.name in RESERVED:
             raise ScenarioError(
                 f"lock name {self.name!r} must be non-empty, without '/', ':', '=' or ',', and not "
@@ -265,6 +268,7 @@ class Scenario(Frozen, frozen=True, kw_only=True):
     fit: Fit | None = None
 
     def __post_init__(self) -> None:
+        check_types(self, "scenario")
         if not self.title:
             msgspec.structs.force_setattr(self, "title", self.name)
         not_negative("scenario", think=self.think, think_remote=self.think_remote)

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from lockmodel.errors import ScenarioError, not_negative, one_of
 from lockmodel.model.machine import Frozen
+from lockmodel.model.typed import check_types
 
 Mode = Literal["write", "read"]
 
@@ -66,6 +67,7 @@ class Site(Frozen, frozen=True, kw_only=True):
     mode: Mode = "write"
 
     def __post_init__(self) -> None:
+        check_types(self, f"site {self.lock}/{self.phase}.{self.name}")
         one_of(f"site {self.lock}/{self.label}", MODES, mode=self.mode)
         for part in (self.phase, self.name):
             if not (part and NOT_IN_A_LABEL.isdisjoint(part)):
