@@ -86,7 +86,7 @@ def theory(
         scenarios = [load(one) for one in each]
         at = made.population if n is None else population(n, scenarios[0])
         numbers = [made.numbers(one, at or one.machine.cpus) for one in scenarios]
-    draw = partial(plot_numbers, name=made.title, each=numbers)
+    draw = partial(plot_numbers, name=made.name, each=numbers)
     return Answer(Stated(made, tuple(numbers)), partial(_told, made, numbers, scenarios), draw)
 
 

@@ -54,7 +54,7 @@ def plot_ranking(figure: Any, answer: Ranking) -> None:
     axes.set_yticks(range(len(rows)), [row.lever.text for row in rows], fontsize=SMALL)
     axes.axvline(0, color=GREY, lw=0.6)
     axes.grid(False, axis="y")
-    axes.set_xlabel(f"gain in per cent at {answer.n} processes; pale: a limit, line: its interval")
+    axes.set_xlabel(f"gain at {answer.n} processes, per cent (pale: a limit)")
     axes.set_title(f"{answer.scenario} ({answer.method})", loc="left", fontsize=9)
 
 
@@ -70,7 +70,7 @@ def plot_ceilings(figure: Any, answer: Ceilings) -> None:
         )
         axes.set_xlabel(name)
     panels[0].set_ylim(bottom=0)
-    panels[0].set_ylabel(f"ceiling at n = {answer.n}, {RATE}")
+    panels[0].set_ylabel(f"ceiling at n = {answer.n}, 1000/s")
     figure.suptitle(answer.scenario, x=0.02, ha="left", fontsize=9)
 
 
