@@ -156,10 +156,9 @@ def unmapped(scenario: Scenario, population: int) -> bool:
         )
         heavy = isinstance(lock.hold_distribution, Pareto)
         passes = lock.passes
-        sleeps = lock.wake_time > 0.0 and any(
-            site.mode == "read" and site.acquires > 0 for site in scenario.sites_of(lock.name)
-        )
-        if sleeps or (passes and lock.handoff_distribution.scv > 1.0):
+        modes = {site.mode for site in scenario.sites_of(lock.name) if site.acquires > 0}
+        mixed = modes == {"read", "write"}  # who waits for whom is not a matter of the mean
+        if mixed or (passes and lock.handoff_distribution.scv > 1.0):
             return True
         if not discipline(lock.kind).mapped or lock.walkers is not None or pinned or heavy:
             return True
