@@ -8,8 +8,8 @@ what the first shard serves until the next walk has it.
 * a_j: a free shard is entered at once. Else a reader waits until nobody spins at a release (the
   residual busy period of a birth and death process with the shard's utilisation), but no longer
   than the hand-off time-out and two holds; then it has to wake up.
-* W: the next walk sets out 1 / w later and waits a_1, unless one has queued during V_1: its time-out
-  runs since then, and writers queued before it come first.
+* W: the next walk sets out 1 / w later and waits a_1, unless one has queued during V_1: its
+  time-out runs since then, and writers queued before it come first.
 * Throughput with part of the processes stopped is that of the network without them. A process stops
   when it next needs the shard, so it falls from the first vacation on, and comes back as the queue
   is woken, one wake-up after the other, until enough are awake to keep the shard busy. And a shard
@@ -148,9 +148,7 @@ def _between(loads: Sequence[_Load], share: float) -> _Load:
     way = 0.0 if high.share == low.share else (share - low.share) / (high.share - low.share)
     way = min(max(way, 0.0), 1.0)
     names = _Load.__dataclass_fields__
-    return _Load(
-        **{k: getattr(low, k) + way * (getattr(high, k) - getattr(low, k)) for k in names}
-    )
+    return _Load(**{k: getattr(low, k) + way * (getattr(high, k) - getattr(low, k)) for k in names})
 
 
 def _counts(most: int) -> list[int]:
@@ -359,7 +357,9 @@ def _lost(
     rates = np.array([load.throughput for load in loads] + [0.0])
     most, load = rates[0], loads[0]
     length = float(walk.lengths[0])
-    times = np.unique(np.append(np.linspace(0.0, length, STEPS), np.geomspace(1e-9, 1.0, 100) * length))
+    times = np.unique(
+        np.append(np.linspace(0.0, length, STEPS), np.geomspace(1e-9, 1.0, 100) * length)
+    )
     going = _going(loads, times - walk.begun[:, np.newaxis])
     stopped = _stopped(going, pinned)
     lost = float(np.trapezoid(most - np.interp(stopped, shares, rates), times))
