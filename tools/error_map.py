@@ -59,7 +59,7 @@ HEADER = """\
 # caveat: half_width is that of the simulation's 95 % interval
 # caveat: hold_scv: squared coefficient of variation of the hold (0 constant, 1 exponential)
 # caveat: handoff: hand-off over hold, exponential; load: n hold / (think + hold), think exponential
-# caveat: readers: share of acquires that read (rwsem); where some do, it depends on times that are not an axis
+# caveat: readers: share of acquires that read (rwsem); where both are, times matter: not mapped
 """
 
 
