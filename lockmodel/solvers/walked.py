@@ -210,36 +210,45 @@ def _pinned_loads(network: Network, lock: Lock, acquires: float) -> list[_Load]:
     return loads
 
 
+def _kept(lock: Lock) -> bool:
+    """Return whether a process always takes the same shard."""
+    return lock.shards > 1 and lock.shard_by != "hash"
+
+
 def _drawn_loads(network: Network, lock: Lock, acquires: float) -> list[_Load]:
-    """Return the loads with ever more processes stopped, each of which may come to any shard."""
+    """Return the loads with ever more processes stopped.
+
+    Each may come to any shard, or has one to itself.
+    """
     from lockmodel.solvers.product_form import solve
 
     n, alone, loads = network.population, _alone(network), []
+    own_each = _kept(lock)
     for stopped in _counts(n):
         rest = replace(network, population=n - stopped)
         (solution,) = solve(rest)
         own = [(i, s) for i, s in enumerate(rest.stations) if s.name == lock.name]
-        shards = lock.shards
-        queue = sum(s.copies * solution.states[i].queue for i, s in own)
-        busy = sum(s.copies * solution.states[i].busy for i, s in own) / shards
-        x = solution.throughput
-        hold = busy * shards / x / acquires
-        if any(s.service.size > 2 for _, s in own):  # everybody has a shard: a delay
-            busy, queue = min(x / rest.population * hold * acquires, BUSIEST), 0.0
-            hold = busy * rest.population / x / acquires
-        busy = min(busy, BUSIEST)
-        away = max(rest.population - queue, 1e-9)
+        x, users = solution.throughput, rest.population
+        if own_each:  # a delay, as nobody meets anybody there
+            hold = own[0][1].level(users) * users / acquires
+            busy = min(x / users * hold * acquires, BUSIEST)
+            away, flow, users = max(1.0 - busy, 1e-9), x / users, 1
+        else:
+            queue = sum(s.copies * solution.states[i].queue for i, s in own)
+            busy = sum(s.copies * solution.states[i].busy for i, s in own) / lock.shards
+            hold, busy = busy * lock.shards / x / acquires, min(busy, BUSIEST)
+            away, flow = max(users - queue, 1e-9), x / lock.shards
         loads.append(
             _Load(
                 stopped / n,
                 x,
                 busy,
                 hold,
-                rest.population,
+                users,
                 away,
-                x / shards / away,
-                min(x * alone, rest.population),
-                _residual(rest.population, busy, hold),
+                flow / away,
+                min((flow if own_each else x) * alone, users),
+                _residual(users, busy, hold),
             )
         )
     return loads
@@ -389,8 +398,9 @@ def walked(scenario: Scenario, name: str, population: int) -> Walked:
     """
     lock = scenario.lock(name)
     network = build(without_walkers(scenario), population)
-    pinned = any(s.users for s in network.of(name))
-    solved = _pinned_loads if pinned else _drawn_loads
+    pinned = _kept(lock)
+    shared = any(s.users for s in network.of(name))
+    solved = _pinned_loads if shared else _drawn_loads
     loads = solved(network, lock, scenario.acquires(name))
     walk = _walk(lock, loads, pinned)
     served = _served(lock, loads, walk)

@@ -92,7 +92,7 @@ def test_walkers_make_fewer_shards_best():
 
 
 def test_walkers_make_few_shards_of_a_semaphore_worse_than_many():
-    """Each of two shards is still saturated: a walk keeps the first while it waits for the other."""
+    """Each of two shards is saturated: a walk keeps the first while it waits for the other."""
     free = rank(SHIPPED, 128)
     binding = next(k for k in SHIPPED.locks if k.name == free.binding)
     others = tuple(k for k in SHIPPED.locks if k is not binding)
