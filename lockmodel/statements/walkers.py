@@ -48,7 +48,7 @@ def with_walkers() -> dict[str, sp.Expr]:
         k / D * (1 - ((k - 1) * a_w / 2 + r) / (k * a_w + r + 1 / w)),
         "ceiling of shards that are always held",
     )
-    # walks that overlap: the next has queued meanwhile, its time-out is over, and nothing is between
+    # walks that overlap: the next has queued meanwhile, and its time-out is over
     often = k / D * (1 - (still / ((k - 1) * a_w + r)).subs(r, 0))
     return {
         "held": held,
@@ -143,8 +143,8 @@ def walkers_statement() -> Statement:
             "best at (1 - w r) / (2 w c_w), zero at twice that.",
             "That is for shards that are free now and then. Of a read-write semaphore that "
             "writers always hold a reader waits a_w, the hand-off time-out. A walk then keeps the "
-            "first shard while it waits for k - 1 others, and walks that overlap leave half of what "
-            "shards buy, k / (2 D): make so many that the next station binds.",
+            "first shard while it waits for k - 1 others, and walks that overlap leave half of "
+            "what shards buy, k / (2 D): make so many that the next station binds.",
             "At the best number walkers keep the lock for half of the time that reading leaves. "
             "If the next station binds before, the fewest shards that reach it are the best.",
         ),
