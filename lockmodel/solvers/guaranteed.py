@@ -105,13 +105,19 @@ def _everybody_waits(scenario: Scenario, population: int) -> float:
         scenario,
         locks=tuple(
             replace(k, acquire_time=k.acquire_time + k.wake_time)
-            if discipline(k.kind).readers
+            if _sleeps(scenario, k, population)
             else k
             for k in scenario.locks
         ),
     )
     network = build(_at_distance(sleepy, line, float(apart)), population)
     return population / sum(_longest(network).values())
+
+
+def _sleeps(scenario: Scenario, lock: Lock, population: int) -> bool:
+    """Return whether anybody may sleep at a lock: behind readers, or for want of a CPU."""
+    reads = any(site.mode == "read" and site.acquires > 0 for site in scenario.sites_of(lock.name))
+    return discipline(lock.kind).readers and (reads or population > scenario.machine.cpus)
 
 
 def _longest(network: Network) -> dict[str, float]:
