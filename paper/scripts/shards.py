@@ -36,9 +36,7 @@ def make(out: Out) -> None:
     out.share("walks_enough_loss", losses[2 * enough])
     out.count("shards_doubled", 2 * enough)
     out.si("walk_one", slow.walk_s[0], "s")
-    longest = max(range(len(slow.walk_s)), key=lambda i: slow.walk_s[i])
-    out.si("walk_worst", slow.walk_s[longest], "s")
-    out.count("walk_worst_shards", slow.shards[longest])
+    out.si("walk_worst", slow.walk_s[slow.shards.index(worst)], "s")
     out.si("walk_doubled", slow.walk_s[slow.shards.index(2 * enough)], "s")
     fast_free = free.throughput_per_s[free.shards.index(2 * enough)]
     out.share(

@@ -293,14 +293,14 @@ def semaphores() -> tuple[SolverCase, ...]:
         ("readers and writers, queue first", 0.0),
     ):
         made, named = readers(timeout)
-        cases.append(SolverCase(name, made, CHAIN, (4,), (2, 4, 7), named=at_most(4, named)))
+        cases.append(SolverCase(name, made, CHAIN, (3,), (2, 4, 7), named=at_most(4, named)))
     made = scenario((sleepers,), (site(1.0),), 2.0, machine=FEW)
     cases.append(
         SolverCase(
             "waiters sleep, CPUs are short",
             made,
             CHAIN,
-            (5,),
+            (4,),
             (4, 5, 12),
             named=at_most(5, sleeping),
         )
