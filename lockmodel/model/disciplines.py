@@ -41,6 +41,8 @@ class Discipline:
         Whether waiters are served first come, first served.
     readers : bool
         Whether it has readers, who share it; then its waiters may sleep.
+    barges : bool
+        Whether a process that let it go may have it again before those who wait.
     fair : bool
         Whether it promises every process that asks as often the same share, in the long run.
     station : bool
@@ -59,6 +61,7 @@ class Discipline:
     sentence: str
     in_order: bool
     readers: bool
+    barges: bool
     fair: bool
     station: bool
     chain: bool
@@ -75,6 +78,7 @@ DISCIPLINES = {
             sentence="first come, first served",
             in_order=True,
             readers=False,
+            barges=False,
             fair=True,
             station=True,
             chain=True,
@@ -91,6 +95,7 @@ DISCIPLINES = {
             sentence="first come, first served",
             in_order=True,
             readers=False,
+            barges=False,
             fair=True,
             station=True,
             chain=True,
@@ -106,6 +111,7 @@ DISCIPLINES = {
             "whoever comes before takes it",
             in_order=False,
             readers=False,
+            barges=True,
             fair=False,
             station=True,
             chain=False,
@@ -121,6 +127,7 @@ DISCIPLINES = {
             "spinners pass the queue until its head has waited handoff_timeout (docs/rwsem.md)",
             in_order=True,
             readers=True,
+            barges=False,
             fair=True,
             station=True,
             chain=True,
@@ -138,6 +145,7 @@ DISCIPLINES = {
             "nodes take turns, so processes of a node with few get more or less than others",
             in_order=False,
             readers=False,
+            barges=False,
             fair=False,
             station=True,
             chain=False,

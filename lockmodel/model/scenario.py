@@ -31,10 +31,12 @@ from lockmodel.model.site import acquires_of as acquires_of
 
 ShardBy = Literal["hash", "cpu", "node"]
 LinesBy = Literal["lock", "node"]
+LinesWhen = Literal["always", "changed"]
 Origin = Literal["traced", "published", "fitted", "assumed", "derived"]
 
 # Taken apart once: a fit makes and checks locks by the ten thousand.
 _SHARD_BY, _LINES_BY = get_args(ShardBy), get_args(LinesBy)
+_LINES_WHEN = get_args(LinesWhen)
 _NOT_IN_A_NAME = frozenset("/:=,")
 
 RESERVED = ("all", "cpu", "none")
@@ -124,6 +126,9 @@ class Lock(Frozen, frozen=True):
     lines_by : {'lock', 'node'}
         Who writes the data under the lock: all who take it, or, where each NUMA node has its own
         part under the one lock, those of the same node. The lock itself comes from anywhere.
+    lines_when : {'always', 'changed'}
+        When lines come from another CPU: at every acquire, as often as on average; or only where
+        another process had the lock since (`model.returning`): one that comes back finds its own.
     """
 
     name: str
@@ -146,6 +151,7 @@ class Lock(Frozen, frozen=True):
     local_handoffs: int = 64
     handoff_lines: float = 0.0
     lines_by: LinesBy = "lock"
+    lines_when: LinesWhen = "always"
 
     def __post_init__(self) -> None:
         owner = f"lock {self.name!r}"
@@ -176,6 +182,7 @@ class Lock(Frozen, frozen=True):
             one_of(owner, tuple(DISCIPLINES), kind=self.kind)
         one_of(owner, _SHARD_BY, shard_by=self.shard_by)
         one_of(owner, _LINES_BY, lines_by=self.lines_by)
+        one_of(owner, _LINES_WHEN, lines_when=self.lines_when)
         at_least_one(owner, shards=self.shards, local_handoffs=self.local_handoffs)
         if self.shard_skew > MOST_SKEW:
             raise ScenarioError(
@@ -238,6 +245,9 @@ class Provenance(Frozen, frozen=True):
     origin: Origin
     note: str
 
+
+WHOLE = 1.0 + 1e-9
+"""Most that shares add up to, rounding included."""
 
 UNDESCRIBED = "not described"
 """What an iteration is where nobody said."""
@@ -306,6 +316,7 @@ class Scenario(Frozen, frozen=True, kw_only=True):
                 )
             )
             and self.think + self.think_remote + sum(site.acquires for site in self.sites) != 0
+            and sum(site.gap_share for site in self.sites) <= WHOLE
         )
 
     def _problems(self) -> Iterator[str]:
@@ -342,6 +353,9 @@ class Scenario(Frozen, frozen=True, kw_only=True):
                 "the iteration is empty: think time is 0 and no site has acquires; give "
                 "think_us or at least one site with acquires > 0"
             )
+        gaps = sum(site.gap_share for site in self.sites)
+        if gaps > WHOLE:
+            yield f"gap_share: the sites' add up to {gaps:.6g}; shares of one think time: at most 1"
 
     def lock(self, name: str) -> Lock:
         """Return the lock called `name`; raises ScenarioError if there is none."""
@@ -369,6 +383,11 @@ class Scenario(Frozen, frozen=True, kw_only=True):
         """The taken locks that `all` means: those with sites of their own."""
         named = {site.lock for site in self.sites if site.label != EVERYWHERE}
         return tuple(lock for lock in self.taken if lock.name in named)
+
+    @property
+    def first_gap(self) -> float:
+        """Share of the think time before an iteration's first acquire, that one's own apart."""
+        return max(0.0, 1.0 - sum(site.gap_share for site in self.sites if site.acquires > 0))
 
     @property
     def names_hidden(self) -> bool:

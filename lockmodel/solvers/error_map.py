@@ -263,7 +263,7 @@ def expected(scenario: Scenario, network: Network, throughput: float) -> tuple[f
     lightest, total, ordered = load().axes[2][0], 0.0, 0.0
     for lock, load_ in _loads(scenario, network):
         place = _place(scenario, network, lock, load_)
-        passing = float(_handoffs(scenario, lock, n).mean())
+        passing = float(_handoffs(scenario, lock, n, network.saved[lock.name]).mean())
         total += math.log1p(load().between(place(passing)) * min(1.0, load_ / lightest))
         ordered = max(ordered, min(1.0, load_) * order_error(scenario, network, lock))
     return total, ordered + distance_error(scenario, network, throughput)
@@ -279,10 +279,14 @@ def _loads(scenario: Scenario, network: Network) -> Iterator[tuple[Lock, float]]
             yield lock, network.population * alone / light
 
 
-def _handoffs(scenario: Scenario, lock: Lock, n: int) -> np.ndarray:
-    """Return the time of a hand-off with one waiter, and with all others waiting."""
+def _handoffs(scenario: Scenario, lock: Lock, n: int, saved: float) -> np.ndarray:
+    """Return what an acquire takes longer with one waiter, and with all others waiting.
+
+    A hand-off; and what a process that comes back need not get, where nobody waits.
+    """
     remote = distances(scenario.machine, n)[1]
-    return lock.handoff.cost(np.array([1.0, max(1.0, n - 1.0)]), remote)
+    handoff: np.ndarray = lock.handoff.cost(np.array([1.0, max(1.0, n - 1.0)]), remote)
+    return handoff + saved / scenario.acquires(lock.name)
 
 
 def _place(
@@ -298,7 +302,7 @@ def _place(
 
 def _mapped(scenario: Scenario, network: Network, lock: Lock, load_: float) -> float | None:
     """Return the error on the map of one lock with this load."""
-    handoffs = _handoffs(scenario, lock, network.population)
+    handoffs = _handoffs(scenario, lock, network.population, network.saved[lock.name])
     if handoffs[1] > GROWN * handoffs[0]:
         return None  # may collapse: another regime than that of constant hand-offs
     place = _place(scenario, network, lock, load_)
@@ -367,7 +371,7 @@ def _moved(scenario: Scenario, network: Network, throughput: float, own_lines: b
     for station in network.stations:
         lock = next((k for k in scenario.locks if k.name == station.name), None)
         service = station.service
-        if lock is not None:
+        if lock is not None and lock.lines_when == "always":
             acquires = scenario.acquires(lock.name)
             step = network.far[lock.name] - network.near[lock.name]
             line = whole(scenario.machine, lock, network.population).mean_line

@@ -37,7 +37,7 @@ def _choose_shards(w: World, i: int) -> None:
 
 @compiled
 def _think(w: World, i: int, share: float) -> None:
-    """Let process i think; `share` of a whole think time is left."""
+    """Let process i think for a share of a whole think time."""
     clock = w.clock[0]
     work = w.think[0] * share
     if work > 0.0:
@@ -51,12 +51,19 @@ def _think(w: World, i: int, share: float) -> None:
 def _next_shard(w: World, i: int) -> int:
     """Let process i go to its next acquire and return the shard, or let it think: NOBODY."""
     process, clock = w.processes[i], w.clock[0]
-    if process.stage == 0 and w.numbers[2] > 0:
+    if process.stage == 0 and process.ready == 0 and w.numbers[2] > 0:
         _choose_shards(w, i)
     for s in range(process.stage, w.stages.size):
         stage = w.stages[s]
-        if stage.probability < 1.0 and uniform(w.random) >= stage.probability:
-            continue
+        if process.ready == 0:
+            if stage.probability < 1.0 and uniform(w.random) >= stage.probability:
+                continue
+            if stage.gap > 0.0:
+                process.stage = s
+                process.ready = 1
+                _think(w, i, stage.gap)
+                return NOBODY
+        process.ready = 0
         process.stage = s + 1
         process.at = s
         process.reading = stage.reading
@@ -68,7 +75,7 @@ def _next_shard(w: World, i: int) -> int:
     if clock.marked < w.marks.size:
         w.marks[clock.marked] = clock.now
         clock.marked += 1
-    _think(w, i, 1.0)
+    _think(w, i, w.think[2])
     return NOBODY
 
 

@@ -89,7 +89,9 @@ def hold(w: World, i: int, g: int, start: float) -> None:
         writer = w.writers[g, process.node]
         data = NEAR if writer == process.cpu or writer == NOBODY else SAME_NODE
         w.writers[g, process.node] = process.cpu
-    mean = w.work[at, data] + w.lines[at] + lock.acquire
+    mean = w.work[at, data] + lock.acquire
+    if data != NEAR or lock.changed == 0:
+        mean += w.lines[at]
     time = mean * draw(w.distributions[lock.hold], w.table, w.random)
     schedule(w, start + time, i)
     wait = start - process.since

@@ -50,6 +50,7 @@ PROCESS = np.dtype(
         ("cpu", _I),
         ("node", _I),
         ("stage", _I),  # the next one
+        ("ready", _I),  # whether the gap before it has passed
         ("at", _I),  # the one it is in; for a walker how many shards it has
         ("shard", _I),
         ("reading", _I),
@@ -109,6 +110,7 @@ LOCK = np.dtype(
         ("read", _F),
         ("trying", _I),  # whether walkers give up where they would have to wait
         ("by_node", _I),  # whether each node has its own data under it
+        ("changed", _I),  # whether lines come only where the owner changed
     ]
 )
 
@@ -130,7 +132,7 @@ TALLY = np.dtype(
 )
 """What is counted per lock."""
 
-STAGE = np.dtype([("lock", _I), ("reading", _I), ("probability", _F), ("work", _I)])
+STAGE = np.dtype([("lock", _I), ("reading", _I), ("probability", _F), ("work", _I), ("gap", _F)])
 
 CLOCK = np.dtype(
     [
@@ -196,7 +198,7 @@ def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray
     That of held work has a column per distance.
     """
     index = {lock.name: i for i, lock in enumerate(scenario.locks)}
-    rows: list[tuple[int, int, float, int]] = []
+    rows: list[tuple[int, int, float, int, float]] = []
     work: list[np.ndarray] = []
     lines: list[np.ndarray] = []
     offset = 0
@@ -212,7 +214,7 @@ def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray
         whole = int(site.acquires)
         chances = [1.0] * whole + [site.acquires - whole] * (site.acquires > whole)
         reading = int(site.mode == "read")
-        rows += [(index[site.lock], reading, p, offset) for p in chances]
+        rows += [(index[site.lock], reading, p, offset, site.gap) for p in chances]
         offset += lock.shards
     if not work:
         return np.array(rows, STAGE), np.zeros((1, 3)), np.zeros(1)
@@ -328,6 +330,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
         distributions.append(lock.timeout_distribution)
         record["acquire"], record["wake"] = lock.acquire_time, lock.wake_time
         record["by_node"] = int(lock.lines_by == "node")
+        record["changed"] = int(lock.lines_when == "changed")
         record["timeout"], record["local_handoffs"] = lock.handoff_timeout, lock.local_handoffs
         record["spin_limit"] = lock.spin_limit
         if lock.walkers is not None:
@@ -370,7 +373,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
                 machine.cpus // machine.nodes,
             ]
         ),
-        think=np.array([think, float(_varies(scenario, stages, n))]),
+        think=np.array([think, float(_varies(scenario, stages, n)), scenario.first_gap]),
         speed=np.append(1.0, cpu_rate(machine, levels) / levels),
         stages=stages,
         work=work,
