@@ -41,8 +41,10 @@ class Discipline:
         Whether waiters are served first come, first served.
     readers : bool
         Whether it has readers, who share it; then its waiters may sleep.
+    barges : bool
+        Whether a process that let it go may have it again before those who wait.
     fair : bool
-        Whether it promises every waiter a turn.
+        Whether it promises every process that asks as often the same share, in the long run.
     station : bool
         Whether a station with the mean time of its passes stands for it: bounds, ceilings,
         product form, levers and fits.
@@ -59,6 +61,7 @@ class Discipline:
     sentence: str
     in_order: bool
     readers: bool
+    barges: bool
     fair: bool
     station: bool
     chain: bool
@@ -75,6 +78,7 @@ DISCIPLINES = {
             sentence="first come, first served",
             in_order=True,
             readers=False,
+            barges=False,
             fair=True,
             station=True,
             chain=True,
@@ -91,6 +95,7 @@ DISCIPLINES = {
             sentence="first come, first served",
             in_order=True,
             readers=False,
+            barges=False,
             fair=True,
             station=True,
             chain=True,
@@ -106,6 +111,7 @@ DISCIPLINES = {
             "whoever comes before takes it",
             in_order=False,
             readers=False,
+            barges=True,
             fair=False,
             station=True,
             chain=False,
@@ -117,10 +123,11 @@ DISCIPLINES = {
         ),
         Discipline(
             name="rwsem",
-            sentence="readers share; writers spin in order and come first, until a sleeper "
-            "has waited handoff_timeout",
+            sentence="readers share; writers spin in order, on readers for spin_limit, then queue; "
+            "spinners pass the queue until its head has waited handoff_timeout (docs/rwsem.md)",
             in_order=True,
             readers=True,
+            barges=False,
             fair=True,
             station=True,
             chain=True,
@@ -134,10 +141,12 @@ DISCIPLINES = {
         ),
         Discipline(
             name="numa",
-            sentence="first waiter of the holder's node, at most local_handoffs times in a row",
+            sentence="first waiter of the holder's node, at most local_handoffs times in a row; "
+            "nodes take turns, so processes of a node with few get more or less than others",
             in_order=False,
             readers=False,
-            fair=True,
+            barges=False,
+            fair=False,
             station=True,
             chain=False,
             mapped=False,

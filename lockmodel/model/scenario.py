@@ -18,7 +18,7 @@ import msgspec
 
 from lockmodel.errors import ScenarioError, nearest, not_negative, one_of, raise_all
 from lockmodel.model.disciplines import DISCIPLINES, discipline
-from lockmodel.model.distribution import Distribution, Exponential
+from lockmodel.model.distribution import Constant, Distribution, Exponential
 from lockmodel.model.fit_table import Fit
 from lockmodel.model.handoff import HandOff, NoHandOff
 from lockmodel.model.machine import Frozen, Machine, at_least_one
@@ -32,10 +32,12 @@ from lockmodel.model.typed import check_types
 
 ShardBy = Literal["hash", "cpu", "node"]
 LinesBy = Literal["lock", "node"]
+LinesWhen = Literal["always", "changed"]
 Origin = Literal["traced", "published", "fitted", "assumed", "derived"]
 
 # Taken apart once: a fit makes and checks locks by the ten thousand.
 _SHARD_BY, _LINES_BY = get_args(ShardBy), get_args(LinesBy)
+_LINES_WHEN = get_args(LinesWhen)
 _NOT_IN_A_NAME = frozenset("/:=,")
 
 RESERVED = ("all", "cpu", "none")
@@ -44,6 +46,10 @@ RESERVED = ("all", "cpu", "none")
 EVERYWHERE = "iteration.all"
 """Label of the one site of a station that was counted over a whole iteration: it stands for many
 places of the kernel, and is none of the locks that one patch reaches together (`all`)."""
+
+WAKE_TIME = 7e-6
+"""Seconds from a wake-up to running: the geometric mean of the 2 to 25 us that a lock takes to go
+from one sleeping thread to another (data/published/latency.csv, go_mutex_handoff)."""
 
 NOT_COUNTED = "not_counted"
 """Name of the lock that stands for what nobody counted (another file system, configuration or
@@ -59,10 +65,14 @@ class Walkers(Frozen, frozen=True):
         Walks per second of the whole machine.
     read : float
         Seconds one walk reads while it holds every shard.
+    give_up : bool
+        Whether a walk that would have to wait for a shard leaves those it has and does not take
+        place (trylock, as page reclaim does).
     """
 
     walks_per_s: float
     read: float
+    give_up: bool = False
 
     def __post_init__(self) -> None:
         check_types(self, "walkers")
@@ -102,10 +112,15 @@ class Lock(Frozen, frozen=True):
     hold_distribution, handoff_distribution : Distribution
         How hold times and hand-offs vary around their mean.
     wake_time : float
-        Seconds until a sleeping waiter runs after it was woken (rwsem only).
+        Seconds until a sleeping waiter runs after it was woken (rwsem only); see `WAKE_TIME`.
     handoff_timeout : float
-        Seconds after which the first sleeper may no longer be overtaken (rwsem only): Linux's
+        Seconds after which the head of the queue may no longer be overtaken (rwsem only): Linux's
         RWSEM_WAIT_TIMEOUT is 4 ms.
+    spin_limit : float
+        Seconds that a writer spins on a semaphore that readers own, few of them (rwsem only):
+        10 us in Linux, up to 2.5 times that with many readers. 0: not at all, as before 5.3.
+    timeout_distribution : Distribution
+        How these two vary around their mean: a clock that ticks makes them.
     local_handoffs : int
         Hand-offs in a row that may stay in a node while others wait elsewhere (numa only).
     handoff_lines : float
@@ -113,6 +128,9 @@ class Lock(Frozen, frozen=True):
     lines_by : {'lock', 'node'}
         Who writes the data under the lock: all who take it, or, where each NUMA node has its own
         part under the one lock, those of the same node. The lock itself comes from anywhere.
+    lines_when : {'always', 'changed'}
+        When lines come from another CPU: at every acquire, as often as on average; or only where
+        another process had the lock since (`model.returning`): one that comes back finds its own.
     """
 
     name: str
@@ -128,11 +146,14 @@ class Lock(Frozen, frozen=True):
     walkers: Walkers | None = None
     hold_distribution: Distribution = Exponential()
     handoff_distribution: Distribution = Exponential()
-    wake_time: float = 0.0
+    wake_time: float = WAKE_TIME
     handoff_timeout: float = 4e-3
+    spin_limit: float = 10e-6
+    timeout_distribution: Distribution = Constant()
     local_handoffs: int = 64
     handoff_lines: float = 0.0
     lines_by: LinesBy = "lock"
+    lines_when: LinesWhen = "always"
 
     def __post_init__(self) -> None:
         owner = f"lock {self.name!r}"
@@ -151,6 +172,7 @@ class Lock(Frozen, frozen=True):
             other_mappers=self.other_mappers,
             wake_time=self.wake_time,
             handoff_timeout=self.handoff_timeout,
+            spin_limit=self.spin_limit,
             handoff_lines=self.handoff_lines,
         )
         if self.time_per_instruction_remote < self.time_per_instruction_local:
@@ -163,6 +185,7 @@ class Lock(Frozen, frozen=True):
             one_of(owner, tuple(DISCIPLINES), kind=self.kind)
         one_of(owner, _SHARD_BY, shard_by=self.shard_by)
         one_of(owner, _LINES_BY, lines_by=self.lines_by)
+        one_of(owner, _LINES_WHEN, lines_when=self.lines_when)
         at_least_one(owner, shards=self.shards, local_handoffs=self.local_handoffs)
         if self.shard_skew > MOST_SKEW:
             raise ScenarioError(
@@ -225,6 +248,9 @@ class Provenance(Frozen, frozen=True):
     origin: Origin
     note: str
 
+
+WHOLE = 1.0 + 1e-9
+"""Most that shares add up to, rounding included."""
 
 UNDESCRIBED = "not described"
 """What an iteration is where nobody said."""
@@ -294,6 +320,7 @@ class Scenario(Frozen, frozen=True, kw_only=True):
                 )
             )
             and self.think + self.think_remote + sum(site.acquires for site in self.sites) != 0
+            and sum(site.gap_share for site in self.sites) <= WHOLE
         )
 
     def _problems(self) -> Iterator[str]:
@@ -330,6 +357,9 @@ class Scenario(Frozen, frozen=True, kw_only=True):
                 "the iteration is empty: think time is 0 and no site has acquires; give "
                 "think_us or at least one site with acquires > 0"
             )
+        gaps = sum(site.gap_share for site in self.sites)
+        if gaps > WHOLE:
+            yield f"gap_share: the sites' add up to {gaps:.6g}; shares of one think time: at most 1"
 
     def lock(self, name: str) -> Lock:
         """Return the lock called `name`; raises ScenarioError if there is none."""
@@ -357,6 +387,11 @@ class Scenario(Frozen, frozen=True, kw_only=True):
         """The taken locks that `all` means: those with sites of their own."""
         named = {site.lock for site in self.sites if site.label != EVERYWHERE}
         return tuple(lock for lock in self.taken if lock.name in named)
+
+    @property
+    def first_gap(self) -> float:
+        """Share of the think time before an iteration's first acquire, that one's own apart."""
+        return max(0.0, 1.0 - sum(site.gap_share for site in self.sites if site.acquires > 0))
 
     @property
     def names_hidden(self) -> bool:

@@ -184,17 +184,34 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
             "hand-off is a lower rate while somebody waits, not a phase of each pass: "
             + ", ".join(passing)
         )
-    gaps += averaged(scenario, population)
+    gaps += averaged(scenario, population) + _returning(scenario)
     if ordered:
         gaps.append("the order of waiters is not modelled, only its mean: " + ", ".join(ordered))
     for lock in scenario.locks:
-        if lock.walkers is not None:
-            gaps.append(
-                f"{lock.name}: walkers ({lock.walkers.walks_per_s:g} per s) slow the lock by the "
-                f"share of time they read and take shards; their waiting for holders while they "
-                f"keep the shards already taken is left out, so shards cost more than shown"
+        if lock.walkers is None:
+            continue
+        gaps.append(
+            f"{lock.name}: walkers ({lock.walkers.walks_per_s:g} per s) "
+            + (
+                "keep each shard while they wait for those after it: vacations of mean length"
+                if discipline(lock.kind).readers
+                else "slow the lock by the share of time they read and take shards; their waiting "
+                "for holders while they keep the shards already taken is left out, so shards "
+                "cost more than shown"
             )
+        )
     return tuple(gaps)
+
+
+def _returning(scenario: Scenario) -> list[str]:
+    """Return the sentence on locks that a process may have had last itself."""
+    names = [lock.name for lock in scenario.taken if lock.lines_when == "changed"]
+    if not names:
+        return []
+    return [
+        "whether another process had an idle lock since is taken as at light load, with gaps that "
+        "vary exponentially: " + ", ".join(names)
+    ]
 
 
 def _stated(lock: Lock, taken: Sequence[Site]) -> str:
@@ -213,6 +230,7 @@ def averaged(scenario: Scenario, population: int) -> list[str]:
     names = [
         lock.name
         for lock in scenario.taken
+        if lock.lines_when == "always"
         if lock.time_per_instruction_remote > lock.time_per_instruction_local
         or any(site.differs for site in scenario.sites_of(lock.name))
         or isinstance(lock.handoff, TopologyHandOff)
