@@ -24,7 +24,7 @@ def sniff(text: Text) -> bool:
         return False
     names = _split(text)(header.text)
     below = next((line for line in text.filled if line.number > header.number), None)
-    if below is None or not is_contract(names):
+    if below is None or any(map(is_value, names)) or not is_contract(names):
         return False
     row = _split(text)(below.text)
     return len(row) == len(names) and sum(map(is_value, row)) >= 2
