@@ -339,10 +339,9 @@ def _ranked_surely(scenario: Scenario, ranking: Ranking, progress: Progress) -> 
     if scenario.fit is None:
         return ranking
     from lockmodel.answers.gains import Gains, choices
-    from lockmodel.answers.intervals import basis, count_for, weak_points
+    from lockmodel.answers.intervals import COUNT, basis, weak_points
 
-    count = count_for(len(ranking.levers))
-    drawn = Gains(scenario, scenario.fit, [ranking.n], count)
+    drawn = Gains(scenario, scenario.fit, [ranking.n], COUNT)
     rows = []
     ratios = {}
     for row in progress(ranking.levers, len(ranking.levers), "intervals"):
@@ -367,5 +366,5 @@ def _ranked_surely(scenario: Scenario, ranking: Ranking, progress: Progress) -> 
         levers=tuple(rows),
         shards=tuple(shards),
         warnings=(*weak_points(scenario), *ranking.warnings),
-        fit=basis(scenario, count),
+        fit=basis(scenario, COUNT),
     )
