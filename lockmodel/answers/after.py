@@ -129,7 +129,7 @@ def _of(stations: Sequence[Station]) -> _Levels | None:
     later: list[float] = []
     for station in stations:
         one, more = float(station.service[0]), float(station.service[-1])
-        if station.users or station.service.size > 2 or not SHORTEST < min(one, more):
+        if station.users or station.service.size > 2 or not min(one, more) > SHORTEST:
             return None
         first += [one] * station.copies
         later += [more] * station.copies

@@ -27,7 +27,7 @@ import numpy as np
 
 from lockmodel.answers.after import Before
 from lockmodel.changes.lever import ALL
-from lockmodel.errors import ArgumentError, NotTrustworthyError
+from lockmodel.errors import NotTrustworthyError
 from lockmodel.fitting.counted import uncounted
 from lockmodel.fitting.draws import Draws, drawn, holding, interval, parsed
 from lockmodel.fitting.parameters import FACTOR_KEYS, read

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from places import timed, timed_path
 
 from lockmodel.answers import intervals, sweep
+from lockmodel.answers.after import Before
 from lockmodel.answers.axis import parse_axis
 from lockmodel.answers.gains import Gains
-from lockmodel.answers.after import Before
 from lockmodel.answers.intervals import FEWEST
 from lockmodel.answers.predict import predict
 from lockmodel.answers.ranking import rank
