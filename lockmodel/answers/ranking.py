@@ -275,6 +275,19 @@ def rank(
     last = _last_lock(scenario, n)
     base = _Base(scenario, n, method, last, {solver: before.throughput_per_s})
     idle = _idle(base)
+    if not scenario.changeable:  # think time is none of a lock's, and what limits it is not known
+        return Ranking(
+            scenario.name,
+            solver,
+            n,
+            before.throughput_per_s,
+            before.ceiling_per_s,
+            before.binding,
+            (),
+            (),
+            now.warnings,
+            worst(BEFORE, now.points),
+        )
     taken = tuple(lock for lock in scenario.changeable if lock.name not in idle)
     single = [one for one in candidates(scenario) if one.lock not in idle]
     rows = [_ranked(base, each) for each in progress(single, len(single), "levers") if not stop()]

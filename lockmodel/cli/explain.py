@@ -101,13 +101,13 @@ def _sentences(scenario: Scenario, answer: Explanation, model: str) -> tuple[str
 
     n, rate = answer.point.n, answer.point.throughput_per_s
     at = tx.count(n, "process")
-    reached = tx.si(rate, "/s") + _ends(answer.point.interval_per_s, "/s")
+    reached = _with_ends(rate, answer.point.interval_per_s, "/s")
     top = [*common.fit_warning(scenario), *common.doubts(scenario, [n], _top(scenario))]
     if answer.demand is None:
         return (f"No lock binds at {at}, {reached}: the CPUs do.", *top)
     lock = tx.short(answer.demand.lock)
     waiting = answer.point.locks[answer.demand.lock].cycles_share
-    demand = tx.si(answer.demand.whole_s, "s") + _ends(answer.whole, "s")
+    demand = _with_ends(answer.demand.whole_s, answer.whole, "s")
     return (
         f"{tx.binds(answer.demand.lock)} at {at}: {reached}, {tx.whole(waiting)} of all CPU time "
         f"waits for it. Its demand is {demand}; {_split(answer)}.",
@@ -118,11 +118,19 @@ def _sentences(scenario: Scenario, answer: Explanation, model: str) -> tuple[str
     )
 
 
-def _ends(ends: Interval | None, unit: str) -> str:
-    """Return an interval in brackets, nothing without one."""
+def _with_ends(value: float, ends: Interval | None, unit: str) -> str:
+    """Return a number and its interval in brackets, whose unit is left to it where it is the same.
+
+    Without an interval the number alone.
+    """
+    from lockmodel.cli import text as tx
     from lockmodel.cli.intervals import span
 
-    return "" if ends is None else f" ({span(ends, unit)})"
+    number = tx.si(value, unit)
+    if ends is None:
+        return number
+    both = span(ends, unit)
+    return f"{number} ({both.removesuffix(' ' + number.rpartition(' ')[2])})"
 
 
 def _top(scenario: Scenario) -> float:
@@ -157,8 +165,14 @@ def _buys(answer: Explanation, one: Bought) -> str:
     else:
         what = tx.count(one.levers[0].value.k, "shard")
     other = one.binding != answer.demand.lock
-    then = f", then {tx.binds(tx.short(one.binding))}" if other else ""
+    then = f", then {_named(one.binding)}" if other else ""
     return f"{what} {gain(one.gain, one.interval)}{then}"
+
+
+def _named(station: str) -> str:
+    from lockmodel.cli import text as tx
+
+    return "the CPUs" if station == "cpu" else tx.short(station)
 
 
 def _end(answer: Explanation) -> list[str]:
@@ -168,7 +182,7 @@ def _end(answer: Explanation) -> list[str]:
     if answer.end is None or answer.demand is None:
         return []
     other = answer.end.binding != answer.demand.lock
-    by = f" ({tx.binds(tx.short(answer.end.binding))})" if other else ""
+    by = f" ({_named(answer.end.binding)})" if other else ""
     rate = tx.si(answer.end.throughput_per_s, "/s")
     return [f"nothing held and one acquire: a ceiling of {rate}{by}"]
 
