@@ -244,8 +244,9 @@ class Asking:
 
         count = said.fit.draws
         if count not in self._throughputs:
+            gains = self._made[count]
             self._throughputs[count] = Throughputs(
-                self.scenario, fit, [self.n], count, changed=True, draws=self._made[count].every
+                self.scenario, fit, [self.n], count, True, gains.every, gains.before
             )
         after: tuple[Point, ...] = solve.points(change(self.scenario), [self.n], said.method)
         return self._throughputs[count].of(change, after)[0]

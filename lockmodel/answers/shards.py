@@ -8,7 +8,7 @@ leaves out that a walk waits while it keeps the shards it already has.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -28,6 +28,11 @@ NEAR = 0.05
 UNDRAWN = (
     "no intervals from the fit: they are of product form, whose walkers never wait for a shard "
     "while they keep others"
+)
+
+SOME_UNDRAWN = (
+    "no intervals: some of these counts are simulated, because locks divide the processes among "
+    "their shards in different ways, and the intervals of a fit are of product form"
 )
 
 
@@ -143,8 +148,13 @@ def shards(
             enough = _enough(rows, top)
     shown = enough if enough > chosen.present else best
     keys, late = asking.keys(shown, asked)
-    rows[0] = asking.drawn(rows[0])
     said = asking.said
+    some = scenario.fit is not None and any(one.fit is None for one in said)
+    if some:  # one solver for all of them, or no comparison of their ends
+        rows = [replace(row, interval_per_s=None, gain_interval=None) for row in rows]
+        keys = tuple(replace(one, gain_interval=None) for one in keys)
+    else:
+        rows[0] = asking.drawn(rows[0])
     return Shards(
         scenario=scenario.name,
         lock=chosen.name,
@@ -163,11 +173,12 @@ def shards(
         overrun=overrun,
         notes=(
             *([UNDRAWN] if asking.simulated and scenario.fit is not None else []),
+            *([SOME_UNDRAWN] if some and not asking.simulated else []),
             *asking.notes(shown),
         ),
         warnings=tuple(dict.fromkeys(text for one in said for text in one.warnings)),
         worst_error=reduce(larger, (one.worst_error for one in said)) if said else None,
-        fit=next((one.fit for one in said if one.fit is not None), None),
+        fit=None if some else next((one.fit for one in said if one.fit is not None), None),
     )
 
 

@@ -12,12 +12,17 @@ from lockmodel.cli.files import Report
 from lockmodel.errors import NotTrustworthyError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lockmodel.answers.shard_rows import Keys, Row
     from lockmodel.answers.shards import Shards
     from lockmodel.model.scenario import Scenario
 
 TIMES = 10
 """Networks that are solved at least: the doublings of a machine of 256 CPUs, and two keys."""
+
+MOST_NAMED = 6
+"""Counts beyond which a sentence does not name each."""
 
 LOSES = 5e-3
 """Share of the best throughput from which more shards are said to lose some: the precision of
@@ -164,9 +169,18 @@ def _text(scenario: Scenario, answer: Shards, explain: bool, colour: bool) -> st
     from lockmodel.solvers.bounds import ceiling
 
     doubts = common.doubts(scenario, [answer.n], ceiling(scenario).throughput_per_s)
+    if scenario.machine.cpus == 1 and len(answer.rows) == 1:
+        rate = tx.si(answer.rows[0].after_per_s, "/s")
+        one = (
+            f"{scenario.machine.name} has one CPU: no shard is ever taken while another CPU has "
+            f"it, so {tx.count(answer.rows[0].shards, 'shard')} of {_which(scenario, answer)} "
+            f"{'is' if answer.rows[0].shards == 1 else 'are'} enough "
+            f"({rate} at {tx.count(answer.n, 'process')})."
+        )
+        return tx.render([one, *fit_warning(scenario), *doubts], colour)
     weak = [text for text in answer.warnings if f"! {text}" not in doubts]
     parts: list[Any] = [
-        f"{_headline(answer)}{_too_many(answer)}",
+        f"{_headline(scenario, answer)}{_too_many(answer)}",
         *fit_warning(scenario),
         *doubts,
         *([f"! {_stopped(answer)}"] if answer.untried else []),
@@ -193,33 +207,47 @@ def _text(scenario: Scenario, answer: Shards, explain: bool, colour: bool) -> st
     return tx.render([*parts, *(common.caveats(weak, "", worth) if explain else [])], colour)
 
 
-def _which(answer: Shards) -> str:
-    return "every file's lock" if answer.lock == "all" else answer.lock
+def _which(scenario: Scenario, answer: Shards) -> str:
+    """Return what is sharded; `all` are the locks that sites of their own take."""
+    return f"each of {len(scenario.alike)} locks" if answer.lock == "all" else answer.lock
 
 
-def _headline(answer: Shards) -> str:
+def _tried(counts: Sequence[int]) -> str:
+    """Return the counts that were compared: 1 to 5; 1, 2, 5; the 9 counts from 1 to 128."""
+    if len(counts) > 2 and counts[-1] - counts[0] == len(counts) - 1:
+        return f"{counts[0]} to {counts[-1]}"
+    if len(counts) > MOST_NAMED:
+        return f"the {len(counts)} counts from {counts[0]} to {counts[-1]}"
+    return ", ".join(map(str, counts))
+
+
+def _headline(scenario: Scenario, answer: Shards) -> str:
     """Return the answer: the count that is enough."""
     from lockmodel.cli import text as tx
     from lockmodel.cli.intervals import gain
 
-    row, first, last = answer.row(answer.enough), answer.rows[0], answer.rows[-1]
+    row, first = answer.row(answer.enough), answer.rows[0]
+    which, counts = _which(scenario, answer), [each.shards for each in answer.rows]
     at = tx.count(answer.n, "process")
     rate = tx.si(row.after_per_s, "/s")
     if row is first:
         tried = "1 shard is" if row.shards == 1 else f"{row.shards} shards are"
         if len(answer.rows) == 1 and not answer.untried:
             return (
-                f"{tried} all that {answer.by} can make of {_which(answer)}: {rate} at {at}, "
+                f"{tried} all that {answer.by} can make of {which}: {rate} at {at}, "
                 f"{tx.binds(answer.binding)}."
             )
+        if len(answer.rows) == 1:
+            return f"No count of shards of {which} was tried: {rate} at {at} as it is."
+        none = f"none of {_tried(counts[1:])}" if len(counts) > 2 else f"not even {counts[1]}"
         return (
-            f"{tried} enough for {_which(answer)}: no count up to {last.shards} by {answer.by} "
-            f"gains 5 % at {at} ({rate}, {tx.binds(answer.binding)})."
+            f"{tried} enough for {which}: {none} by {answer.by} gains 5 % at {at} "
+            f" ({rate}, {tx.binds(answer.binding)})."
         )
     then = tx.binds(tx.short(row.binding))
     return (
-        f"{row.shards} shards of {_which(answer)} by {answer.by} are within 5 % of the best of "
-        f"{first.shards} to {last.shards}: {rate} at {at}, "
+        f"{row.shards} shards of {which} by {answer.by} are within 5 % of the best of "
+        f"{_tried(counts)}: {rate} at {at}, "
         f"{gain(row.gain, row.gain_interval)}; then {then}."
     )
 

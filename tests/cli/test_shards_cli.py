@@ -20,7 +20,7 @@ def test_the_answer_comes_first_and_the_csv_has_the_rows(tmp_path):
     data = json.loads(invoke("shards", MODEL, *FEW, "--json").stdout)
     assert data["schema"] == "lockmodel.shards/1"
     assert (data["enough"], data["by"], data["binding"]) == (2, "cpu", "libc.so.6")
-    assert first.startswith("2 shards of libc.so.6 by cpu are within 5 % of the best of 1 to 8: ")
+    assert first.startswith("2 shards of libc.so.6 by cpu are within 5 % of the best of 1, 2, 8: ")
     assert "then ld-linux binds." in first
     assert "is one shard: no gain." in first
     path = tmp_path / "s.csv"
@@ -102,3 +102,50 @@ def test_nonsense_is_named(line, words):
     ran = invoke("shards", MODEL, *line.split())
     assert (ran.exit_code, ran.stdout) == (3, "")
     assert words in ran.stderr
+
+
+def test_one_cpu_is_an_answer():
+    ran = invoke("shards", MODEL, "--machine", "1x1x1")
+    assert ran.exit_code == 0
+    said = " ".join(ran.stdout.split())
+    assert said.startswith(
+        "1x1x1 has one CPU: no shard is ever taken while another CPU has it, so 1 shard of "
+        "libc.so.6 is enough (6.4"
+    )
+    assert "shards  throughput" not in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("counts", "named"),
+    [
+        ("2,5", "1, 2, 5"),
+        ("2,3,4", "1 to 4"),
+        ("2,4,8,16,32,64", "the 7 counts from 1 to 64"),
+    ],
+)
+def test_the_best_is_of_the_counts_that_were_tried(counts, named):
+    said = " ".join(invoke("shards", MODEL, "-n", "64", "--counts", counts).stdout.split())
+    assert f"within 5 % of the best of {named}: " in said
+
+
+def test_all_are_counted_and_need_not_be_locks_of_files(tmp_path):
+    path = tmp_path / "mine.toml"
+    own = ("--think", "5us", "--hold", "1us", "--machine", "1x8x1", "--handoff", "100ns")
+    assert invoke("quick", *own, "--lock", "list:hold=1us", "-o", str(path)).exit_code == 0
+    said = " ".join(invoke("shards", str(path), "--lock", "all").stdout.split())
+    assert " of each of 2 locks by cpu" in said
+    assert "file" not in said.partition("Who takes")[0]
+
+
+def test_intervals_are_in_all_rows_or_in_none_and_why():
+    """Eight shards of libc divide the processes otherwise than two of the next lock."""
+    asked = ("shards", "execl-xeon8369b", "--set", "libc.so.6.shards=8", "--counts", "2,8")
+    made = json.loads(invoke(*asked, "--json").stdout)
+    assert made["lock"] == "ld-linux-x86-64.so.2"
+    ends = [row.get(key) for row in made["rows"] for key in ("gain_interval", "interval_per_s")]
+    assert ends == [None] * 6
+    assert made.get("fit") is None
+    assert [note for note in made["notes"] if note.startswith("no intervals: some of these")]
+    assert "80 % interval" not in invoke(*asked).stdout
+    alike = json.loads(invoke(*asked[:-1], "8", "--json").stdout)
+    assert all(row["interval_per_s"] for row in alike["rows"])
