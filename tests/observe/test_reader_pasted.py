@@ -121,11 +121,18 @@ def test_tools_of_a_line_take_the_population_from_their_command() -> None:
     assert rates(text(ebizzy)) == [(12, "", 52341)]
 
 
+def test_a_rule_below_a_head_is_no_row() -> None:
+    table = "Threads  Ops/sec  Speedup\n-------  -------  -------\n1  1000  1.0\n4  2500  2.5\n"
+    assert rates(text(table)) == [(1, "", 1000), (4, "", 2500)]
+
+
 def test_dbench_is_relative_and_ab_has_its_concurrency() -> None:
     dbench = text("Throughput 715.25 MB/sec  6 clients  6 procs  max_latency=5.000 ms\n")
     assert [(o.n, o.value, o.unit) for o in dbench.observations] == [(6, 715.25, "relative")]
     ab = "Concurrency Level:      50\nRequests per second:    8103.75 [#/sec] (mean)\n"
     assert rates(text(ab)) == [(50, "", 8103.75)]
+    hey = "$ hey -n 10000 -c 25 http://localhost/\nSummary:\n  Requests/sec:\t9125.5000\n"
+    assert rates(text(hey)) == [(25, "", 9125.5)]
 
 
 # stress-ng, hackbench, YCSB, db_bench

@@ -16,7 +16,7 @@ from lockmodel.observe.text import Line, Text
 TITLE = "lines with a rate"
 READS = (
     "`8 threads: 1.2M ops/s`, `threads=8 tps=1234`, a line per run; the rates of mutilate, "
-    "ebizzy, schbench, dbench and ab"
+    "ebizzy, schbench, dbench, ab and hey"
 )
 SEEN = "dbench 4.0; the others from published results"
 GIVES = ("throughput",)
@@ -63,6 +63,7 @@ class Tool:
 TOOLS = (
     Tool("mutilate", re.compile(r"Total QPS = (?P<rate>[\d.]+) \(\d+ / [\d.]+s\)")),
     Tool("ebizzy", re.compile(r"(?P<rate>\d+) records/s"), flags=("-t",)),
+    Tool("hey", re.compile(r"Requests/sec:\s+(?P<rate>[\d.]+)"), flags=("-c",)),
     Tool("schbench", re.compile(r"average rps: (?P<rate>[\d.]+)"), flags=("-m", "-t")),
     Tool(
         "dbench",

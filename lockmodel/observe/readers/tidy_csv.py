@@ -22,6 +22,9 @@ GIVES = ("throughput", "acquires", "hold_time", "mean_wait", "idle_share")
 REMEDY = f"write a CSV with the header {CONTRACT} and one row per repeat"
 
 COMMENT = re.compile(r"#\s*([\w -]{1,30}?)\s*:\s*(.+)")
+RULE = re.compile(r"\s*[-=+]{3}[-=+\s]*")
+"""A line that divides a head from its rows."""
+
 SEPARATORS = (",", ";", "\t")
 
 
@@ -136,6 +139,8 @@ def of_table(
             continue
         if line.text.lstrip().startswith("#"):
             _comment(collector, line)
+            continue
+        if RULE.fullmatch(line.text):
             continue
         parts = split(line.text)
         while len(parts) > len(names) and not parts[-1].strip():

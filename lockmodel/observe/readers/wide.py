@@ -16,6 +16,9 @@ from lockmodel.observe.readers.heads import Head, understood
 from lockmodel.observe.text import Line
 
 EMPTY = ("", "-", "n/a", "na", "nan")
+LONGEST = 60
+"""Characters of the name of a curve."""
+
 LEAST = 2
 """Columns from which on a table is wide."""
 
@@ -66,7 +69,7 @@ def columns(names: Sequence[str], rows: Iterable[Sequence[str]] = ()) -> tuple[i
 def _is_curve(name: str, own: str) -> bool:
     """Return whether a head may be the name of a curve."""
     known = own in OWN.values() or TIME.fullmatch(own) is not None
-    return bool(name) and not known and OTHER.fullmatch(name.strip("*`\"' ")) is None
+    return 0 < len(name) <= LONGEST and not known and OTHER.fullmatch(name.strip("*`\"' ")) is None
 
 
 SPREAD = re.compile(r"(.+?)[\s_.(-]*(?:sd|std|stdev|stddev|std_dev)\)?", re.I)
