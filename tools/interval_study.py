@@ -1,6 +1,6 @@
 """Count how often the 95 % interval of a simulation holds the exact throughput.
 
-    make interval-study            1,000 seeds of two cases of `lockmodel verify`, some five minutes
+    make interval-study            1,000 seeds of two cases of `lockmodel verify`, a minute
     tools/interval_study.py --runs 200 --precision 0.005
 
 Printed per case: the share of the intervals that hold it, with its standard error, and how far

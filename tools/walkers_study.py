@@ -3,8 +3,8 @@
 Usage: python tools/walkers_study.py [--precision 0.01] [--seconds 35] [--output FILE]
 
 Shipped scenarios on all their CPUs, the locks of all files sharded by CPU or by hash, and walkers
-that take all shards of libc.so.6's, waiting for them or not. Some fifteen minutes. What does not get
-precise in time is kept with its interval.
+that take all shards of libc.so.6's, waiting for them or not. Some fifteen minutes. What does not
+get precise in time is kept with its interval.
 """
 
 from __future__ import annotations
