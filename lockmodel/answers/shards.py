@@ -1,8 +1,9 @@
 """How many shards of a lock are enough: what each count buys, what binds then, who pays for it.
 
 Nothing here is a judgement of its own: a row is what `whatif` says of the lever shard:LOCK=K, its
-interval of throughput what `sweep` says. With walkers every row is simulated: the closed form
-leaves out that a walk waits while it keeps the shards it already has.
+interval of throughput what `sweep` says. Walkers of a read-write semaphore are taken in closed
+form (`solvers.walked`); with those of other locks every row is simulated, as product form leaves
+out that a walk waits while it keeps the shards it already has.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ NEAR = 0.05
 """A count is enough when it comes within this share of the best throughput."""
 
 UNDRAWN = (
-    "no intervals from the fit: they are of product form, whose walkers never wait for a shard "
-    "while they keep others"
+    "no intervals from the fit: every draw would be asked with walkers at every count; `levers` "
+    "has those of the best counts"
 )
 
 SOME_UNDRAWN = (
@@ -47,7 +48,7 @@ class Shards:
     by : {'cpu', 'node', 'hash'}
     n : int
     simulated : bool
-        Whether every row was simulated, because of walkers.
+        Whether every row was simulated, because of walkers that have no closed form.
     binding : str
         What binds now.
     rows : tuple of Row
@@ -172,8 +173,8 @@ def shards(
         untried=untried + late,
         overrun=overrun,
         notes=(
-            *([UNDRAWN] if asking.simulated and scenario.fit is not None else []),
-            *([SOME_UNDRAWN] if some and not asking.simulated else []),
+            *([UNDRAWN] if asking.undrawn else []),
+            *([SOME_UNDRAWN] if some and not asking.undrawn else []),
             *asking.notes(shown),
         ),
         warnings=tuple(dict.fromkeys(text for one in said for text in one.warnings)),

@@ -80,8 +80,9 @@ def shards(
     The smallest count within 5 % of the best of those tried, what binds after it,
     what a hash of skewed or of constant keys does to it, and what those pay who
     need all shards. A row is what `whatif --lever shard:LOCK=K,by=...` says.
-    With walkers (--walks, or in the model) every count is simulated with them and
-    without, some seconds each: ^C ends with the counts that are finished.
+    Walkers (--walks, or in the model) of a read-write semaphore are in closed form;
+    with those of other locks every count is simulated with them and without, some
+    seconds each: ^C ends with the counts that are finished.
 
     \b
     Printed numbers:
@@ -92,7 +93,7 @@ def shards(
       then binds       the lock (or the CPUs) that sets the ceiling at n then
       take all         the acquires, hand-offs included, of one who takes every
                        shard; waiting for holders comes on top (--walks)
-      a walk           (walkers) mean time to take all shards and read
+      a walk           (simulated walkers) mean time to take all shards and read
       lost             (walkers) share of throughput that the walkers cost
       Zipf 1           the i-th popular shard gets 1/i of what the first gets;
                        many keys on few shards are less uneven than that
@@ -287,8 +288,9 @@ def _table(answer: Shards, explain: bool) -> list[Any]:
         columns.append(Column("ceiling at n", tuple(tx.si(r.ceiling_per_s, "/s") for r in rows)))
     columns.append(Column("then binds", tuple(_binds(row) for row in rows), left=True))
     if any(row.walk is not None for row in rows):
-        columns.append(Column("a walk", tuple(_walk(row) for row in rows)))
         columns.append(Column("lost", tuple(_lost(row) for row in rows)))
+    if answer.simulated and columns[-1].head == "lost":
+        columns.insert(-1, Column("a walk", tuple(_walk(row) for row in rows)))
     else:
         columns.append(Column("take all", tuple(tx.si(row.taking_s, "s") for row in rows)))
     kept = intervals.fitting(columns)
@@ -351,12 +353,20 @@ def _paid(answer: Shards) -> str:
     from lockmodel.cli import text as tx
 
     lock = tx.short(answer.counted)
-    if any(row.walk is not None for row in answer.rows):
+    walked = [row.walk for row in answer.rows if row.walk is not None]
+    if walked and answer.simulated:
         return (
             f"Simulated with walkers and without, throughput to 0.5 %: a walk takes all shards of "
             f"{lock} and reads, lost is what walkers cost."
         )
-    return (
-        f"Who takes all shards of {lock} pays {tx.si(answer.acquire_s, 's')} for each, and waits "
-        f"for its holder: --walks."
-    )
+    pays = f"Who takes all shards of {lock} pays {tx.si(answer.acquire_s, 's')} for each"
+    if walked:
+        known = [walk.error for walk in walked if walk.error is not None]
+        off = f", throughput off by {tx.error(max(known))} at the most" if known else ""
+        some = off and len(known) < len(walked)
+        return (
+            f"{pays}; lost is what walkers cost, who keep the shards they have while they wait for "
+            f"the next: in closed form{off}{' where that was measured' if some else ''}. How long "
+            f"a walk takes only simulate says."
+        )
+    return f"{pays}, and waits for its holder: --walks."

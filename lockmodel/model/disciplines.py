@@ -44,7 +44,9 @@ class Discipline:
     barges : bool
         Whether a process that let it go may have it again before those who wait.
     fair : bool
-        Whether it promises every process that asks as often the same share, in the long run.
+        Whether it promises every process that asks as often the same share of a lock, in the long
+        run. Of several shards with walkers nothing is promised: those of the first wait for walks
+        that keep it while they wait for the next (docs/rwsem.md).
     station : bool
         Whether a station with the mean time of its passes stands for it: bounds, ceilings,
         product form, levers and fits.

@@ -207,12 +207,17 @@ def estimate(scenario: Scenario, network: Network, throughput: float) -> float |
     return total + ordered + distance_error(scenario, network, throughput)
 
 
-@lru_cache(maxsize=1)
-def _walked_errors() -> dict[tuple[float, float], float]:
-    """Return the largest error that walkers were measured with, by shards and walks per s."""
+@lru_cache(maxsize=3)
+def _walked_errors(by: str, give_up: bool) -> dict[tuple[float, float], float]:
+    """Return the largest error that walkers were measured with, by shards and walks per s.
+
+    One shard is the same whatever chooses it.
+    """
     worst: dict[tuple[float, float], float] = {}
     for row in read_table(shipped_dir("data") / "computed" / "walkers_error.csv"):
         place = float(row["shards"]), float(row["walks_per_s"])
+        if row["give_up"] != f"{give_up:d}" or (place[0] > 1.0 and row["by"] != by):
+            continue
         size = abs(float(row["error"])) + float(row["half_width_per_s"]) / float(
             row["simulated_per_s"]
         )
@@ -224,16 +229,16 @@ def _walked(scenario: Scenario, population: int) -> float | None:
     """Return the error of the closed form of walkers, where it has been measured.
 
     The largest at the corners of the cell of shards and walks; reads as long as those measured or
-    shorter, by waiting walkers of one lock, on all CPUs or fewer.
+    shorter, by walkers of one lock, on all CPUs or fewer.
     """
     (lock, *more) = (k for k in scenario.taken if closed_form_walkers(k))
     walkers = lock.walkers
     assert walkers is not None
-    if more or walkers.give_up or walkers.read > WALKED_READ or population > scenario.machine.cpus:
+    if more or walkers.read > WALKED_READ or population > scenario.machine.cpus:
         return None
-    if lock.shards > 1 and lock.shard_by == "hash":
+    errors = _walked_errors(lock.shard_by, walkers.give_up)
+    if not errors or (lock.shards > 1 and lock.shard_skew > 0.0):
         return None
-    errors = _walked_errors()
     axes = (tuple(sorted({place[i] for place in errors})) for i in range(2))
     corners = []
     for axis, value in zip(axes, (float(lock.shards), walkers.walks_per_s), strict=True):
