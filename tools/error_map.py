@@ -44,7 +44,8 @@ HANDOFFS = (0.0, 0.25, 1.0, 4.0)
 LOADS = (0.1, 0.3, 0.6, 0.8, 1.0, 1.25, 1.6, 2.5, 5.0)
 """N hold / (think + hold): 1 is where light load meets the ceiling without hand-off."""
 
-READERS = (0.0, 0.5, 0.9, 1.0)
+READERS = (0.0, 1.0)
+"""All write, or all read: what writers and readers do to each other is a matter of their times."""
 POPULATIONS = (2, 4, 8, 16, 64)
 HOLD_S = 1e-6
 
@@ -58,7 +59,7 @@ HEADER = """\
 # caveat: half_width is that of the simulation's 95 % interval
 # caveat: hold_scv: squared coefficient of variation of the hold (0 constant, 1 exponential)
 # caveat: handoff: hand-off over hold, exponential; load: n hold / (think + hold), think exponential
-# caveat: readers: acquires per iteration that read, by chance; 1 minus that write (rwsem)
+# caveat: readers: share of acquires that read (rwsem); where both are, times matter: not mapped
 """
 
 

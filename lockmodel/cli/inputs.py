@@ -148,16 +148,20 @@ def _with_walkers(scenario: Scenario, text: str | None) -> Scenario:
     from lockmodel.model.scenario import Walkers
 
     name, _, rest = text.partition("=")
+    rest, gives_up, after = rest.partition(",give_up")
     rate, _, read = rest.partition(",read_us=")
     try:
-        walkers = Walkers(walks_per_s=float(rate), read=float(read) * 1e-6)
+        if after:
+            raise ValueError(after)
+        walkers = Walkers(float(rate), float(read) * 1e-6, bool(gives_up))
         if name != ALL:
             scenario.lock(name)
     except ScenarioError as error:
         raise ArgumentError(f"--walks {text!r}: {error}") from None
     except ValueError:
         raise ArgumentError(
-            f"--walks {text!r}: write LOCK=RATE,read_us=T, e.g. libc.so.6=1000,read_us=64"
+            f"--walks {text!r}: write LOCK=RATE,read_us=T, e.g. libc.so.6=1000,read_us=64, "
+            f"and ,give_up where walkers do not wait"
         ) from None
 
     def walked(lock: Lock) -> Lock:

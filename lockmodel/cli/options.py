@@ -70,7 +70,7 @@ Walks = Annotated[
         "--walks",
         metavar="LOCK=RATE,read_us=T",
         help="Background walkers: RATE walks per s take all shards of LOCK (or of all) and read "
-        "for T us.",
+        "for T us; ,give_up: who would have to wait does not walk.",
         show_default=False,
     ),
 ]

@@ -217,10 +217,12 @@ def _text(scenario: Scenario, runs: list[Simulated], trace: str | None, colour: 
     if lines:
         parts += [tx.table(columns, lines, left=(1,))]
     walked = [
-        f"{name} at {f.n}: {tx.si(lock.walk_s, 's')} per walk"
+        f"{name} at {f.n}: "
+        + ("none" if lock.walk_s is None else f"{tx.si(lock.walk_s, 's')} per walk")
+        + (f", {tx.percent(lock.gave_up)} gave up" if lock.gave_up else "")
         for f in runs
         for name, lock in f.locks.items()
-        if lock.walk_s is not None
+        if lock.gave_up is not None
     ]
     parts += tx.bullets("background walks:", walked)
     if trace is not None:

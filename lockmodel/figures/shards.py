@@ -1,7 +1,7 @@
 """What shards buy and what they cost: throughput, and the time of a walk that takes them all.
 
-Every lock of the walked one's kind is sharded alike. Walkers are simulated: the closed forms leave
-out that a walk waits while it keeps the shards it already has.
+Every lock of the walked one's kind is sharded alike. Walks are simulated; product form with its
+closed form of walkers (`solvers.walked`) is drawn as a line through the throughputs.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class ShardLine:
         Where the walkers leave room for a steady state.
     throughput_per_s, half_width_per_s : tuple of float
         Iterations per second, and half of their 95 % interval.
+    closed_form_per_s : tuple of float
+        Product form's throughput.
     walk_s : tuple of float
         Mean time of a walk, from setting out to leaving the last shard; empty without walkers.
     """
@@ -51,6 +53,7 @@ class ShardLine:
     shards: tuple[int, ...]
     throughput_per_s: tuple[float, ...]
     half_width_per_s: tuple[float, ...]
+    closed_form_per_s: tuple[float, ...]
     walk_s: tuple[float, ...]
 
 
@@ -123,9 +126,9 @@ def data(
     lines = []
     for rate, rows in of_rate.items():
         if rows:
-            ks, xs, halves, walks = zip(*rows, strict=True)
+            ks, xs, halves, solved, walks = zip(*rows, strict=True)
             times = walks if rate > 0 else ()
-            lines.append(ShardLine(rate, tuple(map(int, ks)), xs, halves, times))
+            lines.append(ShardLine(rate, tuple(map(int, ks)), xs, halves, solved, times))
     return ShardsData(scenario.name, walked, read, n, tuple(lines))
 
 
@@ -150,16 +153,18 @@ def _split(scenario: Scenario, walked: str, k: int) -> Scenario:
 
 def _simulated(
     scenario: Scenario, walked: str, n: int, precision: float
-) -> tuple[float, float, float] | None:
-    """Return throughput, half-width and time of a walk; None where walkers pile up."""
+) -> tuple[float, float, float, float] | None:
+    """Return throughput, half-width, product form's and a walk's time; None where they pile up."""
     from lockmodel.solvers.simulation.simulate import simulate
+    from lockmodel.solvers.throughput import throughput
 
     try:
         run = simulate(scenario, n, precision)
     except NotTrustworthyError:
         return None
     x = run.throughput_per_s
-    return x.value, x.half_width, run.locks[walked].walk_s or 0.0
+    solved = float(throughput(scenario, [n])[0])
+    return x.value, x.half_width, solved, run.locks[walked].walk_s or 0.0
 
 
 def draw(figure: Any, drawn: ShardsData) -> None:
@@ -175,8 +180,10 @@ def draw(figure: Any, drawn: ShardsData) -> None:
             [x / 1e3 for x in line.throughput_per_s],
             yerr=[half / 1e3 for half in line.half_width_per_s],
             label=name,
-            **look,
+            **{**look, "ls": "none"},
         )
+        solved = [x / 1e3 for x in line.closed_form_per_s]
+        first.plot(line.shards, solved, **{**look, "marker": ""})
         if line.walk_s:
             second.plot(line.shards, [walk * 1e3 for walk in line.walk_s], label=name, **look)
     first.set_ylim(bottom=0)

@@ -42,7 +42,7 @@ class Discipline:
     readers : bool
         Whether it has readers, who share it; then its waiters may sleep.
     fair : bool
-        Whether it promises every waiter a turn.
+        Whether it promises every process that asks as often the same share, in the long run.
     station : bool
         Whether a station with the mean time of its passes stands for it: bounds, ceilings,
         product form, levers and fits.
@@ -117,8 +117,8 @@ DISCIPLINES = {
         ),
         Discipline(
             name="rwsem",
-            sentence="readers share; writers spin in order and come first, until a sleeper "
-            "has waited handoff_timeout",
+            sentence="readers share; writers spin in order, on readers for spin_limit, then queue; "
+            "spinners pass the queue until its head has waited handoff_timeout (docs/rwsem.md)",
             in_order=True,
             readers=True,
             fair=True,
@@ -134,10 +134,11 @@ DISCIPLINES = {
         ),
         Discipline(
             name="numa",
-            sentence="first waiter of the holder's node, at most local_handoffs times in a row",
+            sentence="first waiter of the holder's node, at most local_handoffs times in a row; "
+            "nodes take turns, so processes of a node with few get more or less than others",
             in_order=False,
             readers=False,
-            fair=True,
+            fair=False,
             station=True,
             chain=False,
             mapped=False,

@@ -233,9 +233,16 @@ def _counted(levels: int) -> np.ndarray:
 
 
 def _blocked(lock: Lock, handoff_time: float) -> float:
-    """Return the share of time that walkers hold the shards: walks x (read + k acquires)."""
+    """Return the share of time that walkers hold the shards, at least.
+
+    Walks x (read + k acquires); where walkers share as readers, the next that reads sets out when
+    those before have read (`solvers.walked` has what they wait for while they keep shards).
+    """
     if lock.walkers is None:
         return 0.0
+    if discipline(lock.kind).readers:
+        reading = lock.walkers.walks_per_s * lock.walkers.read
+        return 0.0 if lock.walkers.give_up else reading / (1.0 + reading)
     taking = lock.shards * (lock.acquire_time + handoff_time)
     share = lock.walkers.walks_per_s * (lock.walkers.read + taking)
     if share >= 1.0:

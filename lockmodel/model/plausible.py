@@ -58,7 +58,7 @@ RANGES = {
     "limit": _PASS,
     "local": _PASS,
     "remote": _PASS,
-    "wake_time": Plausible(10e-9, 10e-3, "published: 2 to 50 us"),
+    "wake_time": Plausible(10e-9, 10e-3, "published: 2 to 25 us"),
     "read": Plausible(1e-9, 10.0, "a walk of a tree"),
     "walks_per_s": Plausible(1e-4, 1e6, "published: 1 to 5,000 per s"),
     "acquires": Plausible(1e-6, 1e4, "traced: 1 to 29 per iteration"),

@@ -18,7 +18,7 @@ import msgspec
 
 from lockmodel.errors import ScenarioError, nearest, not_negative, one_of, raise_all
 from lockmodel.model.disciplines import DISCIPLINES, discipline
-from lockmodel.model.distribution import Distribution, Exponential
+from lockmodel.model.distribution import Constant, Distribution, Exponential
 from lockmodel.model.fit_table import Fit
 from lockmodel.model.handoff import HandOff, NoHandOff
 from lockmodel.model.machine import Frozen, Machine, at_least_one
@@ -44,6 +44,10 @@ EVERYWHERE = "iteration.all"
 """Label of the one site of a station that was counted over a whole iteration: it stands for many
 places of the kernel, and is none of the locks that one patch reaches together (`all`)."""
 
+WAKE_TIME = 7e-6
+"""Seconds from a wake-up to running: the geometric mean of the 2 to 25 us that a lock takes to go
+from one sleeping thread to another (data/published/latency.csv, go_mutex_handoff)."""
+
 NOT_COUNTED = "not_counted"
 """Name of the lock that stands for what nobody counted (another file system, configuration or
 machine): it may bind, and no change is about it."""
@@ -58,10 +62,14 @@ class Walkers(Frozen, frozen=True):
         Walks per second of the whole machine.
     read : float
         Seconds one walk reads while it holds every shard.
+    give_up : bool
+        Whether a walk that would have to wait for a shard leaves those it has and does not take
+        place (trylock, as page reclaim does).
     """
 
     walks_per_s: float
     read: float
+    give_up: bool = False
 
     def __post_init__(self) -> None:
         not_negative("walkers", walks_per_s=self.walks_per_s, read=self.read)
@@ -100,10 +108,15 @@ class Lock(Frozen, frozen=True):
     hold_distribution, handoff_distribution : Distribution
         How hold times and hand-offs vary around their mean.
     wake_time : float
-        Seconds until a sleeping waiter runs after it was woken (rwsem only).
+        Seconds until a sleeping waiter runs after it was woken (rwsem only); see `WAKE_TIME`.
     handoff_timeout : float
-        Seconds after which the first sleeper may no longer be overtaken (rwsem only): Linux's
+        Seconds after which the head of the queue may no longer be overtaken (rwsem only): Linux's
         RWSEM_WAIT_TIMEOUT is 4 ms.
+    spin_limit : float
+        Seconds that a writer spins on a semaphore that readers own, few of them (rwsem only):
+        10 us in Linux, up to 2.5 times that with many readers. 0: not at all, as before 5.3.
+    timeout_distribution : Distribution
+        How these two vary around their mean: a clock that ticks makes them.
     local_handoffs : int
         Hand-offs in a row that may stay in a node while others wait elsewhere (numa only).
     handoff_lines : float
@@ -126,8 +139,10 @@ class Lock(Frozen, frozen=True):
     walkers: Walkers | None = None
     hold_distribution: Distribution = Exponential()
     handoff_distribution: Distribution = Exponential()
-    wake_time: float = 0.0
+    wake_time: float = WAKE_TIME
     handoff_timeout: float = 4e-3
+    spin_limit: float = 10e-6
+    timeout_distribution: Distribution = Constant()
     local_handoffs: int = 64
     handoff_lines: float = 0.0
     lines_by: LinesBy = "lock"
@@ -148,6 +163,7 @@ class Lock(Frozen, frozen=True):
             other_mappers=self.other_mappers,
             wake_time=self.wake_time,
             handoff_timeout=self.handoff_timeout,
+            spin_limit=self.spin_limit,
             handoff_lines=self.handoff_lines,
         )
         if self.time_per_instruction_remote < self.time_per_instruction_local:

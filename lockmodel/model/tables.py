@@ -36,6 +36,7 @@ TIME_KEYS = {
     "read": "us",
     "wake_time": "us",
     "handoff_timeout": "ms",
+    "spin_limit": "us",
     "line": "ns",
     "hold": "us",
     "hold_remote": "us",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lockmodel.errors import SaturatedError
 from lockmodel.model.network import CPU, Network, build, depends_on_population
 from lockmodel.model.prediction import LockState, Point
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress
 from lockmodel.solvers.bounds import point_of
 from lockmodel.solvers.guaranteed import guaranteed
+from lockmodel.solvers.walked import closed_form_walkers, walked, without_walkers
 
 if TYPE_CHECKING:
     from lockmodel.solvers.product_form import Solution
@@ -59,6 +62,11 @@ def product_form_points(
     """Return product form's points; `progress` wraps the loop over networks."""
     from lockmodel.solvers.product_form import solve as solve_network
 
+    alone = without_walkers(scenario)
+    if alone is not scenario:
+        return tuple(
+            _walked_point(scenario, point) for point in product_form_points(alone, asked, progress)
+        )
     cpus = scenario.machine.cpus
     if not depends_on_population(scenario):  # one network, all populations in one pass
         top = build(scenario, max(asked))
@@ -76,6 +84,40 @@ def product_form_points(
             solved = _plain_means(network, solve_network(network)[0], cpus)
         points.append(_solved_point(scenario, network, solved))
     return tuple(points)
+
+
+def _walked_point(scenario: Scenario, free: Point) -> Point:
+    """Return the point of a scenario from that without its walkers.
+
+    What an iteration takes longer it waits for the locks that are walked.
+    """
+    effects = {
+        lock.name: walked(scenario, lock.name, free.n)
+        for lock in scenario.taken
+        if closed_form_walkers(lock)
+    }
+    share = math.prod(effect.kept for effect in effects.values())
+    if share == 0.0:
+        raise SaturatedError(
+            f"scenario {scenario.name!r}: walkers leave no throughput at n = {free.n}: lower "
+            f"walks_per_s or read"
+        )
+    x = free.throughput_per_s * share
+    longer = free.n / x - free.iteration_s
+    whole = sum(1.0 - effect.kept for effect in effects.values())
+    locks = {}
+    for name, state in free.locks.items():
+        wait, busy, queue = state.wait_s, state.utilisation * share, state.queue * share
+        if name in effects and whole > 0.0:
+            effect = effects[name]
+            added = longer * (1.0 - effect.kept) / whole
+            wait += added
+            queue += x * added
+            busy = min(1.0, busy + sum(effect.blocked) / len(effect.blocked))
+        of_all = wait * x / free.n
+        spun = state.cycles_share / state.wait_share if state.wait_share > 0.0 else 1.0
+        locks[name] = LockState(busy, wait, of_all, min(1.0, of_all * spun), queue)
+    return point_of(build(scenario, free.n), x, locks)
 
 
 PROCESS_S = 3e-6

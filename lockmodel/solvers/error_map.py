@@ -26,8 +26,11 @@ from lockmodel.model.network import VANISHING, Network, Station
 from lockmodel.model.placement import distances, shard_groups, whole
 from lockmodel.model.scenario import Lock, Scenario
 from lockmodel.model.shipped import read_table, shipped_dir
+from lockmodel.solvers.walked import closed_form_walkers
 
 DATA = "data/computed/product_form_error.csv"
+WALKED_READ = 64e-6
+WALKED_DATA = "data/computed/walkers_error.csv"
 COLUMNS = ("hold_scv", "handoff", "load", "readers", "n", "error", "half_width")
 ROUNDING = 1e-9
 """Relative distance from a grid value that is none: sums in another order differ by less."""
@@ -156,10 +159,9 @@ def unmapped(scenario: Scenario, population: int) -> bool:
         )
         heavy = isinstance(lock.hold_distribution, Pareto)
         passes = lock.passes
-        sleeps = lock.wake_time > 0.0 and any(
-            site.mode == "read" and site.acquires > 0 for site in scenario.sites_of(lock.name)
-        )
-        if sleeps or (passes and lock.handoff_distribution.scv > 1.0):
+        modes = {site.mode for site in scenario.sites_of(lock.name) if site.acquires > 0}
+        mixed = modes == {"read", "write"}  # who waits for whom is not a matter of the mean
+        if mixed or (passes and lock.handoff_distribution.scv > 1.0):
             return True
         if not discipline(lock.kind).mapped or lock.walkers is not None or pinned or heavy:
             return True
@@ -187,6 +189,8 @@ def estimate(scenario: Scenario, network: Network, throughput: float) -> float |
     n = network.population
     if n == 1 and all(lock.walkers is None for lock in scenario.locks):
         return 0.0
+    if any(closed_form_walkers(lock) for lock in scenario.taken):
+        return _walked(scenario, n)
     if unmapped(scenario, n):
         return None
     loads, total, ordered = [], 0.0, 0.0
@@ -201,6 +205,42 @@ def estimate(scenario: Scenario, network: Network, throughput: float) -> float |
     if len(loads) > 1 and loads[1] > max(SECOND * loads[0], BUSY):
         return None
     return total + ordered + distance_error(scenario, network, throughput)
+
+
+@lru_cache(maxsize=1)
+def _walked_errors() -> dict[tuple[float, float], float]:
+    """Return the largest error that walkers were measured with, by shards and walks per s."""
+    worst: dict[tuple[float, float], float] = {}
+    for row in read_table(shipped_dir("data") / "computed" / "walkers_error.csv"):
+        place = float(row["shards"]), float(row["walks_per_s"])
+        size = abs(float(row["error"])) + float(row["half_width_per_s"]) / float(
+            row["simulated_per_s"]
+        )
+        worst[place] = max(worst.get(place, 0.0), size)
+    return worst
+
+
+def _walked(scenario: Scenario, population: int) -> float | None:
+    """Return the error of the closed form of walkers, where it has been measured.
+
+    The largest at the corners of the cell of shards and walks; reads as long as those measured or
+    shorter, by waiting walkers of one lock, on all CPUs or fewer.
+    """
+    (lock, *more) = (k for k in scenario.taken if closed_form_walkers(k))
+    walkers = lock.walkers
+    assert walkers is not None
+    if more or walkers.give_up or walkers.read > WALKED_READ or population > scenario.machine.cpus:
+        return None
+    if lock.shards > 1 and lock.shard_by == "hash":
+        return None
+    errors = _walked_errors()
+    axes = (tuple(sorted({place[i] for place in errors})) for i in range(2))
+    corners = []
+    for axis, value in zip(axes, (float(lock.shards), walkers.walks_per_s), strict=True):
+        if not value <= axis[-1] * (1.0 + ROUNDING):
+            return None
+        corners.append(_around(axis, value))
+    return max(errors[corner] for corner in itertools.product(*corners) if corner in errors)
 
 
 def expected(scenario: Scenario, network: Network, throughput: float) -> tuple[float, float]:

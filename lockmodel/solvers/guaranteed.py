@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from lockmodel.model.disciplines import discipline
 from lockmodel.model.handoff import HandOff, TopologyHandOff
 from lockmodel.model.network import CPU, Network, build
 from lockmodel.model.placement import distances
@@ -102,10 +103,21 @@ def _everybody_waits(scenario: Scenario, population: int) -> float:
     line = 0.0 if population == 1 else 1.0 if apart else scenario.machine.same_node_cost
     sleepy = replace(
         scenario,
-        locks=tuple(replace(k, acquire_time=k.acquire_time + k.wake_time) for k in scenario.locks),
+        locks=tuple(
+            replace(k, acquire_time=k.acquire_time + k.wake_time)
+            if _sleeps(scenario, k, population)
+            else k
+            for k in scenario.locks
+        ),
     )
     network = build(_at_distance(sleepy, line, float(apart)), population)
     return population / sum(_longest(network).values())
+
+
+def _sleeps(scenario: Scenario, lock: Lock, population: int) -> bool:
+    """Return whether anybody may sleep at a lock: behind readers, or for want of a CPU."""
+    reads = any(site.mode == "read" and site.acquires > 0 for site in scenario.sites_of(lock.name))
+    return discipline(lock.kind).readers and (reads or population > scenario.machine.cpus)
 
 
 def _longest(network: Network) -> dict[str, float]:

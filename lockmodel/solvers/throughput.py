@@ -10,6 +10,7 @@ from lockmodel.errors import SaturatedError
 from lockmodel.model.network import build, depends_on_population
 from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.product_form import throughputs
+from lockmodel.solvers.walked import kept, without_walkers
 
 
 def throughput(scenario: Scenario, populations: Sequence[int]) -> np.ndarray:
@@ -30,6 +31,11 @@ def throughput(scenario: Scenario, populations: Sequence[int]) -> np.ndarray:
     NotTrustworthyError
         As the solvers.
     """
+    alone = without_walkers(scenario)
+    if alone is not scenario:
+        shares = np.array([kept(scenario, n) for n in populations])
+        left: np.ndarray = throughput(alone, populations) * shares
+        return left
     if not depends_on_population(scenario):
         top = max(populations)
         curve = throughputs(build(scenario, top).stations, top)

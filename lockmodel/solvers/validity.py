@@ -188,12 +188,18 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
     if ordered:
         gaps.append("the order of waiters is not modelled, only its mean: " + ", ".join(ordered))
     for lock in scenario.locks:
-        if lock.walkers is not None:
-            gaps.append(
-                f"{lock.name}: walkers ({lock.walkers.walks_per_s:g} per s) slow the lock by the "
-                f"share of time they read and take shards; their waiting for holders while they "
-                f"keep the shards already taken is left out, so shards cost more than shown"
+        if lock.walkers is None:
+            continue
+        gaps.append(
+            f"{lock.name}: walkers ({lock.walkers.walks_per_s:g} per s) "
+            + (
+                "keep each shard while they wait for those after it: vacations of mean length"
+                if discipline(lock.kind).readers
+                else "slow the lock by the share of time they read and take shards; their waiting "
+                "for holders while they keep the shards already taken is left out, so shards "
+                "cost more than shown"
             )
+        )
     return tuple(gaps)
 
 

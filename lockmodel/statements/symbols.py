@@ -72,6 +72,7 @@ _ENTRIES = (
     Notation("c_1", "c_1", "c_1", "c_1", "what each waiter adds to an iteration's passes", "s"),
     _plain("r", "time a walk reads, holding all shards", "s"),
     Notation("c_w", "c_w", "c_w", "c_w", "time a walk needs per shard to acquire it", "s"),
+    Notation("a_w", "a_w", "a_w", "a_w", "time a walk waits for a shard that is always held", "s"),
     _plain("D", "demand: an iteration's time at the lock with a waiter about", "s"),
     _sub("D", "rest", "demands of all other locks, when nobody waits", "s"),
     _plain("W", "wait of an acquire", "s"),

@@ -22,6 +22,7 @@ FORMULAE = {
     "f_same_patch": ("same-patch", "gain"),
     "f_any_change": ("any-change", "by_share"),
     "f_best_shards": ("best-shards", "best_shards"),
+    "f_walked_often": ("best-shards", "often"),
     "f_wait_share": ("wait-shares", "share"),
 }
 

@@ -91,11 +91,26 @@ def test_walkers_make_fewer_shards_best():
     assert max(gains) > gains[-1] > gains[0]
 
 
-def test_walkers_that_saturate_many_shards_drop_that_count_not_the_command():
-    """At 10,000 walks/s, 128 shards of libc.so.6 would be held all the time."""
-    ranked = rank(walked(SHIPPED, 10_000, 64 * US), 128)
-    assert ranked.before_per_s < rank(SHIPPED, 128).before_per_s
-    assert ranked.shards[0].best < 128
+def test_walkers_make_few_shards_of_a_semaphore_worse_than_many():
+    """Each of two shards is saturated: a walk keeps the first while it waits for the other."""
+    free = rank(SHIPPED, 128)
+    binding = next(k for k in SHIPPED.locks if k.name == free.binding)
+    others = tuple(k for k in SHIPPED.locks if k is not binding)
+    scenario = walked(replace(SHIPPED, locks=(binding, *others)), 1000, 64 * US)
+    ranked = rank(scenario, 128)
+    assert 0.9 * free.before_per_s < ranked.before_per_s < free.before_per_s
+    (own,) = (s for s in ranked.shards if s.lock == binding.name and s.by == "cpu")
+    (same,) = (s for s in free.shards if s.lock == binding.name and s.by == "cpu")
+    gains = {row.lever.value.k: row.gain for row in own.tried}
+    without = {row.lever.value.k: row.gain for row in same.tried}
+    assert gains[2] < 0.7 * without[2]
+    assert gains[64] > 0.95 * without[64]
+    assert own.walkers
+
+
+def test_walkers_that_saturate_a_lock_drop_that_count_not_the_command():
+    """At 20,000 walks/s, 128 shards of a lock without readers would be held all the time."""
+    ranked = rank(walked(ONE_LOCK, 20_000, 10 * US), 64)
     assert ranked.levers[0].gain > 0
     assert all(row.gain >= -1 for shards in ranked.shards for row in shards.tried)
 

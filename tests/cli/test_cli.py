@@ -55,7 +55,8 @@ def test_exit_code_0_as_a_process(cli):
 
 
 def test_exit_code_1_when_walkers_alone_saturate_a_lock(cli):
-    ran = cli("predict", MODEL, "-n", "128", "--walks", "libc.so.6=1e6,read_us=64")
+    walks = "--set", "libc.so.6.kind=fifo", "--walks", "libc.so.6=1e6,read_us=64"
+    ran = cli("predict", MODEL, "-n", "128", *walks)  # readers of a semaphore share
     assert (ran.returncode, ran.stdout) == (1, "")
     for word in ("libc.so.6", "walkers", "walks_per_s"):
         assert word in ran.stderr

@@ -80,6 +80,7 @@ def test_json(command, model):
     for point, exact in zip(data["points"], points(scenario, [1, 5]), strict=True):
         assert set(point) == {
             *("schema", "scenario", "n", "throughput_per_s", "locks", "fairness", "precision"),
+            *("least_share",),
             *("reached", "seed", "replications", "warm_up", "discarded", "iterations", "events"),
             *("confidence", "assumptions", "warnings"),
         }
@@ -92,6 +93,7 @@ def test_json(command, model):
         assert set(point["locks"]["libc.so.6"]) == {
             *("wait_s", "slept_s", "utilisation", "queue", "contended", "wait_quantiles_s"),
             *("longest_wait_s", "same_cpu", "same_node", "other_node", "walk_s"),
+            "gave_up",
         }
     # the same as the function says
     value = simulate(scenario, 5, 0.005, 4).throughput_per_s.value

@@ -196,13 +196,17 @@ def test_a_reader_that_stops_early_is_no_error(cli):
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
+SATURATED = ("--set", "libc.so.6.kind=fifo", "--walks", "libc.so.6=1e6,read_us=64")
+"""Walkers that need more than there is, each alone, as those of a semaphore are not."""
+
+
 @pytest.mark.parametrize(
     "args",
     [
-        ("predict", MODEL, "-n", "9", "--walks", "libc.so.6=1e6,read_us=64"),
-        ("predict", MODEL, "-n", "9", "--walks", "libc.so.6=1e6,read_us=64", "--plot", "new.svg"),
+        ("predict", MODEL, "-n", "9", *SATURATED),
+        ("predict", MODEL, "-n", "9", *SATURATED, "--plot", "new.svg"),
         ("whatif", MODEL, "-n", "9", "--lever", "exclude:libc.so.7"),
-        ("levers", MODEL, "-n", "9", "--walks", "libc.so.6=1e6,read_us=64"),
+        ("levers", MODEL, "-n", "9", *SATURATED),
         ("sweep", MODEL, "-n", "9", "--over", "libc:shards=1"),
         ("sweep", MODEL, "-n", "9", "--over", "hold=0,2"),
         ("sweep", MODEL, "-n", "9", "--over=hold=1", "--over=shards=1", "--over=think=1", "--plot"),

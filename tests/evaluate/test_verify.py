@@ -15,6 +15,7 @@ from lockmodel.evaluate.verify.agreement import (
     verify_model,
 )
 from lockmodel.evaluate.verify.cases import cases
+from lockmodel.model.disciplines import DISCIPLINES
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,14 @@ def test_every_solver_and_every_kind_of_lock_is_in_the_matrix():
     listed = cases()
     assert {s for case in listed for s in case.solvers} == {"product-form", "markov", "simulation"}
     kinds = {lock.kind for case in listed for lock in case.scenario.locks}
-    assert {"fifo", "ticket", "rwsem"} <= kinds
+    assert kinds == set(DISCIPLINES)
+    twice = {
+        lock.kind
+        for case in listed
+        for lock in case.scenario.locks
+        if len(case.solvers) + (case.named is not None) > 1
+    }
+    assert twice == set(DISCIPLINES)
     assert all(case.known for case in listed[:2])
 
 

@@ -23,9 +23,16 @@ from lockmodel.figures import agreement, changes, rates, registry, shards, style
 
 def some_shards():
     walks = shards.ShardLine(
-        5e3, (1, 2, 4), (33e3, 46e3, 94e3), (30, 150, 200), (2e-3, 6e-3, 18e-3)
+        5e3,
+        (1, 2, 4),
+        (33e3, 46e3, 94e3),
+        (30, 150, 200),
+        (33e3, 45e3, 95e3),
+        (2e-3, 6e-3, 18e-3),
     )
-    plain = shards.ShardLine(0.0, (1, 2, 4), (34e3, 90e3, 190e3), (30, 50, 130), ())
+    plain = shards.ShardLine(
+        0.0, (1, 2, 4), (34e3, 90e3, 190e3), (30, 50, 130), (34e3, 90e3, 191e3), ()
+    )
     return shards.ShardsData("some", "libc.so.6", 64e-6, 128, (plain, walks))
 
 

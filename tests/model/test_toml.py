@@ -358,7 +358,7 @@ def test_what_only_a_simulation_needs_is_read_as_written() -> None:
 
 def test_what_only_a_simulation_needs_has_defaults() -> None:
     (lock,), (site,) = PARSED.locks, PARSED.sites
-    assert (lock.wake_time, lock.handoff_timeout, lock.local_handoffs) == (0.0, 4e-3, 64)
+    assert (lock.wake_time, lock.handoff_timeout, lock.local_handoffs) == (7e-6, 4e-3, 64)
     shapes = (PARSED.think_distribution, lock.hold_distribution, lock.handoff_distribution)
     assert shapes == (Exponential(),) * 3
     assert site.mode == "write"

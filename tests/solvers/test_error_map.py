@@ -45,7 +45,7 @@ def test_the_map_covers_its_grid():
     made = tool()
     grid = (made.HOLDS, made.HANDOFFS, made.LOADS, made.READERS, made.POPULATIONS)
     assert load().axes == tuple(tuple(sorted(axis)) for axis in grid)
-    assert len(load().errors) == len(rows()) > 3000
+    assert len(load().errors) == len(rows()) > 1600
 
 
 def test_product_form_is_exact_on_the_map_where_theory_says_so():
@@ -67,7 +67,7 @@ def test_readers_alone_are_the_known_error():
 
 @pytest.mark.parametrize(
     "cell",
-    [(0.0, 0.0, 1.0, 0.0, 8), (0.25, 1.0, 1.25, 0.5, 4), (4.0, 0.25, 0.8, 0.0, 16)],
+    [(0.0, 0.0, 1.0, 0.0, 8), (0.25, 1.0, 1.25, 1.0, 4), (4.0, 0.25, 0.8, 0.0, 16)],
 )
 def test_cells_are_reproduced(cell):
     made = tool()
@@ -304,12 +304,10 @@ def test_order_of_a_long_queue():
     assert leaving * f / 0.5 - 0.005 < far < leaving - 0.02
 
 
-def test_sleeping_readers_have_no_estimate():
-    made = tool().scenario(1.0, 0.0, 0.8, 0.5, 8)
-    lock = msgspec.structs.replace(made.locks[0], wake_time=1e-4)
-    assert predict(made, [8], "product-form").error_estimate is not None
-    asleep = msgspec.structs.replace(made, locks=(lock,))
-    assert predict(asleep, [8], "product-form").error_estimate is None
+def test_readers_beside_writers_have_no_estimate():
+    for readers, known in ((0.0, True), (0.5, False), (1.0, True)):
+        made = tool().scenario(1.0, 0.0, 0.8, readers, 8)
+        assert (predict(made, [8], "product-form").error_estimate is not None) == known
 
 
 def test_sites_that_grow_differently_are_not_exact():

@@ -17,6 +17,7 @@ from lockmodel.model.distribution import (
     Constant,
     Empirical,
     Erlang,
+    Exponential,
     Lognormal,
     Pareto,
 )
@@ -261,9 +262,11 @@ def test_what_is_approximated_is_said(name):
 
 def test_nothing_is_approximated_alone_or_by_time_outs_of_0():
     assert approximations(changed(one(remote=2.0), think_remote=1.0), 1) == ()
-    assert approximations(readers(handoff_timeout=0.0), 8) == ()
+    assert approximations(readers(handoff_timeout=0.0, spin_limit=0.0), 8) == ()
+    drawn = readers(handoff_timeout=2.0, spin_limit=1.0, timeout_distribution=Exponential())
+    assert approximations(drawn, 8) == ()
     assert approximations(readers([("a", 1, 1.0, "read")]), 8) == ()
-    assert predict(readers(handoff_timeout=0.0), [4], "markov").exact
+    assert predict(readers(handoff_timeout=0.0, spin_limit=0.0), [4], "markov").exact
 
 
 def test_an_exponential_time_out_is_bracketed():

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import pytest
 from simulated import (
     PRECISION,
     TOLERANCE,
     TWO_NODES,
-    Moves,
     agrees,
     answered,
     lock,
     one,
-    solved,
     workload,
 )
 
+from lockmodel.evaluate.verify.exclusive import Exclusive, by_node, constant, linear
 from lockmodel.model.distribution import (
     Constant,
 )
@@ -30,131 +26,6 @@ from lockmodel.model.handoff import (
 )
 from lockmodel.model.machine import Machine
 from lockmodel.solvers.solve import points
-
-
-@dataclass(frozen=True)
-class Exclusive:
-    """A lock of one shard with exponential times and places of processes.
-
-    `holds` are means per acquire, `nodes` one per process, `cost(w, far)` the mean hand-off.
-    """
-
-    kind: str
-    think: float
-    holds: tuple[float, ...]
-    nodes: tuple[int, ...]
-    cost: Callable[[int, bool], float]
-    remote: float = 1.0
-    same_node: float = 1.0
-
-    def distance(self, last: int, p: int) -> str:
-        if last in (p, -1):
-            return "same_cpu"
-        return "same_node" if self.nodes[last] == self.nodes[p] else "other_node"
-
-    def hold(self, stage: int, distance: str) -> float:
-        share = {"same_cpu": 0.0, "same_node": self.same_node, "other_node": 1.0}[distance]
-        return self.holds[stage - 1] * (1 + (self.remote - 1) * share)
-
-    def moves(self, state) -> Moves:
-        """Yield what can happen; a state is (stages, queue, what the lock does, last, look).
-
-        Stage 0 is thinking. The lock does nothing (None), is held (process, distance), or is
-        handed over (process, waiters at the release). `look` is who will look, and its mean.
-        """
-        stages, queue, doing, last, look = state
-
-        def begin(stages, queue, p, last, look, counted):
-            d = self.distance(last, p)
-            counted = {**counted, d: 1.0, "acquires": 1.0}
-            return (stages, queue, ("held", p, d), p, look), counted
-
-        def come(p, stage, stages, queue, doing, last, look, counted):
-            stages = (*stages[:p], stage, *stages[p + 1 :])
-            if doing is None:
-                return begin(stages, queue, p, last, look, counted)
-            return (stages, (*queue, p), doing, last, look), counted
-
-        for p, stage in enumerate(stages):
-            if stage == 0:
-                yield self.with_rate(come(p, 1, stages, queue, doing, last, look, {}), self.think)
-        if look is not None:
-            p, mean = look
-            if doing is None:
-                rest = tuple(q for q in queue if q != p)
-                taken = begin(stages, rest, p, last, None, {"contended": 1.0})
-                yield self.with_rate(taken, mean)
-            else:
-                yield (stages, queue, doing, last, None), 1 / mean, {}
-        if doing is not None and doing[0] == "pass":
-            _, p, w = doing
-            mean = self.cost(w, self.nodes[p] != self.nodes[last])
-            yield self.with_rate(begin(stages, queue, p, last, look, {"contended": 1.0}), mean)
-        if doing is None or doing[0] == "pass":
-            return
-        _, p, distance = doing
-        mean = self.hold(stages[p], distance)
-        counted: dict[str, float] = {}
-        # the release
-        choices = [(1.0, queue, None, last, look, counted)]
-        if queue and self.kind == "barging" and look is None:
-            choices = []
-            for q in queue:
-                time = self.cost(len(queue), self.nodes[q] != self.nodes[p])
-                choices.append((1 / len(queue), queue, None, p, (q, time), counted))
-        elif queue and self.kind != "barging":
-            near = [q for q in queue if self.nodes[q] == self.nodes[p]]
-            q = near[0] if near and self.kind == "numa" else queue[0]
-            rest = tuple(r for r in queue if r != q)
-            if self.cost(len(queue), self.nodes[q] != self.nodes[p]) == 0.0:
-                d = self.distance(p, q)
-                counted = {d: 1.0, "acquires": 1.0, "contended": 1.0}
-                choices = [(1.0, rest, ("held", q, d), q, look, counted)]
-            else:
-                choices = [(1.0, rest, ("pass", q, len(queue)), p, look, counted)]
-        # what the releasing process does next
-        for share, left, now, before, later, counted in choices:
-            if stages[p] == len(self.holds):
-                counted = {**counted, "done": 1.0}
-                if self.think > 0:
-                    new = (*stages[:p], 0, *stages[p + 1 :])
-                    yield (new, left, now, before, later), share / mean, counted
-                    continue
-                stage = 1
-            else:
-                stage = stages[p] + 1
-            to, counted = come(p, stage, stages, left, now, before, later, counted)
-            yield to, share / mean, counted
-
-    @staticmethod
-    def with_rate(move, mean):
-        return move[0], 1 / mean, move[1]
-
-    def answer(self) -> dict[str, float]:
-        n = len(self.nodes)
-        start = ((0,) * n, (), None, 0, None)
-        if self.think == 0.0:
-            start = ((1,) * n, tuple(range(1, n)), ("held", 0, "same_cpu"), 0, None)
-
-        def level(state):
-            doing = state[2]
-            passing = doing is not None and doing[0] == "pass"
-            return {"waiting": len(state[1]) + passing, "busy": float(doing is not None)}
-
-        return solved(start, self.moves, level)
-
-
-def constant(time: float) -> Callable[[int, bool], float]:
-    return lambda w, far: time
-
-
-def by_node(local: float, remote: float) -> Callable[[int, bool], float]:
-    return lambda w, far: remote if far else local
-
-
-def linear(time: float, more: float) -> Callable[[int, bool], float]:
-    return lambda w, far: time + more * (w - 1)
-
 
 HALF = Machine(name="m", cpus=8, cores=8, nodes=2, same_node_cost=0.25)
 SMALL = Machine(name="m", cpus=4, cores=4, nodes=2)
@@ -258,7 +129,7 @@ EXCLUSIVE = {
 @pytest.mark.parametrize("name", EXCLUSIVE)
 def test_exclusive_locks_match_their_chain(name):
     chain, scenario = EXCLUSIVE[name]
-    exact = chain.answer()
+    exact = chain.means()
     simulated = answered(scenario, len(chain.nodes))
     state = simulated.locks["a"]
     assert agrees(simulated.throughput_per_s, exact["done"], 2 * PRECISION)

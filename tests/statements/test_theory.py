@@ -274,6 +274,16 @@ def test_fewest_shards_that_reach_the_next_station():
     assert not made.formula("next_is_reached").at(**at | {"C_next": 9e6})
 
 
+def test_shards_that_are_always_held_by_hand():
+    """Four shards, a wait of 4 ms at each: kept for 3, 2, 1, 0 waits of a cycle of 4 and 1 / w."""
+    made = find_statement("best-shards")
+    at = {"w": 250.0, "r": 0.0, "a_w": 4e-3, "D": 20 * US, "k": 4.0}
+    assert made.formula("held").at(**at) == pytest.approx(4 / 20e-6 * (1 - 1.5 / 5))
+    assert made.formula("often").at(**at) == pytest.approx(100_000.0)
+    freed = made.formula("freed").at(w=1000.0, r=1e-4, D=20 * US, C_next=450e3)
+    assert freed == pytest.approx(10.0)
+
+
 def test_walkers_that_read_all_the_time_leave_no_best_number():
     for rate, helpless in ((99_000.0, False), (200_000.0, True)):
         numbers = find_statement("best-shards").numbers(walked(1, rate), 8)

@@ -166,6 +166,7 @@ def compare(case: SolverCase, n: int, max_error: float = QUICK_ERROR) -> list[Co
     expected = _answer(case.scenario, n, reference, max_error)
     stated = max(ROUNDING, expected.error_estimate or 0.0)
     here = expected.throughput_per_s
+    points = {reference: expected}
     made = [
         compared(
             "throughput",
@@ -180,12 +181,12 @@ def compare(case: SolverCase, n: int, max_error: float = QUICK_ERROR) -> list[Co
         if known_n == n
     ]
     for solver in others:
-        point = _answer(case.scenario, n, solver, max_error)
+        point = points[solver] = _answer(case.scenario, n, solver, max_error)
         random = solver == "simulation"
         x = point.throughput_per_s
         error = max(stated, point.error_estimate or 0.0) * x
         if random:
-            error = WIDENING * (point.upper_per_s - x) + stated * x
+            error = _half(point) + stated * x
         made.append(compared("throughput", reference, solver, here, x, error, random))
         if random:
             continue
@@ -195,7 +196,30 @@ def compare(case: SolverCase, n: int, max_error: float = QUICK_ERROR) -> list[Co
             made.append(
                 compared(f"wait {name}", reference, solver, wait, state.wait_s, error, random)
             )
+    return made + _by_name(case, n, points)
+
+
+def _by_name(case: SolverCase, n: int, points: dict[str, Point]) -> list[Comparison]:
+    """Compare answers with the chain that follows every process by name, if there is one."""
+    means = case.named(n) if case.named is not None else {}
+    if not means:
+        return []
+    known = means["done"]
+    made = []
+    for solver, point in points.items():
+        random = solver == "simulation"
+        error = (point.error_estimate or 0.0) + ROUNDING
+        allowed = _half(point) if random else error * known
+        x = point.throughput_per_s
+        made.append(
+            Comparison(case.name, n, "throughput", "by name", solver, known, x, allowed, random)
+        )
     return made
+
+
+def _half(point: Point) -> float:
+    """Return half of the 99 % interval of a simulated throughput."""
+    return WIDENING * (point.upper_per_s - point.throughput_per_s)
 
 
 def _answer(scenario: Scenario, n: int, solver: str, max_error: float) -> Point:
@@ -228,7 +252,7 @@ def verify_model(
         compared = partial(Comparison, scenario.name, n)
         simulated = _answer(scenario, n, "simulation", max_error)
         x = simulated.throughput_per_s
-        half = WIDENING * (simulated.upper_per_s - x)
+        half = _half(simulated)
         for solver in ("product-form", "markov"):
             try:
                 if solver == "markov":

@@ -5,16 +5,35 @@ Times are of the order of a second so that they read like the reference values o
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lockmodel.model.distribution import Constant, Coxian, Erlang, Hyperexponential
-from lockmodel.model.handoff import ConstantHandOff, LinearHandOff, SaturatingHandOff
+from msgspec.structs import replace
+
+from lockmodel.evaluate.verify.exclusive import Exclusive, by_node, constant
+from lockmodel.evaluate.verify.semaphores import Semaphores, Step, Way, always
+from lockmodel.model.distribution import (
+    Constant,
+    Coxian,
+    Erlang,
+    Exponential,
+    Hyperexponential,
+)
+from lockmodel.model.handoff import (
+    ConstantHandOff,
+    LinearHandOff,
+    SaturatingHandOff,
+    TopologyHandOff,
+)
 from lockmodel.model.machine import Machine
-from lockmodel.model.scenario import Lock, Scenario, Site
+from lockmodel.model.scenario import Lock, Scenario, Site, Walkers
 
 EXACT = ("product-form", "markov", "simulation")
 CHAIN = ("markov", "simulation")
+SIMULATED = ("simulation",)
+"""Beside a chain by name."""
 
 STEP = 1e-3
 """Seconds per instruction: holds are given in instructions."""
@@ -40,6 +59,8 @@ class SolverCase:
         Throughput known from elsewhere, by population; to 1e-9, or `known_error`.
     known_error : float
         Relative error of the known values.
+    named : callable or None
+        Population -> the means of a chain that follows every process by name (`named.answer`).
     """
 
     name: str
@@ -49,6 +70,7 @@ class SolverCase:
     full: tuple[int, ...]
     known: tuple[tuple[int, float], ...] = ()
     known_error: float = 1e-9
+    named: Callable[[int], dict[str, float]] | None = None
 
 
 def lock(name: str = "lock", **given: Any) -> Lock:
@@ -103,7 +125,6 @@ NODES = Machine(name="nodes", cpus=8, cores=8, nodes=2, sockets=2, same_node_cos
 def cases() -> tuple[SolverCase, ...]:
     """Return the matrix."""
     ordered = (site(0.2, name="long"), site(1.0, name="longer"), site(0.05, name="short"))
-    shares = (site(1.0, name="write", acquires=0.4), site(1.5, name="read", mode="read"))
     return (
         SolverCase("case A: three locks", three(), EXACT, (1, 8), (1, 2, 8, 16, 32), CASE_A),
         SolverCase(
@@ -203,41 +224,146 @@ def cases() -> tuple[SolverCase, ...]:
             (6,),
             (2, 6, 12),
         ),
-        SolverCase(
-            "readers and writers, writers first",
-            scenario((lock(kind="rwsem", handoff_timeout=1e9, wake_time=0.3),), shares, 5.0),
-            CHAIN,
-            (6,),
-            (2, 6, 12),
-        ),
-        SolverCase(
-            "readers and writers, sleepers first",
-            scenario(
-                (lock(kind="rwsem", handoff_timeout=0.0, handoff=ConstantHandOff(time=0.2)),),
-                shares,
-                5.0,
-            ),
-            CHAIN,
-            (6,),
-            (2, 6, 12),
-        ),
+        *semaphores(),
+        *placed(),
+    )
+
+
+PATIENCE = {"timeout_distribution": Exponential(), "wake_time": 0.4, "spin_limit": 0.6}
+FOREVER = 1e9
+
+
+def semaphores() -> tuple[SolverCase, ...]:
+    """Return read-write semaphores: readers, sleepers and walkers, as docs/rwsem.md has them."""
+    shares = (site(1.0, name="write", acquires=0.4), site(1.5, name="read", mode="read"))
+    write, read = Step(0, False, 1.0), Step(0, True, 1.5)
+    either = (Way(0.4, (write, read)), Way(0.6, (read,)))
+
+    def readers(timeout: float) -> tuple[Scenario, Callable[[int], dict[str, float]]]:
+        one = lock(kind="rwsem", handoff=ConstantHandOff(time=0.2), handoff_timeout=timeout)
+        one = replace(one, **PATIENCE)
+        chain = Semaphores(5.0, (), handoff=0.2, wake=0.4, timeout=timeout, spin=0.6)
+        return (
+            scenario((one,), shares, 5.0),
+            lambda n: dataclasses.replace(chain, programs=(either,) * n).means(),
+        )
+
+    def walkers(
+        give_up: bool, rate: float, most: int
+    ) -> tuple[Scenario, Callable[[int], dict[str, float]]]:
+        one = lock(
+            kind="rwsem",
+            shards=2,
+            handoff=ConstantHandOff(time=0.3),
+            handoff_timeout=3.0,
+            walkers=Walkers(rate, 1.0, give_up),
+        )
+        chain = Semaphores(
+            2.0,
+            (),
+            shards=2,
+            handoff=0.3,
+            wake=0.4,
+            timeout=3.0,
+            spin=0.6,
+            walks=rate,
+            read=1.0,
+            walkers=most,
+            give_up=give_up,
+        )
+        machine = Machine(name="two", cpus=4, cores=4)
+
+        def named(n: int) -> dict[str, float]:
+            each = tuple(always(Step(2 * p // 4, False, 1.0)) for p in range(n))
+            return dataclasses.replace(chain, programs=each).means()
+
+        return scenario((replace(one, **PATIENCE),), (site(1.0),), 2.0, machine=machine), named
+
+    sleepers = lock(
+        kind="rwsem", handoff=ConstantHandOff(time=0.1), wake_time=0.5, handoff_timeout=FOREVER
+    )
+    asleep = Semaphores(2.0, (), handoff=0.1, wake=0.5, cpus=FEW.cpus)
+
+    def sleeping(n: int) -> dict[str, float]:
+        return dataclasses.replace(asleep, programs=(always(write),) * n).means()
+
+    cases = []
+    for name, timeout in (
+        ("readers and writers, queue", 2.0),
+        ("readers and writers, queue first", 0.0),
+    ):
+        made, named = readers(timeout)
+        cases.append(SolverCase(name, made, CHAIN, (3,), (2, 4, 7), named=at_most(4, named)))
+    made = scenario((sleepers,), (site(1.0),), 2.0, machine=FEW)
+    cases.append(
         SolverCase(
             "waiters sleep, CPUs are short",
-            scenario(
-                (
-                    lock(
-                        kind="rwsem",
-                        handoff=ConstantHandOff(time=0.1),
-                        wake_time=0.5,
-                        handoff_timeout=1e9,
-                    ),
-                ),
-                (site(1.0),),
-                2.0,
-                machine=FEW,
-            ),
+            made,
             CHAIN,
-            (6,),
-            (4, 6, 12),
+            (4,),
+            (4, 5, 12),
+            named=at_most(5, sleeping),
+        )
+    )
+    # walks so rare that hardly ever three are under way, of whom the chain follows two
+    made, named = walkers(False, 0.02, 2)
+    cases.append(SolverCase("walkers take two shards", made, SIMULATED, (3,), (3, 4), named=named))
+    made, named = walkers(True, 0.05, 3)
+    cases.append(SolverCase("walkers that give up", made, SIMULATED, (4,), (3, 4), named=named))
+    return tuple(cases)
+
+
+def at_most(
+    most: int, named: Callable[[int], dict[str, float]]
+) -> Callable[[int], dict[str, float]]:
+    """Return a chain by name that has no answer for more processes than that: it grows too fast."""
+    return lambda n: named(n) if n <= most else {}
+
+
+def placed() -> tuple[SolverCase, ...]:
+    """Return locks whose next holder is another one than the first to come, or is far away."""
+    topology = TopologyHandOff(local=0.2, remote=1.5)
+    spread = Machine(name="spread", cpus=8, cores=8, nodes=2, placement="spread")
+    nodes = (0, 1) * 4
+
+    def named(
+        kind: str, holds: tuple[float, ...], **more: Any
+    ) -> Callable[[int], dict[str, float]]:
+        cost = by_node(0.2, 1.5) if kind != "barging" else constant(0.7)
+        return lambda n: Exclusive(kind, 2.0, holds, nodes[:n], cost, **more).means()
+
+    barging = lock(kind="barging", handoff=ConstantHandOff(time=0.7))
+    cohort = lock(kind="numa", handoff=topology, local_handoffs=60_000)
+    lines = Lock(
+        name="lock",
+        time_per_instruction_local=STEP,
+        time_per_instruction_remote=2.0 * STEP,
+        handoff=topology,
+    )
+    twice = (site(0.4, name="first"), site(0.6, name="second"))
+    return (
+        SolverCase(
+            "barging: whoever comes takes it",
+            scenario((barging,), twice, 2.0, machine=spread),
+            SIMULATED,
+            (4,),
+            (2, 4),
+            named=named("barging", (0.4, 0.6)),
+        ),
+        SolverCase(
+            "numa: a neighbour comes first",
+            scenario((cohort,), (site(1.0),), 2.0, machine=spread),
+            SIMULATED,
+            (4,),
+            (3, 5),
+            named=named("numa", (1.0,)),
+        ),
+        SolverCase(
+            "topology: lines and hand-offs as far as they are",
+            scenario((lines,), (site(1.0),), 2.0, machine=spread),
+            SIMULATED,
+            (3,),
+            (2, 5),
+            named=named("fifo", (1.0,), remote=2.0),
         ),
     )

@@ -155,6 +155,7 @@ def semaphore(scenario: Scenario, population: int) -> RwSemaphore:
         handoff=handoffs(lock, population, group)[0],
         wake=lock.wake_time,
         timeout=lock.handoff_timeout,
+        spin=lock.spin_limit,
         cpu=cpu_rates(scenario, population),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.model.disciplines import discipline
-from lockmodel.model.distribution import Constant
+from lockmodel.model.distribution import Constant, Exponential
 from lockmodel.model.network import Network, build, check_population
 from lockmodel.model.prediction import LockState, Point
 from lockmodel.model.scenario import Scenario
@@ -51,8 +51,8 @@ ASSUMPTIONS = (
 SPIN = "waiters spin, each on its own CPU, without slowing the others; nobody is preempted"
 FIFO = "locks are first come, first served"
 READERS = (
-    "readers share; writers spin in order and come first, until a sleeping reader has waited "
-    "handoff_timeout; sleeping readers are woken together"
+    "readers share; writers spin, then queue up, until the head of the queue has waited "
+    "handoff_timeout; readers in the queue are woken together"
 )
 ERLANG = "constant times are Erlang times, extrapolated to infinitely many stages"
 TOGETHER = (
@@ -95,31 +95,34 @@ def _queues(scenario: Scenario, n: int, memory: int) -> _ChainMeans:
 
 
 def _timeout_error(lock: RwSemaphore, n: int, memory: int, throughput: float) -> float:
-    """Return what an exponential instead of a constant time-out may change.
+    """Return what exponential instead of constant time-outs may change.
 
-    Not more than the way to the farther extreme (a bit never or always set); next to an extreme
-    a multiple of the way there.
+    For each not more than the way to the farther extreme (it never or always is over); next to an
+    extreme a multiple of the way there.
     """
-    if lock.timeout in (0.0, math.inf):
-        return 0.0
-    others = [solve_rwsem(replace(lock, timeout=t), n, memory) for t in (0.0, math.inf)]
-    near, far = sorted(abs(other.throughput / throughput - 1.0) for other in others)
-    return min(far, NEAR * near)
+    total = 0.0
+    for ends in (
+        [replace(lock, timeout=end) for end in (0.0, math.inf)] * (0.0 < lock.timeout < math.inf),
+        [replace(lock, spin=end) for end in (0.0, math.inf)] * (0.0 < lock.spin < math.inf),
+    ):
+        others = [solve_rwsem(end, n, memory).throughput for end in ends]
+        near, *far = sorted(abs(other / throughput - 1.0) for other in others) or [0.0]
+        total += min(*far, NEAR * near) if far else 0.0
+    return total
 
 
 def _semaphore(scenario: Scenario, n: int, memory: int) -> _ChainMeans:
     lock = semaphore(scenario, n)
     solution = solve_rwsem(lock, n, memory)
     x = solution.throughput
-    asleep = solution.read_wait * solution.read_throughput
-    spinning = (
-        solution.write_wait * solution.write_throughput if solution.write_throughput > 0.0 else 0.0
-    )
+    asleep, spinning = solution.asleep, solution.spinning
     holding = solution.readers_inside + solution.write_throughput * lock.write
     at = _AtLock(
         solution.utilisation, (asleep + spinning) / x, holding + asleep + spinning, spinning
     )
-    error = solution.error + _timeout_error(lock, n, memory, x)
+    error = solution.error
+    if not isinstance(scenario.taken[0].timeout_distribution, Exponential):
+        error += _timeout_error(lock, n, memory, x)
     return _ChainMeans(x, error, {scenario.taken[0].name: at}, asleep)
 
 
@@ -254,8 +257,14 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
         time = f"{lock.name}: handoff_timeout = {lock.handoff_timeout:g} s"
         if kind == "sleepers" and discipline(lock.kind).readers:
             gaps.append(f"{time} is left out: a sleeping writer may always be overtaken")
-        elif modes == {"read", "write"} and population > 1 and lock.handoff_timeout > 0.0:
-            gaps.append(f"{time} is the mean of an exponential time, not constant")
+        elif modes == {"read", "write"} and population > 1:
+            drawn = isinstance(lock.timeout_distribution, Exponential)
+            for key in ("handoff_timeout", "spin_limit"):
+                if getattr(lock, key) > 0.0 and not drawn:
+                    gaps.append(
+                        f"{lock.name}: {key} = {getattr(lock, key):g} s is the mean of an "
+                        f"exponential time, not constant"
+                    )
     return tuple(gaps)
 
 

@@ -1,14 +1,9 @@
-"""A read-write semaphore with optimistic spinning and hand-off bit, as a Markov chain.
+"""A read-write semaphore with spinning writers, a queue and a hand-off bit, as a Markov chain.
 
-What is solved, exactly (Linux' rwsem, simplified; all times exponential): n thinkers together
-work at rate cpu(n). Readers share. A reader enters at once if no writer holds the lock, is being
-handed it or spins, no batch of readers is waking, and nobody is in the wait list; else it sleeps
-in the wait list. A writer enters at once if the lock is free, else it spins; spinners are served
-in order. When the lock becomes free, all sleeping readers are granted it together if no writer
-spins or the hand-off bit is set; they start to read after one wake-up delay, in which the lock is
-theirs and new readers join the wait list. Else the first spinner gets it, after a hand-off. The
-hand-off bit is set when the first sleeper has waited longer than the time-out, and cleared when
-sleepers are granted the lock; with a time-out of 0 it is set whenever somebody sleeps.
+What is solved, exactly: the state machine of docs/rwsem.md for one semaphore and a CPU for every
+process, all times exponential. n thinkers together work at rate cpu(n). The order of readers and
+writers in the queue is part of the state, so chains grow fast: some 9 processes with a time-out,
+`MOST` without (0 or infinite).
 
 What a process does between thinking and thinking is one acquire, which reads with a probability
 (`readers` is a float), or always for a fixed number of processes and never for the others (an
@@ -31,17 +26,58 @@ from lockmodel.solvers.markov.stationary import stationary
 
 Array = np.ndarray
 
-READING, SLEEPING, WAKING, WRITER, SPINNING, BIT = range(6)
-COMPONENTS = ("reading", "sleeping", "waking", "writer", "spinning", "bit")
-NOBODY, HOLDS, HANDED = range(3)
-"""States of the writer: none inside, one writes, one is being handed the lock."""
+COMPONENTS = (
+    "reading",
+    "waking",
+    "writer",
+    "spinning",
+    "bit",
+    "limit",
+    "tired",
+    "looks",
+    "queued",
+    "writers",
+    "overdue",
+)
+READING, WAKING, WRITER, SPINNING, BIT, LIMIT, TIRED, LOOKS, QUEUED, WRITERS, OVERDUE = range(11)
+"""Readers inside, and granted it; the writer; the hand-off bit; 1 more than the readers there were
+when the first spinner began to lose patience; whether one has lost it; whether the head of the
+queue was woken to look; waiters in the queue; and which of them write, and are overdue: binary
+digits, the head's the last."""
+
+NOBODY, HOLDS, HANDED, LEADS, WAKES = range(5)
+"""The writer: none, it writes, it spun and is being handed the lock; it led the queue and is, or it
+led the queue and wakes."""
+
+UNSET, SPINS, SLEEPS = range(3)
+"""The hand-off bit, by how the head of the queue waits for the lock."""
+
+MOST = 14
+"""Processes at the most: an entry of a state has 15 digits."""
+
+BASE, COUNTED = 20, 30
+"""With n readers inside a writer spins (BASE + min(n, COUNTED)) / BASE times as long as stated."""
 
 FLOWS_AGREE = 1e-8
 """Largest difference between busy servers and throughput x demand that is let through."""
 
-READ_RATE, WRITE_RATE, HANDOFF_RATE, WAKE_RATE, BIT_RATE, WRITES, READS, READS_ON, CPU = range(9)
-"""Places in `reals`. A hand-off or wake-up rate of 0 means at once, a bit rate of 0 never; then
-the probabilities to write or to read after thinking, and to read after writing."""
+(
+    READ_RATE,
+    WRITE_RATE,
+    HANDOFF_RATE,
+    WAKE_RATE,
+    BIT_RATE,
+    TIRE_RATE,
+    WRITES,
+    READS,
+    READS_ON,
+    CPU,
+) = range(10)
+"""Places in `reals`. A hand-off or wake-up rate of 0 means at once, a bit or tire rate of 0 never;
+then the probabilities to write or to read after thinking, and to read after writing."""
+
+N, READERS, BIT_AT_ONCE, TIRE_AT_ONCE = range(4)
+"""Places in `ints`; readers are -1 where nobody always reads."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +117,11 @@ class RwSemaphore:
     handoff : float
         From a release to the next spinner's hold; 0 for at once.
     wake : float
-        From the grant to the start of a batch of readers; 0 for at once.
+        From a wake-up to running; 0 for at once.
     timeout : float
-        Wait of the first sleeper after which the hand-off bit is set; inf for never, 0 for at
-        once.
+        Time in the queue after which its head sets the hand-off bit; inf for never, 0 for at once.
+    spin : float
+        How long a writer spins on one reader; inf for ever, 0 for not at all.
     cpu : tuple of float
         Rate at which n = 1, 2, ... thinkers together work; the last value holds beyond its end.
         Empty: a CPU each.
@@ -97,6 +134,7 @@ class RwSemaphore:
     handoff: float = 0.0
     wake: float = 0.0
     timeout: float = math.inf
+    spin: float = math.inf
     cpu: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
@@ -106,8 +144,9 @@ class RwSemaphore:
         for key, value in above.items():
             if not (math.isfinite(value) and value > 0):
                 raise ArgumentError(f"rwsem: {key} = {value} must be a finite number > 0")
-        if not self.timeout >= 0:
-            raise ArgumentError(f"rwsem: timeout = {self.timeout} must be >= 0 (inf: never)")
+        for key, value in {"timeout": self.timeout, "spin": self.spin}.items():
+            if not value >= 0:
+                raise ArgumentError(f"rwsem: {key} = {value} must be >= 0 (inf: never)")
         if isinstance(self.readers, RwIteration):
             return
         if isinstance(self.readers, bool) or not self.readers >= 0:
@@ -140,6 +179,8 @@ class RwResult:
         Mean number of processes that read.
     read_wait, write_wait : float
         Mean time from asking to holding in seconds; NaN for a class that acquires nothing.
+    spinning, asleep : float
+        Mean numbers of writers that spin or are handed it, and of processes in the queue or woken.
     bit : float
         Probability that the hand-off bit is set.
     states : int
@@ -155,6 +196,8 @@ class RwResult:
     readers_inside: float
     read_wait: float
     write_wait: float
+    spinning: float
+    asleep: float
     bit: float
     states: int
     residual: float
@@ -162,36 +205,113 @@ class RwResult:
 
 
 @compiled
-def _reader_comes(row: Array, granted: bool) -> None:
-    """Let a reader arrive; `granted`: a batch has been granted the lock this very moment."""
-    owned = granted or row[WAKING] > 0 or row[WRITER] > 0
-    if owned or row[SPINNING] > 0 or row[SLEEPING] > 0:
-        row[SLEEPING] += 1
-    else:
+def _queue_up(row: Array, writes: int, ints: Array) -> None:
+    """Let somebody join the queue."""
+    row[WRITERS] |= writes << row[QUEUED]
+    row[OVERDUE] |= ints[BIT_AT_ONCE] << row[QUEUED]
+    row[QUEUED] += 1
+
+
+@compiled
+def _leave_queue(row: Array, k: int) -> None:
+    """Take waiter k out of the queue; the head is 0."""
+    below = (1 << k) - 1
+    row[WRITERS] = (row[WRITERS] & below) | (row[WRITERS] >> (k + 1) << k)
+    row[OVERDUE] = (row[OVERDUE] & below) | (row[OVERDUE] >> (k + 1) << k)
+    row[QUEUED] -= 1
+
+
+@compiled
+def _reader_comes(row: Array, ints: Array) -> None:
+    """Let a reader arrive."""
+    behind = row[READING] + row[WAKING] > 0 and row[QUEUED] > 0
+    if row[WRITER] == NOBODY and row[BIT] == UNSET and not behind:
         row[READING] += 1
-
-
-@compiled
-def _writer_comes(row: Array) -> None:
-    """Let a writer arrive."""
-    if row[WRITER] > 0 or row[WAKING] > 0 or row[READING] > 0 or row[BIT] > 0:
-        row[SPINNING] += 1
     else:
-        row[WRITER] = HOLDS
+        _queue_up(row, 0, ints)
 
 
 @compiled
-def _pass_on(row: Array, reals: Array) -> bool:
-    """Give a lock that has become free to those waiting; return whether to sleepers."""
-    if row[SLEEPING] > 0 and (row[BIT] == 1 or row[SPINNING] == 0):
-        row[WAKING if reals[WAKE_RATE] > 0.0 else READING] = row[SLEEPING]
-        row[SLEEPING] = 0
-        row[BIT] = 0
-        return True
+def _writer_comes(row: Array, ints: Array) -> None:
+    """Let a writer arrive."""
+    read = row[READING] + row[WAKING]
+    if row[WRITER] == NOBODY and read == 0 and row[BIT] == UNSET:
+        row[WRITER] = HOLDS
+    elif row[TIRED] > 0:
+        _queue_up(row, 1, ints)
+    else:
+        row[SPINNING] += 1
+        if read > 0 and row[LIMIT] == 0:
+            row[LIMIT] = 1 + read
+
+
+@compiled
+def _tire(row: Array, ints: Array) -> None:
+    """Let all spinners join the queue."""
+    row[TIRED], row[LIMIT] = 1, 0
+    while row[SPINNING] > 0:
+        row[SPINNING] -= 1
+        _queue_up(row, 1, ints)
+
+
+@compiled
+def _to_spinner(row: Array, reals: Array) -> None:
+    """Give a lock that has become free to the first spinner, if there is one."""
     if row[SPINNING] > 0:
         row[SPINNING] -= 1
         row[WRITER] = HANDED if reals[HANDOFF_RATE] > 0.0 else HOLDS
-    return False
+
+
+@compiled
+def _pass_on(row: Array, reals: Array, wrote: bool) -> None:
+    """Settle who has a lock that nobody owns any more; `wrote`: a writer has left it."""
+    row[TIRED] = row[LIMIT] = 0
+    if row[QUEUED] == 0:
+        _to_spinner(row, reals)
+    elif row[WRITERS] & 1 == 0 and row[SPINNING] > 0 and row[BIT] == UNSET:
+        if row[OVERDUE] & 1 == 1:
+            row[BIT] = SLEEPS
+        _to_spinner(row, reals)
+    elif row[WRITERS] & 1 == 0:
+        row[BIT] = UNSET
+        for k in range(row[QUEUED] - 1, -1, -1):
+            if (row[WRITERS] >> k) & 1 == 0:
+                _leave_queue(row, k)
+                row[WAKING] += 1
+        if row[SPINNING] > 0:
+            row[LIMIT] = 1 + row[WAKING]
+    elif row[BIT] != UNSET:
+        led = wrote and row[BIT] == SPINS
+        time = reals[HANDOFF_RATE] if led else reals[WAKE_RATE]
+        row[WRITER] = HOLDS if time == 0.0 else (LEADS if led else WAKES)
+        row[BIT] = UNSET
+        _leave_queue(row, 0)
+    else:
+        row[LOOKS] = 1
+        _to_spinner(row, reals)
+
+
+@compiled
+def _look(row: Array) -> None:
+    """Let the head of the queue, a writer that was woken, look."""
+    row[LOOKS] = 0
+    if row[WRITER] == NOBODY and row[READING] + row[WAKING] == 0:
+        row[WRITER] = HOLDS
+        _leave_queue(row, 0)
+    elif row[OVERDUE] & 1 == 1:
+        row[BIT] = SPINS if row[WRITER] != NOBODY else SLEEPS
+
+
+@compiled
+def _settle(row: Array, ints: Array, reals: Array) -> None:
+    """Let happen at once what takes no time."""
+    if ints[TIRE_AT_ONCE] > 0 and row[LIMIT] > 0:
+        _tire(row, ints)
+    while reals[WAKE_RATE] == 0.0 and row[LOOKS] + row[WAKING] > 0:
+        if row[LOOKS] > 0:
+            _look(row)
+        row[READING] += row[WAKING]
+        row[WAKING] = 0
 
 
 @compiled
@@ -200,26 +320,28 @@ def _stop_thinking(
 ) -> int:
     """Write where a thinker goes; return the number of successors."""
     writes, reads = reals[WRITES], reals[READS]
-    if ints[1] >= 0:
-        at_readers = state[READING] + state[SLEEPING] + state[WAKING]
-        reads = (ints[1] - at_readers) / thinkers
+    if ints[READERS] >= 0:
+        away = state[READING] + state[WAKING] + state[QUEUED]
+        for k in range(state[QUEUED]):
+            away -= (state[WRITERS] >> k) & 1
+        reads = (ints[READERS] - away) / thinkers
         writes = 1.0 - reads
     k = 0
     if reads > 0.0:
         out[k] = state
-        _reader_comes(out[k], False)
+        _reader_comes(out[k], ints)
         rates[k] = reals[CPU + thinkers] * reads
         k += 1
     if writes > 0.0:
         out[k] = state
-        _writer_comes(out[k])
+        _writer_comes(out[k], ints)
         rates[k] = reals[CPU + thinkers] * writes
         k += 1
     return k
 
 
 @compiled
-def _finish_write(state: Array, reals: Array, out: Array, rates: Array, k: int) -> int:
+def _finish_write(state: Array, ints: Array, reals: Array, out: Array, rates: Array, k: int) -> int:
     """Write where the writer goes; return the number of successors so far."""
     on = reals[READS_ON]
     for reads_on in range(2):
@@ -227,57 +349,61 @@ def _finish_write(state: Array, reals: Array, out: Array, rates: Array, k: int) 
         if share > 0.0:
             out[k] = state
             out[k, WRITER] = NOBODY
-            granted = _pass_on(out[k], reals)
+            _pass_on(out[k], reals, True)
             if reads_on == 1:
-                _reader_comes(out[k], granted)
+                _reader_comes(out[k], ints)
             rates[k] = reals[WRITE_RATE] * share
             k += 1
     return k
 
 
 def _moves(state: Array, ints: Array, reals: Array, out: Array, rates: Array) -> int:
-    """Write the successors of a state.
-
-    `ints`: N, the processes that always read or -1, and whether the time-out is 0.
-    """
-    reading, sleeping, waking, writer = (
-        state[READING],
-        state[SLEEPING],
-        state[WAKING],
-        state[WRITER],
-    )
-    thinkers = ints[0] - reading - sleeping - waking - state[SPINNING] - (1 if writer > 0 else 0)
+    """Write the successors of a state."""
+    reading, waking, writer = state[READING], state[WAKING], state[WRITER]
+    inside = reading + waking + (1 if writer > 0 else 0)
+    thinkers = ints[N] - inside - state[SPINNING] - state[QUEUED]
     k = 0
     if thinkers > 0:
         k = _stop_thinking(state, thinkers, ints, reals, out, rates)
-    if sleeping > 0 and state[BIT] == 0 and reals[BIT_RATE] > 0.0:
+    if reals[BIT_RATE] > 0.0:
+        for waiter in range(state[QUEUED]):
+            if (state[OVERDUE] >> waiter) & 1 == 0:
+                out[k] = state
+                out[k, OVERDUE] |= 1 << waiter
+                rates[k] = reals[BIT_RATE]
+                k += 1
+    if state[LIMIT] > 0 and reals[TIRE_RATE] > 0.0:
         out[k] = state
-        out[k, BIT] = 1
-        rates[k] = reals[BIT_RATE]
+        _tire(out[k], ints)
+        rates[k] = reals[TIRE_RATE] * BASE / (BASE + min(state[LIMIT] - 1, COUNTED))
         k += 1
     if waking > 0:
         out[k] = state
-        out[k, READING] = waking
+        out[k, READING] += waking
         out[k, WAKING] = 0
         rates[k] = reals[WAKE_RATE]
         k += 1
-    if writer == HANDED:
+    if state[LOOKS] > 0:
+        out[k] = state
+        _look(out[k])
+        rates[k] = reals[WAKE_RATE]
+        k += 1
+    if writer > HOLDS:
         out[k] = state
         out[k, WRITER] = HOLDS
-        rates[k] = reals[HANDOFF_RATE]
+        rates[k] = reals[WAKE_RATE] if writer == WAKES else reals[HANDOFF_RATE]
         k += 1
     if reading > 0:
         out[k] = state
         out[k, READING] = reading - 1
-        if reading == 1:
-            _pass_on(out[k], reals)
+        if reading + waking == 1:
+            _pass_on(out[k], reals, False)
         rates[k] = reading * reals[READ_RATE]
         k += 1
     if writer == HOLDS:
-        k = _finish_write(state, reals, out, rates, k)
-    if ints[2] > 0:
-        for i in range(k):
-            out[i, BIT] = 1 if out[i, SLEEPING] > 0 else 0
+        k = _finish_write(state, ints, reals, out, rates, k)
+    for i in range(k):
+        _settle(out[i], ints, reals)
     return k
 
 
@@ -296,22 +422,28 @@ def rwsem_model(lock: RwSemaphore, population: int) -> ChainModel:
     always = lock.readers if isinstance(lock.readers, int) else -1
     if always > n:
         raise ArgumentError(f"rwsem: readers = {always} must be at most population = {n}")
+    if n > MOST:
+        raise NotTrustworthyError(
+            f"Markov chain 'rwsem N = {n}': too large; the order in its queue is followed for at "
+            f"most {MOST} processes; take fewer, or use --method simulation"
+        )
 
     def rate(time: float) -> float:
         return 0.0 if time == 0 or math.isinf(time) else 1.0 / time
 
     reals = [rate(lock.read), rate(lock.write), rate(lock.handoff), rate(lock.wake)]
-    reals += [rate(lock.timeout), *_shares(lock)]
+    reals += [rate(lock.timeout), rate(lock.spin), *_shares(lock)]
     reals += (lock.cpus(n) / lock.think).tolist()
+    full = (1 << n) - 1
     return ChainModel(
         f"rwsem N = {n}",
         COMPONENTS,
         (0,) * len(COMPONENTS),
-        (n, n, n, HANDED, n, 1),
+        (n, n, WAKES, n, SLEEPS, n + 1, 1, 1, n, full, full),
         transition(_moves),
-        np.array([n, always, int(lock.timeout == 0)]),
+        np.array([n, always, int(lock.timeout == 0), int(lock.spin == 0)]),
         np.array(reals),
-        8,
+        n + 10,
     )
 
 
@@ -329,8 +461,11 @@ def solve_rwsem(lock: RwSemaphore, population: int, memory: int = MEMORY) -> RwR
     chain = explore(model, memory)
     steady = stationary(chain)
     n = population
-    reading, sleeping, waking, writer, spinning, bit = chain.states.T.astype(np.int64)
-    away = reading + sleeping + waking + spinning + (writer > 0)
+    states = dict(zip(COMPONENTS, chain.states.T.astype(np.int64), strict=True))
+    reading, waking, writer = states["reading"], states["waking"], states["writer"]
+    spinning, queued = states["spinning"], states["queued"]
+    away = reading + waking + spinning + queued + (writer > NOBODY)
+    queued_writers = sum((states["writers"] >> k) & 1 for k in range(n))
     inside = steady.mean(reading)
     reads = inside / lock.read
     writes = steady.mean(writer == HOLDS) / lock.write
@@ -346,16 +481,20 @@ def solve_rwsem(lock: RwSemaphore, population: int, memory: int = MEMORY) -> RwR
             f"Markov chain {chain.name!r}: flows disagree by {apart:.1e} over {chain.size:,} "
             f"states; the times differ too much for a reliable result"
         )
-    waiting_writers = steady.mean(spinning + (writer == HANDED))
+    passing = (writer == HANDED).astype(int)
+    led = ((writer == LEADS) | (writer == WAKES)).astype(int)
+    waiting_writers = steady.mean(spinning + passing + led + queued_writers)
     return RwResult(
         throughput,
         reads,
         writes,
         steady.mean((reading + waking + writer) > 0),
         inside,
-        steady.mean(sleeping + waking) / reads if reads > 0 else math.nan,
+        steady.mean(queued - queued_writers + waking) / reads if reads > 0 else math.nan,
         waiting_writers / writes if writes > 0 else math.nan,
-        steady.mean(bit),
+        steady.mean(spinning + passing),
+        steady.mean(queued + waking + led),
+        steady.mean(states["bit"] != UNSET),
         chain.size,
         steady.residual,
         steady.error,

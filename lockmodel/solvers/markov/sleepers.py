@@ -4,9 +4,10 @@ What is solved, exactly (writers of Linux' rwsem or a mutex, simplified; all tim
 process thinks, then acquires once. n thinkers together work at rate cpu(n). Who finds the lock
 free takes it. Else it spins if the running processes (thinkers, the holder, spinners, itself)
 are no more than the CPUs, else it sleeps. On release the first spinner gets the lock after a
-hand-off. Without spinners the first sleeper is woken, and the lock stays free during the wake-up
-delay: a newcomer may take it, and then the woken one goes back to sleep, still the first, until
-the next release without spinners wakes it again.
+hand-off. Every release wakes the first sleeper, who looks whether the lock is free a wake-up delay
+later: without spinners it is free until then, and a newcomer may take it; if it is not free, the
+woken one goes back to sleep, still the first. There is no hand-off bit (docs/rwsem.md): this is for
+waits well below its time-out.
 """
 
 from __future__ import annotations
@@ -139,6 +140,8 @@ def _moves(state: Array, ints: Array, reals: Array, out: Array, rates: Array) ->
         if spinning > 0:
             out[k, SPINNING] = spinning - 1
             out[k, OWNER] = 2 if reals[HANDOFF_RATE] > 0.0 else 1
+            if sleeping > 0 and reals[WAKE_RATE] > 0.0:
+                out[k, WOKEN] = 1
         elif sleeping > 0 and reals[WAKE_RATE] == 0.0:
             out[k, SLEEPING] = sleeping - 1
         else:

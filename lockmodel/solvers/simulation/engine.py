@@ -16,14 +16,12 @@ from lockmodel.solvers.simulation.jit import compiled
 from lockmodel.solvers.simulation.locks import (
     NOBODY,
     THINK,
-    arrive,
-    attempt,
-    enter_readers,
     hold,
     note,
-    release,
     schedule,
 )
+from lockmodel.solvers.simulation.moves import arrive, attempt, enter_readers, release
+from lockmodel.solvers.simulation.rwsem import stop_spinning
 from lockmodel.solvers.simulation.world import DRAWN, PINNED, World
 
 
@@ -79,7 +77,7 @@ def _start_walk(w: World, k: int) -> int:
     """Let a walker set out to take all shards of lock k, plan the next; return who walks."""
     clock, lock = w.clock[0], w.locks[k]
     people = w.processes.size
-    schedule(w, clock.now + exponential(w.random) / lock.walks, people + 2 * w.shards.size + k)
+    schedule(w, clock.now + exponential(w.random) / lock.walks, people + 3 * w.shards.size + k)
     i = clock.free_walker
     if i == NOBODY:
         clock.lost_walks += 1
@@ -91,6 +89,7 @@ def _start_walk(w: World, k: int) -> int:
     walker.reading = int(lock.kind == RWSEM)
     walker.at = 0
     walker.stage = k
+    walker.gave_up = 0
     w.walk_since[i - w.numbers[0]] = clock.now
     return int(i)
 
@@ -99,7 +98,8 @@ def _start_walk(w: World, k: int) -> int:
 def _walk_on(w: World, i: int) -> int:
     """Let a walker, who has one more shard, go on; return the next shard, or NOBODY.
 
-    After the last shard it reads; after that it leaves them all (`at` is the shards plus 1).
+    After the last shard it reads; after that it leaves them all (`at` is the shards plus 1). So it
+    does with those it has when it gives up.
     """
     walker, clock = w.processes[i], w.clock[0]
     lock = w.locks[walker.stage]
@@ -113,8 +113,11 @@ def _walk_on(w: World, i: int) -> int:
         schedule(w, clock.now + time, i)
         return NOBODY
     tally = w.tallies[walker.stage]
-    tally.walked += 1
-    tally.walk_time += clock.now - w.walk_since[i - w.numbers[0]]
+    if walker.gave_up:
+        tally.gave_up += 1
+    else:
+        tally.walked += 1
+        tally.walk_time += clock.now - w.walk_since[i - w.numbers[0]]
     walker.following = clock.free_walker
     clock.free_walker = i
     return NOBODY
@@ -129,7 +132,7 @@ def _start(w: World) -> None:
     for k in range(w.locks.size):
         if w.locks[k].walks > 0.0:
             time = exponential(w.random) / w.locks[k].walks
-            schedule(w, time, w.processes.size + 2 * w.shards.size + k)
+            schedule(w, time, w.processes.size + 3 * w.shards.size + k)
 
 
 @compiled
@@ -195,8 +198,10 @@ def run(w: World, iterations: int, events: int) -> None:
                     hold(w, taker, left, time)
             elif i < people + 2 * shards:
                 enter_readers(w, i - people - shards)
+            elif i < people + 3 * shards:
+                stop_spinning(w, i - people - 2 * shards)
             else:
-                i = _start_walk(w, i - people - 2 * shards)
+                i = _start_walk(w, i - people - 3 * shards)
                 if i != NOBODY:
                     g = w.locks[w.processes[i].stage].first
         clock.completions += 1

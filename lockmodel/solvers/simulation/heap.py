@@ -42,3 +42,17 @@ def pop(times: np.ndarray, who: np.ndarray, size: int) -> int:
     times[k] = time
     who[k] = item
     return size
+
+
+@compiled
+def cancel(times: np.ndarray, who: np.ndarray, size: int, item: int) -> int:
+    """Remove the entry of an item, which is there once; return the new size."""
+    k = 0
+    while who[k] != item:
+        k += 1
+    while k > 0:  # to the root, as if it were the earliest
+        parent = (k - 1) >> 1
+        times[k] = times[parent]
+        who[k] = who[parent]
+        k = parent
+    return pop(times, who, size)

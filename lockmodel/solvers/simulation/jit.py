@@ -21,3 +21,9 @@ def compiled(function: F) -> F:
     """Return a function that numba compiles at its first call, or loads from its cache."""
     folder = Path(__file__).parent
     return cast(F, numba_cache.compiled(function, folder, forceinline=True, _nrt=False))
+
+
+def called(function: F) -> F:
+    """Return the same, not inlined: what happens seldom need not be compiled into every place."""
+    folder = Path(__file__).parent
+    return cast(F, numba_cache.compiled(function, folder, _nrt=False))

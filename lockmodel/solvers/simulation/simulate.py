@@ -64,7 +64,10 @@ class SimulatedLock:
     same_cpu, same_node, other_node : float
         Shares of acquires by where the lock was held before.
     walk_s : float or None
-        Mean time of a background walk, from setting out to leaving the last shard.
+        Mean time of a background walk, from setting out to leaving the last shard; None where none
+        took place.
+    gave_up : float or None
+        Share of the walks that gave up; None where there were no walks.
     """
 
     wait_s: Mean
@@ -78,6 +81,7 @@ class SimulatedLock:
     same_node: float
     other_node: float
     walk_s: float | None
+    gave_up: float | None
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ class Simulated:
     locks : dict of str to SimulatedLock
     fairness : float
         Jain's index over the iterations of processes, mean over replications; 1 is equal.
+    least_share : float
+        Iterations of the process that made fewest in all replications, over the mean.
     precision : float
         Relative half-width asked for.
     reached : bool
@@ -112,6 +118,7 @@ class Simulated:
     throughput_per_s: Mean
     locks: dict[str, SimulatedLock]
     fairness: float
+    least_share: float
     precision: float
     reached: bool
     seed: int
@@ -150,7 +157,7 @@ def _lock(scenario: Scenario, index: int, sample: Sample) -> SimulatedLock:
         busy += float(np.sum(w.clock[0]["now"] - in_use["busy_since"]))
     histogram = tallies["waits"].sum(axis=0)
     transfers = tallies["transfers"].sum(axis=0) / max(1, acquires)
-    walked = int(tallies["walked"].sum())
+    walked, gave_up = int(tallies["walked"].sum()), int(tallies["gave_up"].sum())
     return SimulatedLock(
         wait_s=ratio(tallies["waited"], sample.iterations()),
         slept_s=float(tallies["slept"].sum() / sample.iterations().sum()),
@@ -163,7 +170,14 @@ def _lock(scenario: Scenario, index: int, sample: Sample) -> SimulatedLock:
         same_node=float(transfers[1]),
         other_node=float(transfers[2]),
         walk_s=float(tallies["walk_time"].sum()) / walked if walked else None,
+        gave_up=gave_up / (walked + gave_up) if walked + gave_up else None,
     )
+
+
+def _least(iterations: list[np.ndarray]) -> float:
+    """Return the fewest iterations of a process over their mean."""
+    total = np.sum(iterations, axis=0)
+    return float(total.min() / total.mean())
 
 
 def simulate(
@@ -198,6 +212,7 @@ def simulate(
         throughput_per_s=throughput,
         locks={lock.name: _lock(scenario, i, sample) for i, lock in enumerate(scenario.locks)},
         fairness=float(np.mean([jain(counts) for counts in population_only])),
+        least_share=_least(population_only),
         precision=precision,
         reached=throughput.relative <= precision,
         seed=seed,

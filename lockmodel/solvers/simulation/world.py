@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lockmodel.errors import NotTrustworthyError
-from lockmodel.model.disciplines import moves_of
+from lockmodel.model.disciplines import discipline, moves_of
 from lockmodel.model.held import held
 from lockmodel.model.network import build, check_population, cpu_rate
 from lockmodel.model.placement import (
@@ -53,9 +53,12 @@ PROCESS = np.dtype(
         ("at", _I),  # the one it is in; for a walker how many shards it has
         ("shard", _I),
         ("reading", _I),
-        ("asleep", _I),  # whether its last wait was asleep
+        ("asleep", _I),  # whether its last wait ended asleep
         ("following", _I),  # who is behind it in a queue
         ("since", _F),  # when it came to the lock
+        ("queued", _F),  # when it went to sleep
+        ("overdue", _F),  # from when on it may set the hand-off bit
+        ("gave_up", _I),  # a walker that could not have a shard at once
         ("iterations", _I),
     ]
 )
@@ -73,6 +76,10 @@ SHARD = np.dtype(
         ("sleeping", _I),
         ("waking", _I),  # readers have been granted it and are waking up
         ("attempting", _I),  # somebody will look whether it is free
+        ("bit", _I),  # the hand-off bit: who leads the queue is next
+        ("bit_spins", _I),  # whether it waits for that spinning
+        ("unspinnable", _I),  # a writer has spun on these readers for too long
+        ("limited", _I),  # the first spinner will stop in a while
         ("candidate", _I),
         ("local_run", _I),  # hand-offs in a row that stayed in the node
         ("last_cpu", _I),
@@ -95,9 +102,12 @@ LOCK = np.dtype(
         ("acquire", _F),
         ("wake", _F),
         ("timeout", _F),
+        ("spin_limit", _F),
+        ("patience", _I),  # number of the distribution of both
         ("local_handoffs", _I),
         ("walks", _F),
         ("read", _F),
+        ("trying", _I),  # whether walkers give up where they would have to wait
         ("by_node", _I),  # whether each node has its own data under it
     ]
 )
@@ -113,6 +123,7 @@ TALLY = np.dtype(
         ("longest", _F),
         ("transfers", _I, (3,)),
         ("walked", _I),
+        ("gave_up", _I),
         ("walk_time", _F),
         ("waits", _I, (BINS,)),
     ]
@@ -264,7 +275,8 @@ def _varies(scenario: Scenario, stages: np.ndarray, population: int) -> bool:
     for lock in scenario.locks:
         used.append(lock.hold_distribution)
         costs = [lock.handoff.cost(waiting, remote) for remote in (0.0, 1.0)]
-        if lock.wake_time > 0.0 or lock.handoff_lines > 0.0 or np.any(np.array(costs) > 0.0):
+        wakes = discipline(lock.kind).readers and lock.wake_time > 0.0
+        if wakes or lock.handoff_lines > 0.0 or np.any(np.array(costs) > 0.0):
             used.append(lock.handoff_distribution)
         if lock.walkers is not None or (lock.shards > 1 and lock.shard_by == "hash"):
             return True
@@ -311,12 +323,16 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
         record["kind"] = moves_of(lock.name, lock.kind)
         record["first"], record["shards"] = first, lock.shards
         record["hold"], record["passing"] = len(distributions), len(distributions) + 1
+        record["patience"] = len(distributions) + 2
         distributions += [lock.hold_distribution, lock.handoff_distribution]
+        distributions.append(lock.timeout_distribution)
         record["acquire"], record["wake"] = lock.acquire_time, lock.wake_time
         record["by_node"] = int(lock.lines_by == "node")
         record["timeout"], record["local_handoffs"] = lock.handoff_timeout, lock.local_handoffs
+        record["spin_limit"] = lock.spin_limit
         if lock.walkers is not None:
             record["walks"], record["read"] = lock.walkers.walks_per_s, lock.walkers.read
+            record["trying"] = int(lock.walkers.give_up)
         record["costs"] = i * waiters.size
         passed.append(lock.handoff_lines * _transfers(scenario, lock, n))
         local.append(lock.handoff.cost(waiters, 0.0))
@@ -344,7 +360,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
     clock = np.zeros(1, CLOCK)
     clock["free_walker"] = n
     clock["crowded"] = replication % 2
-    room = processes.size + 2 * shards.size + len(locks) + 1
+    room = processes.size + 3 * shards.size + len(locks) + 1
     return World(
         numbers=np.array(
             [
