@@ -187,7 +187,7 @@ def compare(
                 b.throughput_per_s,
                 a.throughput_per_s,
                 a.throughput_per_s / b.throughput_per_s - 1,
-                classes=_of_classes(b, a),
+                classes=class_changes(b, a),
             )
             for a, b in zip(after, before, strict=True)
         ),
@@ -215,7 +215,7 @@ def compare(
     return _compared(scenario, levers, comparison, {} if made is None else made, progress)
 
 
-def _of_classes(before: Point, after: Point) -> dict[str, ClassChange] | None:
+def class_changes(before: Point, after: Point) -> dict[str, ClassChange] | None:
     """Return what becomes of each class that has processes; None without classes."""
     if before.classes is None or after.classes is None:
         return None

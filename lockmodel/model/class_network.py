@@ -41,6 +41,8 @@ class ClassLock:
     passing : ndarray, shape (levels,)
         Seconds per acquire that it is busy locking and passing on with 0, 1, ... waiters.
     copies : int
+    apart : bool
+        Whether every process that takes it has a shard of its own: nobody ever waits.
     """
 
     name: str
@@ -48,6 +50,7 @@ class ClassLock:
     hold: np.ndarray
     passing: np.ndarray
     copies: int = 1
+    apart: bool = False
 
     @property
     def alike(self) -> bool:
@@ -134,6 +137,12 @@ class ClassNetwork:
             mean = lock.mean_hold(rates)
             if not lock.alike:
                 outside += lock.copies * lock.acquires * (lock.hold - mean)
+            if lock.apart:
+                alone = lock.acquires * (mean + lock.passing[0])
+                made.append(
+                    ClassStation(lock.name, alone, 1.0 / np.arange(1.0, self.population + 1))
+                )
+                continue
             shortest = VANISHING * float(lock.passing[-1])
             service = np.maximum(mean + lock.passing[:-1], shortest)
             if service[0] > 0.0:
@@ -175,7 +184,14 @@ def build_classes(scenario: Scenario, population: int, stations_only: bool = Tru
     n = check_population(population)
     views = classes_of(scenario)
     owner = class_of_each(scenario.classes, n) if scenario.classes else np.zeros(n, int)
-    kept = {lock.name: kept_shards(scenario.machine, lock, n)[0] for lock in _kept(scenario, views)}
+    kept: dict[str, np.ndarray] = {}
+    for lock in scenario.locks:
+        takes = np.array([view.acquires(lock.name) > 0 for view in views])[owner]
+        if lock.shards == 1 or lock.shard_by == "hash" or not takes.any():
+            continue
+        shard = kept_shards(scenario.machine, lock, n)[0]
+        if np.bincount(shard[takes]).max() > 1:
+            kept[lock.name] = np.where(takes, shard, -1)
     columns = np.column_stack([owner, *kept.values()])
     kinds, members = np.unique(columns, axis=0, return_counts=True)
     thinks = [view.think + view.think_remote * distances(scenario.machine, n)[0] for view in views]
@@ -191,7 +207,7 @@ def build_classes(scenario: Scenario, population: int, stations_only: bool = Tru
                 f"form; simulate (--method simulation)"
             )
         own = kinds[:, 1 + list(kept).index(lock.name)] if lock.name in kept else None
-        locks += _shards(scenario, lock, views, n, kinds[:, 0], owner, own)
+        locks += _shards(scenario, lock, views, n, kinds[:, 0], own)
     levels = np.arange(1.0, scenario.machine.cpus + 1.0)
     return ClassNetwork(
         n,
@@ -216,27 +232,18 @@ def users_of(scenario: Scenario, lock: str, population: int) -> int:
     return max(1, int(takes[class_of_each(scenario.classes, population)].sum()))
 
 
-def _kept(scenario: Scenario, views: Sequence[Scenario]) -> list[Lock]:
-    """Return the locks that are taken whose shards processes keep."""
-    return [
-        lock
-        for lock in scenario.locks
-        if lock.shards > 1
-        and lock.shard_by != "hash"
-        and any(view.acquires(lock.name) > 0 for view in views)
-    ]
-
-
 def _shards(
     scenario: Scenario,
     lock: Lock,
     views: Sequence[Scenario],
     n: int,
     class_of_kind: np.ndarray,
-    owner: np.ndarray,
     own: np.ndarray | None,
 ) -> list[ClassLock]:
-    """Return the shards of one lock; `own` has the one that each kind keeps, None where drawn."""
+    """Return the shards of one lock; `own` has the one that each kind keeps.
+
+    It is None where they are drawn, or no two processes keep the same.
+    """
     machine, users = scenario.machine, users_of(scenario, lock.name, n)
     growing = np.append(np.arange(float(max(2, n))), CROWD)
     which = np.zeros(1, int) if own is None else kept_shards(machine, lock, n)[1]
@@ -257,9 +264,14 @@ def _shards(
         passing = np.append(passing[:levels], cost[-1])
         at = acquires[class_of_kind], hold[class_of_kind], passing
         if own is None:
-            made.append(ClassLock(lock.name, at[0] * group.share, at[1], passing, group.count))
+            apart = lock.shards > 1 and lock.shard_by != "hash"
+            made.append(
+                ClassLock(lock.name, at[0] * group.share, at[1], passing, group.count, apart)
+            )
             continue
         for shard in [k for k, of in place.items() if of == g]:
             mine = own == shard
+            if not mine.any():
+                continue
             made.append(ClassLock(lock.name, np.where(mine, at[0], 0.0), at[1], passing))
     return made

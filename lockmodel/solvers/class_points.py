@@ -93,6 +93,17 @@ def _approximate(network: ClassNetwork, rates: np.ndarray, cpus: int) -> _Solved
     return _Solved(network, network.at_mean(solution.throughput), solution, False)
 
 
+def kinds_beyond(scenario: Scenario, population: int) -> bool:
+    """Return whether processes keep too many different shards for any way of product form."""
+    try:
+        network = build_classes(scenario, population)
+    except (NotTrustworthyError, ScenarioError):  # walkers, or a discipline: only simulated
+        return True
+    if len(network.counts) <= len(scenario.classes):
+        return False
+    return not solvable(network.at_mean(1.0 / network.alone), network.counts)
+
+
 def kinds_solvable(scenario: Scenario, population: int) -> bool:
     """Return whether the exact solution takes a scenario at a population."""
     try:
@@ -251,22 +262,52 @@ def mix_ceiling(
     """
     load: dict[str, float] = {}
     for s in network.at_mean(rates) if stations is None else stations:
-        slower = s.slower[-1] if s.name == CPU else s.slower[: min(2, network.population)].max()
-        busy = float(s.demands @ rates) * float(slower)
+        busy = float(s.demands @ rates) * _contended(s, network)
         load[s.name] = max(load.get(s.name, 0.0), busy)
     most = max(load.values())
     binding = min(name for name, busy in load.items() if busy >= most * (1.0 - SAME))
     return float(rates.sum()) / most, binding
 
 
-def ceiling_of_mix(scenario: Scenario, n: int, rates: dict[str, float]) -> tuple[float, str]:
-    """Return `mix_ceiling` at so many iterations per second of each class, by name."""
-    network = build_classes(scenario, n, stations_only=False)
+def _of_kinds(scenario: Scenario, network: ClassNetwork, rates: dict[str, float]) -> np.ndarray:
+    """Return the iterations per second of each kind: those of its class in equal parts."""
     whole = np.array([rates[one.name] for one in scenario.classes])
     counts = np.array(network.counts)
     members = np.bincount(network.of_class, counts, minlength=whole.size)
     each = (whole / np.maximum(members, 1))[network.of_class] * counts
-    return mix_ceiling(network, np.maximum(each, 1e-300))
+    made: np.ndarray = np.maximum(each, np.finfo(float).tiny)
+    return made
+
+
+def ceiling_of_mix(scenario: Scenario, n: int, rates: dict[str, float]) -> tuple[float, str]:
+    """Return `mix_ceiling` at so many iterations per second of each class, by name."""
+    network = build_classes(scenario, n, stations_only=False)
+    return mix_ceiling(network, _of_kinds(scenario, network, rates))
+
+
+def stations_of_mix(
+    scenario: Scenario, network: ClassNetwork, rates: dict[str, float]
+) -> dict[str, np.ndarray]:
+    """Return how busy each class keeps each station, shape (classes,), by its busiest shard.
+
+    At so many iterations per second of each class, by name, and as `mix_ceiling` counts it.
+    """
+    each = _of_kinds(scenario, network, rates)
+    loads: dict[str, np.ndarray] = {}
+    for s in network.at_mean(each):
+        load = np.bincount(
+            network.of_class, s.demands * each * _contended(s, network), len(scenario.classes)
+        )
+        if load.sum() > loads.get(s.name, np.zeros(1)).sum():
+            loads[s.name] = load
+    return loads
+
+
+def _contended(station: ClassStation, network: ClassNetwork) -> float:
+    """Return by how much a station that is never idle is slower than one with a single process."""
+    if station.name == CPU:
+        return float(station.slower[-1])
+    return float(station.slower[: min(2, network.population)].max())
 
 
 def class_ceiling(scenario: Scenario, points: Sequence[Point]) -> Ceiling:

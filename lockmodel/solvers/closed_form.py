@@ -78,8 +78,8 @@ def product_form_points(
     points: list[Point] = []
     for n in progress(asked, len(asked), "populations"):
         network = build(scenario, n)
-        if network.mixed:
-            points += _as_classes(scenario, n)
+        if network.mixed and (exact := _as_classes(scenario, n)):
+            points += exact
             continue
         if any(station.users for station in network.stations):
             solved = _pinned_means(network, cpus)
@@ -90,10 +90,10 @@ def product_form_points(
 
 
 def _as_classes(scenario: Scenario, n: int) -> tuple[Point, ...]:
-    """Return the point where locks divide the processes in different ways."""
-    from lockmodel.solvers.class_points import class_points
+    """Return the point where locks divide few processes in different ways; none for many."""
+    from lockmodel.solvers.class_points import class_points, kinds_solvable
 
-    return class_points(scenario, (n,), quietly)[0]
+    return class_points(scenario, (n,), quietly)[0] if kinds_solvable(scenario, n) else ()
 
 
 def _walked_point(scenario: Scenario, free: Point) -> Point:

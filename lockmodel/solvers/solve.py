@@ -84,7 +84,17 @@ def solver_name(method: str, scenarios: Sequence[Scenario] = (), most: int = 1) 
     """
     if method != "auto":
         return method
-    return "simulation" if any(mixed(each, [most]) for each in scenarios) else "product-form"
+    beyond = any(mixed(each, [most]) or _kinds_beyond(each, most) for each in scenarios)
+    return "simulation" if beyond else "product-form"
+
+
+def _kinds_beyond(scenario: Scenario, most: int) -> bool:
+    """Return whether the processes of several classes keep too many shards for product form."""
+    if len(scenario.classes) < 2:
+        return False
+    from lockmodel.solvers.class_points import kinds_beyond
+
+    return kinds_beyond(scenario, most)
 
 
 def mixed(scenario: Scenario, populations: Sequence[int]) -> bool:

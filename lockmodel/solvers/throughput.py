@@ -50,9 +50,10 @@ def _throughput(scenario: Scenario, n: int) -> float:
     except SaturatedError:  # walkers saturate a lock in this draw
         return 0.0
     if network.mixed:
-        from lockmodel.solvers.class_points import class_points
+        from lockmodel.solvers.class_points import class_points, kinds_solvable
 
-        return class_points(scenario, (n,), quietly)[0][0].throughput_per_s
+        if kinds_solvable(scenario, n):
+            return class_points(scenario, (n,), quietly)[0][0].throughput_per_s
     if any(station.users for station in network.stations):
         from lockmodel.solvers.pinned import pinned_throughput
 

@@ -199,6 +199,15 @@ def test_shards_by_the_same_key_are_those_of_the_other_exact_way():
     assert points[0].locks["b"].wait_s == pytest.approx(whole.locks["b"].wait_s, rel=1e-9)
 
 
+def test_shards_that_are_ones_own_are_no_lock():
+    own = scenario(
+        kind("x", 0.5, 5, site("a", 2, 1)), kind("y", 0.5, 3, site("a", 1, 2)), locks="a"
+    )
+    own = replace(own, locks=(Lock("a", shards=128, shard_by="cpu"),))
+    rates_ = rates(solve(own, [16], "product-form"))
+    assert rates_ == pytest.approx([8 / (7 * US), 8 / (5 * US)], rel=1e-9)
+
+
 def test_many_shards_by_different_keys_are_refused_with_the_remedy():
     big = replace(
         sharded(4, 2),
@@ -206,5 +215,5 @@ def test_many_shards_by_different_keys_are_refused_with_the_remedy():
         locks=(Lock("a", shards=24, shard_by="cpu"), Lock("b", shards=8, shard_by="node")),
     )
     assert mixed(big, [128])
-    with pytest.raises(NotTrustworthyError, match=r"keep different shards.*simulate"):
+    with pytest.raises(NotTrustworthyError, match=r"divide the processes in.*simulate"):
         solve(big, [128], "product-form")
