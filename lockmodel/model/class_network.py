@@ -138,10 +138,9 @@ class ClassNetwork:
             if not lock.alike:
                 outside += lock.copies * lock.acquires * (lock.hold - mean)
             if lock.apart:
-                alone = lock.acquires * (mean + lock.passing[0])
-                made.append(
-                    ClassStation(lock.name, alone, 1.0 / np.arange(1.0, self.population + 1))
-                )
+                alone = lock.copies * lock.acquires * (mean + lock.passing[0])
+                delay = 1.0 / np.arange(1.0, self.population + 1.0)
+                made.append(ClassStation(lock.name, alone, delay))
                 continue
             shortest = VANISHING * float(lock.passing[-1])
             service = np.maximum(mean + lock.passing[:-1], shortest)
