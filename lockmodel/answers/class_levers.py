@@ -6,7 +6,7 @@ the next more often. So each row has the gain of every class beside that of the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,15 +17,19 @@ from lockmodel.changes.kinds import Sharding, lever
 from lockmodel.changes.lever import Lever, spelt
 from lockmodel.errors import ArgumentError, NotTrustworthyError, ScenarioError
 from lockmodel.model.class_network import build_classes, classes_of
-from lockmodel.model.prediction import plain
+from lockmodel.model.prediction import Point, plain
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, Stop, never, quietly
 from lockmodel.solvers.bounds import ceiling_at
 from lockmodel.solvers.class_points import ceiling_of_mix, stations_of_mix
-from lockmodel.solvers.solve import points, solve, solver_name
+from lockmodel.solvers.solve import PRECISION, points, solve, solver_name
 
 SCHEMA = "lockmodel.levers/1"
 CEILING_SCHEMA = "lockmodel.ceiling/1"
+
+IDLE = 1e-3
+"""Share of all processes that are at a lock below which no change to it is tried: what excluding it
+gains is about that much."""
 
 ENOUGH = 0.01
 """A shard count is enough when it comes within this share of the best total."""
@@ -56,7 +60,8 @@ class ClassRanked:
 class ClassRanking:
     """Every lever that applies to a scenario of several classes, by the gain of the total.
 
-    `untried` counts what there was no time for, or what the method has no answer for.
+    `untried` counts what there was no time for, or what the method has no answer for; `idle` names
+    the locks that hardly anybody is at, no change to which alone was tried.
     """
 
     scenario: str
@@ -69,21 +74,22 @@ class ClassRanking:
     warnings: tuple[str, ...]
     worst_error: Worst
     untried: int = 0
+    idle: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-ready dict."""
         return {"schema": SCHEMA, **plain(spelt(asdict(self)))}
 
 
-def every_lever(scenario: Scenario) -> tuple[Lever, ...]:
-    """Return the levers that apply to any class, and the shards of every lock they take."""
+def every_lever(scenario: Scenario, idle: Collection[str] = ()) -> tuple[Lever, ...]:
+    """Return the levers that apply to any class, and the shards of every lock that is not idle."""
     found = {one.text: one for view in classes_of(scenario) for one in candidates(view)}
     locks = {lock.name: lock for view in classes_of(scenario) for lock in view.changeable}
     for name, lock in locks.items():
         for k in shard_steps(scenario, (lock,)):
             one = lever("shard", name, Sharding(k))
             found[one.text] = one
-    return tuple(found.values())
+    return tuple(one for one in found.values() if one.lock not in idle)
 
 
 def rank_classes(
@@ -101,17 +107,22 @@ def rank_classes(
     now = solve(scenario, [n], solver)
     (before,) = now.points
     rows: list[ClassRanked] = []
-    tried = every_lever(scenario)
+    idle = tuple(name for name, state in before.locks.items() if state.queue < IDLE * n)
+    every = [
+        (one, one.apply(scenario))
+        for one in every_lever(scenario, idle)
+        if _sensible(one, scenario)
+    ]
+    solvers = [solver_name(method, [changed], n) for _, changed in every]
+    tried = sorted(zip(every, solvers, strict=True), key=lambda pair: pair[1] != solver)
     largest, untried = worst(BEFORE, now.points), 0
     simulated = 0
-    for one in progress(tried, len(tried), "levers"):
+    for (one, changed), own in progress(tried, len(tried), "levers"):
         try:
-            if stop():
-                raise NotTrustworthyError("no time")
-            changed = one.apply(scenario)
-            own = solver_name(method, [changed], n)
-            (after,) = points(changed, [n], own)
-        except (ArgumentError, ScenarioError, NotTrustworthyError):
+            after = None if stop() else _point(changed, n, own, stop)
+        except (ScenarioError, NotTrustworthyError):
+            after = None
+        if after is None:
             untried += 1
             continue
         simulated += own != solver
@@ -140,7 +151,26 @@ def rank_classes(
         warnings=(*now.warnings, *([SIMULATED.format(count=simulated)] if simulated else [])),
         worst_error=largest,
         untried=untried,
+        idle=idle,
     )
+
+
+def _sensible(one: Lever, scenario: Scenario) -> bool:
+    try:
+        one.apply(scenario)
+    except ArgumentError:
+        return False
+    return True
+
+
+def _point(scenario: Scenario, n: int, solver: str, stop: Stop) -> Point | None:
+    """Return the point of a scenario; None where a simulation was stopped."""
+    if solver != "simulation":
+        return points(scenario, [n], solver)[0]
+    from lockmodel.solvers.simulation.simulate import point, simulated
+
+    run = simulated(scenario, n, PRECISION, stop=stop)
+    return point(scenario, run) if run.reached else None
 
 
 def _telling(rows: Sequence[ClassRanked]) -> list[ClassRanked]:

@@ -80,7 +80,7 @@ def ceiling(
             from lockmodel.answers.class_levers import class_ceilings
             from lockmodel.cli.class_text import ceiling_report
 
-            write(ceiling_report(scenario, class_ceilings(scenario, n)))
+            write(ceiling_report(scenario, class_ceilings(scenario, n), explain))
             return
         answer = ceilings(scenario, n) if axis is None else over_axis(scenario, axis, n)
         write(report(scenario, answer, axis, explain))

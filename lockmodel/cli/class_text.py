@@ -68,7 +68,8 @@ def _levers(scenario: Scenario, answer: ClassRanking, every: bool, colour: bool)
     hidden = len(built) - len(shown) + len(limits) - len(bounds)
     left = [f"{hidden} more"] if hidden else []
     left += [f"{idle} gain nothing in total"] if idle else []
-    left += [f"{answer.untried} not solved (--method simulation)"] if answer.untried else []
+    left += [f"{answer.untried} not solved in --time-limit"] if answer.untried else []
+    left += [tx.count(len(answer.idle), "lock") + " idle"] if answer.idle else []
     parts += [f"{', '.join(left)}: --all"] if left else []
     most = answer.worst_error
     if answer.warnings:
@@ -93,11 +94,11 @@ def _table(head: str, rows: list[ClassRanked]) -> Any:
     return tx.table(columns, cells, left=(0, len(columns) - 1))
 
 
-def ceiling_report(scenario: Scenario, answer: ClassCeilings) -> Report:
+def ceiling_report(scenario: Scenario, answer: ClassCeilings, every: bool = False) -> Report:
     """Return the ceilings of several classes as they are printed and written."""
     return Report(
         answer.to_json,
-        lambda colour: _ceilings(scenario, answer, colour),
+        lambda colour: _ceilings(scenario, answer, every, colour),
         lambda: files.csv_text(_ceiling_rows(answer)),
         rows=lambda: _ceiling_rows(answer),
     )
@@ -115,7 +116,7 @@ def _ceiling_rows(answer: ClassCeilings) -> list[dict[str, Any]]:
     ]
 
 
-def _ceilings(scenario: Scenario, answer: ClassCeilings, colour: bool) -> str:
+def _ceilings(scenario: Scenario, answer: ClassCeilings, every: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
 
     names = list(answer.classes)
@@ -126,7 +127,7 @@ def _ceilings(scenario: Scenario, answer: ClassCeilings, colour: bool) -> str:
             tx.percent(one.load),
             *(tx.percent(one.shares[name]) for name in names),
         ]
-        for one in answer.stations
+        for one in (answer.stations if every else answer.stations[:FEW])
     ]
     alone = [
         [
@@ -146,6 +147,7 @@ def _ceilings(scenario: Scenario, answer: ClassCeilings, colour: bool) -> str:
         tx.table(
             ["station", "ceiling at n", "busy", *(tx.short(n, 10) for n in names)], rows, left=(0,)
         ),
+        *tx.more(len(answer.stations) - len(rows), "station", "--explain"),
         "(columns of classes: their shares of what keeps it busy)",
         "",
         tx.table(

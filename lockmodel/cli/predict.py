@@ -347,14 +347,15 @@ def class_table(point: Point) -> list[Any]:
 
     if not point.classes:
         return []
-    waits = [f"waits for\n{tx.short(name, SHORT)}" for name in point.locks]
+    busiest = sorted(point.locks, key=lambda name: -point.locks[name].wait_share)[:MANY_LOCKS]
+    waits = [f"waits for\n{tx.short(name, SHORT)}" for name in busiest]
     rows = [
         [
             name,
             str(state.n),
             tx.si(state.throughput_per_s, "/s"),
             tx.si(state.iteration_s, "s"),
-            *(tx.percent(share) for share in state.wait_shares.values()),
+            *(tx.percent(state.wait_shares[name]) for name in busiest),
         ]
         for name, state in point.classes.items()
     ]

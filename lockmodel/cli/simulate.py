@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 PRECISION = 0.005
 
+MOST_LOCKS = 3
+"""Locks that a table of classes has columns for."""
+
 
 def simulate(
     model: options.Model,
@@ -148,14 +151,15 @@ def _class_table(run: Simulated) -> list[Any]:
     """Return what each class does, and an empty line; nothing without classes."""
     if not run.classes:
         return []
-    waits = [f"waits for\n{tx.short(name, 10)}" for name in run.locks]
+    busiest = sorted(run.locks, key=lambda name: -run.locks[name].wait_s.value)[:MOST_LOCKS]
+    waits = [f"waits for\n{tx.short(name, 10)}" for name in busiest]
     rows = [
         [
             name,
             str(one.n),
             tx.si(one.throughput_per_s.value, "/s"),
             f"+- {100 * one.throughput_per_s.relative:.2g} %",
-            *(tx.percent(share) for share in one.wait_shares.values()),
+            *(tx.percent(one.wait_shares[name]) for name in busiest),
         ]
         for name, one in run.classes.items()
     ]

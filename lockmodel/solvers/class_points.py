@@ -175,7 +175,7 @@ def _error(scenario: Scenario, solved: _Solved, gaps: bool) -> float | None:
         from lockmodel.solvers.error_map import estimate
 
         made = solved.solution.throughput
-        shares = np.bincount(solved.network.of_class, made) / made.sum()
+        shares = np.bincount(solved.network.of_class, made, len(scenario.classes)) / made.sum()
         mean = merged(scenario, shares.tolist() if scenario.classes else None)
         n = solved.network.population
         error = estimate(mean, build(mean, n), float(made.sum()))

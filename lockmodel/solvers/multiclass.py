@@ -15,10 +15,10 @@ within the range of numbers; where it does not, the result is refused.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import lgamma, prod
+from math import lgamma, log2, prod
 
 import numpy as np
 
@@ -61,8 +61,8 @@ class ClassSolution:
 def steps(stations: Sequence[ClassStation], counts: Sequence[int]) -> float:
     """Return about how many steps `solve_classes` takes."""
     n, vectors = sum(counts), prod(float(count + 1) for count in counts)
-    levels = [min(s.slower.size, n) * s.copies for s in stations]
-    return vectors * len(counts) * sum(levels) * (1 + len(stations))
+    levels = sorted(min(s.slower.size, n) * s.copies for s in stations)
+    return vectors * len(counts) * (1.0 + sum(levels[:-1])) * (2 + log2(len(stations)))
 
 
 def solvable(stations: Sequence[ClassStation], counts: Sequence[int]) -> bool:
@@ -111,13 +111,11 @@ def solve_classes(
     )
     queues = np.zeros((len(stations), len(counts)))
     busy, beyond = np.zeros((2, len(stations)))
-    for i, station in enumerate(stations):
-        others = [s for k, s in enumerate(stations) if k != i]
-        others += [_copies(station, station.copies - 1)] if station.copies > 1 else []
-        rest = grid.constants(others, scale)
+    present = grid.vectors.astype(float)
+    for i, rest in grid.complements(stations, scale):
         with np.errstate(divide="ignore"):
-            there = np.exp(grid.log_alone(station, scale) + np.log(rest[::-1]) - np.log(top))
-        queues[i] = [there @ vector for vector in grid.vectors]
+            there = np.exp(grid.log_alone(stations[i], scale) + np.log(rest[::-1]) - np.log(top))
+        queues[i] = present @ there
         busy[i] = 1.0 - there[0] if there[0] < 0.5 else there[1:].sum()
         beyond[i] = there @ np.maximum(grid.totals - cpus, 0)
     solution = ClassSolution(rates * scale, queues, busy, beyond)
@@ -127,7 +125,7 @@ def solve_classes(
 
 def throughput_of_classes(stations: Sequence[ClassStation], counts: Sequence[int]) -> np.ndarray:
     """Return the throughput of `solve_classes` and nothing else, shape (kinds,)."""
-    grid = _Grid(tuple(counts), steps(stations, counts) / (1 + len(stations)))
+    grid = _Grid(tuple(counts), steps(stations, counts) / (2 + log2(len(stations))))
     scale, whole = _scaled(grid, stations)
     made: np.ndarray = scale * np.array(
         [
@@ -199,12 +197,57 @@ class _Grid:
         The station with most levels is the first, which costs least.
         """
         order = sorted(stations, key=lambda s: -s.slower.size)
-        most = int(self.totals[-1])
         if not order:
             return np.append(1.0, np.zeros(self.totals.size - 1))
         with np.errstate(over="ignore", under="ignore"):
             whole: np.ndarray = np.exp(self.log_alone(order[0], scale))
-        for s in [_copies(order[0], order[0].copies - 1), *order[1:]]:
+        return self._added(whole, [_copies(order[0], order[0].copies - 1), *order[1:]], scale)
+
+    def complements(
+        self, stations: Sequence[ClassStation], scale: np.ndarray
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield, for every station, the constants of the network without one copy of it.
+
+        What halves of the stations lack is folded in once for each half.
+        """
+        costly = max(range(len(stations)), key=lambda i: stations[i].slower.size)
+        others = [i for i in range(len(stations)) if i != costly]
+        spare = _copies(stations[costly], stations[costly].copies - 1)
+        yield (
+            costly,
+            self.constants(
+                [*[spare] * (spare.copies > 0), *map(stations.__getitem__, others)], scale
+            ),
+        )
+        if others:
+            yield from self._without(
+                self.constants([stations[costly]], scale), others, stations, scale
+            )
+
+    def _without(
+        self,
+        whole: np.ndarray,
+        which: Sequence[int],
+        stations: Sequence[ClassStation],
+        scale: np.ndarray,
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        if len(which) == 1:
+            one = stations[which[0]]
+            yield which[0], self._added(whole, [_copies(one, one.copies - 1)], scale)
+            return
+        for half, other in (
+            (which[: len(which) // 2], which[len(which) // 2 :]),
+            (which[len(which) // 2 :], which[: len(which) // 2]),
+        ):
+            more = self._added(whole, [stations[i] for i in other], scale)
+            yield from self._without(more, half, stations, scale)
+
+    def _added(
+        self, whole: np.ndarray, stations: Sequence[ClassStation], scale: np.ndarray
+    ) -> np.ndarray:
+        """Return the constants of a network and more stations."""
+        most = int(self.totals[-1])
+        for s in stations:
             demands, levels = s.demands * scale, min(s.slower.size, most)
             for _ in range(s.copies):
                 slowest = whole.copy()
