@@ -24,8 +24,8 @@ from lockmodel.solvers.bounds import ceiling_at
 from lockmodel.solvers.class_points import ceiling_of_mix, stations_of_mix
 from lockmodel.solvers.solve import PRECISION, points, solve, solver_name
 
-SCHEMA = "lockmodel.levers/1"
-CEILING_SCHEMA = "lockmodel.ceiling/1"
+SCHEMA = "lockmodel.class-levers/1"
+CEILING_SCHEMA = "lockmodel.class-ceiling/1"
 
 IDLE = 1e-3
 """Share of all processes that are at a lock below which no change to it is tried: what excluding it

@@ -196,7 +196,7 @@ def build_classes(scenario: Scenario, population: int, stations_only: bool = Tru
     thinks = [view.think + view.think_remote * distances(scenario.machine, n)[0] for view in views]
     locks: list[ClassLock] = []
     for lock in scenario.locks:
-        if not any(view.acquires(lock.name) > 0 for view in views):
+        if not any(views[c].acquires(lock.name) > 0 for c in set(kinds[:, 0].tolist())):
             continue
         if stations_only and not discipline(lock.kind).station:
             raise station_refused(lock.name, lock.kind)

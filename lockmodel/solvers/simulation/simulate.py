@@ -29,6 +29,9 @@ from lockmodel.solvers.validity import moved
 
 SCHEMA = "lockmodel.simulation/1"
 
+ROUGH = 0.05
+"""Relative half-width of a class's throughput that is worth a warning."""
+
 SHARES = (0.5, 0.9, 0.99, 0.999)
 """Quantiles of the wait that are reported."""
 
@@ -250,6 +253,13 @@ def simulate(
             f"stopped at a precision of {throughput.relative:.2g}, {precision:g} was asked; give "
             f"it more time"
         )
+    classes = _classes(scenario, sample)
+    for name, one in (classes or {}).items():
+        if one.throughput_per_s.relative > ROUGH:
+            warnings.append(
+                f"the throughput of {name} is known to {one.throughput_per_s.relative:.2g} only, "
+                f"its iterations are few; ask for a finer --precision of the total"
+            )
     population_only = [w.processes["iterations"][:population] for w in sample.worlds]
     return Simulated(
         scenario=scenario.name,
@@ -269,7 +279,7 @@ def simulate(
         confidence=CONFIDENCE,
         assumptions=assumptions(scenario),
         warnings=tuple(warnings),
-        classes=_classes(scenario, sample),
+        classes=classes,
     )
 
 
@@ -370,7 +380,7 @@ def _point_of_classes(
         ceiling_per_s=ceiling,
         lower_per_s=low,
         upper_per_s=high,
-        error_estimate=max(r.relative for r in (run.throughput_per_s, *rates.values()) if r.value),
+        error_estimate=run.throughput_per_s.relative,
         classes={
             name: ClassState(
                 n=one.n,
