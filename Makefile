@@ -5,6 +5,7 @@
 # make lab    trace real kernels in QEMU         make paper      figures, numbers, paper/lockmodel.pdf
 # make nobody all commands without HOME          make coverage-study  intervals against simulation
 # make walkers-study  walkers against simulation  make interval-study  intervals of simulations
+# make classes-study  several classes against simulation
 # make misfit-study  how often a lack of fit is seen
 # make accuracy DIR=...  score a folder of curves  make record OUT=...  what the commands print
 # make docs   the site of docs/, into site/       make sessions   the sessions of README and docs
@@ -15,8 +16,8 @@ PEERS := .venv-peers
 BIN := $(VENV)/bin
 
 .PHONY: demo test test-long paper lab nobody check bench peers accuracy record error-map \
-	coverage-study misfit-study walkers-study interval-study models docs sessions reference \
-	pictures golden clean
+	coverage-study misfit-study walkers-study interval-study classes-study mutex-study models docs \
+	sessions reference pictures golden clean
 .DEFAULT_GOAL := demo
 
 # A stamp per dependency set: made again when pyproject.toml changes.
@@ -108,6 +109,10 @@ walkers-study: $(VENV)/.installed
 # 1,000 simulations of what has an exact answer, twice: a minute.
 interval-study: $(VENV)/.installed
 	$(BIN)/python tools/interval_study.py
+
+# Several classes in product form against simulations: one minute.
+classes-study: $(VENV)/.installed
+	$(BIN)/python tools/classes_study.py
 
 # 1,000 simulated truths, fitted and asked what comes next: about an hour.
 coverage-study: $(VENV)/.installed

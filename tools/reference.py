@@ -28,6 +28,7 @@ from lockmodel.changes.kinds import KINDS
 from lockmodel.cli import run
 from lockmodel.cli.app import HEADINGS
 from lockmodel.model import scenario as sc
+from lockmodel.model.classes import IterationClass
 from lockmodel.model.disciplines import DISCIPLINES
 from lockmodel.model.distribution import DISTRIBUTION_FAMILIES
 from lockmodel.model.handoff import HANDOFF_FAMILIES
@@ -299,6 +300,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "line-times": lambda: keys(LineTimes, timed=False),
     "lock": lambda: keys(sc.Lock),
     "site": lambda: keys(sc.Site),
+    "class": lambda: keys(IterationClass),
     "walkers": lambda: keys(sc.Walkers),
     "calibrated": lambda: keys(sc.Calibrated),
     "provenance": lambda: keys(sc.Provenance),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lockmodel.model.prediction import Prediction
-from lockmodel.model.scenario import Scenario
+from lockmodel.model.scenario import Scenario, plain
 from lockmodel.progress import Progress, Stop, never, quietly
 from lockmodel.solvers.bounds import ceiling, strict_ceiling
 from lockmodel.solvers.solve import MAX_ERROR, NO_INTERVALS, Answer, mixed, solve
@@ -49,7 +49,10 @@ def predict(
     NotTrustworthyError
         The demands admit no reliable answer, or the method cannot represent the scenario.
     """
+    scenario = plain(scenario)
     answer = solve(scenario, populations, method, progress, max_error, stop)
+    if scenario.classes:
+        return _of_classes(scenario, answer)
     bounded = method == "bounds"
     top = ceiling(scenario)
     highest = max(p.lower_per_s for p in answer.points)
@@ -82,6 +85,29 @@ def predict(
         ceiling=top,
         points=points,
         fit=basis,
+    )
+
+
+def _of_classes(scenario: Scenario, answer: Answer) -> Prediction:
+    """Return the prediction of a scenario of several classes."""
+    from lockmodel.solvers.class_points import class_ceiling
+
+    top = class_ceiling(scenario, answer.points)
+    said = (
+        *contradiction(scenario, top.throughput_per_s),
+        *answer.warnings,
+        *caveats(scenario, answer.points),
+    )
+    return Prediction(
+        scenario=scenario.name,
+        method=answer.method,
+        chosen_because=answer.chosen_because,
+        exact=answer.exact,
+        assumptions=answer.assumptions,
+        warnings=tuple(dict.fromkeys(said)),
+        error_estimate=answer.error,
+        ceiling=top,
+        points=answer.points,
     )
 
 

@@ -11,8 +11,9 @@ from lockmodel.changes.kinds import Sharding
 from lockmodel.changes.lever import ALL, Lever, apply_all, named, spelt
 from lockmodel.model.network import build
 from lockmodel.model.placement import shard_groups
-from lockmodel.model.prediction import Basis, Interval, plain
+from lockmodel.model.prediction import Basis, Interval, Point, plain
 from lockmodel.model.scenario import Scenario
+from lockmodel.model.scenario import plain as plain_scenario
 from lockmodel.progress import Progress, Stop, never, quietly
 from lockmodel.solvers.solve import (
     MIXED,
@@ -37,11 +38,21 @@ SIMULATED = (
 
 
 @dataclass(frozen=True)
+class ClassChange:
+    """Throughput of one class before and after at one population."""
+
+    before_per_s: float
+    after_per_s: float
+    gain: float
+
+
+@dataclass(frozen=True)
 class Change:
     """Throughput before and after at one population; gain 0.8 means +80 %.
 
     `gain_interval` is from parameter error, the same parameters before and after, and from product
-    form's own as far as it is another one then; None without a fit, and for bounds.
+    form's own as far as it is another one then; None without a fit, and for bounds. `classes` has
+    the same of every class; None without classes.
     """
 
     n: int
@@ -49,6 +60,7 @@ class Change:
     after_per_s: float
     gain: float
     gain_interval: Interval | None = None
+    classes: dict[str, ClassChange] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,12 +155,14 @@ def compare(
     ScenarioError
         A fitted parameter does not exist in the scenario.
     """
+    scenario = plain_scenario(scenario)
     changed = apply_all(scenario, levers)
     singly = [each.apply(scenario) for each in levers] if len(levers) > 1 else []
     sides = [scenario, changed, *singly]
     solver = solver_name(method, sides, max(populations, default=1))
-    with named(levers):
-        build(changed, max(populations, default=1), stations_only=False)
+    if not scenario.classes:
+        with named(levers):
+            build(changed, max(populations, default=1), stations_only=False)
     populations = simulate_first(sides, populations, solver, stop)
     now = solve(scenario, populations, solver)
     with named(levers):
@@ -173,6 +187,7 @@ def compare(
                 b.throughput_per_s,
                 a.throughput_per_s,
                 a.throughput_per_s / b.throughput_per_s - 1,
+                classes=class_changes(b, a),
             )
             for a, b in zip(after, before, strict=True)
         ),
@@ -198,6 +213,21 @@ def compare(
     if method == "bounds":
         return comparison
     return _compared(scenario, levers, comparison, {} if made is None else made, progress)
+
+
+def class_changes(before: Point, after: Point) -> dict[str, ClassChange] | None:
+    """Return what becomes of each class that has processes; None without classes."""
+    if before.classes is None or after.classes is None:
+        return None
+    pairs = {name: (own, after.classes[name]) for name, own in before.classes.items() if own.n}
+    return {
+        name: ClassChange(
+            own.throughput_per_s,
+            then.throughput_per_s,
+            then.throughput_per_s / own.throughput_per_s - 1,
+        )
+        for name, (own, then) in pairs.items()
+    }
 
 
 def _unused(

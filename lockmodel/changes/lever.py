@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from lockmodel.errors import ArgumentError, NotTrustworthyError, nearest
-from lockmodel.model.scenario import EVERYWHERE, Lock, Scenario
+from lockmodel.model.scenario import EVERYWHERE, Lock, Scenario, merged, of_class
 
 ALL = "all"
 """The target that means every lock (or every lock that has the site)."""
@@ -149,13 +149,21 @@ class Lever(msgspec.Struct, frozen=True):
         return self.kind.is_limit(self)
 
     def apply(self, scenario: Scenario) -> Scenario:
-        """Return the scenario after the change; raises ArgumentError when it makes no sense."""
+        """Return the scenario after the change; raises ArgumentError when it makes no sense.
+
+        With several classes each that takes the lock (has the site) changes; see `_per_class`.
+        """
+        if scenario.classes:
+            return _per_class(self, scenario)
         for name in self._locks(scenario):
             scenario = self.kind.change(scenario, name, self)
         return scenario
 
     def note(self, scenario: Scenario) -> str:
         """Return what to show beside the result, "" if there is nothing to say."""
+        for one in scenario.classes:
+            if _is_meant(self, view := of_class(scenario, one)):
+                return self.note(view)
         return self.kind.note(scenario, self)
 
     def _locks(self, scenario: Scenario) -> list[str]:
@@ -176,6 +184,67 @@ class Lever(msgspec.Struct, frozen=True):
             raise ArgumentError("all: no lock is taken at any site; there is nothing to change")
         labels = sorted({s.label for s in scenario.sites})
         raise ArgumentError(f"all: no lock has a site {self.site!r}; {nearest(self.site, labels)}")
+
+
+def _per_class(lever: Lever, scenario: Scenario) -> Scenario:
+    """Return a scenario of several classes after a change to those that it is about.
+
+    A class that does not take the lock, or has not the site, stays as it is, and so does one with
+    as few acquires as others are to be batched to; what becomes of a lock holds for all. A refusal
+    names the class.
+    """
+    views = [of_class(scenario, one) for one in scenario.classes]
+    meant = [view if _is_meant(lever, view) else None for view in views]
+    if all(view is None for view in meant):  # it says what there is not, or is about a lock alone
+        alone = lever.apply(merged(scenario))
+        return msgspec.structs.replace(scenario, locks=alone.locks)
+    most = [0.0 if view is None else _acquires(lever, view) for view in meant]
+    if lever.kind.name == "batch" and max(most) > lever.value:
+        meant = [view if m > lever.value else None for view, m in zip(meant, most, strict=True)]
+    changed: list[Scenario | None] = []
+    for view, one in zip(meant, scenario.classes, strict=True):
+        try:
+            changed.append(None if view is None else lever.apply(view))
+        except ArgumentError as error:
+            raise ArgumentError(f"class {one.name!r}: {error}") from None
+    after = [view for view in changed if view is not None]
+    kept = [lock for lock in scenario.locks if all(lock.name in _names(view) for view in after)]
+    locks = tuple(
+        next((new for view in after if (new := view.lock(lock.name)) != lock), lock)
+        for lock in kept
+    )
+    classes = tuple(
+        one
+        if view is None
+        else msgspec.structs.replace(
+            one, think=view.think, think_remote=view.think_remote, sites=view.sites
+        )
+        for one, view in zip(scenario.classes, changed, strict=True)
+    )
+    return msgspec.structs.replace(scenario, locks=locks, classes=classes)
+
+
+def _names(scenario: Scenario) -> set[str]:
+    return {lock.name for lock in scenario.locks}
+
+
+def _acquires(lever: Lever, view: Scenario) -> float:
+    """Return the acquires of a lever's lock, or of the busiest of all, at its site."""
+    sites = [site for site in view.sites if lever.site in ("", site.label)]
+    taken = {site.lock for site in sites if lever.lock in (ALL, site.lock)}
+    return max((sum(s.acquires for s in sites if s.lock == lock) for lock in taken), default=0.0)
+
+
+def _is_meant(lever: Lever, view: Scenario) -> bool:
+    """Return whether a lever is about something that a class does."""
+    if lever.kind.target == "none":
+        return True
+    return any(
+        lever.lock in (ALL, site.lock)
+        and lever.site in ("", site.label)
+        and (lever.lock != ALL or site.label != EVERYWHERE)
+        for site in view.sites
+    )
 
 
 def text_of(chosen: Sequence[Lever]) -> str:

@@ -57,6 +57,8 @@ def ceiling(
       acquires         per iteration, for the same held work
       shards           chosen by the lock's shard_by, else by CPU
       *                another lock (or cpu) binds there
+      busy, CLASS      (several classes) share of time that a station is busy,
+                       counted as in the ceiling, and how much of it each makes
     Printed with --explain, a row for each lock removed, in turn:
       gain             of the ceiling at n over that of the first row
       binding          what sets the ceiling at n
@@ -68,10 +70,18 @@ def ceiling(
     from lockmodel.answers.ceilings import ceilings
     from lockmodel.answers.ceilings import over as over_axis
 
-    scenario = inputs.scenario(model, walks, machine, counts=counts, edits=edits)
+    scenario = inputs.scenario(
+        model, walks, machine, counts=counts, edits=edits, classes=over is None
+    )
     n = inputs.population(population, scenario)
     axis = None if over is None else parse_axis(over)
     with files.output(output, as_json, force) as write:
+        if scenario.classes:
+            from lockmodel.answers.class_levers import class_ceilings
+            from lockmodel.cli.class_text import ceiling_report
+
+            write(ceiling_report(scenario, class_ceilings(scenario, n), explain))
+            return
         answer = ceilings(scenario, n) if axis is None else over_axis(scenario, axis, n)
         write(report(scenario, answer, axis, explain))
 

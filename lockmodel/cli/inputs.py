@@ -29,12 +29,13 @@ def scenario(
     measured: bool = False,
     counts: bool = False,
     edits: Sequence[str] | None = None,
+    classes: bool = False,
 ) -> Scenario:
     """Return the scenario that MODEL names, as the options want it (see `adapted`)."""
     from lockmodel.model.shipped import find_scenario
 
     made = _from_stdin() if model == STDIN else find_scenario(model)
-    return adapted(made, walks, machine, measured, counts, edits)
+    return adapted(made, walks, machine, measured, counts, edits, classes)
 
 
 def adapted(
@@ -44,14 +45,20 @@ def adapted(
     measured: bool = False,
     counts: bool = False,
     edits: Sequence[str] | None = None,
+    classes: bool = False,
 ) -> Scenario:
     """Return a scenario with the walkers of --walks, on --machine.
 
     The keys of --set come last: they are what is asked about.
     Data that it is fitted to are `measured` on that machine; its holds are then instructions (see
     `model.held.as_instructions`). With `counts` it has no time of its own: see
-    `measure.acquires.from_counts`.
+    `measure.acquires.from_counts`. Several classes are refused unless `classes`.
     """
+    from lockmodel.model.scenario import one_class, plain
+
+    made = plain(made) if classes else one_class(made)
+    if counts and made.classes:
+        one_class(made)
     made = _with_walkers(made, walks)
     if machine is not None:
         from lockmodel.model.machines import move
@@ -128,6 +135,11 @@ def populations(text: str | None, scenario: Scenario) -> tuple[int, ...]:
 
     if text is not None:
         return parse_counts(text)
+    from lockmodel.model.classes import stated_population
+
+    stated = stated_population(scenario.classes)
+    if stated is not None:
+        return (stated,)
     cpus = scenario.machine.cpus
     return (*(2**i for i in range(cpus.bit_length()) if 2**i < cpus), cpus)
 
@@ -136,7 +148,9 @@ def population(text: str | None, scenario: Scenario) -> int:
     """Return the population of -n; without it all CPUs."""
     from lockmodel.model.populations import parse_one
 
-    return scenario.machine.cpus if text is None else parse_one(text)
+    if text is not None:
+        return parse_one(text)
+    return populations(None, scenario)[-1]
 
 
 def _with_walkers(scenario: Scenario, text: str | None) -> Scenario:
@@ -146,7 +160,7 @@ def _with_walkers(scenario: Scenario, text: str | None) -> Scenario:
     import msgspec
 
     from lockmodel.changes.lever import ALL
-    from lockmodel.model.scenario import Walkers
+    from lockmodel.model.scenario import Walkers, merged
 
     name, _, rest = text.partition("=")
     rest, gives_up, after = rest.partition(",give_up")
@@ -166,7 +180,7 @@ def _with_walkers(scenario: Scenario, text: str | None) -> Scenario:
         ) from None
 
     def walked(lock: Lock) -> Lock:
-        meant = lock.name == name or (name == ALL and lock in scenario.taken)
+        meant = lock.name == name or (name == ALL and lock in merged(scenario).taken)
         return msgspec.structs.replace(lock, walkers=walkers) if meant else lock
 
     return msgspec.structs.replace(scenario, locks=tuple(walked(lock) for lock in scenario.locks))

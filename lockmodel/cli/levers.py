@@ -85,6 +85,7 @@ def levers(
                        nothing else that can be built gains more
       then binds       the lock (or cpu) that sets the ceiling at n then
       by cpu, ...      gain against the number of shards, by what chooses one
+      CLASS            (several classes) gain of each; rows are by that of the total
     Printed with --explain:
       *                a limit that no patch reaches
       ceiling at n     of what binds then
@@ -100,13 +101,20 @@ def levers(
         raise ArgumentError(f"--top {top} must be 0 (all) or more")
     if every:
         top = 0
-    scenario = inputs.scenario(model, walks, machine, counts=counts, edits=edits)
+    scenario = inputs.scenario(model, walks, machine, counts=counts, edits=edits, classes=True)
     n = inputs.population(population, scenario)
     with (
         files.output(output, as_json, force) as write,
         common.patience(time_limit) as stop,
         common.compiling(),
     ):
+        if scenario.classes:
+            from lockmodel.answers.class_levers import rank_classes
+            from lockmodel.cli.class_text import levers_report
+
+            several = rank_classes(scenario, n, method, common.progress, stop)
+            write(levers_report(scenario, several, top == 0))
+            return
         ranking = rank(scenario, n, method, common.progress, stop)
         write(report(scenario, ranking, explain, top))
     check_tried(ranking)

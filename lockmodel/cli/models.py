@@ -22,6 +22,7 @@ def models(
       lockmodel models
     """
     from lockmodel.model.machines import name_of
+    from lockmodel.model.scenario import merged
     from lockmodel.model.shipped import find_scenario, model_names
 
     scenarios = [find_scenario(name) for name in model_names()]
@@ -34,7 +35,7 @@ def models(
                 "machine": name_of(s.machine),
                 "cpus": s.machine.cpus,
                 "locks": [lock.name for lock in s.locks],
-                "acquires": sum(site.acquires for site in s.sites),
+                "acquires": sum(site.acquires for site in merged(s).sites),
             }
             for s in scenarios
         ]

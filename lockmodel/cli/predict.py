@@ -14,7 +14,7 @@ from lockmodel.cli.files import Report, check_plot
 from lockmodel.errors import NotTrustworthyError
 
 if TYPE_CHECKING:
-    from lockmodel.model.prediction import Interval, Prediction
+    from lockmodel.model.prediction import Interval, Point, Prediction
     from lockmodel.model.scenario import Scenario
 
 MOST_ROWS = 24
@@ -83,6 +83,8 @@ def predict(
       waits for        the lock (or cpu) that has this ceiling, and the share of
                        all busy CPU cycles spent waiting for it: what perf shows
                        as osq_lock or native_queued_spin_lock
+      CLASS            (several classes) iterations per second of each; they add
+                       up to the total. With --explain: its share of time waiting
       between          (--method bounds) guaranteed bounds on throughput; the
                        upper one holds even if no hand-off is ever paid
     Printed with --explain:
@@ -101,7 +103,7 @@ def predict(
     """
     from lockmodel.answers.predict import predict
 
-    scenario = inputs.scenario(model, walks, machine, counts=counts, edits=edits)
+    scenario = inputs.scenario(model, walks, machine, counts=counts, edits=edits, classes=True)
     populations = inputs.populations(population, scenario)
     check_plot(plot, plot_file, as_json, output)
     common.check_affordable(scenario, populations, method, time_limit)
@@ -255,7 +257,9 @@ def short_table(prediction: Prediction, shown: Sequence[int]) -> Any:
 
     bounded = prediction.method == "bounds"
     judged = not bounded and not prediction.exact
-    columns = ["n", "between" if bounded else "throughput"]
+    classes = list(prediction.points[0].classes or ())
+    columns = ["n", "between" if bounded else "total" if classes else "throughput"]
+    columns += [tx.short(name, SHORT) for name in classes]
     columns += [title(prediction.fit)] if prediction.fit is not None else []
     columns += ["error"] if judged else []
     columns += ["ceiling at n", "waits for"]
@@ -263,6 +267,7 @@ def short_table(prediction: Prediction, shown: Sequence[int]) -> Any:
     for p in (prediction.points[i] for i in shown):
         rate = tx.si(p.throughput_per_s, "/s")
         row = [str(p.n), f"{tx.si(p.lower_per_s, '/s')} .. {rate}" if bounded else rate]
+        row += [tx.si(state.throughput_per_s, "/s") for state in (p.classes or {}).values()]
         if prediction.fit is not None:
             row.append("-" if p.interval_per_s is None else span(p.interval_per_s, "/s"))
         row += [tx.error(p.error_estimate)] if judged else []
@@ -274,6 +279,16 @@ def short_table(prediction: Prediction, shown: Sequence[int]) -> Any:
         rows.append(row)
     last = len(columns) - 1
     return tx.table(columns, rows, left=(last,), fold=(last,))
+
+
+def class_columns(point: Point) -> dict[str, Any]:
+    """Return the columns of the classes of a CSV file's row; none without classes."""
+    made: dict[str, Any] = {}
+    for name, state in (point.classes or {}).items():
+        made[f"n {name}"] = state.n
+        made[f"throughput_per_s {name}"] = state.throughput_per_s
+        made |= {f"waits {lock} {name}": share for lock, share in state.wait_shares.items()}
+    return made
 
 
 def _rows(prediction: Prediction) -> list[dict[str, Any]]:
@@ -292,6 +307,7 @@ def _rows(prediction: Prediction) -> list[dict[str, Any]]:
                 "ceiling_at_n_per_s": p.ceiling_per_s,
                 "binding": p.binding,
                 **{f"waits {name}": lock.cycles_share for name, lock in p.locks.items()},
+                **class_columns(p),
             }
         )
     return rows
@@ -319,9 +335,32 @@ def _text(scenario: Scenario, prediction: Prediction, every: bool, colour: bool)
         )
     parts += fit_origin(scenario, prediction.fit)
     parts += ["", *_table(scenario, prediction, every), ""]
+    parts += class_table(last)
     parts += tx.bullets("where the model or the method is weak here:", prediction.warnings)
     parts += tx.bullets("assumed:", prediction.assumptions)
     return tx.render(parts, colour)
+
+
+def class_table(point: Point) -> list[Any]:
+    """Return what each class does at one population, and an empty line; nothing without classes."""
+    from lockmodel.cli import text as tx
+
+    if not point.classes:
+        return []
+    busiest = sorted(point.locks, key=lambda name: -point.locks[name].wait_share)[:MANY_LOCKS]
+    waits = [f"waits for\n{tx.short(name, SHORT)}" for name in busiest]
+    rows = [
+        [
+            name,
+            str(state.n),
+            tx.si(state.throughput_per_s, "/s"),
+            tx.si(state.iteration_s, "s"),
+            *(tx.percent(state.wait_shares[name]) for name in busiest),
+        ]
+        for name, state in point.classes.items()
+    ]
+    head = [f"class,\nn = {point.n}", "processes", "throughput", "iteration", *waits]
+    return [tx.table(head, rows, left=(0,)), "(waits: share of the time of its processes)", ""]
 
 
 def _within(ends: Interval | None) -> str:

@@ -54,12 +54,18 @@ def show(
                        mapping processes adds, per site
       a line takes     mean time of a cache line from another of the CPUs that
                        N processes run on, where the machine has line times
+    With several classes each has its own rows.
     Example:
       lockmodel show execl-xeon8369b -n 64
     """
-    scenario = inputs.scenario(model, machine=machine, counts=counts, edits=edits)
+    scenario = inputs.scenario(model, machine=machine, counts=counts, edits=edits, classes=True)
     n = inputs.population(population, scenario)
     with files.output(output, as_json, force) as write:
+        if scenario.classes:
+            from lockmodel.cli.show_classes import report
+
+            write(report(scenario, n, explain))
+            return
         write(Report(lambda: _data(scenario, n), lambda c: _text(scenario, n, explain, c)))
 
 
@@ -81,7 +87,8 @@ class _Demand:
 Demands = dict[str, _Demand]
 
 
-def _demands(scenario: Scenario, n: int) -> Demands:
+def demands_of(scenario: Scenario, n: int) -> Demands:
+    """Return what an iteration does under each lock with n processes."""
     from lockmodel.model.network import build
 
     network = build(scenario, n)
@@ -114,7 +121,7 @@ def _data(scenario: Scenario, n: int) -> dict[str, Any]:
                 "demand_s": of.total,
                 "ceiling_per_s": scenario.lock(name).shards / of.total if of.total > 0 else None,
             }
-            for name, of in _demands(scenario, n).items()
+            for name, of in demands_of(scenario, n).items()
         },
     }
 
@@ -181,7 +188,7 @@ def _station(name: str) -> str:
     return "the CPUs" if name == "cpu" else name
 
 
-def _table(scenario: Scenario, demands: Demands, names: Sequence[str]) -> Any:
+def demand_table(scenario: Scenario, demands: Demands, names: Sequence[str]) -> Any:
     """Return what an iteration does under each lock."""
     from lockmodel.cli import text as tx
 
@@ -212,14 +219,27 @@ def _table(scenario: Scenario, demands: Demands, names: Sequence[str]) -> Any:
 
 def _described(scenario: Scenario, n: int) -> list[str]:
     """Return what an iteration is, where it runs, and what a line takes there."""
+    return [
+        f"{scenario.name}: an iteration is {scenario.iteration}; {thinking(scenario)}",
+        *on_machine(scenario, n),
+    ]
+
+
+def thinking(scenario: Scenario) -> str:
+    """Return the think time of an iteration and how it varies."""
+    from lockmodel.cli import text as tx
+
+    think, remote = tx.si(scenario.think, "s"), tx.si(scenario.think_remote, "s")
+    more = f", up to {remote} more with remote lines" if scenario.think_remote else ""
+    return f"think time {think} ({_varies(scenario.think_distribution)}){more}"
+
+
+def on_machine(scenario: Scenario, n: int) -> list[str]:
+    """Return where it runs, and what a line takes there."""
     from lockmodel.cli import text as tx
 
     machine = scenario.machine
-    think, remote = tx.si(scenario.think, "s"), tx.si(scenario.think_remote, "s")
-    more = f", up to {remote} more with remote lines" if scenario.think_remote else ""
     return [
-        f"{scenario.name}: an iteration is {scenario.iteration}; think time {think} "
-        f"({_varies(scenario.think_distribution)}){more}",
         f"machine: {machine.name}; {tx.count(machine.cpus, 'CPU')}, "
         f"{tx.count(machine.cores, 'core')}, {tx.count(machine.sockets, 'socket')}, "
         f"{tx.count(machine.nodes, 'node')}; SMT x{machine.smt_speedup:g}; "
@@ -257,7 +277,7 @@ def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
     from lockmodel.cli import text as tx
     from lockmodel.solvers.validity import moved
 
-    demands = _demands(scenario, n)
+    demands = demands_of(scenario, n)
     names = list(demands)
     if not explain and len(names) > FEW_LOCKS:
         names = sorted(names, key=lambda name: -demands[name].total)[:FEW_LOCKS]
@@ -266,7 +286,7 @@ def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
         _headline(scenario, demands, n),
         *(f"! {text}" for text in (*moved(scenario), *flags)),
         "",
-        _table(scenario, demands, names),
+        demand_table(scenario, demands, names),
         *tx.more(len(demands) - len(names), "lock", "--explain"),
         "",
         *_described(scenario, n),

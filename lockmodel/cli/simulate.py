@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 PRECISION = 0.005
 
+MOST_LOCKS = 3
+"""Locks that a table of classes has columns for."""
+
 
 def simulate(
     model: options.Model,
@@ -73,7 +76,7 @@ def simulate(
       lockmodel simulate execl-xeon8369b -n 64 --precision 0.002
       lockmodel simulate execl-xeon8369b -n 8 --trace convoy.json
     """
-    scenario = inputs.scenario(model, walks, machine, edits=edits)
+    scenario = inputs.scenario(model, walks, machine, edits=edits, classes=True)
     populations = inputs.populations(population, scenario)
     if trace is not None and len(populations) > 1:
         raise ArgumentError(
@@ -127,9 +130,41 @@ def _rows(runs: list[Simulated]) -> list[dict[str, Any]]:
             "half_width_per_s": f.throughput_per_s.half_width,
             "fairness": f.fairness,
             **{f"wait_s {name}": lock.wait_s.value for name, lock in f.locks.items()},
+            **_class_columns(f),
         }
         for f in runs
     ]
+
+
+def _class_columns(run: Simulated) -> dict[str, Any]:
+    """Return the columns of the classes of a CSV file's row; none without classes."""
+    made: dict[str, Any] = {}
+    for name, one in (run.classes or {}).items():
+        made[f"n {name}"] = one.n
+        made[f"throughput_per_s {name}"] = one.throughput_per_s.value
+        made[f"half_width_per_s {name}"] = one.throughput_per_s.half_width
+        made |= {f"waits {lock} {name}": share for lock, share in one.wait_shares.items()}
+    return made
+
+
+def _class_table(run: Simulated) -> list[Any]:
+    """Return what each class does, and an empty line; nothing without classes."""
+    if not run.classes:
+        return []
+    busiest = sorted(run.locks, key=lambda name: -run.locks[name].wait_s.value)[:MOST_LOCKS]
+    waits = [f"waits for\n{tx.short(name, 10)}" for name in busiest]
+    rows = [
+        [
+            name,
+            str(one.n),
+            tx.si(one.throughput_per_s.value, "/s"),
+            f"+- {100 * one.throughput_per_s.relative:.2g} %",
+            *(tx.percent(one.wait_shares[name]) for name in busiest),
+        ]
+        for name, one in run.classes.items()
+    ]
+    head = [f"class,\nn = {run.n}", "processes", "throughput", "", *waits]
+    return [tx.table(head, rows, left=(0,)), ""]
 
 
 def _brief(scenario: Scenario, runs: list[Simulated], trace: str | None, colour: bool) -> str:
@@ -168,6 +203,8 @@ def _brief(scenario: Scenario, runs: list[Simulated], trace: str | None, colour:
         *(f"! {warning}" for warning in warned),
         "",
         tx.table(columns, rows),
+        *([""] if last.classes else []),
+        *_class_table(last)[:1],
     ]
     if trace is not None:
         parts.append(f"window written to {trace}; open it at ui.perfetto.dev")
@@ -196,6 +233,8 @@ def _text(scenario: Scenario, runs: list[Simulated], trace: str | None, colour: 
     ]
     columns = ["n", "throughput", "", "iteration", "fairness", "iterations", "events"]
     parts += [tx.table(columns, rows), ""]
+    for f in runs:
+        parts += _class_table(f)
     lines = []
     for f in runs:
         for name, lock in f.locks.items():

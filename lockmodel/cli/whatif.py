@@ -11,7 +11,7 @@ from lockmodel.cli.common import fit_origin, fit_warning
 from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
-    from lockmodel.answers.whatif import WhatIf
+    from lockmodel.answers.whatif import Change, WhatIf
     from lockmodel.model.scenario import Scenario
 
 
@@ -44,6 +44,8 @@ def whatif(
       gain             after over before: +80 % is 1.8 times
       binding          the lock (or cpu) that sets the ceiling at the largest n
       ceiling at n     of that lock: how far the change could go
+      class            (several classes) the same of each: a lever changes those
+                       that take the lock, or have the site
       alone            each of several levers by itself, at the largest n
       (48 to 79)       (fitted scenarios) interval of the gain in %, from the
                        error of the fitted parameters, the same before and after,
@@ -55,7 +57,7 @@ def whatif(
     from lockmodel.answers.whatif import compare
     from lockmodel.changes.grammar import parse
 
-    scenario = inputs.scenario(model, walks, machine, counts=counts, edits=edits)
+    scenario = inputs.scenario(model, walks, machine, counts=counts, edits=edits, classes=True)
     populations = inputs.populations(population, scenario)
     parsed = [parse(text) for text in chosen]
     common.check_affordable(scenario, populations, method, time_limit, 2)
@@ -93,6 +95,11 @@ def _rows(answer: WhatIf) -> list[dict[str, Any]]:
                 "gain": change.gain,
                 "gain_low": low,
                 "gain_high": high,
+                **{
+                    f"{key} {name}": getattr(own, key)
+                    for name, own in (change.classes or {}).items()
+                    for key in ("before_per_s", "after_per_s", "gain")
+                },
             }
         )
     return rows
@@ -123,6 +130,7 @@ def _brief(scenario: Scenario, answer: WhatIf, colour: bool) -> str:
         *(f"note: {note}" for note in answer.notes),
         "",
         _changes(answer),
+        *_classes(last),
         *_alone(answer),
         *tx.counted(weak, _worth(answer)),
     ]
@@ -132,6 +140,8 @@ def _brief(scenario: Scenario, answer: WhatIf, colour: bool) -> str:
 def _doubts(scenario: Scenario, answer: WhatIf) -> list[str]:
     from lockmodel.solvers.bounds import ceiling
 
+    if scenario.classes:  # a peak hangs on the mix
+        return common.doubts(scenario, [change.n for change in answer.points])
     top = ceiling(scenario).throughput_per_s
     return common.doubts(scenario, [change.n for change in answer.points], top)
 
@@ -160,6 +170,19 @@ def _changes(answer: WhatIf) -> Any:
     return tx.table(["n", "before", "after", head], rows)
 
 
+def _classes(change: Change) -> list[Any]:
+    """Return what becomes of each class at one population, and a line above it."""
+    from lockmodel.cli import text as tx
+
+    rows = [
+        [name, tx.si(own.before_per_s, "/s"), tx.si(own.after_per_s, "/s"), tx.gain(own.gain)]
+        for name, own in (change.classes or {}).items()
+    ]
+    if not rows:
+        return []
+    return ["", tx.table([f"class, n = {change.n}", "before", "after", "gain"], rows, left=(0,))]
+
+
 def _alone(answer: WhatIf) -> list[str]:
     """Return what each of several levers buys by itself at the largest population."""
     from lockmodel.cli.intervals import gain
@@ -184,6 +207,8 @@ def _text(scenario: Scenario, comparison: WhatIf, colour: bool) -> str:
     if not single:
         parts += [f"  {i}. {lever}" for i, lever in enumerate(comparison.levers, 1)]
     parts += ["", *_tables(comparison)]
+    for change in comparison.points:
+        parts += [*_classes(change)[1:], ""] if change.classes else []
     n = comparison.points[-1].n
     parts.append(
         f"binding at {n}: {comparison.binding_before} (ceiling at n "

@@ -22,7 +22,7 @@ from lockmodel.model.held import held
 from lockmodel.model.machine import Machine
 from lockmodel.model.placement import ShardGroup, distances, kept_shards, shard_groups, whole
 from lockmodel.model.returning import Gap, Taken, barged, found_changed, gaps
-from lockmodel.model.scenario import Lock, Scenario, Site, acquires_of
+from lockmodel.model.scenario import Lock, Scenario, Site, acquires_of, one_class
 
 KEPT, MOST_KEPT = 8192, 512
 """Locks whose stations are remembered, and the population up to which they are: services have a
@@ -439,11 +439,13 @@ def build(scenario: Scenario, population: int, stations_only: bool = True) -> Ne
     ArgumentError
         The population is not a whole number in range.
     ScenarioError
-        A lock that is taken has a discipline without a station.
+        A lock that is taken has a discipline without a station, or there are several classes.
     NotTrustworthyError
         Walkers alone saturate a lock (SaturatedError), or no station has any demand.
     """
     n = check_population(population)
+    if scenario.classes:
+        scenario = one_class(scenario)
     think = scenario.think
     if scenario.think_remote:
         think += scenario.think_remote * distances(scenario.machine, n)[0]

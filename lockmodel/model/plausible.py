@@ -15,7 +15,7 @@ import msgspec
 
 from lockmodel.errors import ScenarioError, raise_all
 from lockmodel.model.machine import DISTANCES
-from lockmodel.model.scenario import Lock, Scenario
+from lockmodel.model.scenario import Lock, Scenario, merged
 from lockmodel.model.tables import TIME_KEYS, UNIT_EXPONENT
 from lockmodel.units import si
 
@@ -162,6 +162,7 @@ def _far(scenario: Scenario) -> Iterator[tuple[str, str, float]]:
 
 def _numbers(scenario: Scenario) -> Iterator[tuple[str, str, float]]:
     """Yield (path, key, value) of every number that has a range."""
+    scenario = merged(scenario)
     for distance in DISTANCES:
         if time := getattr(scenario.machine.line, distance, None):
             yield f"machine: line.{distance}", "line", float(time)

@@ -11,9 +11,9 @@ Interval = tuple[float, float]
 """Low and high end."""
 
 FIT_KEYS = frozenset(
-    {"fit", "interval_per_s", "gain_interval", "gain_intervals", "best_in", "regret"}
+    {"fit", "interval_per_s", "gain_interval", "gain_intervals", "best_in", "regret", "classes"}
 )
-"""Keys that only a scenario with a fit gives a JSON report."""
+"""Keys that only a scenario with a fit gives a JSON report, or one with several classes."""
 
 
 def plain(value: Any) -> Any:
@@ -79,6 +79,31 @@ class LockState:
 
 
 @dataclass(frozen=True)
+class ClassState:
+    """One class of iterations at one population.
+
+    Attributes
+    ----------
+    n : int
+        Its processes.
+    throughput_per_s : float
+        Its iterations per second.
+    iteration_s : float
+        Seconds of one of them; 0 where it has no processes.
+    wait_shares : dict of str to float
+        Lock -> share of the time of its processes that they wait for it.
+    half_width_per_s : float or None
+        Half of the 95 % interval of a simulated throughput; else None.
+    """
+
+    n: int
+    throughput_per_s: float
+    iteration_s: float
+    wait_shares: dict[str, float]
+    half_width_per_s: float | None = None
+
+
+@dataclass(frozen=True)
 class Point:
     """The workload at one population.
 
@@ -104,6 +129,8 @@ class Point:
     interval_per_s : (float, float) or None
         Of a measurement of throughput: parameter error, repeat noise and model error. None
         without a fit, and for bounds.
+    classes : dict of str to ClassState, or None
+        The classes, which add up to the whole; None without classes.
     """
 
     n: int
@@ -116,6 +143,7 @@ class Point:
     upper_per_s: float
     error_estimate: float | None = None
     interval_per_s: Interval | None = None
+    classes: dict[str, ClassState] | None = None
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,21 @@ All classes validate themselves when they are built, so an invalid scenario cann
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
 import msgspec
 
-from lockmodel.errors import ScenarioError, nearest, not_negative, one_of, raise_all
+from lockmodel.errors import (
+    ScenarioError,
+    nearest,
+    not_negative,
+    one_of,
+    problems_of,
+    raise_all,
+)
+from lockmodel.model.classes import IterationClass
+from lockmodel.model.classes import problems as problems_of_classes
 from lockmodel.model.disciplines import DISCIPLINES, discipline
 from lockmodel.model.distribution import Constant, Distribution, Exponential
 from lockmodel.model.fit_table import Fit
@@ -274,6 +283,9 @@ class Scenario(Frozen, frozen=True, kw_only=True):
         How think time varies around its mean, per iteration.
     locks : tuple of Lock
     sites : tuple of Site
+    classes : tuple of IterationClass
+        Several kinds of iteration that share the locks; think time and sites are then theirs, and
+        the scenario has none of its own. Without classes its iteration is the only one.
     calibrated : Calibrated or None
         What the times were calibrated to.
     provenance : tuple of Provenance
@@ -290,6 +302,7 @@ class Scenario(Frozen, frozen=True, kw_only=True):
     think_distribution: Distribution = Exponential()
     locks: tuple[Lock, ...] = ()
     sites: tuple[Site, ...] = ()
+    classes: tuple[IterationClass, ...] = ()
     calibrated: Calibrated | None = None
     provenance: tuple[Provenance, ...] = ()
     fit: Fit | None = None
@@ -299,7 +312,9 @@ class Scenario(Frozen, frozen=True, kw_only=True):
         if not self.title:
             msgspec.structs.force_setattr(self, "title", self.name)
         not_negative("scenario", think=self.think, think_remote=self.think_remote)
-        if not self._sound():
+        if self.classes:
+            raise_all(self._problems_with_classes())
+        elif not self._sound():
             raise_all(self._problems())
 
     def _sound(self) -> bool:
@@ -323,6 +338,23 @@ class Scenario(Frozen, frozen=True, kw_only=True):
             and self.think + self.think_remote + sum(site.acquires for site in self.sites) != 0
             and sum(site.gap_share for site in self.sites) <= WHOLE
         )
+
+    def _problems_with_classes(self) -> Iterator[str]:
+        """Yield what is wrong with the classes, and with what each is without the others."""
+        if self.think + self.think_remote > 0.0 or self.sites:
+            yield (
+                "think time or sites stand beside [[classes]]; move them into a class: with "
+                "classes every iteration is of one of them"
+            )
+        yield from problems_of_classes(self.classes)
+        if self.fit is not None and len(self.classes) > 1:
+            yield "[fit] stands beside several [[classes]]; a fit is of one iteration: drop it"
+        for i, one in enumerate(self.classes):
+            try:
+                of_class(self, one)
+            except ScenarioError as error:
+                for problem in problems_of(error):
+                    yield f"classes[{i}].{problem}" if problem.startswith("sites[") else problem
 
     def _problems(self) -> Iterator[str]:
         """Yield what of the locks, sites and machine does not go together."""
@@ -426,3 +458,69 @@ class Scenario(Frozen, frozen=True, kw_only=True):
         return sum(
             site.acquires * site.transferred(users, mappings) for site in self.sites_of(lock)
         )
+
+
+def of_class(scenario: Scenario, one: IterationClass) -> Scenario:
+    """Return the scenario in which every iteration is of one class of it."""
+    return msgspec.structs.replace(
+        scenario,
+        think=one.think,
+        think_remote=one.think_remote,
+        think_distribution=one.think_distribution,
+        sites=one.sites,
+        classes=(),
+    )
+
+
+def plain(scenario: Scenario) -> Scenario:
+    """Return a scenario of one class as it is without classes; any other as it is."""
+    return of_class(scenario, scenario.classes[0]) if len(scenario.classes) == 1 else scenario
+
+
+WITH_CLASSES = "predict, simulate, whatif, levers, ceiling and show"
+"""Commands that take several classes."""
+
+
+def one_class(scenario: Scenario) -> Scenario:
+    """Return a scenario of one class as it is without classes; raises ScenarioError for several."""
+    if len(scenario.classes) > 1:
+        raise ScenarioError(
+            f"scenario {scenario.name!r} has several classes "
+            f"({', '.join(one.name for one in scenario.classes)}), and this is about one kind of "
+            f"iteration; {WITH_CLASSES} take several: ask one of them, or give a file with the "
+            f"think time and sites of one class"
+        )
+    return plain(scenario)
+
+
+def merged(scenario: Scenario, shares: Sequence[float] | None = None) -> Scenario:
+    """Return one iteration with the sites of all classes, each with its class before its phase.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    shares : sequence of float, optional
+        Of every class in the iterations that are made: the one iteration is then their mean.
+        Without them it is no workload, but has what sentences about locks and sites look at.
+    """
+    if not scenario.classes:
+        return scenario
+    times = [1.0] * len(scenario.classes) if shares is None else shares
+    weighed = [(one, float(part)) for one, part in zip(scenario.classes, times, strict=True)]
+    join = max if shares is None else sum
+    return msgspec.structs.replace(
+        scenario,
+        think=join(part * one.think for one, part in weighed),
+        think_remote=join(part * one.think_remote for one, part in weighed),
+        sites=tuple(
+            msgspec.structs.replace(
+                site,
+                phase=f"{one.name}-{site.phase}",
+                acquires=part * site.acquires,
+                gap_share=0.0,
+            )
+            for one, part in weighed
+            for site in one.sites
+        ),
+        classes=(),
+    )

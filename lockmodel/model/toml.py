@@ -78,6 +78,8 @@ def scenario_of(table: Table) -> sc.Scenario:
     if schema != SCHEMA:
         problems.append(f'schema = {shown(schema)} is not known; write schema = "{SCHEMA}"')
     problems += _untimed(raw)
+    if raw.get("classes") and not any(stem(key) == "think" for key in raw):
+        raw["think_s"] = 0  # every class has its own
     try:
         scenario: sc.Scenario = from_table(raw, sc.Scenario)
     except ScenarioError as error:
@@ -95,11 +97,19 @@ def _rows(raw: Table, key: str) -> list[tuple[int, Table]]:
     return [(i, row) for i, row in enumerate(rows) if isinstance(row, dict)]
 
 
+def _every_site(raw: Table) -> list[tuple[int, Table]]:
+    """Return the tables of sites, those of classes after the others."""
+    rows = _rows(raw, "sites")
+    for _, one in _rows(raw, "classes"):
+        rows += _rows(one, "sites")
+    return rows
+
+
 def _untimed(raw: Table) -> list[str]:
     """Return which locks lack their time per instruction: those whose sites count instructions."""
     counting = [
         site.get("lock")
-        for _, site in _rows(raw, "sites")
+        for _, site in _every_site(raw)
         if not any(stem(key) in sc.TIMED for key in site)
     ]
     problems = []
@@ -165,7 +175,8 @@ def _said(owner: msgspec.Struct, item: object) -> tuple[str, ...]:
     if isinstance(item, sc.Site):
         return ("held_instructions",) if item.hold is None else ()
     if isinstance(item, sc.Lock) and isinstance(owner, sc.Scenario):
-        counts = any(site.hold is None for site in owner.sites_of(item.name))
+        sites = sc.merged(owner).sites_of(item.name)
+        counts = any(site.hold is None for site in sites)
         return PER_INSTRUCTION if counts else ()
     return ()
 
@@ -180,6 +191,8 @@ def _table(struct: msgspec.Struct, said: tuple[str, ...] = ()) -> Table:
         value = getattr(struct, field.name)
         if not field.required and value == field.default and field.name not in said:
             continue
+        if field.name == "think" and isinstance(struct, sc.Scenario) and struct.classes:
+            continue  # every class has its own
         if field.name in TIME_KEYS:
             unit = TIME_KEYS[field.name]
             table[f"{field.name}_{unit}"] = (

@@ -13,7 +13,7 @@ from lockmodel.errors import SaturatedError
 from lockmodel.model.network import CPU, Network, build, depends_on_population
 from lockmodel.model.prediction import LockState, Point
 from lockmodel.model.scenario import Scenario
-from lockmodel.progress import Progress
+from lockmodel.progress import Progress, quietly
 from lockmodel.solvers.bounds import point_of
 from lockmodel.solvers.guaranteed import guaranteed
 from lockmodel.solvers.walked import closed_form_walkers, walked, without_walkers
@@ -75,15 +75,25 @@ def product_form_points(
             _solved_point(scenario, replace(top, population=n), _plain_means(top, solution, cpus))
             for n, solution in zip(asked, solutions, strict=True)
         )
-    points = []
+    points: list[Point] = []
     for n in progress(asked, len(asked), "populations"):
         network = build(scenario, n)
+        if network.mixed and (exact := _as_classes(scenario, n)):
+            points += exact
+            continue
         if any(station.users for station in network.stations):
             solved = _pinned_means(network, cpus)
         else:
             solved = _plain_means(network, solve_network(network)[0], cpus)
         points.append(_solved_point(scenario, network, solved))
     return tuple(points)
+
+
+def _as_classes(scenario: Scenario, n: int) -> tuple[Point, ...]:
+    """Return the point where locks divide few processes in different ways; none for many."""
+    from lockmodel.solvers.class_points import class_points, kinds_solvable
+
+    return class_points(scenario, (n,), quietly)[0] if kinds_solvable(scenario, n) else ()
 
 
 def _walked_point(scenario: Scenario, free: Point) -> Point:
@@ -128,7 +138,11 @@ where several share a shard by CPU or node. Within a factor of two."""
 
 
 def product_form_s(scenario: Scenario, populations: Sequence[int]) -> float:
-    """Return about how many seconds `product_form_points` takes."""
+    """Return about how many seconds `product_form_points` takes, or those of several classes."""
+    if scenario.classes:
+        from lockmodel.solvers.class_points import class_points_s
+
+        return class_points_s(scenario, populations)
     solved = populations if depends_on_population(scenario) else [max(populations)]
     shards = [k.shards for k in scenario.locks if k.shards > 1 and k.shard_by != "hash"]
     pairs = sum(n * n for n in solved if n > min(shards)) if shards else 0

@@ -6,13 +6,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from lockmodel.errors import ArgumentError, NotTrustworthyError, nearest, shown
+from lockmodel.errors import (
+    ArgumentError,
+    NotTrustworthyError,
+    ScenarioError,
+    nearest,
+    shown,
+)
 from lockmodel.model.network import build, check_population
 from lockmodel.model.prediction import Point
-from lockmodel.model.scenario import Scenario
+from lockmodel.model.scenario import Scenario, plain
 from lockmodel.progress import Progress, Stop, never, quietly, until
 from lockmodel.solvers.closed_form import bounds_point, product_form_points
 from lockmodel.solvers.validity import approximations
+from lockmodel.solvers.walked import without_walkers
 
 METHODS = ("auto", "bounds", "product-form", "markov", "simulation")
 
@@ -37,6 +44,11 @@ PRODUCT_FORM_ASSUMPTIONS = (
     "the rate of a lock depends only on how many processes are at it: a pass with n there "
     "costs the hand-off for n - 1 waiters, none when nobody waits",
     *MODEL_ASSUMPTIONS,
+)
+CLASS_ASSUMPTIONS = (
+    *PRODUCT_FORM_ASSUMPTIONS,
+    "a lock serves all classes alike; the processes of a class are spread over the machine as all "
+    "processes are",
 )
 BOUNDS_ASSUMPTIONS = (
     "throughput_per_s is the upper bound; the truth lies between lower_per_s and upper_per_s",
@@ -72,16 +84,35 @@ def solver_name(method: str, scenarios: Sequence[Scenario] = (), most: int = 1) 
     """
     if method != "auto":
         return method
-    return "simulation" if any(mixed(each, [most]) for each in scenarios) else "product-form"
+    beyond = any(mixed(each, [most]) or _kinds_beyond(each, most) for each in scenarios)
+    return "simulation" if beyond else "product-form"
+
+
+def _kinds_beyond(scenario: Scenario, most: int) -> bool:
+    """Return whether the processes of several classes keep too many shards for product form."""
+    if len(scenario.classes) < 2:
+        return False
+    from lockmodel.solvers.class_points import kinds_beyond
+
+    return kinds_beyond(scenario, most)
 
 
 def mixed(scenario: Scenario, populations: Sequence[int]) -> bool:
-    """Return whether locks divide the processes among their shards in different ways.
+    """Return whether locks divide so many processes in different ways that product form ends.
 
-    Product form has no answer there. More processes only make more of them meet.
+    Few are solved exactly, as a class per combination of shards. More processes only make more of
+    them meet.
     """
+    scenario = plain(scenario)
+    if scenario.classes:
+        return False
     kept = {(k.shards, k.shard_by) for k in scenario.locks if k.shards > 1 and k.shard_by != "hash"}
-    return len(kept) > 1 and bool(build(scenario, max(populations), stations_only=False).mixed)
+    most = max(populations)
+    if len(kept) <= 1 or not build(scenario, most, stations_only=False).mixed:
+        return False
+    from lockmodel.solvers.class_points import kinds_solvable
+
+    return not kinds_solvable(without_walkers(scenario), most)
 
 
 @dataclass(frozen=True)
@@ -154,7 +185,9 @@ def points(
     ArgumentError, NotTrustworthyError
         As `solve`.
     """
-    asked = _check(populations, method, MAX_ERROR)
+    asked, scenario = _check(populations, method, MAX_ERROR), plain(scenario)
+    if scenario.classes:
+        return solve_several(scenario, asked, method, progress, MAX_ERROR, never).points
     if method == "bounds":
         return tuple(bounds_point(scenario, n) for n in asked)
     if method == "markov":
@@ -198,7 +231,9 @@ def solve(
     NotTrustworthyError
         The demands admit no reliable answer, or the method cannot represent the scenario.
     """
-    asked = _check(populations, method, max_error)
+    asked, scenario = _check(populations, method, max_error), plain(scenario)
+    if scenario.classes:
+        return solve_several(scenario, asked, method, progress, max_error, stop)
     if method == "bounds":
         return _bounds(scenario, asked)
     if method == "product-form":
@@ -208,6 +243,52 @@ def solve(
     if method == "simulation":
         return _simulation(scenario, asked, progress, min(PRECISION, max_error / 2), stop)
     return _cheapest(scenario, asked, progress, max_error, stop)
+
+
+def solve_several(
+    scenario: Scenario,
+    asked: tuple[int, ...],
+    method: str,
+    progress: Progress,
+    max_error: float,
+    stop: Stop,
+) -> Answer:
+    """Return the answer of a method for several classes; arguments as of `solve`."""
+    if method in ("bounds", "markov"):
+        raise ArgumentError(
+            f"method = {method!r} has no answer for the {len(scenario.classes)} classes of "
+            f"{scenario.name!r}; take product-form or simulation"
+        )
+    precision = min(PRECISION, max_error / 2)
+    if method == "simulation":
+        return _simulation(scenario, asked, progress, precision, stop)
+    try:
+        first = _classes(scenario, asked, until(progress, stop))
+    except (NotTrustworthyError, ScenarioError) as refused:
+        if method != "auto":
+            raise
+        simulated = _simulation(scenario, asked, progress, precision, stop)
+        return replace(simulated, chosen_because=f"product form refuses: {refused}")
+    if method != "auto":
+        return first
+    if first.exact:
+        return replace(first, chosen_because="product form is exact for this scenario")
+    if first.error is not None and first.error <= max_error:
+        why = f"its estimated error is within the {max_error:.2g} accepted"
+        return replace(first, chosen_because=why)
+    off = "not known" if first.error is None else f"up to {first.error:.2g}"
+    simulated = _simulation(scenario, asked, progress, precision, stop)
+    why = f"product form's error is {off} with several classes, {max_error:.2g} is accepted"
+    return replace(simulated, chosen_because=why)
+
+
+def _classes(scenario: Scenario, asked: tuple[int, ...], progress: Progress) -> Answer:
+    from lockmodel.solvers.class_points import class_points
+
+    solved, gaps = class_points(scenario, asked, progress)
+    if len(solved) < len(asked):
+        gaps = (*gaps, UNFINISHED.format(n=solved[-1].n, done="solved"))
+    return Answer("product-form", solved, not gaps, CLASS_ASSUMPTIONS, gaps)
 
 
 def _bounds(scenario: Scenario, asked: tuple[int, ...]) -> Answer:

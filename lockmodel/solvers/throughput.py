@@ -9,6 +9,7 @@ import numpy as np
 from lockmodel.errors import SaturatedError
 from lockmodel.model.network import build, depends_on_population
 from lockmodel.model.scenario import Scenario
+from lockmodel.progress import quietly
 from lockmodel.solvers.product_form import throughputs
 from lockmodel.solvers.walked import kept, without_walkers
 
@@ -48,6 +49,11 @@ def _throughput(scenario: Scenario, n: int) -> float:
         network = build(scenario, n)
     except SaturatedError:  # walkers saturate a lock in this draw
         return 0.0
+    if network.mixed:
+        from lockmodel.solvers.class_points import class_points, kinds_solvable
+
+        if kinds_solvable(scenario, n):
+            return class_points(scenario, (n,), quietly)[0][0].throughput_per_s
     if any(station.users for station in network.stations):
         from lockmodel.solvers.pinned import pinned_throughput
 

@@ -60,11 +60,25 @@ def intervention(key: str) -> dict:
     return next(entry for entry in entries if entry["id"] == key)
 
 
-def test_the_seven_scenarios_are_shipped():
-    assert set(model_names()) == {*TRACED, "execl-direct"}
+def test_the_eight_scenarios_are_shipped():
+    assert set(model_names()) == {*TRACED, "execl-direct", "mix-xeon8369b"}
 
 
-@pytest.mark.parametrize("name", [*TRACED, "execl-direct"])
+def test_the_mix_has_the_execs_of_its_machine_and_what_others_do_to_their_locks():
+    mix, execl = find_scenario("mix-xeon8369b"), find_scenario("execl-xeon8369b")
+    first, compiler, server = mix.classes
+    assert (first.sites, first.think) == (execl.sites, execl.think)
+    assert mix.locks == execl.locks
+    fork = find_scenario("sysexec-icl64-v6.12")
+    assert sum(s.acquires for s in compiler.sites if s.lock == LIBC) == fork.acquires(LIBC) == 21
+    assert [(s.lock, s.label, s.acquires) for s in server.sites] == [
+        (LIBC, "request.map_link", 1.0),
+        (LIBC, "request.map_unlink", 1.0),
+    ]
+    assert [one.share for one in mix.classes] == [0.5, 0.25, 0.25]
+
+
+@pytest.mark.parametrize("name", [*TRACED, "execl-direct", "mix-xeon8369b"])
 def test_files_load_save_and_load_again(name):
     scenario = find_scenario(name)
     assert loads(dumps(scenario)) == scenario

@@ -18,8 +18,9 @@ import overlap
 import sysexec
 from common import ROOT
 from doexec import doexec_20
+from mix import mix_xeon8369b
 
-from lockmodel.model.scenario import Scenario
+from lockmodel.model.scenario import Scenario, merged
 from lockmodel.model.toml import dumps
 
 
@@ -55,10 +56,12 @@ def main() -> None:
     curve = execl.execl_xeon8369b()
     made = [curve, execl.execl_direct(curve), execl.execl_emr112()]
     made += [*sysexec.robots(), doexec_20()]
+    made.append(mix_xeon8369b(curve, next(s for s in made if s.name == "sysexec-icl64-v6.12")))
     out.mkdir(parents=True, exist_ok=True)
     for scenario in made:
         (out / f"{scenario.name}.toml").write_text(header(scenario) + dumps(scenario))
-        print(f"{scenario.name}: {len(scenario.sites)} sites, think {scenario.think * 1e6:.0f} us")
+        sites = len(merged(scenario).sites)
+        print(f"{scenario.name}: {sites} sites, think {scenario.think * 1e6:.0f} us")
 
 
 if __name__ == "__main__":

@@ -39,9 +39,10 @@ def _choose_shards(w: World, i: int) -> None:
 def _think(w: World, i: int, share: float) -> None:
     """Let process i think for a share of a whole think time."""
     clock = w.clock[0]
-    work = w.think[0] * share
+    kind = w.kinds[w.processes[i].kind]
+    work = kind.think * share
     if work > 0.0:
-        work *= draw(w.distributions[0], w.table, w.random)
+        work *= draw(w.distributions[kind.thinking], w.table, w.random)
     clock.thinking = push(w.think_times, w.think_who, clock.thinking, clock.virtual + work, i)
     if w.trace.size > 0:
         note(w, clock.now, i, THINK)
@@ -53,18 +54,19 @@ def _next_shard(w: World, i: int) -> int:
     process, clock = w.processes[i], w.clock[0]
     if process.stage == 0 and process.ready == 0 and w.numbers[2] > 0:
         _choose_shards(w, i)
-    for s in range(process.stage, w.stages.size):
+    kind = w.kinds[process.kind]
+    for s in range(kind.first + process.stage, kind.first + kind.stages):
         stage = w.stages[s]
         if process.ready == 0:
             if stage.probability < 1.0 and uniform(w.random) >= stage.probability:
                 continue
             if stage.gap > 0.0:
-                process.stage = s
+                process.stage = s - kind.first
                 process.ready = 1
                 _think(w, i, stage.gap)
                 return NOBODY
         process.ready = 0
-        process.stage = s + 1
+        process.stage = s + 1 - kind.first
         process.at = s
         process.reading = stage.reading
         lock = w.locks[stage.lock]
@@ -75,7 +77,7 @@ def _next_shard(w: World, i: int) -> int:
     if clock.marked < w.marks.size:
         w.marks[clock.marked] = clock.now
         clock.marked += 1
-    _think(w, i, w.think[2])
+    _think(w, i, kind.rest)
     return NOBODY
 
 
@@ -135,7 +137,7 @@ def _start(w: World) -> None:
     """Let everybody be somewhere in a think time, or at its end, and the walkers set out."""
     w.clock[0].started = 1
     for i in range(w.numbers[0]):
-        _think(w, i, 0.0 if w.clock[0].crowded else 1.0 - w.think[1] * uniform(w.random))
+        _think(w, i, 0.0 if w.clock[0].crowded else 1.0 - w.varies[0] * uniform(w.random))
     for k in range(w.locks.size):
         if w.locks[k].walks > 0.0:
             time = exponential(w.random) / w.locks[k].walks

@@ -101,6 +101,7 @@ def hold(w: World, i: int, g: int, start: float) -> None:
     if wait > 0.0:
         tally.contended += 1
         tally.waited += wait
+        w.waited[process.kind, w.shards[g].lock] += wait
         tally.slept += (start - process.queued) * process.asleep
         tally.waits[_bin(wait)] += 1
         if wait > tally.longest:

@@ -114,6 +114,7 @@ def check(precision: float, seed: int, workers: int | None) -> int:
 def _reset(w: World) -> None:
     """Forget what was counted, not where everybody is."""
     w.tallies[...] = 0
+    w.waited[...] = 0.0
     w.processes["iterations"] = 0
     w.clock["completions"] = 0
     w.shards["busy_since"] = np.maximum(w.shards["busy_since"], w.clock[0]["now"])

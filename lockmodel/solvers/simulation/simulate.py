@@ -11,10 +11,11 @@ import numpy as np
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.model.disciplines import discipline
 from lockmodel.model.network import build
-from lockmodel.model.prediction import LockState, Point
+from lockmodel.model.prediction import ClassState, LockState, Point, plain
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, Stop, never, quietly
 from lockmodel.solvers.bounds import point_of
+from lockmodel.solvers.class_points import ceiling_of_mix
 from lockmodel.solvers.simulation.output import (
     CONFIDENCE,
     REPLICATIONS,
@@ -27,6 +28,9 @@ from lockmodel.solvers.simulation.replicate import PRECISION, Sample, replicate
 from lockmodel.solvers.validity import moved
 
 SCHEMA = "lockmodel.simulation/1"
+
+ROUGH = 0.05
+"""Relative half-width of a class's throughput that is worth a warning."""
 
 SHARES = (0.5, 0.9, 0.99, 0.999)
 """Quantiles of the wait that are reported."""
@@ -85,6 +89,25 @@ class SimulatedLock:
 
 
 @dataclass(frozen=True)
+class SimulatedClass:
+    """One class of iterations in a simulation.
+
+    Attributes
+    ----------
+    n : int
+        Its processes.
+    throughput_per_s : Mean
+        Its iterations per second.
+    wait_shares : dict of str to float
+        Lock -> share of the time of its processes that they wait for it.
+    """
+
+    n: int
+    throughput_per_s: Mean
+    wait_shares: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Simulated:
     """A simulation's answer at one population.
 
@@ -111,6 +134,8 @@ class Simulated:
     confidence : float
         Of every interval.
     assumptions, warnings : tuple of str
+    classes : dict of str to SimulatedClass, or None
+        None without classes.
     """
 
     scenario: str
@@ -130,10 +155,11 @@ class Simulated:
     confidence: float
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
+    classes: dict[str, SimulatedClass] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON-ready dict: times in s, rates per s."""
-        return {"schema": SCHEMA, **asdict(self)}
+        """Return a JSON-ready dict: times in s, rates per s; without classes no key for them."""
+        return {"schema": SCHEMA, **plain(asdict(self))}
 
 
 def assumptions(scenario: Scenario) -> tuple[str, ...]:
@@ -174,6 +200,28 @@ def _lock(scenario: Scenario, index: int, sample: Sample) -> SimulatedLock:
     )
 
 
+def _classes(scenario: Scenario, sample: Sample) -> dict[str, SimulatedClass] | None:
+    """Return what each class did; None without classes."""
+    if not scenario.classes:
+        return None
+    elapsed = sample.elapsed()
+    kinds = sample.worlds[0].processes["kind"][: int(sample.worlds[0].numbers[0])]
+    waited = np.sum([w.waited for w in sample.worlds], axis=0)
+    made = {}
+    for c, one in enumerate(scenario.classes):
+        own = np.flatnonzero(kinds == c)
+        counted = [float(w.processes["iterations"][own].sum()) for w in sample.worlds]
+        there = max(1, own.size) * float(elapsed.sum())
+        made[one.name] = SimulatedClass(
+            n=own.size,
+            throughput_per_s=ratio(np.array(counted), elapsed),
+            wait_shares={
+                lock.name: float(waited[c, k]) / there for k, lock in enumerate(scenario.locks)
+            },
+        )
+    return made
+
+
 def _least(iterations: list[np.ndarray]) -> float:
     """Return the fewest iterations of a process over their mean."""
     total = np.sum(iterations, axis=0)
@@ -205,6 +253,13 @@ def simulate(
             f"stopped at a precision of {throughput.relative:.2g}, {precision:g} was asked; give "
             f"it more time"
         )
+    classes = _classes(scenario, sample)
+    for name, one in (classes or {}).items():
+        if one.throughput_per_s.relative > ROUGH:
+            warnings.append(
+                f"the throughput of {name} is known to {one.throughput_per_s.relative:.2g} only, "
+                f"its iterations are few; ask for a finer --precision of the total"
+            )
     population_only = [w.processes["iterations"][:population] for w in sample.worlds]
     return Simulated(
         scenario=scenario.name,
@@ -224,6 +279,7 @@ def simulate(
         confidence=CONFIDENCE,
         assumptions=assumptions(scenario),
         warnings=tuple(warnings),
+        classes=classes,
     )
 
 
@@ -280,11 +336,23 @@ def simulate_each(
 
 def point(scenario: Scenario, run: Simulated) -> Point:
     """Return a simulation as a point of a prediction; its bounds are those of the interval."""
+    if run.classes is not None:
+        return _point_of_classes(scenario, run, run.classes)
     network = build(scenario, run.n, stations_only=False)
+    return point_of(
+        network,
+        run.throughput_per_s.value,
+        _states(scenario, run),
+        run.throughput_per_s.interval(),
+        run.throughput_per_s.relative,
+    )
+
+
+def _states(scenario: Scenario, run: Simulated) -> dict[str, LockState]:
     x = run.throughput_per_s.value
     asleep = x * sum(lock.slept_s for lock in run.locks.values())
     running = min(run.n - asleep, scenario.machine.cpus)
-    locks = {
+    return {
         name: LockState(
             utilisation=lock.utilisation,
             wait_s=lock.wait_s.value,
@@ -294,6 +362,33 @@ def point(scenario: Scenario, run: Simulated) -> Point:
         )
         for name, lock in run.locks.items()
     }
-    return point_of(
-        network, x, locks, run.throughput_per_s.interval(), run.throughput_per_s.relative
+
+
+def _point_of_classes(
+    scenario: Scenario, run: Simulated, classes: dict[str, SimulatedClass]
+) -> Point:
+    """Return a simulation of several classes as a point; its ceiling is at the simulated mix."""
+    rates = {name: one.throughput_per_s for name, one in classes.items()}
+    x, (low, high) = run.throughput_per_s.value, run.throughput_per_s.interval()
+    ceiling, binding = ceiling_of_mix(scenario, run.n, {k: r.value for k, r in rates.items()})
+    return Point(
+        n=run.n,
+        throughput_per_s=x,
+        iteration_s=run.n / x,
+        locks=_states(scenario, run),
+        binding=binding,
+        ceiling_per_s=ceiling,
+        lower_per_s=low,
+        upper_per_s=high,
+        error_estimate=run.throughput_per_s.relative,
+        classes={
+            name: ClassState(
+                n=one.n,
+                throughput_per_s=one.throughput_per_s.value,
+                iteration_s=one.n / one.throughput_per_s.value if one.n else 0.0,
+                wait_shares=one.wait_shares,
+                half_width_per_s=one.throughput_per_s.half_width,
+            )
+            for name, one in classes.items()
+        },
     )

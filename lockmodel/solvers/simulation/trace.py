@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lockmodel.errors import ArgumentError
+from lockmodel.model.class_network import classes_of
 from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.simulation.engine import run
 from lockmodel.solvers.simulation.locks import HOLD, PASS, SLEEP, THINK, WAIT
@@ -67,10 +68,10 @@ def chrome(scenario: Scenario, notes: np.ndarray) -> dict[str, Any]:
     notes : ndarray of NOTE
         As `record` returns them.
     """
-    sites = [(site.lock, site.label) for site in scenario.sites]
     stage_site = [
-        pair
-        for pair, site in zip(sites, scenario.sites, strict=True)
+        (site.lock, site.label)
+        for view in classes_of(scenario)
+        for site in view.sites
         for _ in range(int(site.acquires) + (site.acquires > int(site.acquires)))
     ]
     begin = float(notes["time"][0])

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lockmodel.errors import NotTrustworthyError
+from lockmodel.model.class_network import classes_of, users_of
+from lockmodel.model.classes import class_of_each
 from lockmodel.model.disciplines import discipline, moves_of
 from lockmodel.model.held import held
 from lockmodel.model.network import build, check_population, cpu_rate
@@ -49,7 +51,8 @@ PROCESS = np.dtype(
     [
         ("cpu", _I),
         ("node", _I),
-        ("stage", _I),  # the next one
+        ("kind", _I),  # its class
+        ("stage", _I),  # the next one, of those of its class
         ("ready", _I),  # whether the gap before it has passed
         ("at", _I),  # the one it is in; for a walker how many shards it has
         ("shard", _I),
@@ -134,6 +137,10 @@ TALLY = np.dtype(
 
 STAGE = np.dtype([("lock", _I), ("reading", _I), ("probability", _F), ("work", _I), ("gap", _F)])
 
+KIND = np.dtype([("first", _I), ("stages", _I), ("thinking", _I), ("think", _F), ("rest", _F)])
+"""A class of processes: its stages, the number of its think times' distribution, their mean, and
+which share of it lies before the first stage."""
+
 CLOCK = np.dtype(
     [
         ("now", _F),
@@ -161,11 +168,13 @@ class World(NamedTuple):
     """See the module docstring.
 
     `numbers` are the population, CPUs, locks whose shards are drawn, and CPUs per node. `writers`
-    has the CPU that last wrote the data of each node under each shard, shape (shards, nodes).
+    has the CPU that last wrote the data of each node under each shard, shape (shards, nodes);
+    `waited` the seconds that each class waited for each lock, shape (classes, locks).
     """
 
     numbers: np.ndarray
-    think: np.ndarray
+    varies: np.ndarray
+    kinds: np.ndarray
     speed: np.ndarray
     stages: np.ndarray
     work: np.ndarray
@@ -182,6 +191,7 @@ class World(NamedTuple):
     writers: np.ndarray
     clock: np.ndarray
     tallies: np.ndarray
+    waited: np.ndarray
     think_times: np.ndarray
     think_who: np.ndarray
     event_times: np.ndarray
@@ -192,21 +202,28 @@ class World(NamedTuple):
     trace: np.ndarray
 
 
-def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the acquires of one iteration in order; time of held work and of lines by shard.
+def _stages(
+    scenario: Scenario, population: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[int]]:
+    """Return the acquires of an iteration in order; time of held work and of lines by shard.
 
-    That of held work has a column per distance.
+    That of held work has a column per distance. Classes follow each other; how many stages each
+    has comes last.
     """
     index = {lock.name: i for i, lock in enumerate(scenario.locks)}
     rows: list[tuple[int, int, float, int, float]] = []
     work: list[np.ndarray] = []
     lines: list[np.ndarray] = []
     offset = 0
-    for site in scenario.sites:
+    own: list[int] = []
+    users = {lock.name: users_of(scenario, lock.name, population) for lock in scenario.locks}
+    views = classes_of(scenario)
+    for c, site in [(c, site) for c, view in enumerate(views) for site in view.sites]:
         lock = scenario.lock(site.lock)
         groups = shard_groups(scenario.machine, lock, population)
         which = _groups_of(scenario, lock, population)
-        each = [held(scenario.machine, lock, site, population, group) for group in groups]
+        taking = users[lock.name]
+        each = [held(scenario.machine, lock, site, taking, group) for group in groups]
         shares = 0.0, scenario.machine.same_node_cost, 1.0
         times = [[of.near + (of.far - of.near) * share for share in shares] for of in each]
         work.append(np.array(times)[which])
@@ -215,10 +232,12 @@ def _stages(scenario: Scenario, population: int) -> tuple[np.ndarray, np.ndarray
         chances = [1.0] * whole + [site.acquires - whole] * (site.acquires > whole)
         reading = int(site.mode == "read")
         rows += [(index[site.lock], reading, p, offset, site.gap) for p in chances]
+        own += [c] * len(chances)
         offset += lock.shards
+    counts = [own.count(c) for c in range(len(views))]
     if not work:
-        return np.array(rows, STAGE), np.zeros((1, 3)), np.zeros(1)
-    return np.array(rows, STAGE), np.concatenate(work), np.concatenate(lines)
+        return np.array(rows, STAGE), np.zeros((1, 3)), np.zeros(1), counts
+    return np.array(rows, STAGE), np.concatenate(work), np.concatenate(lines), counts
 
 
 def _groups_of(scenario: Scenario, lock: Lock, population: int) -> np.ndarray:
@@ -272,7 +291,11 @@ def _varies(scenario: Scenario, stages: np.ndarray, population: int) -> bool:
 
     Without that those who begin anywhere stay where they began for ever.
     """
-    used = [scenario.think_distribution] * (scenario.think + scenario.think_remote > 0.0)
+    used = [
+        view.think_distribution
+        for view in classes_of(scenario)
+        if view.think + view.think_remote > 0.0
+    ]
     waiting = np.arange(population + 1.0)
     for lock in scenario.locks:
         used.append(lock.hold_distribution)
@@ -307,15 +330,17 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
         The iteration takes no time, walkers saturate a lock, or the tables grow too large.
     """
     n = check_population(population)
-    build(scenario, n, stations_only=False)  # refuses what has no throughput
+    views = classes_of(scenario)
+    for view in views:
+        build(view, n, stations_only=False)  # refuses what has no throughput
     if n * max(1, len(scenario.locks)) > MAX_SIMULATED:
         raise NotTrustworthyError(
             f"simulation: {n} processes at {len(scenario.locks)} locks exceed the {MAX_SIMULATED} "
             f"that are simulated; give fewer processes, or --method product-form"
         )
     machine = scenario.machine
-    stages, work, lines = _stages(scenario, n)
-    distributions = [scenario.think_distribution]
+    stages, work, lines, of_class = _stages(scenario, n)
+    distributions = [view.think_distribution for view in views]
     locks = np.zeros(len(scenario.locks), LOCK)
     local, remote, weights, passed = [], [], [np.zeros(1)], [np.zeros(0)]
     waiters = np.arange(float(n + WALKERS + 1))
@@ -358,7 +383,13 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
         shards[key] = -1
     shards["lock"][:first] = np.repeat(np.arange(len(locks)), locks["shards"])
     shards["passed"][:first] = np.concatenate(passed)
-    think = scenario.think + scenario.think_remote * distances(machine, n)[0]
+    kinds = np.zeros(len(views), KIND)
+    kinds["first"], kinds["stages"] = np.cumsum([0, *of_class[:-1]]), of_class
+    kinds["thinking"] = np.arange(len(views))
+    line = distances(machine, n)[0]
+    kinds["rest"] = [view.first_gap for view in views]
+    kinds["think"] = [view.think + view.think_remote * line for view in views]
+    processes["kind"][:n] = class_of_each(scenario.classes, n) if scenario.classes else 0
     levels = np.arange(1, n + 1)
     clock = np.zeros(1, CLOCK)
     clock["free_walker"] = n
@@ -373,7 +404,8 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
                 machine.cpus // machine.nodes,
             ]
         ),
-        think=np.array([think, float(_varies(scenario, stages, n)), scenario.first_gap]),
+        varies=np.array([float(_varies(scenario, stages, n))]),
+        kinds=kinds,
         speed=np.append(1.0, cpu_rate(machine, levels) / levels),
         stages=stages,
         work=work,
@@ -390,6 +422,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
         writers=np.full((shards.size, machine.nodes), -1),
         clock=clock,
         tallies=np.zeros(max(1, len(locks)), TALLY),
+        waited=np.zeros((len(views), max(1, len(locks)))),
         think_times=np.zeros(n + 1),
         think_who=np.zeros(n + 1, _I),
         event_times=np.zeros(room),
