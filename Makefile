@@ -4,7 +4,7 @@
 # make peers  install other tools for make bench  make error-map  measure product form's error
 # make lab    trace real kernels in QEMU         make paper      figures, numbers, paper/lockmodel.pdf
 # make nobody all commands without HOME          make coverage-study  intervals against simulation
-# make walkers-study  walkers against simulation
+# make walkers-study  walkers against simulation  make mutex-study DIR=...  a mutex against curves
 # make misfit-study  how often a lack of fit is seen
 # make accuracy DIR=...  score a folder of curves  make record OUT=...  what the commands print
 # make docs   the site of docs/, into site/       make sessions   the sessions of README and docs
@@ -15,7 +15,7 @@ PEERS := .venv-peers
 BIN := $(VENV)/bin
 
 .PHONY: demo test test-long paper lab nobody check bench peers accuracy record error-map \
-	coverage-study misfit-study walkers-study models docs sessions reference pictures golden clean
+	coverage-study misfit-study walkers-study mutex-study models docs sessions reference pictures golden clean
 .DEFAULT_GOAL := demo
 
 # A stamp per dependency set: made again when pyproject.toml changes.
@@ -103,6 +103,10 @@ error-map: $(VENV)/.installed-dev
 # Walkers in closed form against simulations: six minutes.
 walkers-study: $(VENV)/.installed
 	$(BIN)/python tools/walkers_study.py
+
+# A mutex against curves that may not be committed: make mutex-study DIR=path/of/a/folder
+mutex-study: $(VENV)/.installed
+	$(BIN)/python tools/mutex_study.py $(DIR)
 
 # 1,000 simulated truths, fitted and asked what comes next: about an hour.
 coverage-study: $(VENV)/.installed

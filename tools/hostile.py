@@ -172,7 +172,7 @@ def _lock(rng: np.random.Generator, name: str) -> Lock:
         hold_distribution=_pick(
             rng, (di.Exponential(), di.Constant(), di.Hyperexponential(scv=4.0))
         ),
-        wake_time=_or_zero(rng, 1e-6, 20e-6, 0.5) if DISCIPLINES[kind].readers else 0.0,
+        wake_time=_or_zero(rng, 1e-6, 20e-6, 0.5) if DISCIPLINES[kind].sleeps else 0.0,
     )
 
 

@@ -114,9 +114,7 @@ def test_throughput_falls_to_a_plateau_and_a_ticket_lock_collapses():
 
     many = Machine(name="m", cpus=256, cores=256)
     growing = LinearHandOff(time=0.1, per_waiter=0.1)
-    mutex = one(
-        10.0, 0.5, many, kind="mutex", handoff=growing, spin_limit=2.0, wake_time=7.0
-    )
+    mutex = one(10.0, 0.5, many, kind="mutex", handoff=growing, spin_limit=2.0, wake_time=7.0)
     ticket = one(10.0, 0.5, many, kind="ticket", handoff=growing)
     at = {n: answered(mutex, n).throughput_per_s.value for n in (64, 128, 256)}
     assert at[256] == pytest.approx(at[128], rel=0.02)

@@ -38,12 +38,12 @@ def arrive(w: World, i: int, g: int) -> bool:
     process.shard = g
     if lock.kind == RWSEM:
         enters = rwsem.come(w, i, g)
-    elif lock.kind == MUTEX:
-        enters = mutex.come(w, i, g)
     else:
         enters = shard.owner == NOBODY
         if not enters:
             spin(w, i, g)
+            if lock.kind == MUTEX:
+                mutex.limit(w, i, g)
     if enters:
         take(w, i, g)
     return enters
@@ -80,7 +80,7 @@ def release(w: World, i: int, g: int) -> tuple[int, float]:
     if shard.waking > 0:  # granted to readers
         return NOBODY, 0.0
     w.tallies[shard.lock].busy += clock.now - shard.busy_since
-    if kind == BARGING and shard.waiting > 0 and shard.attempting == 0:
+    if kind in (BARGING, MUTEX) and shard.waiting > 0 and shard.attempting == 0:
         first = random_spinner(w, g)
         shard.candidate = first
         shard.attempting = 1
@@ -96,13 +96,15 @@ def attempt(w: World, g: int) -> int:
     kind = w.locks[shard.lock].kind
     if kind == RWSEM:
         i = rwsem.try_again(w, g)
-    elif kind == MUTEX:
-        i = mutex.look(w, g)
     elif shard.owner != NOBODY:
+        if kind == MUTEX:
+            mutex.spin_on(w, shard.candidate)
         return NOBODY
     else:
         i = shard.candidate
         unlink(w, g, before_spinner(w, g, i), i)
+        if kind == MUTEX:
+            mutex.entered(w, i)
     if i != NOBODY:
         take(w, i, g)
     return int(i)

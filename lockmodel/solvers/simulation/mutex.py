@@ -18,13 +18,10 @@ from lockmodel.solvers.simulation.jit import called, compiled
 from lockmodel.solvers.simulation.locks import (
     NOBODY,
     before_spinner,
-    handoff,
     leave_queue,
     patience,
-    random_spinner,
     schedule,
     sleep,
-    spin,
     unlink,
     woken,
 )
@@ -33,85 +30,66 @@ from lockmodel.solvers.simulation.world import World
 
 
 @compiled
-def _limit_of(w: World, i: int) -> int:
+def _event(w: World, i: int) -> int:
     """Return the event at which process i has spun for long enough."""
     return int(w.processes.size + 3 * w.shards.size + w.locks.size + i)
 
 
 @called
-def _stop(w: World, i: int, g: int) -> None:
-    """Take process i out of those who spin at shard g, before its limit or after."""
-    clock = w.clock[0]
-    unlink(w, g, before_spinner(w, g, i), i)
-    if w.processes[i].overdue > clock.now:
-        clock.events = cancel(w.event_times, w.event_who, clock.events, _limit_of(w, i))
+def limit(w: World, i: int, g: int) -> None:
+    """Let process i, which begins to spin at shard g, do so for a limited time."""
+    w.processes[i].overdue = np.inf
+    time = patience(w, g, w.locks[w.shards[g].lock].spin_limit)
+    schedule(w, w.clock[0].now + time, _event(w, i))
 
 
 @called
-def come(w: World, i: int, g: int) -> bool:
-    """Let process i come to shard g; return whether it enters, or else spins or sleeps."""
-    shard, clock = w.shards[g], w.clock[0]
-    limit = w.locks[shard.lock].spin_limit
-    if shard.owner == NOBODY:
-        return True
-    if limit == 0.0:
-        sleep(w, i, g)
-        return False
-    spin(w, i, g)
-    w.processes[i].overdue = np.inf
-    schedule(w, clock.now + patience(w, g, limit), _limit_of(w, i))
-    return False
+def entered(w: World, i: int) -> None:
+    """Forget the limit of process i, which no longer spins, unless it has ended."""
+    clock = w.clock[0]
+    if w.processes[i].overdue > clock.now:
+        clock.events = cancel(w.event_times, w.event_who, clock.events, _event(w, i))
 
 
 @called
 def tire(w: World, i: int) -> None:
-    """Let process i, which has spun for its limit, sleep."""
+    """Let process i, which has spun for its limit, sleep; if it is about to look, after that."""
     g = w.processes[i].shard
     shard = w.shards[g]
     w.processes[i].overdue = w.clock[0].now
     if not (shard.attempting and shard.candidate == i):
-        _stop(w, i, g)
+        unlink(w, g, before_spinner(w, g, i), i)
         sleep(w, i, g)
+
+
+@called
+def spin_on(w: World, i: int) -> None:
+    """Let process i, which has found the lock held, spin on, or sleep if its limit has ended."""
+    now = w.clock[0].now
+    if w.processes[i].overdue <= now:
+        schedule(w, now, _event(w, i))
 
 
 @called
 def pass_on(w: World, g: int) -> tuple[int, int, float]:
-    """Settle who has shard g, just released: one of the NEXT_..., who, and from when it holds."""
+    """Settle who has shard g, just released: one of the NEXT_..., who, and from when it holds.
+
+    Of a free lock a sleeper is woken here; that a spinner looks is as with barging.
+    """
     shard, clock = w.shards[g], w.clock[0]
-    people = w.processes.size
+    barge = w.locks[shard.lock].barge
     shard.owner = NOBODY
-    if not w.locks[shard.lock].barge:
-        if shard.sleeping > 0:
-            shard.owner = leave_queue(w, g)
-            return NEXT_QUEUED, shard.owner, clock.now + woken(w, g)
-        if shard.waiting > 0:
-            event = _limit_of(w, shard.head)
-            clock.events = cancel(w.event_times, w.event_who, clock.events, event)
-            return NEXT_SPINNER, NOBODY, 0.0
-        return NEXT_NONE, NOBODY, 0.0
     if shard.sleeping > 0 and shard.rousing == 0:
+        since = clock.now + woken(w, g)
+        if not barge:
+            shard.owner = leave_queue(w, g)
+            return NEXT_QUEUED, shard.owner, since
         shard.rousing = 1
-        schedule(w, clock.now + woken(w, g), people + w.shards.size + g)
-    if shard.waiting > 0 and shard.attempting == 0:
-        shard.candidate = random_spinner(w, g)
-        shard.attempting = 1
-        time = handoff(w, shard.candidate, g, shard.waiting)
-        schedule(w, clock.now + time, people + g)
+        schedule(w, since, w.processes.size + w.shards.size + g)
+    elif not barge and shard.waiting > 0:
+        entered(w, shard.head)
+        return NEXT_SPINNER, NOBODY, 0.0
     return NEXT_NONE, NOBODY, 0.0
-
-
-@called
-def look(w: World, g: int) -> int:
-    """Let a spinner look at shard g; return who if it takes it, else it spins on, or sleeps."""
-    shard = w.shards[g]
-    i = shard.candidate
-    if shard.owner == NOBODY:
-        _stop(w, i, g)
-        return int(i)
-    if w.processes[i].overdue <= w.clock[0].now:
-        _stop(w, i, g)
-        sleep(w, i, g)
-    return NOBODY
 
 
 @called

@@ -124,20 +124,21 @@ def pass_on(w: World, i: int, g: int) -> tuple[int, int, float]:
         return (NEXT_SPINNER if shard.waiting > 0 else NEXT_NONE), NOBODY, 0.0
     head = shard.sleep_head
     passed_by = shard.bit == 0 and shard.waiting > 0
-    if w.processes[head].reading:
-        if passed_by:
-            shard.bit = int(clock.now >= w.processes[head].overdue)
-            return NEXT_SPINNER, NOBODY, 0.0
-        shard.bit = 0
-        shard.waking = _queued_readers(w, g)
-        schedule(w, clock.now + woken(w, g), people + w.shards.size + g)
-        if shard.waiting > 0:
-            _limit(w, g)
-        return NEXT_NONE, NOBODY, 0.0
-    if shard.bit and shard.bit_spins and not w.processes[i].reading:
+    reading = w.processes[head].reading
+    if reading and passed_by:
+        shard.bit = int(clock.now >= w.processes[head].overdue)
+        return NEXT_SPINNER, NOBODY, 0.0
+    if shard.bit and shard.bit_spins and not reading and not w.processes[i].reading:
         since = clock.now + handoff(w, head, g, shard.waiting + 1)
     else:
         since = clock.now + woken(w, g)
+    if reading:
+        shard.bit = 0
+        shard.waking = _queued_readers(w, g)
+        schedule(w, since, people + w.shards.size + g)
+        if shard.waiting > 0:
+            _limit(w, g)
+        return NEXT_NONE, NOBODY, 0.0
     if shard.bit:
         shard.bit = 0
         shard.owner = leave_queue(w, g)
