@@ -4,7 +4,8 @@
 
 DIR holds libdb_wal_acquires_batch.csv and hold_inflation_libdb_model.csv (Berkeley DB's log latch
 and a model of it on 96 CPUs; they may not be committed). Nothing is set on the rows that are
-scored: think time is what the row of one thread leaves, holds were measured (`HOLDS`), the hand-off is the middle of its record's range, wake-up and spin limit are the defaults of a lock.
+scored: think time is what the row of one thread leaves, holds were measured (`HOLDS`), the hand-off
+is the middle of its record's range, wake-up and spin limit are the defaults of a lock.
 What a spin limit of 0, or ten times as long, or in-order service would have given stands beside it.
 """
 

@@ -11,7 +11,8 @@ from lockmodel.errors import ScenarioError
 from lockmodel.evaluate.verify.exclusive import Exclusive, constant
 from lockmodel.evaluate.verify.mutexes import Mutex
 from lockmodel.model.distribution import Constant, Exponential
-from lockmodel.model.handoff import ConstantHandOff
+from lockmodel.model.handoff import ConstantHandOff, LinearHandOff
+from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.markov.refusals import refusal
 
@@ -109,9 +110,6 @@ def test_a_limit_that_is_the_same_for_all_keeps_the_order():
 
 def test_throughput_falls_to_a_plateau_and_a_ticket_lock_collapses():
     """Microseconds: think 10, hold 0.5, each waiter lengthens a hand-off by 0.1."""
-    from lockmodel.model.handoff import LinearHandOff
-    from lockmodel.model.machine import Machine
-
     many = Machine(name="m", cpus=256, cores=256)
     growing = LinearHandOff(time=0.1, per_waiter=0.1)
     mutex = one(10.0, 0.5, many, kind="mutex", handoff=growing, spin_limit=2.0, wake_time=7.0)

@@ -16,7 +16,7 @@ from lockmodel.evaluate.verify.named import Move, answer
 class State(NamedTuple):
     """Stages of the processes (0 thinks), and what the lock and its waiters do.
 
-    `holder` has it, or is `handed` it: "" it holds, else "spinner" or "sleeper", as which it waited.
+    `holder` has it, or is `handed` it: "" it holds, else it waited as "spinner" or "sleeper".
     `looking` is the spinner that will look, `tired` whether its limit has ended meanwhile; `roused`
     whether the first sleeper is waking up.
     """
