@@ -155,7 +155,7 @@ def _lock(rng: np.random.Generator, name: str) -> Lock:
             ho.TopologyHandOff(local=time_, remote=2 * time_),
         ),
     )
-    kind = str(_pick(rng, tuple(DISCIPLINES)))
+    kind = str(_pick(rng, tuple(one.name for one in DISCIPLINES.values() if one.station)))
     walkers = Walkers(walks_per_s=_log(rng, 1.0, 500.0), read=_log(rng, 1e-6, 1e-4))
     return Lock(
         name=name,
