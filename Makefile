@@ -114,6 +114,10 @@ interval-study: $(VENV)/.installed
 classes-study: $(VENV)/.installed
 	$(BIN)/python tools/classes_study.py
 
+# A mutex against curves that may not be committed: make mutex-study DIR=path/of/a/folder
+mutex-study: $(VENV)/.installed
+	$(BIN)/python tools/mutex_study.py $(DIR)
+
 # 1,000 simulated truths, fitted and asked what comes next: about an hour.
 coverage-study: $(VENV)/.installed
 	$(BIN)/python tools/coverage_study.py

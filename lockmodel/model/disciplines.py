@@ -2,7 +2,7 @@
 
 A solver takes a lock only where the record says that it can: what nobody has shown is refused with
 a sentence, never solved, never given an error estimate. A new discipline is its record here, its
-moves in the simulator (`solvers.simulation.locks`), and a test against an oracle; `chain` and
+moves in the simulator (`solvers.simulation.moves`), and a test against an oracle; `chain` and
 `station` become true once such a test shows that the chains, or a station, represent it.
 """
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lockmodel.errors import ScenarioError
 
-FIFO, BARGING, RWSEM, NUMA = range(4)
+FIFO, BARGING, RWSEM, NUMA, MUTEX = range(5)
 """Moves that the simulator knows."""
 
 TABLE = "data/published/latency.csv"
@@ -40,9 +40,11 @@ class Discipline:
     in_order : bool
         Whether waiters are served first come, first served.
     readers : bool
-        Whether it has readers, who share it; then its waiters may sleep.
+        Whether it has readers, who share it.
     barges : bool
         Whether a process that let it go may have it again before those who wait.
+    sleeps : bool
+        Whether its waiters may sleep: `wake_time` and `spin_limit` are of use.
     fair : bool
         Whether it promises every process that asks as often the same share of a lock, in the long
         run. Of several shards with walkers nothing is promised: those of the first wait for walks
@@ -64,6 +66,7 @@ class Discipline:
     in_order: bool
     readers: bool
     barges: bool
+    sleeps: bool
     fair: bool
     station: bool
     chain: bool
@@ -81,6 +84,7 @@ DISCIPLINES = {
             in_order=True,
             readers=False,
             barges=False,
+            sleeps=False,
             fair=True,
             station=True,
             chain=True,
@@ -98,6 +102,7 @@ DISCIPLINES = {
             in_order=True,
             readers=False,
             barges=False,
+            sleeps=False,
             fair=True,
             station=True,
             chain=True,
@@ -114,6 +119,7 @@ DISCIPLINES = {
             in_order=False,
             readers=False,
             barges=True,
+            sleeps=False,
             fair=False,
             station=True,
             chain=False,
@@ -130,6 +136,7 @@ DISCIPLINES = {
             in_order=True,
             readers=True,
             barges=False,
+            sleeps=True,
             fair=True,
             station=True,
             chain=True,
@@ -148,6 +155,7 @@ DISCIPLINES = {
             in_order=False,
             readers=False,
             barges=False,
+            sleeps=False,
             fair=False,
             station=True,
             chain=False,
@@ -156,6 +164,25 @@ DISCIPLINES = {
                 15e-9, 250e-9, f"transfers mostly inside a node, 23 to 115 ns ({TABLE})"
             ),
             moves=NUMA,
+        ),
+        Discipline(
+            name="mutex",
+            sentence="waiters spin for spin_limit, then sleep and wake one by one; with barge "
+            "whoever comes before the woken one, or before a spinner has looked, takes a free lock",
+            in_order=False,
+            readers=False,
+            barges=True,
+            sleeps=True,
+            fair=False,
+            station=False,
+            chain=False,
+            mapped=False,
+            handoff=HandOffRange(
+                25e-9,
+                1000e-9,
+                f"to a spinner as a test-and-set lock; to a sleeper it is wake_time ({TABLE})",
+            ),
+            moves=MUTEX,
         ),
     )
 }

@@ -121,16 +121,20 @@ class Lock(Frozen, frozen=True):
     hold_distribution, handoff_distribution : Distribution
         How hold times and hand-offs vary around their mean.
     wake_time : float
-        Seconds until a sleeping waiter runs after it was woken (rwsem only): the middle of
+        Seconds until a sleeping waiter runs after it was woken (rwsem, mutex): the middle of
         the 2 to 25 us published (data/published/latency.csv).
     handoff_timeout : float
         Seconds after which the head of the queue may no longer be overtaken (rwsem only): Linux's
         RWSEM_WAIT_TIMEOUT is 4 ms.
     spin_limit : float
-        Seconds that a writer spins on a semaphore that readers own, few of them (rwsem only):
+        Seconds that a writer spins on a semaphore that readers own, few of them (rwsem):
         10 us in Linux, up to 2.5 times that with many readers. 0: not at all, as before 5.3.
+        Of a mutex: that any waiter spins before it sleeps.
     timeout_distribution : Distribution
         How these two vary around their mean: a clock that ticks makes them.
+    barge : bool
+        Whether a released lock is free for whoever comes first, and does not belong to the first
+        waiter (mutex only).
     local_handoffs : int
         Hand-offs in a row that may stay in a node while others wait elsewhere (numa only).
     handoff_lines : float
@@ -160,6 +164,7 @@ class Lock(Frozen, frozen=True):
     handoff_timeout: float = 4e-3
     spin_limit: float = 10e-6
     timeout_distribution: Distribution = Constant()
+    barge: bool = True
     local_handoffs: int = 64
     handoff_lines: float = 0.0
     lines_by: LinesBy = "lock"

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from lockmodel.evaluate.verify.exclusive import Exclusive, by_node, constant
+from lockmodel.evaluate.verify.mutexes import Mutex
 from lockmodel.evaluate.verify.semaphores import Semaphores, Step, Way, always
 from lockmodel.model.distribution import (
     Constant,
@@ -226,6 +227,7 @@ def cases() -> tuple[SolverCase, ...]:
         ),
         *semaphores(),
         *placed(),
+        *mutexes(),
     )
 
 
@@ -405,3 +407,28 @@ def returning() -> tuple[SolverCase, ...]:
             named=named("barging", 2.0, 1.0, 1.0),
         ),
     )
+
+
+def mutexes() -> tuple[SolverCase, ...]:
+    """Return mutexes, with barging and in order: some spin, some sleep."""
+
+    def made(name: str, barge: bool) -> SolverCase:
+        one = lock(
+            kind="mutex",
+            handoff=ConstantHandOff(time=0.3),
+            wake_time=0.8,
+            spin_limit=0.5,
+            timeout_distribution=Exponential(),
+            barge=barge,
+        )
+        chain = Mutex(2.0, (0.4, 0.6), 0, handoff=0.3, wake=0.8, limit=0.5, barge=barge)
+        return SolverCase(
+            name,
+            scenario((one,), (site(0.4, name="first"), site(0.6, name="second")), 2.0),
+            SIMULATED,
+            (4,),
+            (2, 5),
+            named=lambda n: dataclasses.replace(chain, population=n).means(),
+        )
+
+    return made("mutex: sleepers are passed by", True), made("mutex: in order", False)

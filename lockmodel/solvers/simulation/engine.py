@@ -20,7 +20,8 @@ from lockmodel.solvers.simulation.locks import (
     note,
     schedule,
 )
-from lockmodel.solvers.simulation.moves import arrive, attempt, enter_readers, release
+from lockmodel.solvers.simulation.moves import arrive, attempt, release, wake_up
+from lockmodel.solvers.simulation.mutex import tire
 from lockmodel.solvers.simulation.rwsem import stop_spinning
 from lockmodel.solvers.simulation.world import DRAWN, PINNED, World
 
@@ -200,19 +201,19 @@ def run(w: World, iterations: int, events: int) -> None:
                         hold(w, taker, left, since)
                 if i < population:
                     g = _next_shard(w, i)
-            elif i < people + shards:
-                left = i - people
-                taker = attempt(w, left)
+            elif i < people + 2 * shards:
+                left = (i - people) % shards
+                taker = attempt(w, left) if i < people + shards else wake_up(w, left)
                 if taker != NOBODY:
                     hold(w, taker, left, time)
-            elif i < people + 2 * shards:
-                enter_readers(w, i - people - shards)
             elif i < people + 3 * shards:
                 stop_spinning(w, i - people - 2 * shards)
-            else:
+            elif i < people + 3 * shards + w.locks.size:
                 i = _start_walk(w, i - people - 3 * shards)
                 if i != NOBODY:
                     g = w.locks[w.processes[i].stage].first
+            else:
+                tire(w, i - people - 3 * shards - w.locks.size)
         clock.completions += 1
         if g != NOBODY and arrive(w, i, g):
             hold(w, i, g, clock.now)

@@ -79,6 +79,7 @@ SHARD = np.dtype(
         ("sleep_tail", _I),
         ("sleeping", _I),
         ("waking", _I),  # readers have been granted it and are waking up
+        ("rousing", _I),  # the first sleeper is waking up
         ("attempting", _I),  # somebody will look whether it is free
         ("bit", _I),  # the hand-off bit: who leads the queue is next
         ("bit_spins", _I),  # whether it waits for that spinning
@@ -107,6 +108,7 @@ LOCK = np.dtype(
         ("wake", _F),
         ("timeout", _F),
         ("spin_limit", _F),
+        ("barge", _I),  # whether a released lock is free
         ("patience", _I),  # number of the distribution of both
         ("local_handoffs", _I),
         ("walks", _F),
@@ -300,7 +302,9 @@ def _varies(scenario: Scenario, stages: np.ndarray, population: int) -> bool:
     for lock in scenario.locks:
         used.append(lock.hold_distribution)
         costs = [lock.handoff.cost(waiting, remote) for remote in (0.0, 1.0)]
-        wakes = discipline(lock.kind).readers and lock.wake_time > 0.0
+        if discipline(lock.kind).sleeps:
+            used.append(lock.timeout_distribution)
+        wakes = discipline(lock.kind).sleeps and lock.wake_time > 0.0
         if wakes or lock.handoff_lines > 0.0 or np.any(np.array(costs) > 0.0):
             used.append(lock.handoff_distribution)
         if lock.walkers is not None or (lock.shards > 1 and lock.shard_by == "hash"):
@@ -357,7 +361,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
         record["by_node"] = int(lock.lines_by == "node")
         record["changed"] = int(lock.lines_when == "changed")
         record["timeout"], record["local_handoffs"] = lock.handoff_timeout, lock.local_handoffs
-        record["spin_limit"] = lock.spin_limit
+        record["spin_limit"], record["barge"] = lock.spin_limit, int(lock.barge)
         if lock.walkers is not None:
             record["walks"], record["read"] = lock.walkers.walks_per_s, lock.walkers.read
             record["trying"] = int(lock.walkers.give_up)
@@ -394,7 +398,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
     clock = np.zeros(1, CLOCK)
     clock["free_walker"] = n
     clock["crowded"] = replication % 2
-    room = processes.size + 3 * shards.size + len(locks) + 1
+    room = 2 * processes.size + 3 * shards.size + len(locks) + 1
     return World(
         numbers=np.array(
             [
