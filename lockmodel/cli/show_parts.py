@@ -25,6 +25,7 @@ class Demand:
 
     @property
     def total(self) -> float:
+        """D, in s."""
         return self.hold + self.passing
 
 
