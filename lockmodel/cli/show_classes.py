@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lockmodel.cli.files import Report
-from lockmodel.cli.show import demand_table, demands_of, on_machine, thinking
+from lockmodel.cli.show_parts import demand_table, demands_of, on_machine, thinking
 
 if TYPE_CHECKING:
     from lockmodel.model.scenario import Scenario
