@@ -4,7 +4,7 @@
 # make peers  install other tools for make bench  make error-map  measure product form's error
 # make lab    trace real kernels in QEMU         make paper      figures, numbers, paper/lockmodel.pdf
 # make nobody all commands without HOME          make coverage-study  intervals against simulation
-# make walkers-study  walkers against simulation
+# make walkers-study  walkers against simulation  make interval-study  intervals of simulations
 # make classes-study  several classes against simulation
 # make misfit-study  how often a lack of fit is seen
 # make accuracy DIR=...  score a folder of curves  make record OUT=...  what the commands print
@@ -16,7 +16,8 @@ PEERS := .venv-peers
 BIN := $(VENV)/bin
 
 .PHONY: demo test test-long paper lab nobody check bench peers accuracy record error-map \
-	coverage-study misfit-study walkers-study classes-study models docs sessions reference pictures golden clean
+	coverage-study misfit-study walkers-study interval-study classes-study mutex-study models docs \
+	sessions reference pictures golden clean
 .DEFAULT_GOAL := demo
 
 # A stamp per dependency set: made again when pyproject.toml changes.
@@ -101,13 +102,21 @@ record: $(VENV)/.installed
 error-map: $(VENV)/.installed-dev
 	$(BIN)/python tools/error_map.py
 
-# Walkers in closed form against simulations: six minutes.
+# Walkers in closed form against simulations: a quarter of an hour.
 walkers-study: $(VENV)/.installed
 	$(BIN)/python tools/walkers_study.py
+
+# 1,000 simulations of what has an exact answer, twice: a minute.
+interval-study: $(VENV)/.installed
+	$(BIN)/python tools/interval_study.py
 
 # Several classes in product form against simulations: one minute.
 classes-study: $(VENV)/.installed
 	$(BIN)/python tools/classes_study.py
+
+# A mutex against curves that may not be committed: make mutex-study DIR=path/of/a/folder
+mutex-study: $(VENV)/.installed
+	$(BIN)/python tools/mutex_study.py $(DIR)
 
 # 1,000 simulated truths, fitted and asked what comes next: about an hour.
 coverage-study: $(VENV)/.installed

@@ -10,6 +10,7 @@ import math
 import reprlib
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 
@@ -131,8 +132,11 @@ def one_of(owner: str, known: tuple[str, ...], **values: str) -> None:
 def not_negative(owner: str, **values: float) -> None:
     """Raise ScenarioError unless every value is a finite number >= 0; keys name them."""
     for key, value in values.items():
-        if not math.isfinite(value) or value < 0:
+        number = type(value) in (float, int) or (
+            isinstance(value, Real) and not isinstance(value, bool)
+        )
+        if not number or not math.isfinite(value) or value < 0:
             raise ScenarioError(
-                f"{owner}: {key} = {value} must be a finite number >= 0; "
+                f"{owner}: {key} = {shown(value)} must be a finite number >= 0; "
                 f"give 0 if it does not matter"
             )

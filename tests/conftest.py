@@ -102,8 +102,7 @@ def cli(tmp_path: Path) -> Callable[..., Ran]:
 @pytest.fixture
 def hardly_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight draws for every interval, where what is asked is how reports are written."""
-    monkeypatch.setattr("lockmodel.answers.intervals.COUNTS", ())
-    monkeypatch.setattr("lockmodel.answers.intervals.FEWEST", 8)
+    monkeypatch.setattr("lockmodel.answers.intervals.COUNT", 8)
 
 
 COARSE: dict[object, object] = {}

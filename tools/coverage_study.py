@@ -30,6 +30,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from lockmodel.answers.gains import Gains
+from lockmodel.answers.intervals import COUNT
 from lockmodel.answers.predict import predict
 from lockmodel.changes.grammar import parse
 from lockmodel.fitting.datasets import Loaded
@@ -65,9 +66,6 @@ all times, as nothing else here does."""
 
 SLOW = 10.0
 """Factor on all times of a cell whose hand-offs are beyond what is published."""
-
-DRAWS = 128
-"""As many as `lockmodel levers` makes."""
 
 TAKING = 0.02
 """Uncontended pass, as a share of the demand."""
@@ -285,7 +283,7 @@ def judged(keep: Path, task: tuple[str, int]) -> list[tuple[float, float, float]
     again = math.log(true.rates[BEYOND]) + random.normal(0.0, NOISE)  # it is of a measurement
     rows = [(again, math.log(low), math.log(high))]
     n = POPULATIONS[-1]
-    drawn = Gains(scenario, scenario.fit, [n], DRAWS)
+    drawn = Gains(scenario, scenario.fit, [n], COUNT)
     before = throughput(scenario, [n])[0]
     for text, factor in zip(LEVERS, true.gains, strict=True):
         lever = parse(text)

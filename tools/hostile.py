@@ -155,7 +155,7 @@ def _lock(rng: np.random.Generator, name: str) -> Lock:
             ho.TopologyHandOff(local=time_, remote=2 * time_),
         ),
     )
-    kind = str(_pick(rng, tuple(DISCIPLINES)))
+    kind = str(_pick(rng, tuple(one.name for one in DISCIPLINES.values() if one.station)))
     walkers = Walkers(walks_per_s=_log(rng, 1.0, 500.0), read=_log(rng, 1e-6, 1e-4))
     return Lock(
         name=name,
@@ -172,7 +172,7 @@ def _lock(rng: np.random.Generator, name: str) -> Lock:
         hold_distribution=_pick(
             rng, (di.Exponential(), di.Constant(), di.Hyperexponential(scv=4.0))
         ),
-        wake_time=_or_zero(rng, 1e-6, 20e-6, 0.5) if DISCIPLINES[kind].readers else 0.0,
+        wake_time=_or_zero(rng, 1e-6, 20e-6, 0.5) if DISCIPLINES[kind].sleeps else 0.0,
     )
 
 

@@ -169,15 +169,13 @@ def _held(parts: Demand) -> float:
 def _with_intervals(scenario: Scenario, made: Explanation, progress: Progress) -> Explanation:
     """Return an explanation with what the draws of the fit say."""
     from lockmodel.answers.gains import Gains
-    from lockmodel.answers.intervals import draws_for
+    from lockmodel.answers.intervals import COUNT
     from lockmodel.fitting.draws import interval
 
     fit, n = scenario.fit, made.point.n
     assert fit is not None
     assert made.demand is not None
-    every = [scenario, *(apply_all(scenario, each.levers) for each in made.bought)]
-    count = draws_for(every, [n])
-    gains = Gains(scenario, fit, [n], count, progress)
+    gains = Gains(scenario, fit, [n], COUNT)
     parts = [demand(one, made.demand.lock, n) for one in gains.draws]
     whole = np.array([each.whole_s for each in parts])
     held = np.array([_held(each) for each in parts])

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lockmodel.answers.intervals import change_error, levered, rates
+from lockmodel.answers.after import Before, levered
+from lockmodel.answers.intervals import change_error
 from lockmodel.fitting.draws import drawn, interval, normals
 from lockmodel.model.fit_table import Fit
 from lockmodel.model.prediction import Interval
@@ -34,14 +35,14 @@ class Gains:
     fit : Fit
     populations : sequence of int
     count : int
-        Draws.
-    progress : callable
-        Wraps the loop over draws of the scenario itself.
+        Draws: `intervals.COUNT`, so that a lever has the same interval whatever is asked beside it.
 
     Attributes
     ----------
     every : Draws
         The draws, with their noise.
+    before : Before
+        What they reach before any lever.
     """
 
     def __init__(
@@ -50,19 +51,17 @@ class Gains:
         fit: Fit,
         populations: Sequence[int],
         count: int,
-        progress: Progress = quietly,
     ) -> None:
         self._scenario, self._level, self._populations = scenario, fit.level, tuple(populations)
         self.every = drawn(scenario, count)
-        self._draws = self.every.scenarios
         self._errors = normals(count)
-        self._before = rates(self._draws, populations, progress)
+        self.before = Before(self.every.scenarios, populations)
         self._centre = throughput(scenario, populations)
 
     @property
     def draws(self) -> tuple[Scenario, ...]:
         """The scenarios drawn, before any lever."""
-        return self._draws
+        return self.every.scenarios
 
     def of(
         self,
@@ -114,12 +113,13 @@ class Gains:
         list of ndarray, shape (draws,)
             NaN where walkers leave no throughput before the lever.
         """
-        after = rates(levered(self._draws, change), self._populations, progress)
-        (changed,) = levered([self._scenario], change)
+        after = self.before.after(change, progress)
+        changed = levered(self._scenario, change)
         centre = throughput(changed, self._populations)
+        now = self.before.rates
         made = []
         for k, gain in enumerate(gains):
-            before = np.where(self._before[:, k] > 0, self._before[:, k], np.nan)
+            before = np.where(now[:, k] > 0, now[:, k], np.nan)
             at_estimates = centre[k] / self._centre[k] if self._centre[k] > 0 else 0.0
             scale = (1.0 + gain) / at_estimates if at_estimates > 0 else 1.0
             shift, sd = change_error(self._scenario, changed, self._populations[k])

@@ -25,10 +25,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from lockmodel.answers.after import Before
 from lockmodel.changes.lever import ALL
-from lockmodel.errors import ArgumentError, NotTrustworthyError
+from lockmodel.errors import NotTrustworthyError
 from lockmodel.fitting.counted import uncounted
-from lockmodel.fitting.draws import DRAWS, Draws, drawn, holding, interval, parsed
+from lockmodel.fitting.draws import Draws, drawn, holding, interval, parsed
 from lockmodel.fitting.parameters import FACTOR_KEYS, read
 from lockmodel.model.fit_table import BY_COUNTS, Fit
 from lockmodel.model.network import MAX_POPULATION, build, depends_on_population
@@ -38,19 +39,16 @@ from lockmodel.progress import Progress, quietly
 from lockmodel.solvers.bounds import ceiling_at, seldom
 from lockmodel.solvers.throughput import throughput
 
-COUNTS = ((8, DRAWS), (32, 128), (512, 64))
-"""(largest work, draws): 256 draws for a handful of networks, 64 for a list of levers. Ends of the
-parameters' part are then within 6, 10 and 15 % of its half-width (root mean square over seeds, 17
-parameters of execl-xeon8369b)."""
+COUNT = 128
+"""Draws of every answer, whatever is asked beside it: one lever of one fit has one interval. Ends
+of the parameters' part are within 10 % of its half-width (root mean square over seeds, 17
+parameters of execl-xeon8369b; 6 % with 256 draws, 15 % with 64)."""
 
 CHANGED = 1e-3
 """Relative difference from which a value is no longer the fitted one."""
 
-FEWEST = 32
-"""Draws beyond that: grids of thousands of networks."""
-
-PINNED_WORK = 5
-"""A network with pinned shards costs that many plain ones (measured: 1.1 ms against 0.2 ms)."""
+MANY, FEWEST = 512, 32
+"""Populations of a prediction beyond which it has so few draws: a curve by the thousand."""
 
 OF_INSTRUCTIONS = (
     *("time_per_instruction_local", "time_per_instruction_remote"),
@@ -122,44 +120,9 @@ def _stated(scenario: Scenario, lock: str) -> bool:
     return bool(sites) and all(site.hold is not None for site in sites)
 
 
-def draws_for(scenarios: Sequence[Scenario], populations: Sequence[int]) -> int:
-    """Return how many draws the work allows when each draw solves all of these networks."""
-    work = 0
-    for scenario in scenarios:
-        for n in populations:
-            try:
-                pinned = any(station.users for station in build(scenario, n).stations)
-            except NotTrustworthyError:
-                continue
-            work += PINNED_WORK if pinned else 1
-    return count_for(work)
-
-
-def count_for(work: float) -> int:
-    """Return how many draws are made when each solves `work` networks."""
-    return next((count for most, count in COUNTS if work <= most), FEWEST)
-
-
-def rates(
-    scenarios: Sequence[Scenario], populations: Sequence[int], progress: Progress = quietly
-) -> np.ndarray:
-    """Return throughputs of draws, shape (draws, populations); `progress` wraps the draws."""
-    return np.array(
-        [throughput(each, populations) for each in progress(scenarios, len(scenarios), "intervals")]
-    )
-
-
-def levered(
-    scenarios: Sequence[Scenario], change: Callable[[Scenario], Scenario]
-) -> list[Scenario]:
-    """Return draws after a lever; one that it cannot change (batched already) stays as it is."""
-    made = []
-    for scenario in scenarios:
-        try:
-            made.append(change(scenario))
-        except ArgumentError:
-            made.append(scenario)
-    return made
+def count_of(populations: int) -> int:
+    """Return how many draws a prediction at so many populations has."""
+    return COUNT if populations <= MANY else FEWEST
 
 
 def model_error(scenario: Scenario, n: int) -> float:
@@ -271,7 +234,7 @@ class Throughputs:
         Draws.
     changed : bool
         Whether a change follows: then held work and hand-off count apart.
-    draws : Draws, optional
+    draws, before : Draws and Before, optional
         Those of a change, made before (`gains.Gains`).
     """
 
@@ -283,11 +246,13 @@ class Throughputs:
         count: int,
         changed: bool,
         draws: Draws | None = None,
+        before: Before | None = None,
     ) -> None:
         self._scenario, self._fit, self._populations = scenario, fit, tuple(populations)
         known = scenario.calibrated
         beyond = changed or known is None or max(populations) > known.high
         self.draws = draws or drawn(scenario, count, split=changed, beyond=beyond)
+        self._before = before or Before(self.draws.scenarios, populations)
 
     def of(
         self,
@@ -312,7 +277,7 @@ class Throughputs:
         list of (float, float)
             Iterations per second.
         """
-        after = rates(levered(self.draws.scenarios, change), self._populations, progress)
+        after = self._before.after(change, progress)
         changed = change(self._scenario)
         centre = throughput(changed, self._populations)
         made = []
@@ -350,7 +315,7 @@ def with_intervals(
     if fit is None:
         return tuple(points), top, None
     populations = [p.n for p in points]
-    count = draws_for([scenario], populations)
+    count = count_of(len(populations))
     drawn_ = Throughputs(scenario, fit, populations, count, changed=False)
     ends = drawn_.of(lambda s: s, points, progress)
     points = tuple(replace(p, interval_per_s=e) for p, e in zip(points, ends, strict=True))
@@ -370,7 +335,10 @@ def _ceiling_interval(scenario: Scenario, top: Ceiling, draws: Draws, level: flo
     values = np.array([_crossing(one, most, near)[1] for one in draws.scenarios])
     few, reached = seldom(scenario, Ceiling(own, top.binding, top.knee))
     if few:
-        own, values = reached, np.maximum(values, rates(draws.scenarios, [few])[:, 0])
+        own, values = (
+            reached,
+            np.maximum(values, [float(throughput(one, [few])[0]) for one in draws.scenarios]),
+        )
     rate = top.throughput_per_s
     return interval(values * (rate / own), level, rate)
 

@@ -114,6 +114,26 @@ def quick(think: float, locks: Sequence[Taken], machine: Machine) -> Scenario:
     return replace(made, fit=_prior(unknown, prior)) if unknown else made
 
 
+def title_of(scenario: Scenario) -> str | None:
+    """Return the title of a scenario like those of `quick`; None where it is no such scenario."""
+    sites = [scenario.sites_of(lock.name) for lock in scenario.locks]
+    if any(len(own) != 1 or own[0].hold is None for own in sites):
+        return None
+    locks = [
+        _title(Taken(lock.name, site.hold or 0.0, site.acquires, shards=lock.shards))
+        for lock, (site,) in zip(scenario.locks, sites, strict=True)
+    ]
+    return f"{', '.join(locks)}, thinking {si(scenario.think, 's')}"
+
+
+def retitled(before: Scenario, after: Scenario) -> Scenario:
+    """Return a changed scenario of `quick` whose title has its numbers; others as they are."""
+    title = title_of(after)
+    if title is None or before.title != title_of(before) or after.title != before.title:
+        return after
+    return replace(after, title=title)
+
+
 def _title(one: Taken) -> str:
     shards = f" in {one.shards} shards" if one.shards > 1 else ""
     return f"{one.name} {one.acquires:g} x {si(one.hold, 's')}{shards}"

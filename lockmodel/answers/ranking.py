@@ -275,6 +275,19 @@ def rank(
     last = _last_lock(scenario, n)
     base = _Base(scenario, n, method, last, {solver: before.throughput_per_s})
     idle = _idle(base)
+    if not scenario.changeable:  # think time is none of a lock's, and what limits it is not known
+        return Ranking(
+            scenario.name,
+            solver,
+            n,
+            before.throughput_per_s,
+            before.ceiling_per_s,
+            before.binding,
+            (),
+            (),
+            now.warnings,
+            worst(BEFORE, now.points),
+        )
     taken = tuple(lock for lock in scenario.changeable if lock.name not in idle)
     single = [one for one in candidates(scenario) if one.lock not in idle]
     rows = [_ranked(base, each) for each in progress(single, len(single), "levers") if not stop()]
@@ -339,10 +352,9 @@ def _ranked_surely(scenario: Scenario, ranking: Ranking, progress: Progress) -> 
     if scenario.fit is None:
         return ranking
     from lockmodel.answers.gains import Gains, choices
-    from lockmodel.answers.intervals import basis, count_for, weak_points
+    from lockmodel.answers.intervals import COUNT, basis, weak_points
 
-    count = count_for(len(ranking.levers))
-    drawn = Gains(scenario, scenario.fit, [ranking.n], count)
+    drawn = Gains(scenario, scenario.fit, [ranking.n], COUNT)
     rows = []
     ratios = {}
     for row in progress(ranking.levers, len(ranking.levers), "intervals"):
@@ -367,5 +379,5 @@ def _ranked_surely(scenario: Scenario, ranking: Ranking, progress: Progress) -> 
         levers=tuple(rows),
         shards=tuple(shards),
         warnings=(*weak_points(scenario), *ranking.warnings),
-        fit=basis(scenario, count),
+        fit=basis(scenario, COUNT),
     )

@@ -108,6 +108,8 @@ def _locks(scenario: Scenario, n: int, asked: Question) -> tuple[str, tuple[Lock
     name = asked.lock
     if name is None:
         name = ceiling_at(scenario, n).binding
+        if name not in known and scenario.machine.cpus == 1:
+            name = known[0]
         if name not in known:
             what = "the CPUs bind" if name == CPU else f"{name} binds, which no change is about,"
             raise ArgumentError(
@@ -154,6 +156,8 @@ def _key(scenario: Scenario, lock: Lock, asked: Question) -> tuple[ShardBy, floa
             f"{option} {value:g}: is about keys, and by {by} the placement chooses a shard; give "
             f"--by hash"
         )
+    if asked.by is None and scenario.machine.cpus == 1:
+        return by, asked.skew
     if by != "hash" and most_shards(scenario, by) == 1:
         raise ArgumentError(
             f"--by {by}: the machine has one {KEYED[by]}, so there would be one shard; choose "

@@ -1,14 +1,15 @@
 """How many shards of a lock are enough: what each count buys, what binds then, who pays for it.
 
 Nothing here is a judgement of its own: a row is what `whatif` says of the lever shard:LOCK=K, its
-interval of throughput what `sweep` says. With walkers every row is simulated: the closed form
-leaves out that a walk waits while it keeps the shards it already has.
+interval of throughput what `sweep` says. Walkers of a read-write semaphore are taken in closed
+form (`solvers.walked`); with those of other locks every row is simulated, as product form leaves
+out that a walk waits while it keeps the shards it already has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -26,8 +27,13 @@ NEAR = 0.05
 """A count is enough when it comes within this share of the best throughput."""
 
 UNDRAWN = (
-    "no intervals from the fit: they are of product form, whose walkers never wait for a shard "
-    "while they keep others"
+    "no intervals from the fit: every draw would be asked with walkers at every count; `levers` "
+    "has those of the best counts"
+)
+
+SOME_UNDRAWN = (
+    "no intervals: some of these counts are simulated, because locks divide the processes among "
+    "their shards in different ways, and the intervals of a fit are of product form"
 )
 
 
@@ -42,7 +48,7 @@ class Shards:
     by : {'cpu', 'node', 'hash'}
     n : int
     simulated : bool
-        Whether every row was simulated, because of walkers.
+        Whether every row was simulated, because of walkers that have no closed form.
     binding : str
         What binds now.
     rows : tuple of Row
@@ -143,8 +149,13 @@ def shards(
             enough = _enough(rows, top)
     shown = enough if enough > chosen.present else best
     keys, late = asking.keys(shown, asked)
-    rows[0] = asking.drawn(rows[0])
     said = asking.said
+    some = scenario.fit is not None and any(one.fit is None for one in said)
+    if some:  # one solver for all of them, or no comparison of their ends
+        rows = [replace(row, interval_per_s=None, gain_interval=None) for row in rows]
+        keys = tuple(replace(one, gain_interval=None) for one in keys)
+    else:
+        rows[0] = asking.drawn(rows[0])
     return Shards(
         scenario=scenario.name,
         lock=chosen.name,
@@ -162,12 +173,13 @@ def shards(
         untried=untried + late,
         overrun=overrun,
         notes=(
-            *([UNDRAWN] if asking.simulated and scenario.fit is not None else []),
+            *([UNDRAWN] if asking.undrawn else []),
+            *([SOME_UNDRAWN] if some and not asking.undrawn else []),
             *asking.notes(shown),
         ),
         warnings=tuple(dict.fromkeys(text for one in said for text in one.warnings)),
         worst_error=reduce(larger, (one.worst_error for one in said)) if said else None,
-        fit=next((one.fit for one in said if one.fit is not None), None),
+        fit=None if some else next((one.fit for one in said if one.fit is not None), None),
     )
 
 

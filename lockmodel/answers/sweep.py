@@ -27,7 +27,7 @@ MAX_ROWS = 200_000
 """Largest grid times populations: bounds time (about a minute) and memory."""
 
 MOST_DRAWN = 512
-"""Largest grid times populations with intervals, for each of which 32 draws or more are solved."""
+"""Largest grid times populations with intervals: each is solved for every draw."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,10 @@ def _intervals(
     never_drawn = method == "bounds" or rows > MOST_DRAWN
     if scenario.fit is None or never_drawn or mixed(scenario, populations):
         return lambda move, solved: [None] * len(solved), None
-    from lockmodel.answers.intervals import Throughputs, basis, count_for
+    from lockmodel.answers.intervals import COUNT, Throughputs, basis
 
-    count = count_for(rows)
-    drawn = Throughputs(scenario, scenario.fit, populations, count, changed=True)
-    return drawn.of, basis(scenario, count)
+    drawn = Throughputs(scenario, scenario.fit, populations, COUNT, changed=True)
+    return drawn.of, basis(scenario, COUNT)
 
 
 def sweep(

@@ -268,15 +268,12 @@ def _compared(
     if scenario.fit is None:
         return comparison
     from lockmodel.answers.gains import Gains
-    from lockmodel.answers.intervals import basis, draws_for, weak_points
+    from lockmodel.answers.intervals import COUNT, basis, weak_points
 
     populations = [change.n for change in comparison.points]
-    every = [scenario, apply_all(scenario, levers)]
-    every += [each.apply(scenario) for each in levers] if comparison.alone else []
-    count = draws_for(every, populations)
-    if count not in made:
-        made[count] = Gains(scenario, scenario.fit, populations, count, progress)
-    drawn = made[count]
+    if COUNT not in made:
+        made[COUNT] = Gains(scenario, scenario.fit, populations, COUNT)
+    drawn = made[COUNT]
     ends = drawn.of(lambda s: apply_all(s, levers), [p.gain for p in comparison.points], progress)
     return replace(
         comparison,
@@ -288,5 +285,5 @@ def _compared(
             for own in comparison.alone
         ),
         warnings=(*weak_points(scenario), *comparison.warnings),
-        fit=basis(scenario, count),
+        fit=basis(scenario, COUNT),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from lockmodel.cli import files
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 R_co = TypeVar("R_co", covariant=True)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Answer(Generic[R_co]):
     """An answer: shown it is the report of the command, its numbers are arrays, CSV or a dict.
 
@@ -44,9 +44,18 @@ class Answer(Generic[R_co]):
     """
 
     result: R_co
-    _report: Callable[[bool], Report] = field(compare=False)
-    _draw: Callable[[Any], None] | None = field(default=None, compare=False)
-    explained: bool = field(default=False, compare=False)
+    _report: Callable[[bool], Report]
+    _draw: Callable[[Any], None] | None = None
+    explained: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether both say the same: a result that has arrays cannot tell by itself."""
+        if not isinstance(other, Answer) or type(self.result) is not type(other.result):
+            return NotImplemented
+        return bool(self._report(False).data() == other._report(False).data())
+
+    def __hash__(self) -> int:
+        return hash((type(self.result), self._report(False).text(False)))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # copying and pickling ask for them before there is a result
@@ -130,12 +139,12 @@ class Answer(Generic[R_co]):
         return {name: _array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
     def plot(self) -> Figure:
-        """Return what --plot-file draws, as a matplotlib figure.
+        """Return its picture as a matplotlib figure: what --plot-file draws, if there is that.
 
         Raises
         ------
         ArgumentError
-            The command draws nothing.
+            There is nothing to draw: a sweep of three axes.
         """
         if self._draw is None:
             raise ArgumentError(

@@ -172,6 +172,7 @@ def whatif(
     """
     from lockmodel.answers.whatif import compare
     from lockmodel.cli.whatif import report
+    from lockmodel.figures.answered import plot_change
 
     made = load(scenario)
     chosen = levers_of(levers)
@@ -182,7 +183,7 @@ def whatif(
     late = common.limit(time_limit)
     with common.compiling():
         result = compare(made, chosen, asked, method, common.progress, late)
-    told = Answer(result, partial(report, made, result))
+    told = Answer(result, partial(report, made, result), partial(plot_change, answer=result))
     return checked(told, lambda: common.check_all_simulated(len(result.points), len(asked)))
 
 
@@ -225,12 +226,13 @@ def levers(
     """
     from lockmodel.answers.ranking import rank
     from lockmodel.cli.levers import check_tried, report
+    from lockmodel.figures.answered import plot_ranking
 
     made = load(scenario)
     late = common.limit(time_limit)
     with common.compiling():
         result = rank(made, population(n, made), method, common.progress, late)
-    told = Answer(result, partial(report, made, result))
+    told = Answer(result, partial(report, made, result), partial(plot_ranking, answer=result))
     return checked(told, lambda: check_tried(result))
 
 
@@ -268,12 +270,14 @@ def ceiling(
     from lockmodel.answers.ceilings import ceilings
     from lockmodel.answers.ceilings import over as over_axis
     from lockmodel.cli.ceiling import report
+    from lockmodel.figures.answered import plot_ceilings
 
     made = load(scenario)
     at = population(n, made)
     axis = None if over is None else parse_axis(over)
     result = ceilings(made, at) if axis is None else over_axis(made, axis, at)
-    return Answer(result, partial(report, made, result, axis))
+    draw = partial(plot_ceilings, answer=result)
+    return Answer(result, partial(report, made, result, axis), draw)
 
 
 def sweep(

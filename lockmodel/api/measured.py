@@ -27,7 +27,7 @@ from lockmodel.cli import common, files, inputs
 from lockmodel.cli.fit_curves_text import Compared
 from lockmodel.cli.fit_curves_text import report as curves_report
 from lockmodel.cli.fit_text import Outcome, report
-from lockmodel.errors import ArgumentError, shown
+from lockmodel.errors import ArgumentError, LockmodelError, shown
 
 if TYPE_CHECKING:
     from lockmodel.observe.observations import Observation, Reading
@@ -107,6 +107,7 @@ def read(
     (array([  1,   2,   4,   8,  16,  32,  64, 128]), np.float64(51465.8))
     """
     from lockmodel.cli.import_ import check, report
+    from lockmodel.figures.answered import plot_readings
     from lockmodel.observe.collector import Options
     from lockmodel.observe.readers import read_file
 
@@ -120,7 +121,9 @@ def read(
         at=tuple((at or {}).items()),
     )
     readings = tuple(read_file(inputs.data(path_of("names", one)), wanted, format) for one in names)
-    return Answer(Readings(readings), partial(report, readings))
+    made = Readings(readings)
+    draw = partial(plot_readings, observations=made.observations)
+    return Answer(made, partial(report, readings), draw)
 
 
 def fit(
@@ -206,6 +209,9 @@ def fit(
     data_options.check_one_machine(cpus, machine)
     check(tasks=tasks, cpus=cpus)
     _check_times(unit, quantity)
+    for flag, given in (("priors", priors), ("robust", robust)):
+        expect(flag, given, bool, "True or False")
+    choice("bootstrap", bootstrap, ("parametric", "case"))
     chosen = {
         "reading": Options(
             *(unit, quantity, tasks),
@@ -280,7 +286,14 @@ def _paths(data: Data) -> Iterator[list[tuple[str, Path]]]:
         with tempfile.TemporaryDirectory(prefix="lockmodel-") as folder:
             path = Path(folder) / IN_MEMORY
             path.write_text(data.to_csv() if isinstance(data, Answer) else _csv(data))
-            yield [(IN_MEMORY, path)]
+            try:
+                yield [(IN_MEMORY, path)]
+            except LockmodelError as error:  # the file is nobody's but ours
+                error.args = tuple(
+                    arg.replace(str(path), IN_MEMORY) if isinstance(arg, str) else arg
+                    for arg in error.args
+                )
+                raise
         return
     expect("data", data, (str, os.PathLike, Iterable), "a name, a path, several, or columns")
     names: Iterable[Name] = [data] if isinstance(data, str | os.PathLike) else data

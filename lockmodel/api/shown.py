@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from lockmodel.api.answer import Answer
@@ -17,6 +18,7 @@ from lockmodel.model.scenario import Scenario
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from lockmodel.cli.files import Report
     from lockmodel.statements.statement import Numbers, Statement
 
 
@@ -63,7 +65,7 @@ def theory(
     >>> lm.theory("any-change", q=0.4).columns()["value"].round(3)
     array([0.667])
     """
-    from lockmodel.cli.theory import report
+    from lockmodel.figures.answered import plot_numbers
     from lockmodel.statements import find_statement
 
     expect("name", name, str, "the name of a statement, as `lockmodel theory` lists them")
@@ -84,7 +86,17 @@ def theory(
         scenarios = [load(one) for one in each]
         at = made.population if n is None else population(n, scenarios[0])
         numbers = [made.numbers(one, at or one.machine.cpus) for one in scenarios]
-    return Answer(Stated(made, tuple(numbers)), lambda explain: report(made, numbers, scenarios))
+    draw = partial(plot_numbers, name=made.name, each=numbers)
+    return Answer(Stated(made, tuple(numbers)), partial(_told, made, numbers, scenarios), draw)
+
+
+def _told(
+    made: Statement, numbers: list[Numbers], scenarios: list[Scenario], explain: bool
+) -> Report:
+    """Return the report of a statement, which has nothing more to explain."""
+    from lockmodel.cli.theory import report
+
+    return report(made, numbers, scenarios)
 
 
 def _at_symbols(made: Statement, symbols: Mapping[str, float | str]) -> Numbers:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
 from lockmodel.changes.kinds import KINDS, lever
 from lockmodel.changes.lever import ALL, Lever
 from lockmodel.errors import ArgumentError, NotTrustworthyError, SaturatedError
@@ -33,7 +37,25 @@ def candidates(scenario: Scenario) -> tuple[Lever, ...]:
         for _, value in kind.tries(scenario, None)
     ]
     made = {one.text: one for one in (lever(*each) for each in tried)}
-    return tuple(one for one in made.values() if _applies(one, scenario))
+    return _different([one for one in made.values() if _applies(one, scenario)], scenario)
+
+
+def _different(tried: Sequence[Lever], scenario: Scenario) -> tuple[Lever, ...]:
+    """Return the levers without those that make of the scenario what another one makes.
+
+    A lock with one site has one acquire there and one in all: the one that can be built is kept, of
+    two such the first. What is done to all locks stands for itself, also where one has the site.
+    """
+    bare = replace(scenario, fit=None)
+    kept: dict[Scenario, Lever] = {}
+    for one in tried:
+        if one.lock == ALL:
+            continue
+        made = one.apply(bare)
+        if made not in kept or (kept[made].is_limit and not one.is_limit):
+            kept[made] = one
+    chosen = {one.text for one in kept.values()}
+    return tuple(one for one in tried if one.lock == ALL or one.text in chosen)
 
 
 def _applies(one: Lever, scenario: Scenario) -> bool:

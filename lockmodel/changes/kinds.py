@@ -8,6 +8,7 @@ sweep` come from the records: another lever is another record here, and its func
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -324,6 +325,17 @@ KINDS = {
     )
 }
 """Name -> record, in the order of the help."""
+
+
+def _known(name: str) -> Kind:
+    return KINDS[name]
+
+
+def _by_name(kind: Kind) -> tuple[Any, tuple[str]]:
+    return _known, (kind.name,)
+
+
+copyreg.pickle(Kind, _by_name)  # there is one of each: copies and pickles of answers refer to it
 
 AXES = {
     kind.axis.name: kind

@@ -15,7 +15,12 @@ import msgspec
 import numpy as np
 
 from lockmodel.errors import ArgumentError, ScenarioError, nearest
-from lockmodel.model.handoff import HandOff, TopologyHandOff
+from lockmodel.model.handoff import (
+    HandOff,
+    LinearHandOff,
+    SaturatingHandOff,
+    TopologyHandOff,
+)
 from lockmodel.model.network import MAX_POPULATION
 from lockmodel.model.placement import transfer
 from lockmodel.model.scenario import COUNTED, LINES, TIMED, Lock, Scenario, ShardBy, Site
@@ -25,6 +30,9 @@ HELD = (*COUNTED, *TIMED)
 
 ROUNDING = 1e-9
 """Relative excess that is put down to rounding, where more than there is would be refused."""
+
+ENDS = np.array([1.0, float(MAX_POPULATION)])
+"""The fewest and the most waiters that a hand-off is asked about."""
 
 NO_LINES = (
     "give its sites lines, or take --from-counts, which has those that were counted; shorten_hold "
@@ -282,12 +290,25 @@ def cheaper_handoff(scenario: Scenario, lock: str, handoff: HandOff) -> Scenario
     with all CPUs busy.
     """
     old = known_lock(scenario, "cheaper_handoff", lock)
-    waiters = np.arange(1.0, MAX_POPULATION + 1.0)
     lines = old.handoff_lines * transfer(scenario.machine, scenario.machine.cpus)
-    for remote in (0.0, 1.0):
+
+    def dearest(waiters: np.ndarray, remote: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         now, then = lines + old.handoff.cost(waiters, remote), handoff.cost(waiters, remote)
-        dearer = np.nonzero(then > now * (1 + 1e-12))[0]
-        if dearer.size:
+        return now, then, np.nonzero(then > now * (1 + 1e-12))[0]
+
+    growing = [
+        family
+        for family in (old.handoff, handoff)
+        if isinstance(family, LinearHandOff | SaturatingHandOff)
+    ]
+    bent = len(growing) > 1 and any(isinstance(one, SaturatingHandOff) for one in growing)
+    for remote in (0.0, 1.0):
+        # Else what the two differ by goes one way with the waiters: its ends tell.
+        if bent or dearest(ENDS, remote)[2].size:
+            waiters = np.arange(1.0, MAX_POPULATION + 1.0)
+            now, then, dearer = dearest(waiters, remote)
+            if not dearer.size:
+                continue
             w = int(waiters[dearer[0]])
             raise ArgumentError(
                 f"cheaper_handoff: with {w} waiters the new hand-off of {lock} costs "

@@ -21,8 +21,8 @@ def doctor(
 
     Versions, where compiled code is kept, the machine as `bench` sees it, what
     tracing and the lab need, and a self test: a known throughput by product form,
-    Markov chain and simulation. It takes two seconds, a quarter of a minute where
-    the solvers have yet to be compiled. Exit 1 if the self test or a package
+    Markov chain and simulation. It takes two seconds; where the solvers have yet
+    to be compiled 15 seconds, a minute on a busy machine. Exit 1 if the self test or a package
     fails; a missing part is no failure.
 
     \b

@@ -16,6 +16,7 @@ from lockmodel.cli.files import Report
 
 if TYPE_CHECKING:
     from lockmodel.answers.explain import Bought, Explanation
+    from lockmodel.model.prediction import Interval
     from lockmodel.model.scenario import Scenario
 
 MAIL_WIDTH = 72
@@ -23,16 +24,23 @@ MAIL_WIDTH = 72
 HASH_DIGITS = 12
 """Of the model's SHA-256: enough to tell two models apart, short enough for a line."""
 
-WOULD_TELL = {
-    "nothing": "Would tell: the hold time of {lock} at {n} (bpftrace, /proc/lock_stat), or two "
-    "kernels that differ in acquires for the same held work (a batching patch).",
-    "counts": "Would test it: the hold time of {lock} at {n} (bpftrace, /proc/lock_stat), or two "
-    "kernels that differ in acquires for the same held work (a batching patch).",
-    "data": "Would narrow it most: lockmodel design {model} --data FILE.",
-    "stated": "Would give it an interval: a curve of your machine, lockmodel fit FILE --model "
-    "{model}.",
+TOLD_BY = {
+    "data": "Told apart by: the data of the fit.",
+    "counts": "Told apart by: counts and published times; no throughput tests it.",
+    "nothing": "Told apart by: nothing; a throughput curve has the sum of the two.",
+    "stated": "Told apart by: the times that the model states.",
 }
-"""By what held work is told from hand-off -> the experiment that comes next."""
+"""By what held work is told from hand-off -> the sentence that says so."""
+
+WOULD_TELL = {
+    "nothing": "Would tell: {lock}'s hold time at {n}, or two kernels that differ in acquires for "
+    "the same held work.",
+    "counts": "Would test it: {lock}'s hold time at {n}, or two kernels that differ in acquires "
+    "for the same held work.",
+    "data": "Would narrow it most: lockmodel design {model} --data FILE.",
+    "stated": "Would give intervals: a curve of your machine, lockmodel fit FILE --model {model}.",
+}
+"""The same -> the experiment that comes next."""
 
 
 def explain(
@@ -90,27 +98,39 @@ def explain(
 def _sentences(scenario: Scenario, answer: Explanation, model: str) -> tuple[str, ...]:
     """Return the answer, a paragraph per question."""
     from lockmodel.cli import text as tx
-    from lockmodel.cli.intervals import span
 
     n, rate = answer.point.n, answer.point.throughput_per_s
     at = tx.count(n, "process")
-    ends = answer.point.interval_per_s
-    reached = tx.si(rate, "/s") + (f", {span(ends, '/s')}" if ends else "")
+    reached = _with_ends(rate, answer.point.interval_per_s, "/s")
     top = [*common.fit_warning(scenario), *common.doubts(scenario, [n], _top(scenario))]
     if answer.demand is None:
-        return (f"No lock binds at {at} ({reached}): the CPUs do.", *top)
-    lock, busy = tx.short(answer.demand.lock), tx.si(answer.demand.whole_s, "s")
+        return (f"No lock binds at {at}, {reached}: the CPUs do.", *top)
+    lock = tx.short(answer.demand.lock)
     waiting = answer.point.locks[answer.demand.lock].cycles_share
-    whole = f" ({span(answer.whole, 's')})" if answer.whole else ""
+    demand = _with_ends(answer.demand.whole_s, answer.whole, "s")
     return (
-        f"{tx.binds(answer.demand.lock)} at {at} ({reached}; {tx.whole(waiting)} of all CPU time "
-        f"waits for it): an iteration keeps it busy for {busy}{whole}.",
-        _split(answer),
-        f"So: {'; '.join(_buys(answer, each) for each in answer.bought)}.",
-        *_end(answer),
+        f"{tx.binds(answer.demand.lock)} at {at}: {reached}, {tx.whole(waiting)} of all CPU time "
+        f"waits for it. Its demand is {demand}; {_split(answer)}.",
+        f"So: {'; '.join([*(_buys(answer, each) for each in answer.bought), *_end(answer)])}.",
+        TOLD_BY[answer.told],
         WOULD_TELL[answer.told].format(lock=lock, n=at, model=shlex.quote(model)),
         *top,
     )
+
+
+def _with_ends(value: float, ends: Interval | None, unit: str) -> str:
+    """Return a number and its interval in brackets, whose unit is left to it where it is the same.
+
+    Without an interval the number alone.
+    """
+    from lockmodel.cli import text as tx
+    from lockmodel.cli.intervals import span
+
+    number = tx.si(value, unit)
+    if ends is None:
+        return number
+    both = span(ends, unit)
+    return f"{number} ({both.removesuffix(' ' + number.rpartition(' ')[2])})"
 
 
 def _top(scenario: Scenario) -> float:
@@ -124,18 +144,9 @@ def _split(answer: Explanation) -> str:
     ends = answer.held_interval
     low, high = (f"{100 * end:.0f}" for end in ends) if ends else ("", "")
     if answer.told == "nothing":
-        return (
-            f"How much of that is held work these data cannot say: a throughput curve has the sum "
-            f"only. The fitted model puts {low} to {high} % there."
-        )
+        return f"how much of it is held work these data cannot say ({low} to {high} %)"
     share = f"{100 * answer.held:.0f} %" + (f" ({low} to {high})" if ends else "")
-    rest = f"{100 * (1.0 - answer.held):.0f} % hand-off"
-    how = {
-        "data": "told apart by the data of the fit",
-        "counts": "told apart by counts and published times; no throughput tests it",
-        "stated": "as the model states it",
-    }[answer.told]
-    return f"{share} of that is held work, {rest}: {how}."
+    return f"{share} of it is held work, {100 * (1.0 - answer.held):.0f} % hand-off"
 
 
 def _buys(answer: Explanation, one: Bought) -> str:
@@ -152,26 +163,28 @@ def _buys(answer: Explanation, one: Bought) -> str:
     elif kinds[0] == "batch":
         what = f"one acquire instead of {tx.plain(answer.demand.acquires)}"
     else:
-        what = one.levers[0].text
+        what = tx.count(one.levers[0].value.k, "shard")
     other = one.binding != answer.demand.lock
-    then = f", then {tx.binds(tx.short(one.binding))}" if other else ""
+    then = f", then {_named(one.binding)}" if other else ""
     return f"{what} {gain(one.gain, one.interval)}{then}"
 
 
+def _named(station: str) -> str:
+    from lockmodel.cli import text as tx
+
+    return "the CPUs" if station == "cpu" else tx.short(station)
+
+
 def _end(answer: Explanation) -> list[str]:
+    """Return where the lock can go at the most."""
     from lockmodel.cli import text as tx
 
     if answer.end is None or answer.demand is None:
         return []
-    by = (
-        ""
-        if answer.end.binding == answer.demand.lock
-        else f", where {tx.binds(answer.end.binding)}"
-    )
-    return [
-        f"With nothing held and one acquire the ceiling is "
-        f"{tx.si(answer.end.throughput_per_s, '/s')}{by}."
-    ]
+    other = answer.end.binding != answer.demand.lock
+    by = f" ({_named(answer.end.binding)})" if other else ""
+    rate = tx.si(answer.end.throughput_per_s, "/s")
+    return [f"nothing held and one acquire: a ceiling of {rate}{by}"]
 
 
 def _command(

@@ -25,6 +25,9 @@ EVERY = 1 << 30
 FEW_ROWS = 12
 """Rows of all files in the short report."""
 
+MOST_FILES = 24
+"""Files whose rows the short report shows."""
+
 MOST_FACTS = 8
 TINY = 5e-4
 """Share below which a percentage is shown with two digits."""
@@ -102,10 +105,12 @@ def import_(
     every other column that is no measurement (lock, shards) tells curves apart; an
     unknown file is refused with the list of all that are known: UnixBench,
     will-it-scale, perf, lock_stat, klockstat, bpftrace, lkp, hyperfine, sysbench,
-    pgbench, wrk, memtier, redis-benchmark, fio, and the benchmarks of C++, Go, Java
-    and Rust. Files that are a point each of one curve are judged as that curve.
-    -o FILE.csv writes the observations (as tasks,throughput,... if nothing else was
-    read), -o FILE.json all facts and warnings as well; import reads both back.
+    pgbench, wrk, memtier, redis-benchmark, fio, stress-ng, hackbench, YCSB,
+    db_bench, and the benchmarks of C++, Go, Java and Rust; a CSV with a column for
+    each kernel or lock, lines such as `8 threads: 1.2M ops/s`. Files that are a
+    point each of one curve are judged as that curve. -o FILE.csv writes the
+    observations (as tasks,throughput,... if nothing else was read), -o FILE.json all
+    facts and warnings as well; import reads both back.
 
     \b
     Printed numbers:
@@ -210,8 +215,11 @@ def _brief(readings: Sequence[Reading], good_for: Coverage, every: bool, colour:
         parts.append(f"They can determine {'; '.join(good_for.determines)}.")
     else:
         parts.append("They determine nothing of the model.")
-    for reading in readings:
+    shown = readings if every else readings[:MOST_FILES]
+    for reading in shown:
         parts += ["", *_table(reading, EVERY if every else few)]
+    if len(shown) < len(readings):
+        parts += ["", f"and {tx.count(len(readings) - len(shown), 'more file')} (--all)"]
     warned = sum(len(reading.warnings) for reading in readings)
     facts = sum(len(reading.facts) for reading in readings)
     hidden = [

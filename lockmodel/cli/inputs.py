@@ -69,9 +69,10 @@ def adapted(
 
         made = from_counts(made)
     if edits:
+        from lockmodel.answers.quick import retitled
         from lockmodel.model.edit import edited
 
-        made = edited(made, edits)
+        made = retitled(made, edited(made, edits))
     if measured:
         from lockmodel.model.held import as_instructions
 

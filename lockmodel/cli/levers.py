@@ -174,6 +174,8 @@ def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) 
     """Return what a patch can do, what bounds it, and how shards are best chosen."""
     from lockmodel.cli import text as tx
 
+    if not scenario.changeable:
+        return tx.render(_without_locks(scenario, ranking), colour)
     useful = worthwhile(ranking)
     built = [row for row in useful if not row.limit]
     limits = [row for row in useful if row.limit]
@@ -204,6 +206,19 @@ def _brief(scenario: Scenario, ranking: Ranking, top: int | None, colour: bool) 
     if ranking.method == "bounds":
         left.append("both sides are upper bounds, so gains are only indicative")
     return tx.render([*parts, "; ".join(left)] if left else parts, colour)
+
+
+def _without_locks(scenario: Scenario, ranking: Ranking) -> list[str]:
+    """Return that there is nothing to rank."""
+    from lockmodel.cli import text as tx
+
+    return [
+        f"{scenario.title}. An iteration takes no lock that a change could be about: nothing to "
+        f"rank. At {tx.count(ranking.n, 'process')} ({tx.si(ranking.before_per_s, '/s')}) "
+        f"{tx.binds(ranking.binding)}.",
+        *fit_warning(scenario),
+        *_doubts(scenario, ranking),
+    ]
 
 
 def worthwhile(ranking: Ranking) -> list[Ranked]:
@@ -340,6 +355,8 @@ def _explained(scenario: Scenario, ranking: Ranking, top: int, colour: bool) -> 
     """Return the full report."""
     from lockmodel.cli import text as tx
 
+    if not scenario.changeable:
+        return tx.render(_without_locks(scenario, ranking), colour)
     useful = [row for row in ranking.levers if row.gain >= NOTHING]
     shown = useful[: top or None]
     table = _ranking_table(ranking, shown)

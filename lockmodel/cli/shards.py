@@ -12,12 +12,17 @@ from lockmodel.cli.files import Report
 from lockmodel.errors import NotTrustworthyError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lockmodel.answers.shard_rows import Keys, Row
     from lockmodel.answers.shards import Shards
     from lockmodel.model.scenario import Scenario
 
 TIMES = 10
 """Networks that are solved at least: the doublings of a machine of 256 CPUs, and two keys."""
+
+MOST_NAMED = 6
+"""Counts beyond which a sentence does not name each."""
 
 LOSES = 5e-3
 """Share of the best throughput from which more shards are said to lose some: the precision of
@@ -75,8 +80,9 @@ def shards(
     The smallest count within 5 % of the best of those tried, what binds after it,
     what a hash of skewed or of constant keys does to it, and what those pay who
     need all shards. A row is what `whatif --lever shard:LOCK=K,by=...` says.
-    With walkers (--walks, or in the model) every count is simulated with them and
-    without, some seconds each: ^C ends with the counts that are finished.
+    Walkers (--walks, or in the model) of a read-write semaphore are in closed form;
+    with those of other locks every count is simulated with them and without, some
+    seconds each: ^C ends with the counts that are finished.
 
     \b
     Printed numbers:
@@ -87,7 +93,7 @@ def shards(
       then binds       the lock (or the CPUs) that sets the ceiling at n then
       take all         the acquires, hand-offs included, of one who takes every
                        shard; waiting for holders comes on top (--walks)
-      a walk           (walkers) mean time to take all shards and read
+      a walk           (simulated walkers) mean time to take all shards and read
       lost             (walkers) share of throughput that the walkers cost
       Zipf 1           the i-th popular shard gets 1/i of what the first gets;
                        many keys on few shards are less uneven than that
@@ -164,9 +170,18 @@ def _text(scenario: Scenario, answer: Shards, explain: bool, colour: bool) -> st
     from lockmodel.solvers.bounds import ceiling
 
     doubts = common.doubts(scenario, [answer.n], ceiling(scenario).throughput_per_s)
+    if scenario.machine.cpus == 1 and len(answer.rows) == 1:
+        rate = tx.si(answer.rows[0].after_per_s, "/s")
+        one = (
+            f"{scenario.machine.name} has one CPU: no shard is ever taken while another CPU has "
+            f"it, so {tx.count(answer.rows[0].shards, 'shard')} of {_which(scenario, answer)} "
+            f"{'is' if answer.rows[0].shards == 1 else 'are'} enough "
+            f"({rate} at {tx.count(answer.n, 'process')})."
+        )
+        return tx.render([one, *fit_warning(scenario), *doubts], colour)
     weak = [text for text in answer.warnings if f"! {text}" not in doubts]
     parts: list[Any] = [
-        f"{_headline(answer)}{_too_many(answer)}",
+        f"{_headline(scenario, answer)}{_too_many(answer)}",
         *fit_warning(scenario),
         *doubts,
         *([f"! {_stopped(answer)}"] if answer.untried else []),
@@ -193,33 +208,47 @@ def _text(scenario: Scenario, answer: Shards, explain: bool, colour: bool) -> st
     return tx.render([*parts, *(common.caveats(weak, "", worth) if explain else [])], colour)
 
 
-def _which(answer: Shards) -> str:
-    return "every file's lock" if answer.lock == "all" else answer.lock
+def _which(scenario: Scenario, answer: Shards) -> str:
+    """Return what is sharded; `all` are the locks that sites of their own take."""
+    return f"each of {len(scenario.alike)} locks" if answer.lock == "all" else answer.lock
 
 
-def _headline(answer: Shards) -> str:
+def _tried(counts: Sequence[int]) -> str:
+    """Return the counts that were compared: 1 to 5; 1, 2, 5; the 9 counts from 1 to 128."""
+    if len(counts) > 2 and counts[-1] - counts[0] == len(counts) - 1:
+        return f"{counts[0]} to {counts[-1]}"
+    if len(counts) > MOST_NAMED:
+        return f"the {len(counts)} counts from {counts[0]} to {counts[-1]}"
+    return ", ".join(map(str, counts))
+
+
+def _headline(scenario: Scenario, answer: Shards) -> str:
     """Return the answer: the count that is enough."""
     from lockmodel.cli import text as tx
     from lockmodel.cli.intervals import gain
 
-    row, first, last = answer.row(answer.enough), answer.rows[0], answer.rows[-1]
+    row, first = answer.row(answer.enough), answer.rows[0]
+    which, counts = _which(scenario, answer), [each.shards for each in answer.rows]
     at = tx.count(answer.n, "process")
     rate = tx.si(row.after_per_s, "/s")
     if row is first:
         tried = "1 shard is" if row.shards == 1 else f"{row.shards} shards are"
         if len(answer.rows) == 1 and not answer.untried:
             return (
-                f"{tried} all that {answer.by} can make of {_which(answer)}: {rate} at {at}, "
+                f"{tried} all that {answer.by} can make of {which}: {rate} at {at}, "
                 f"{tx.binds(answer.binding)}."
             )
+        if len(answer.rows) == 1:
+            return f"No count of shards of {which} was tried: {rate} at {at} as it is."
+        none = f"none of {_tried(counts[1:])}" if len(counts) > 2 else f"not even {counts[1]}"
         return (
-            f"{tried} enough for {_which(answer)}: no count up to {last.shards} by {answer.by} "
-            f"gains 5 % at {at} ({rate}, {tx.binds(answer.binding)})."
+            f"{tried} enough for {which}: {none} by {answer.by} gains 5 % at {at} "
+            f" ({rate}, {tx.binds(answer.binding)})."
         )
     then = tx.binds(tx.short(row.binding))
     return (
-        f"{row.shards} shards of {_which(answer)} by {answer.by} are within 5 % of the best of "
-        f"{first.shards} to {last.shards}: {rate} at {at}, "
+        f"{row.shards} shards of {which} by {answer.by} are within 5 % of the best of "
+        f"{_tried(counts)}: {rate} at {at}, "
         f"{gain(row.gain, row.gain_interval)}; then {then}."
     )
 
@@ -259,8 +288,9 @@ def _table(answer: Shards, explain: bool) -> list[Any]:
         columns.append(Column("ceiling at n", tuple(tx.si(r.ceiling_per_s, "/s") for r in rows)))
     columns.append(Column("then binds", tuple(_binds(row) for row in rows), left=True))
     if any(row.walk is not None for row in rows):
-        columns.append(Column("a walk", tuple(_walk(row) for row in rows)))
         columns.append(Column("lost", tuple(_lost(row) for row in rows)))
+    if answer.simulated and columns[-1].head == "lost":
+        columns.insert(-1, Column("a walk", tuple(_walk(row) for row in rows)))
     else:
         columns.append(Column("take all", tuple(tx.si(row.taking_s, "s") for row in rows)))
     kept = intervals.fitting(columns)
@@ -323,12 +353,20 @@ def _paid(answer: Shards) -> str:
     from lockmodel.cli import text as tx
 
     lock = tx.short(answer.counted)
-    if any(row.walk is not None for row in answer.rows):
+    walked = [row.walk for row in answer.rows if row.walk is not None]
+    if walked and answer.simulated:
         return (
             f"Simulated with walkers and without, throughput to 0.5 %: a walk takes all shards of "
             f"{lock} and reads, lost is what walkers cost."
         )
-    return (
-        f"Who takes all shards of {lock} pays {tx.si(answer.acquire_s, 's')} for each, and waits "
-        f"for its holder: --walks."
-    )
+    pays = f"Who takes all shards of {lock} pays {tx.si(answer.acquire_s, 's')} for each"
+    if walked:
+        known = [walk.error for walk in walked if walk.error is not None]
+        off = f", throughput off by {tx.error(max(known))} at the most" if known else ""
+        some = off and len(known) < len(walked)
+        return (
+            f"{pays}; lost is what walkers cost, who keep the shards they have while they wait for "
+            f"the next: in closed form{off}{' where that was measured' if some else ''}. How long "
+            f"a walk takes only simulate says."
+        )
+    return f"{pays}, and waits for its holder: --walks."

@@ -202,6 +202,7 @@ def _text(scenario: Scenario, n: int, explain: bool, colour: bool) -> str:
             f"{tx.si(lock.acquire_time, 's')}, hand-off {_handoff_text(scenario, lock.name)}"
             f"{f' and {lock.handoff_lines:g} lines' if lock.handoff_lines else ''}; "
             f"{'data of each node apart; ' if lock.lines_by == 'node' else ''}"
+            f"{'lines only after another process; ' if lock.lines_when == 'changed' else ''}"
             f"holds {varies(lock.hold_distribution)}"
         )
     lined = any(site.moves_lines for site in scenario.sites)

@@ -1,4 +1,4 @@
-"""What `lockmodel show` prints of a scenario or of one of its classes: demands, think, machine."""
+"""Parts of `lockmodel show` that a scenario of one class and one of several share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Demand:
+class Demand:
     """Acquires and held instructions of a lock per iteration, and the parts of its demand in s."""
 
     acquires: float
@@ -25,10 +25,11 @@ class _Demand:
 
     @property
     def total(self) -> float:
+        """D, in s."""
         return self.hold + self.passing
 
 
-Demands = dict[str, _Demand]
+Demands = dict[str, Demand]
 
 
 def demands_of(scenario: Scenario, n: int) -> Demands:
@@ -41,15 +42,8 @@ def demands_of(scenario: Scenario, n: int) -> Demands:
         m = scenario.acquires(lock.name)
         work, passing = network.hold[lock.name], m * network.passing[lock.name]
         instructions, lines = network.instructions[lock.name], network.lines[lock.name]
-        demands[lock.name] = _Demand(m, instructions, lines, work, passing)
+        demands[lock.name] = Demand(m, instructions, lines, work, passing)
     return demands
-
-
-def varies(distribution: Distribution) -> str:
-    """Return how a time varies: "constant", "lognormal (SCV 0.5)"."""
-    family = str(type(distribution).__struct_config__.tag)
-    known = family in ("constant", "exponential")
-    return family if known else f"{family} (SCV {distribution.scv:.3g})"
 
 
 def demand_table(scenario: Scenario, demands: Demands, names: Sequence[str]) -> Any:
@@ -79,6 +73,13 @@ def demand_table(scenario: Scenario, demands: Demands, names: Sequence[str]) -> 
         return tx.table(columns, rows, left=(0,), fold=(0,))
     columns = ["lock", "kind", "shards", "acquires", "held", *last]
     return tx.table(columns, rows, left=(0, 1), fold=(0,))
+
+
+def varies(distribution: Distribution) -> str:
+    """Return how a time varies: "constant", "lognormal (SCV 0.5)"."""
+    family = str(type(distribution).__struct_config__.tag)
+    known = family in ("constant", "exponential")
+    return family if known else f"{family} (SCV {distribution.scv:.3g})"
 
 
 def thinking(scenario: Scenario) -> str:

@@ -98,7 +98,12 @@ def theory(
     from lockmodel.statements.given import are_symbols
     from lockmodel.statements.given import numbers as at_symbols
 
-    if edits and are_symbols(made, edits):
+    def of_model(key: str) -> bool:
+        from lockmodel.model.edit import is_key
+
+        return any(is_key(inputs.scenario(model, walks), key) for model in models or made.models)
+
+    if edits and are_symbols(made, edits, of_model):
         if models or population or walks or style != "text":
             raise ArgumentError(
                 f"--set {edits[0]}: a symbol stands for itself; leave --model, -n, --walks and "

@@ -50,7 +50,7 @@ AGAIN = "install lockmodel again; `lockmodel verify` says more"
 
 COMPILED_S = 3.0
 """Compiling from which on nothing had been kept: loading what was takes a second at most, compiling
-a quarter of a minute."""
+15 s to a minute."""
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,11 @@ def build_classes(scenario: Scenario, population: int, stations_only: bool = Tru
             continue
         if stations_only and not discipline(lock.kind).station:
             raise station_refused(lock.name, lock.kind)
+        if stations_only and lock.lines_when == "changed":
+            raise NotTrustworthyError(
+                f"lock {lock.name!r}: lines_when = 'changed' beside several classes is not solved "
+                f"by product form; simulate (--method simulation), or write 'always'"
+            )
         if stations_only and lock.walkers is not None:
             raise NotTrustworthyError(
                 f"lock {lock.name!r}: walkers beside several classes are not solved by product "

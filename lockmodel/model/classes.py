@@ -15,6 +15,7 @@ from lockmodel.errors import ArgumentError, ScenarioError, not_negative, shown
 from lockmodel.model.distribution import Distribution, Exponential
 from lockmodel.model.machine import Frozen, at_least_one
 from lockmodel.model.site import NOT_IN_A_LABEL, Site
+from lockmodel.model.typed import check_types
 
 ROUNDING = 1e-9
 """How far from 1 shares may sum up to be."""
@@ -53,6 +54,7 @@ class IterationClass(Frozen, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         owner = f"class {self.name!r}"
+        check_types(self, owner)
         if not (self.name and NOT_IN_A_LABEL.isdisjoint(self.name)) or self.name == TOTAL:
             raise ScenarioError(
                 f"class name {self.name!r} must be non-empty, without '/', ':', '=', ',', '.' or "

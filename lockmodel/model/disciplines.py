@@ -2,7 +2,7 @@
 
 A solver takes a lock only where the record says that it can: what nobody has shown is refused with
 a sentence, never solved, never given an error estimate. A new discipline is its record here, its
-moves in the simulator (`solvers.simulation.locks`), and a test against an oracle; `chain` and
+moves in the simulator (`solvers.simulation.moves`), and a test against an oracle; `chain` and
 `station` become true once such a test shows that the chains, or a station, represent it.
 """
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lockmodel.errors import ScenarioError
 
-FIFO, BARGING, RWSEM, NUMA = range(4)
+FIFO, BARGING, RWSEM, NUMA, MUTEX = range(5)
 """Moves that the simulator knows."""
 
 TABLE = "data/published/latency.csv"
@@ -40,9 +40,15 @@ class Discipline:
     in_order : bool
         Whether waiters are served first come, first served.
     readers : bool
-        Whether it has readers, who share it; then its waiters may sleep.
+        Whether it has readers, who share it.
+    barges : bool
+        Whether a process that let it go may have it again before those who wait.
+    sleeps : bool
+        Whether its waiters may sleep: `wake_time` and `spin_limit` are of use.
     fair : bool
-        Whether it promises every process that asks as often the same share, in the long run.
+        Whether it promises every process that asks as often the same share of a lock, in the long
+        run. Of several shards with walkers nothing is promised: those of the first wait for walks
+        that keep it while they wait for the next (docs/rwsem.md).
     station : bool
         Whether a station with the mean time of its passes stands for it: bounds, ceilings,
         product form, levers and fits.
@@ -59,6 +65,8 @@ class Discipline:
     sentence: str
     in_order: bool
     readers: bool
+    barges: bool
+    sleeps: bool
     fair: bool
     station: bool
     chain: bool
@@ -75,6 +83,8 @@ DISCIPLINES = {
             sentence="first come, first served",
             in_order=True,
             readers=False,
+            barges=False,
+            sleeps=False,
             fair=True,
             station=True,
             chain=True,
@@ -91,6 +101,8 @@ DISCIPLINES = {
             sentence="first come, first served",
             in_order=True,
             readers=False,
+            barges=False,
+            sleeps=False,
             fair=True,
             station=True,
             chain=True,
@@ -106,6 +118,8 @@ DISCIPLINES = {
             "whoever comes before takes it",
             in_order=False,
             readers=False,
+            barges=True,
+            sleeps=False,
             fair=False,
             station=True,
             chain=False,
@@ -121,6 +135,8 @@ DISCIPLINES = {
             "spinners pass the queue until its head has waited handoff_timeout (docs/rwsem.md)",
             in_order=True,
             readers=True,
+            barges=False,
+            sleeps=True,
             fair=True,
             station=True,
             chain=True,
@@ -138,6 +154,8 @@ DISCIPLINES = {
             "nodes take turns, so processes of a node with few get more or less than others",
             in_order=False,
             readers=False,
+            barges=False,
+            sleeps=False,
             fair=False,
             station=True,
             chain=False,
@@ -146,6 +164,25 @@ DISCIPLINES = {
                 15e-9, 250e-9, f"transfers mostly inside a node, 23 to 115 ns ({TABLE})"
             ),
             moves=NUMA,
+        ),
+        Discipline(
+            name="mutex",
+            sentence="waiters spin for spin_limit, then sleep and wake one by one; with barge "
+            "whoever comes before the woken one, or before a spinner has looked, takes a free lock",
+            in_order=False,
+            readers=False,
+            barges=True,
+            sleeps=True,
+            fair=False,
+            station=False,
+            chain=False,
+            mapped=False,
+            handoff=HandOffRange(
+                25e-9,
+                1000e-9,
+                f"to a spinner as a test-and-set lock; to a sleeper it is wake_time ({TABLE})",
+            ),
+            moves=MUTEX,
         ),
     )
 }

@@ -114,6 +114,13 @@ def edited(scenario: Scenario, pairs: Sequence[str], option: str = "--set") -> S
         raise ArgumentError(f"{option} {' '.join(map(shortened, pairs))}: {error}") from None
 
 
+def is_key(scenario: Scenario, full: str) -> bool:
+    """Return whether a key names one of a scenario, or at least a table of it that has keys."""
+    places = _places(table_of(scenario))
+    owner, dot, key = full.rpartition(".")
+    return bool(dot) or key in places[owner].keys or full in places
+
+
 def _set(table: Table, full: str, value: str, where: str) -> None:
     """Set one key of a scenario's table."""
     places = _places(table)

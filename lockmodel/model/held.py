@@ -31,6 +31,8 @@ class Held(NamedTuple):
         Their time in s, without the acquire time.
     near, far : float
         What `working` would be with all data last written by the same CPU, or in another node.
+    elsewhere : float
+        What it would be where another process had the lock last.
     """
 
     instructions: float
@@ -39,11 +41,17 @@ class Held(NamedTuple):
     moving: float
     near: float
     far: float
+    elsewhere: float
 
     @property
     def time(self) -> float:
         """Time of both, s."""
         return self.working + self.moving
+
+    @property
+    def changed(self) -> float:
+        """What a change of the owner adds, s: the lines, and data from elsewhere."""
+        return self.elsewhere - self.near + self.moving
 
 
 def held(machine: Machine, lock: Lock, site: Site, population: int, group: ShardGroup) -> Held:
@@ -62,19 +70,22 @@ def held(machine: Machine, lock: Lock, site: Site, population: int, group: Shard
         The shard, of this lock with N processes.
     """
     mappings = population + lock.other_mappers
-    instructions = lines = working = moving = nearest = farthest = 0.0
+    instructions = lines = working = moving = nearest = farthest = elsewhere = 0.0
     for part in group.parts:
         doublings = math.log2(max(1.0, mappings * part.share))
         executed = site.held_instructions + site.growth_per_doubling * doublings
         near, far = _times(lock, site, executed)
-        moved = part.weight * site.transferred(population * part.share, mappings * part.share)
+        users = population * part.share
+        moved = part.weight * site.transferred(users, mappings * part.share)
+        others = part.line * users / (users - 1.0) if users > 1.0 else 0.0  # not itself
         instructions += part.weight * executed
         lines += moved
         working += part.weight * (near + (far - near) * part.line)
         nearest += part.weight * near
         farthest += part.weight * far
+        elsewhere += part.weight * (near + (far - near) * others)
         moving += machine.line_overlap * part.transfer * moved
-    return Held(instructions, lines, working, moving, nearest, farthest)
+    return Held(instructions, lines, working, moving, nearest, farthest, elsewhere)
 
 
 def _times(lock: Lock, site: Site, instructions: float) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import msgspec
 
 from lockmodel.errors import ScenarioError, one_of, shown
+from lockmodel.model.typed import check_types
 
 Placement = Literal["fill", "spread"]
 
@@ -54,6 +55,7 @@ class LineTimes(Frozen, frozen=True):
     remote: float | None = None
 
     def __post_init__(self) -> None:
+        check_types(self, "line times")
         for key in DISTANCES:
             value = getattr(self, key)
             if value is not None and not (math.isfinite(value) and value > 0):
@@ -109,6 +111,7 @@ class Machine(Frozen, frozen=True):
     line_overlap: float = 1.0
 
     def __post_init__(self) -> None:
+        check_types(self, "machine")
         at_least_one(
             "machine", cpus=self.cpus, cores=self.cores, sockets=self.sockets, nodes=self.nodes
         )

@@ -20,7 +20,8 @@ from lockmodel.model.disciplines import discipline, station_refused
 from lockmodel.model.handoff import LinearHandOff, SaturatingHandOff, TopologyHandOff
 from lockmodel.model.held import held
 from lockmodel.model.machine import Machine
-from lockmodel.model.placement import distances, kept_shards, shard_groups
+from lockmodel.model.placement import ShardGroup, distances, kept_shards, shard_groups, whole
+from lockmodel.model.returning import Gap, Taken, barged, found_changed, gaps
 from lockmodel.model.scenario import Lock, Scenario, Site, acquires_of, one_class
 
 KEPT, MOST_KEPT = 8192, 512
@@ -127,6 +128,9 @@ class Network:
     passing : dict of str to float
         Seconds per acquire that each lock is busy passing on, to the first waiter where there
         can be one (a + c of DESIGN section 4). As the two above, means over processes.
+    saved : dict of str to float
+        Seconds per iteration of `hold` that a process is spared where nobody waits, because it
+        had the lock last (`Lock.lines_when`).
     mixed : tuple of str
         Locks that divide the processes among shards in different ways; empty if all do alike.
     """
@@ -139,6 +143,7 @@ class Network:
     near: dict[str, float] = field(default_factory=dict)
     far: dict[str, float] = field(default_factory=dict)
     passing: dict[str, float] = field(default_factory=dict)
+    saved: dict[str, float] = field(default_factory=dict)
     mixed: tuple[str, ...] = ()
 
     @property
@@ -272,31 +277,87 @@ class _LockStations:
     near: float = 0.0
     far: float = 0.0
     passing: float = 0.0
+    saved: float = 0.0
+
+
+def _own_gaps(scenario: Scenario, lock: Lock, think: float, population: int) -> tuple[Gap, ...]:
+    """Return the gaps between the acquires of a lock whose lines come when its owner changed."""
+    found, own = [], 0
+    for site in scenario.sites:
+        if site.acquires == 0:
+            continue
+        other = scenario.lock(site.lock)
+        group = whole(scenario.machine, other, population)
+        hold = held(scenario.machine, other, site, population, group).time + other.acquire_time
+        found.append(Taken(own if other is lock else None, site.acquires, think * site.gap, hold))
+        own += other is lock
+    return gaps(found, think * scenario.first_gap)
+
+
+def _returned(
+    lock: Lock, group: ShardGroup, own: tuple[Gap, ...], extra: np.ndarray, handoff: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return by how much a process that comes back shortens an iteration, and hand-offs left out.
+
+    Parameters
+    ----------
+    lock, group
+    own : tuple of Gap
+        Between acquires of the lock.
+    extra : ndarray, shape (sites,)
+        What a change of the owner adds to an acquire of each site, s.
+    handoff : ndarray, shape (levels,)
+        Time of one, s, by the processes that wait.
+
+    Returns
+    -------
+    (ndarray, ndarray), shape (levels,)
+        Seconds, and a number of hand-offs, per iteration.
+    """
+    drawn = lock.shards > 1 and lock.shard_by == "hash"
+    changed = np.ones((len(own), handoff.size))
+    if discipline(lock.kind).barges:
+        changed = barged(own, handoff)
+    changed[:, 0] = found_changed(own, group.users, group.share if drawn else 1.0, drawn)
+    counts = np.array([gap.number for gap in own])[:, None]
+    kept = counts * (1.0 - changed)
+    return (extra[[gap.site for gap in own]][:, None] * kept).sum(axis=0), kept.sum(axis=0)
 
 
 def _at_lock(
-    machine: Machine, lock: Lock, sites: tuple[Site, ...], population: int, pinned: bool
+    machine: Machine,
+    lock: Lock,
+    sites: tuple[Site, ...],
+    population: int,
+    pinned: bool,
+    own: tuple[Gap, ...] = (),
 ) -> _LockStations:
     m = acquires_of(sites)
     if m == 0:
         return _LockStations()
     waiters = _levels(lock, population)
     stations, hold, executed, lines, passing = [], 0.0, 0.0, 0.0, 0.0
-    near = far = 0.0
+    near = far = saved = 0.0
     for index, group in enumerate(shard_groups(machine, lock, population)):
         instructions = moved = busy = nearest = farthest = 0.0
-        for site in sites:
+        extra = np.zeros(len(sites))
+        for k, site in enumerate(sites):
             each = held(machine, lock, site, population, group)
+            extra[k] = each.changed
             instructions += site.acquires * each.instructions
             moved += site.acquires * each.lines
-            busy += site.acquires * each.time
+            busy += site.acquires * (each.near + each.changed if own else each.time)
             nearest += site.acquires * each.near
             farthest += site.acquires * each.far
         passed = lock.handoff_lines * group.transfer
         handoff = lock.handoff.cost(waiters, group.handoff) + (waiters > 0) * passed
         shortest = VANISHING * m * float(handoff[-1])
-        handoff = handoff[:-1]
-        service = np.maximum(busy + m * (lock.acquire_time + handoff), shortest)
+        work = np.full(waiters.size, busy)
+        if own:
+            shorter, without = _returned(lock, group, own, extra, handoff)
+            work, handoff = work - shorter, handoff * (1.0 - without / m)
+        work, handoff = work[:-1], handoff[:-1]
+        service = np.maximum(work + m * (lock.acquire_time + handoff), shortest)
         service = service / (1.0 - _blocked(lock, float(handoff[-1])))
         kept = lock.shard_by != "hash" and lock.shards > 1
         alone = kept and group.users == 1
@@ -306,6 +367,7 @@ def _at_lock(
         lines += whole * moved
         near += whole * nearest
         far += whole * farthest
+        saved += whole * (busy - float(work[0]))
         passed = lock.acquire_time + float(handoff[0 if alone else 1])
         passing += whole * passed
         if pinned:
@@ -328,7 +390,7 @@ def _at_lock(
             service = service[:1]
         if service[0] > 0:
             stations.append(Station(lock.name, service * group.share, group.count))
-    return _LockStations(tuple(stations), hold, executed, lines, near, far, passing)
+    return _LockStations(tuple(stations), hold, executed, lines, near, far, passing, saved)
 
 
 _remembered = lru_cache(maxsize=KEPT)(_at_lock)
@@ -403,7 +465,10 @@ def build(scenario: Scenario, population: int, stations_only: bool = True) -> Ne
             raise station_refused(lock.name, lock.kind)
         pinned = bool(own_sites) and _pinned(scenario.machine, lock, n)
         solved = _remembered if n <= MOST_KEPT else _at_lock
-        locks[lock.name] = at = solved(scenario.machine, lock, own_sites, n, pinned)
+        between: tuple[Gap, ...] = ()
+        if own_sites and n > 1 and lock.lines_when == "changed":
+            between = _own_gaps(scenario, lock, think, n)
+        locks[lock.name] = at = solved(scenario.machine, lock, own_sites, n, pinned, between)
         stations.extend(at.stations)
         own += at.hold + acquires_of(own_sites) * lock.acquire_time
         if pinned:
@@ -417,6 +482,7 @@ def build(scenario: Scenario, population: int, stations_only: bool = True) -> Ne
         near={name: at.near for name, at in locks.items()},
         far={name: at.far for name, at in locks.items()},
         passing={name: at.passing for name, at in locks.items()},
+        saved={name: at.saved for name, at in locks.items()},
     )
     if kept:
         network = _paced(network, kept)

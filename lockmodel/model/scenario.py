@@ -37,13 +37,16 @@ from lockmodel.model.site import TIMED as TIMED
 from lockmodel.model.site import Mode as Mode
 from lockmodel.model.site import Site as Site
 from lockmodel.model.site import acquires_of as acquires_of
+from lockmodel.model.typed import check_types
 
 ShardBy = Literal["hash", "cpu", "node"]
 LinesBy = Literal["lock", "node"]
+LinesWhen = Literal["always", "changed"]
 Origin = Literal["traced", "published", "fitted", "assumed", "derived"]
 
 # Taken apart once: a fit makes and checks locks by the ten thousand.
 _SHARD_BY, _LINES_BY = get_args(ShardBy), get_args(LinesBy)
+_LINES_WHEN = get_args(LinesWhen)
 _NOT_IN_A_NAME = frozenset("/:=,")
 
 RESERVED = ("all", "cpu", "none")
@@ -81,6 +84,7 @@ class Walkers(Frozen, frozen=True):
     give_up: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self, "walkers")
         not_negative("walkers", walks_per_s=self.walks_per_s, read=self.read)
 
 
@@ -117,15 +121,20 @@ class Lock(Frozen, frozen=True):
     hold_distribution, handoff_distribution : Distribution
         How hold times and hand-offs vary around their mean.
     wake_time : float
-        Seconds until a sleeping waiter runs after it was woken (rwsem only); see `WAKE_TIME`.
+        Seconds until a sleeping waiter runs after it was woken (rwsem, mutex): the middle of
+        the 2 to 25 us published (data/published/latency.csv).
     handoff_timeout : float
         Seconds after which the head of the queue may no longer be overtaken (rwsem only): Linux's
         RWSEM_WAIT_TIMEOUT is 4 ms.
     spin_limit : float
-        Seconds that a writer spins on a semaphore that readers own, few of them (rwsem only):
+        Seconds that a writer spins on a semaphore that readers own, few of them (rwsem):
         10 us in Linux, up to 2.5 times that with many readers. 0: not at all, as before 5.3.
+        Of a mutex: that any waiter spins before it sleeps.
     timeout_distribution : Distribution
         How these two vary around their mean: a clock that ticks makes them.
+    barge : bool
+        Whether a released lock is free for whoever comes first, and does not belong to the first
+        waiter (mutex only).
     local_handoffs : int
         Hand-offs in a row that may stay in a node while others wait elsewhere (numa only).
     handoff_lines : float
@@ -133,6 +142,9 @@ class Lock(Frozen, frozen=True):
     lines_by : {'lock', 'node'}
         Who writes the data under the lock: all who take it, or, where each NUMA node has its own
         part under the one lock, those of the same node. The lock itself comes from anywhere.
+    lines_when : {'always', 'changed'}
+        When lines come from another CPU: at every acquire, as often as on average; or only where
+        another process had the lock since (`model.returning`): one that comes back finds its own.
     """
 
     name: str
@@ -152,12 +164,15 @@ class Lock(Frozen, frozen=True):
     handoff_timeout: float = 4e-3
     spin_limit: float = 10e-6
     timeout_distribution: Distribution = Constant()
+    barge: bool = True
     local_handoffs: int = 64
     handoff_lines: float = 0.0
     lines_by: LinesBy = "lock"
+    lines_when: LinesWhen = "always"
 
     def __post_init__(self) -> None:
         owner = f"lock {self.name!r}"
+        check_types(self, owner)
         if not (self.name and _NOT_IN_A_NAME.isdisjoint(self.name)) or self.name in RESERVED:
             raise ScenarioError(
                 f"lock name {self.name!r} must be non-empty, without '/', ':', '=' or ',', and not "
@@ -185,6 +200,7 @@ class Lock(Frozen, frozen=True):
             one_of(owner, tuple(DISCIPLINES), kind=self.kind)
         one_of(owner, _SHARD_BY, shard_by=self.shard_by)
         one_of(owner, _LINES_BY, lines_by=self.lines_by)
+        one_of(owner, _LINES_WHEN, lines_when=self.lines_when)
         at_least_one(owner, shards=self.shards, local_handoffs=self.local_handoffs)
         if self.shard_skew > MOST_SKEW:
             raise ScenarioError(
@@ -248,6 +264,9 @@ class Provenance(Frozen, frozen=True):
     note: str
 
 
+WHOLE = 1.0 + 1e-9
+"""Most that shares add up to, rounding included."""
+
 UNDESCRIBED = "not described"
 """What an iteration is where nobody said."""
 
@@ -294,6 +313,7 @@ class Scenario(Frozen, frozen=True, kw_only=True):
     fit: Fit | None = None
 
     def __post_init__(self) -> None:
+        check_types(self, "scenario")
         if not self.title:
             msgspec.structs.force_setattr(self, "title", self.name)
         not_negative("scenario", think=self.think, think_remote=self.think_remote)
@@ -321,6 +341,7 @@ class Scenario(Frozen, frozen=True, kw_only=True):
                 )
             )
             and self.think + self.think_remote + sum(site.acquires for site in self.sites) != 0
+            and sum(site.gap_share for site in self.sites) <= WHOLE
         )
 
     def _problems_with_classes(self) -> Iterator[str]:
@@ -374,6 +395,9 @@ class Scenario(Frozen, frozen=True, kw_only=True):
                 "the iteration is empty: think time is 0 and no site has acquires; give "
                 "think_us or at least one site with acquires > 0"
             )
+        gaps = sum(site.gap_share for site in self.sites)
+        if gaps > WHOLE:
+            yield f"gap_share: the sites' add up to {gaps:.6g}; shares of one think time: at most 1"
 
     def lock(self, name: str) -> Lock:
         """Return the lock called `name`; raises ScenarioError if there is none."""
@@ -401,6 +425,11 @@ class Scenario(Frozen, frozen=True, kw_only=True):
         """The taken locks that `all` means: those with sites of their own."""
         named = {site.lock for site in self.sites if site.label != EVERYWHERE}
         return tuple(lock for lock in self.taken if lock.name in named)
+
+    @property
+    def first_gap(self) -> float:
+        """Share of the think time before an iteration's first acquire, that one's own apart."""
+        return max(0.0, 1.0 - sum(site.gap_share for site in self.sites if site.acquires > 0))
 
     @property
     def names_hidden(self) -> bool:
@@ -490,7 +519,10 @@ def merged(scenario: Scenario, shares: Sequence[float] | None = None) -> Scenari
         think_remote=join(part * one.think_remote for one, part in weighed),
         sites=tuple(
             msgspec.structs.replace(
-                site, phase=f"{one.name}-{site.phase}", acquires=part * site.acquires
+                site,
+                phase=f"{one.name}-{site.phase}",
+                acquires=part * site.acquires,
+                gap_share=0.0,
             )
             for one, part in weighed
             for site in one.sites

@@ -63,8 +63,9 @@ def find_scenario(model: str) -> Scenario:
         return load(Path(model))
     names = model_names()
     if model not in names:
+        near = nearest(model, list(names))
         raise ArgumentError(
-            f"MODEL {model!r} is not shipped; {nearest(model, list(names))} A file needs its "
-            f"path, e.g. ./{model}.toml"
+            f"MODEL {model!r} is not shipped; {near}{'' if near.endswith('?') else '.'} A file "
+            f"needs its path, e.g. ./{model}.toml"
         )
     return load(shipped_dir("models") / f"{model}.toml")

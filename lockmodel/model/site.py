@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from lockmodel.errors import ScenarioError, not_negative, one_of
 from lockmodel.model.machine import Frozen
+from lockmodel.model.typed import check_types
 
 Mode = Literal["write", "read"]
 
@@ -50,6 +51,9 @@ class Site(Frozen, frozen=True, kw_only=True):
         touches was last written on the same CPU, and in another node (the same without).
     mode : {'write', 'read'}
         Readers of an rwsem share it; every other kind of lock is taken for writing.
+    gap_share : float
+        Share of the iteration's think time that passes before its acquires, as much before each,
+        in [0, 1]; what the sites leave passes before the first.
     """
 
     lock: str
@@ -64,8 +68,10 @@ class Site(Frozen, frozen=True, kw_only=True):
     hold: float | None = None
     hold_remote: float | None = None
     mode: Mode = "write"
+    gap_share: float = 0.0
 
     def __post_init__(self) -> None:
+        check_types(self, f"site {self.lock}/{self.phase}.{self.name}")
         one_of(f"site {self.lock}/{self.label}", MODES, mode=self.mode)
         for part in (self.phase, self.name):
             if not (part and NOT_IN_A_LABEL.isdisjoint(part)):
@@ -78,7 +84,13 @@ class Site(Frozen, frozen=True, kw_only=True):
             acquires=self.acquires,
             held_instructions=self.held_instructions,
             growth_per_doubling=self.growth_per_doubling,
+            gap_share=self.gap_share,
         )
+        if self.gap_share > 1.0:
+            raise ScenarioError(
+                f"site {self.lock}/{self.label}: gap_share = {self.gap_share:g} must be at most 1: "
+                f"it is a share of the think time"
+            )
         for key in LINES:
             if not math.isfinite(getattr(self, key)):
                 raise ScenarioError(
@@ -139,6 +151,11 @@ class Site(Frozen, frozen=True, kw_only=True):
         idle = math.log2(max(1.0, mappings / users))
         grown = self.lines + self.lines_per_doubling * math.log2(max(1.0, users))
         return max(0.0, grown + self.lines_per_idle_doubling * idle) if users > 1.0 else 0.0
+
+    @property
+    def gap(self) -> float:
+        """Share of the think time that passes before each acquire."""
+        return self.gap_share / self.acquires if self.acquires > 0.0 else 0.0
 
     @property
     def label(self) -> str:

@@ -69,13 +69,22 @@ class _Said:
 def joined(named: Iterable[tuple[str, Reading]]) -> list[Joined]:
     """Return the readings of files, those of one curve as one, in order of first appearance."""
     groups: list[list[_Said]] = []
+    distinct: list[dict[object, _Said]] = []
     for name, reading in named:
         said = _Said(name, reading, _rows(reading), _points(reading))
-        own = next((g for g in groups if all(_alike(one, said) for one in g)), None)
-        if own is None:
+        key = (reading.format, said.rows, said.points, frozenset(reading.metadata.items()))
+        found = (
+            at
+            for at, own in enumerate(distinct)
+            if said.rows and (key in own or all(_alike(one, said) for one in own.values()))
+        )
+        at = next(found, None)
+        if at is None:
             groups.append([said])
+            distinct.append({key: said})
         else:
-            own.append(said)
+            groups[at].append(said)
+            distinct[at][key] = said
     return [_joined(group) for group in groups]
 
 

@@ -25,8 +25,8 @@ QUOTED_SHARE = 0.5
 """From this share of lines on, ">" at the start of a line is taken as mail quoting; as in runs of
 several lines, where others stand around them."""
 
-SOFT = re.compile(r".{59,75}=")
-"""A line that quoted-printable broke: it goes on in the next."""
+SOFT = re.compile(r".{58,74}[^=]=")
+"""A line that quoted-printable broke: it goes on in the next (an own = is =3D there)."""
 
 BYTES = re.compile(r"(?:=[0-9A-F]{2})+")
 MAILED = re.compile(r"(?:From|Date|Subject|Message-ID|Received|Return-Path|To|Cc):? .*", re.I)

@@ -22,6 +22,9 @@ MAX_LINES = 1_000_000
 MAX_LINE = 20_000
 """Most characters in one line of a table."""
 
+MAX_JSON = 16_000_000
+"""Most characters of JSON: it is in memory as a whole, up to fifty times as large."""
+
 GZIP = b"\x1f\x8b"
 
 LEAST_SECTION = 3
@@ -204,6 +207,10 @@ def from_text(text: str, origin: str) -> Text:
     if len(plain) > MAX_LINES:
         raise ScenarioError(f"{origin}: more than {MAX_LINES} lines; cut out the run that matters")
     json = text.lstrip()[:1] in ("{", "[")
+    if json and len(text) > MAX_JSON:
+        raise ScenarioError(
+            f"{origin}: JSON of more than {MAX_JSON // 1_000_000} MB; cut out the run that matters"
+        )
     for number, line in enumerate(plain, start=1):
         if len(line) > MAX_LINE and not json:
             raise ScenarioError(

@@ -158,7 +158,8 @@ def _solved_point(scenario: Scenario, network: Network, means: _Means) -> Point:
         queue = float(sum(copies * means.queues[i] for i, copies in own))
         busy = float(sum(copies * means.busy[i] for i, copies in own)) / lock.shards
         taking = scenario.acquires(lock.name) * lock.acquire_time
-        wait = max(0.0, queue / x - _held(network, means, lock.name) - taking)
+        spared = network.saved[lock.name] * (1.0 - min(1.0, busy))  # found idle, nearly
+        wait = max(0.0, queue / x - _held(network, means, lock.name) + spared - taking)
         locks[lock.name] = LockState(
             utilisation=min(1.0, busy),
             wait_s=wait,

@@ -207,12 +207,17 @@ def estimate(scenario: Scenario, network: Network, throughput: float) -> float |
     return total + ordered + distance_error(scenario, network, throughput)
 
 
-@lru_cache(maxsize=1)
-def _walked_errors() -> dict[tuple[float, float], float]:
-    """Return the largest error that walkers were measured with, by shards and walks per s."""
+@lru_cache(maxsize=3)
+def _walked_errors(by: str, give_up: bool) -> dict[tuple[float, float], float]:
+    """Return the largest error that walkers were measured with, by shards and walks per s.
+
+    One shard is the same whatever chooses it.
+    """
     worst: dict[tuple[float, float], float] = {}
     for row in read_table(shipped_dir("data") / "computed" / "walkers_error.csv"):
         place = float(row["shards"]), float(row["walks_per_s"])
+        if row["give_up"] != f"{give_up:d}" or (place[0] > 1.0 and row["by"] != by):
+            continue
         size = abs(float(row["error"])) + float(row["half_width_per_s"]) / float(
             row["simulated_per_s"]
         )
@@ -224,16 +229,16 @@ def _walked(scenario: Scenario, population: int) -> float | None:
     """Return the error of the closed form of walkers, where it has been measured.
 
     The largest at the corners of the cell of shards and walks; reads as long as those measured or
-    shorter, by waiting walkers of one lock, on all CPUs or fewer.
+    shorter, by walkers of one lock, on all CPUs or fewer.
     """
     (lock, *more) = (k for k in scenario.taken if closed_form_walkers(k))
     walkers = lock.walkers
     assert walkers is not None
-    if more or walkers.give_up or walkers.read > WALKED_READ or population > scenario.machine.cpus:
+    if more or walkers.read > WALKED_READ or population > scenario.machine.cpus:
         return None
-    if lock.shards > 1 and lock.shard_by == "hash":
+    errors = _walked_errors(lock.shard_by, walkers.give_up)
+    if not errors or (lock.shards > 1 and lock.shard_skew > 0.0):
         return None
-    errors = _walked_errors()
     axes = (tuple(sorted({place[i] for place in errors})) for i in range(2))
     corners = []
     for axis, value in zip(axes, (float(lock.shards), walkers.walks_per_s), strict=True):
@@ -263,7 +268,7 @@ def expected(scenario: Scenario, network: Network, throughput: float) -> tuple[f
     lightest, total, ordered = load().axes[2][0], 0.0, 0.0
     for lock, load_ in _loads(scenario, network):
         place = _place(scenario, network, lock, load_)
-        passing = float(_handoffs(scenario, lock, n).mean())
+        passing = float(_handoffs(scenario, lock, n, network.saved[lock.name]).mean())
         total += math.log1p(load().between(place(passing)) * min(1.0, load_ / lightest))
         ordered = max(ordered, min(1.0, load_) * order_error(scenario, network, lock))
     return total, ordered + distance_error(scenario, network, throughput)
@@ -279,10 +284,14 @@ def _loads(scenario: Scenario, network: Network) -> Iterator[tuple[Lock, float]]
             yield lock, network.population * alone / light
 
 
-def _handoffs(scenario: Scenario, lock: Lock, n: int) -> np.ndarray:
-    """Return the time of a hand-off with one waiter, and with all others waiting."""
+def _handoffs(scenario: Scenario, lock: Lock, n: int, saved: float) -> np.ndarray:
+    """Return what an acquire takes longer with one waiter, and with all others waiting.
+
+    A hand-off; and what a process that comes back need not get, where nobody waits.
+    """
     remote = distances(scenario.machine, n)[1]
-    return lock.handoff.cost(np.array([1.0, max(1.0, n - 1.0)]), remote)
+    handoff: np.ndarray = lock.handoff.cost(np.array([1.0, max(1.0, n - 1.0)]), remote)
+    return handoff + saved / scenario.acquires(lock.name)
 
 
 def _place(
@@ -298,7 +307,7 @@ def _place(
 
 def _mapped(scenario: Scenario, network: Network, lock: Lock, load_: float) -> float | None:
     """Return the error on the map of one lock with this load."""
-    handoffs = _handoffs(scenario, lock, network.population)
+    handoffs = _handoffs(scenario, lock, network.population, network.saved[lock.name])
     if handoffs[1] > GROWN * handoffs[0]:
         return None  # may collapse: another regime than that of constant hand-offs
     place = _place(scenario, network, lock, load_)
@@ -367,7 +376,7 @@ def _moved(scenario: Scenario, network: Network, throughput: float, own_lines: b
     for station in network.stations:
         lock = next((k for k in scenario.locks if k.name == station.name), None)
         service = station.service
-        if lock is not None:
+        if lock is not None and lock.lines_when == "always":
             acquires = scenario.acquires(lock.name)
             step = network.far[lock.name] - network.near[lock.name]
             line = whole(scenario.machine, lock, network.population).mean_line

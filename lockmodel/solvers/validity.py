@@ -184,7 +184,7 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
             "hand-off is a lower rate while somebody waits, not a phase of each pass: "
             + ", ".join(passing)
         )
-    gaps += averaged(scenario, population)
+    gaps += averaged(scenario, population) + _returning(scenario)
     if ordered:
         gaps.append("the order of waiters is not modelled, only its mean: " + ", ".join(ordered))
     for lock in scenario.locks:
@@ -203,6 +203,17 @@ def approximations(scenario: Scenario, population: int) -> tuple[str, ...]:
     return tuple(gaps)
 
 
+def _returning(scenario: Scenario) -> list[str]:
+    """Return the sentence on locks that a process may have had last itself."""
+    names = [lock.name for lock in scenario.taken if lock.lines_when == "changed"]
+    if not names:
+        return []
+    return [
+        "whether another process had an idle lock since is taken as at light load, with gaps that "
+        "vary exponentially: " + ", ".join(names)
+    ]
+
+
 def _stated(lock: Lock, taken: Sequence[Site]) -> str:
     """Return the holds that the sites of a lock state, where these differ."""
     if len({(site.hold, site.hold_remote) for site in taken}) == 1:
@@ -219,6 +230,7 @@ def averaged(scenario: Scenario, population: int) -> list[str]:
     names = [
         lock.name
         for lock in scenario.taken
+        if lock.lines_when == "always"
         if lock.time_per_instruction_remote > lock.time_per_instruction_local
         or any(site.differs for site in scenario.sites_of(lock.name))
         or isinstance(lock.handoff, TopologyHandOff)

@@ -22,21 +22,19 @@ the chain by name and simulations (tests/solvers/test_walked.py, docs/measured.m
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
 from lockmodel.model.disciplines import discipline
-from lockmodel.model.network import Network, build
+from lockmodel.model.network import build
 from lockmodel.model.scenario import Lock, Scenario, Walkers
+from lockmodel.solvers.walked_loads import Load, between, drawn_loads, keeps_shard, pinned_loads
 
 STEPS = 400
 """Moments of a cycle at which the throughput is taken."""
-
-FEW = 4
-"""Every number of stopped shards is solved up to this one, then half of them in every octave."""
 
 RESIDUAL_HOLDS = 1.5
 """From the time-out of a reader that leads the queue to its grant: the rest of a hold, at whose end
@@ -44,8 +42,6 @@ it sets the bit, and another hold."""
 
 PASSES = 3
 """Times that a wait is reckoned with those who stop meanwhile."""
-
-BUSIEST = 1.0 - 1e-12
 
 
 @dataclass(frozen=True)
@@ -104,185 +100,12 @@ def kept(scenario: Scenario, population: int) -> float:
 
 
 @dataclass(frozen=True)
-class _Load:
-    """A shard that is not blocked while a share of all processes is stopped.
-
-    Attributes
-    ----------
-    share : float
-        Stopped, of all processes.
-    throughput : float
-        Iterations per second of the others.
-    busy : float
-        Probability that somebody is at the shard.
-    hold : float
-        Seconds of a pass, hand-off included.
-    users : float
-        Processes that may come to it.
-    away : float
-        Mean number of these elsewhere.
-    stopping : float
-        1/s at which one of those elsewhere comes to the shard.
-    enough : float
-        Processes that would do the same if nobody ever waited.
-    residual : float
-        Seconds until a busy shard is free.
-    """
-
-    share: float
-    throughput: float
-    busy: float
-    hold: float
-    users: float
-    away: float
-    stopping: float
-    enough: float
-    residual: float
-
-
-def _between(loads: Sequence[_Load], share: float) -> _Load:
-    """Return the load at any share stopped, linear between those solved."""
-    shares = [load.share for load in loads]
-    after = min(int(np.searchsorted(shares, share)), len(loads) - 1)
-    low, high = loads[max(0, after - 1)], loads[after]
-    way = 0.0 if high.share == low.share else (share - low.share) / (high.share - low.share)
-    way = min(max(way, 0.0), 1.0)
-    names = _Load.__dataclass_fields__
-    return _Load(**{k: getattr(low, k) + way * (getattr(high, k) - getattr(low, k)) for k in names})
-
-
-def _counts(most: int) -> list[int]:
-    """Return the numbers of stopped shards, or of processes, that are solved."""
-    counts, step = list(range(min(FEW, most))), 2
-    while counts[-1] + step < most:
-        counts.append(counts[-1] + step)
-        if counts[-1] >= 4 * step:
-            step *= 2
-    return counts
-
-
-def _reduced(network: Network, shards: int) -> Network:
-    """Return a network without the processes of its first shards, and without these."""
-    gone: dict[int, int] = {}
-    fewer = 0
-    for group, (copies, users) in sorted(
-        {s.group: (s.copies, s.users) for s in network.stations if s.users}.items()
-    ):
-        gone[group] = min(copies, shards - sum(gone.values()))
-        fewer += gone[group] * users
-    stations = tuple(
-        replace(s, copies=s.copies - gone[s.group]) if s.users else s for s in network.stations
-    )
-    left = tuple(s for s in stations if s.copies > 0)
-    return replace(network, stations=left, population=network.population - fewer)
-
-
-def _alone(network: Network) -> float:
-    """Return the seconds of an iteration that never waits."""
-    return sum(s.alone / (s.copies if s.users else 1) / s.share for s in network.stations)
-
-
-def _pinned_loads(network: Network, lock: Lock, acquires: float) -> list[_Load]:
-    """Return the loads with ever more shards stopped, whose users keep them."""
-    from lockmodel.solvers.pinned import solve_pinned
-
-    n, alone, loads = network.population, _alone(network), []
-    for shards in _counts(sum(s.copies for s in network.of(lock.name))):
-        rest = _reduced(network, shards)
-        solution = solve_pinned(rest)
-        i = next(i for i, s in enumerate(rest.stations) if s.name == lock.name)
-        flow, users = float(solution.flows[i]), rest.stations[i].users
-        away = max(users - float(solution.queues[i]), 1e-9)
-        busy = min(float(solution.busy[i]), BUSIEST)
-        loads.append(
-            _Load(
-                1.0 - rest.population / n,
-                solution.throughput,
-                busy,
-                hold := busy / flow / acquires,
-                users,
-                away,
-                flow / away,
-                min(flow * alone, users),
-                _residual(users, busy, hold),
-            )
-        )
-    return loads
-
-
-def _kept(lock: Lock) -> bool:
-    """Return whether a process always takes the same shard."""
-    return lock.shards > 1 and lock.shard_by != "hash"
-
-
-def _drawn_loads(network: Network, lock: Lock, acquires: float) -> list[_Load]:
-    """Return the loads with ever more processes stopped.
-
-    Each may come to any shard, or has one to itself.
-    """
-    from lockmodel.solvers.product_form import solve
-
-    n, alone, loads = network.population, _alone(network), []
-    own_each = _kept(lock)
-    for stopped in _counts(n):
-        rest = replace(network, population=n - stopped)
-        (solution,) = solve(rest)
-        own = [(i, s) for i, s in enumerate(rest.stations) if s.name == lock.name]
-        x, users = solution.throughput, rest.population
-        if own_each:  # a delay, as nobody meets anybody there
-            hold = own[0][1].level(users) * users / acquires
-            busy = min(x / users * hold * acquires, BUSIEST)
-            away, flow, users = max(1.0 - busy, 1e-9), x / users, 1
-        else:
-            queue = sum(s.copies * solution.states[i].queue for i, s in own)
-            busy = sum(s.copies * solution.states[i].busy for i, s in own) / lock.shards
-            hold, busy = busy * lock.shards / x / acquires, min(busy, BUSIEST)
-            away, flow = max(users - queue, 1e-9), x / lock.shards
-        loads.append(
-            _Load(
-                stopped / n,
-                x,
-                busy,
-                hold,
-                users,
-                away,
-                flow / away,
-                min((flow if own_each else x) * alone, users),
-                _residual(users, busy, hold),
-            )
-        )
-    return loads
-
-
-def _residual(users: int, busy: float, hold: float) -> float:
-    """Return the mean time from somebody's coming to a busy shard until it is free.
-
-    Birth and death with so many users, in balance with that probability of being busy: from level
-    i to i - 1 it takes hold x P(level >= i) / P(level = i).
-    """
-    if users <= 1:
-        return hold
-    low, high = -40.0, 40.0
-    levels = np.arange(1, users + 1)
-    places = np.append(0.0, np.cumsum(np.log(users + 1.0 - levels)))
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        weights = places + middle * np.arange(users + 1)
-        p = np.exp(weights - weights.max())
-        p /= p.sum()
-        low, high = (middle, high) if 1.0 - p[0] < busy else (low, middle)
-    p = np.maximum(p, 1e-280)
-    down = hold * np.cumsum(p[::-1])[::-1][1:] / p[1:]
-    return float(p[1:] @ np.cumsum(down) / p[1:].sum())
-
-
-@dataclass(frozen=True)
 class _Reader:
     """How long a reader waits at a shard."""
 
     lock: Lock
 
-    def wait(self, load: _Load, timeout: float) -> float:
+    def wait(self, load: Load, timeout: float) -> float:
         """Return the mean time until the shard is granted, if the time-out ends then."""
         lock, taken = self.lock, self.lock.acquire_time
         if load.busy <= 0.0:
@@ -303,7 +126,7 @@ class _Vacation:
     took_place: float
 
 
-def _going(loads: Sequence[_Load], lengths: np.ndarray) -> np.ndarray:
+def _going(loads: Sequence[Load], lengths: np.ndarray) -> np.ndarray:
     """Return the share of each shard's users elsewhere that has not come to it after a time."""
     going: np.ndarray = np.exp(-loads[0].stopping * np.maximum(lengths, 0.0))
     return going
@@ -315,7 +138,7 @@ def _stopped(going: np.ndarray, pinned: bool) -> np.ndarray:
     return stopped
 
 
-def _walk(lock: Lock, loads: Sequence[_Load], pinned: bool) -> _Vacation:
+def _walk(lock: Lock, loads: Sequence[Load], pinned: bool) -> _Vacation:
     """Follow a walk through the shards."""
     walkers, reader = lock.walkers, _Reader(lock)
     assert walkers is not None
@@ -327,7 +150,7 @@ def _walk(lock: Lock, loads: Sequence[_Load], pinned: bool) -> _Vacation:
         for _ in range(PASSES):  # while it waits more stop
             going = np.ones(lock.shards)
             going[: len(begun)] = _going(loads, now + wait - np.array(begun))
-            load = _between(loads, float(_stopped(going, pinned)))
+            load = between(loads, float(_stopped(going, pinned)))
             if walkers.give_up:
                 wait = lock.acquire_time
                 break
@@ -341,7 +164,44 @@ def _walk(lock: Lock, loads: Sequence[_Load], pinned: bool) -> _Vacation:
     return _Vacation(walkers, first, starts, end - starts, took_place)
 
 
-def _served(lock: Lock, loads: Sequence[_Load], walk: _Vacation) -> float:
+def _reads(lock: Lock) -> Iterator[tuple[float, float]]:
+    """Yield times of reading over their mean, with probabilities, of the same first two moments.
+
+    They vary as the holds do; who stops meanwhile loses about the square of it.
+    """
+    scv = lock.hold_distribution.scv
+    if scv > 1.0:
+        yield from ((0.0, scv / (1.0 + scv)), (1.0 + scv, 1.0 / (1.0 + scv)))
+    elif scv > 0.0:
+        yield from ((1.0 - math.sqrt(scv), 0.5), (1.0 + math.sqrt(scv), 0.5))
+    else:
+        yield 1.0, 1.0
+
+
+def _with_reads(lock: Lock, walk: _Vacation) -> Iterator[tuple[_Vacation, float]]:
+    """Yield walks that differ in how long they read, with probabilities."""
+    for times, weight in _reads(lock):
+        more = (times - 1.0) * walk.walkers.read
+        yield replace(walk, lengths=walk.lengths + more), weight
+
+
+def _taking_place(lock: Lock, loads: Sequence[Load], walk: _Vacation) -> float:
+    """Return the share of walks that take place where they give up.
+
+    None does while writers queue for the first shard, which the last walk has made them do.
+    """
+    load = loads[0]
+    comes, queued = load.stopping * load.away, 0.0
+    for each, weight in _with_reads(lock, walk):
+        length = float(each.lengths[0])
+        stopped = load.away * (1.0 - float(_going(loads, each.lengths[:1])[0]))
+        drains = stopped * (lock.wake_time + load.hold)
+        queued += weight * (length + math.expm1(-comes * length) / max(comes, 1e-300) + drains)
+    rate = walk.walkers.walks_per_s * walk.took_place
+    return walk.took_place / (1.0 + rate * queued)
+
+
+def _served(lock: Lock, loads: Sequence[Load], walk: _Vacation) -> float:
     """Return W: how long the first shard serves until the next walk has it."""
     rate = walk.walkers.walks_per_s * walk.took_place
     vacation, load, reader = float(walk.lengths[0]), loads[0], _Reader(lock)
@@ -358,9 +218,7 @@ def _served(lock: Lock, loads: Sequence[_Load], walk: _Vacation) -> float:
     return nobody * (1.0 / rate + walk.first) + (1.0 - nobody) * queued
 
 
-def _lost(
-    lock: Lock, loads: Sequence[_Load], walk: _Vacation, pinned: bool, served: float
-) -> float:
+def _lost(lock: Lock, loads: Sequence[Load], walk: _Vacation, pinned: bool, served: float) -> float:
     """Return the iterations that a cycle loses."""
     shares = np.array([load.share for load in loads] + [1.0])
     rates = np.array([load.throughput for load in loads] + [0.0])
@@ -398,15 +256,21 @@ def walked(scenario: Scenario, name: str, population: int) -> Walked:
     """
     lock = scenario.lock(name)
     network = build(without_walkers(scenario), population)
-    pinned = _kept(lock)
+    pinned = keeps_shard(lock)
     shared = any(s.users for s in network.of(name))
-    solved = _pinned_loads if shared else _drawn_loads
+    solved = pinned_loads if shared else drawn_loads
     loads = solved(network, lock, scenario.acquires(name))
     walk = _walk(lock, loads, pinned)
+    if walk.walkers.give_up:
+        walk = replace(walk, took_place=_taking_place(lock, loads, walk))
     served = _served(lock, loads, walk)
     cycle = float(walk.lengths[0]) + served
     blocked = walk.lengths / cycle
-    left = 1.0 - _lost(lock, loads, walk, pinned, served) / cycle / loads[0].throughput
+    lost = sum(
+        weight * _lost(lock, loads, each, pinned, served)
+        for each, weight in _with_reads(lock, walk)
+    )
+    left = 1.0 - lost / cycle / loads[0].throughput
     passable = np.minimum(1.0, (1.0 - blocked) / max(loads[0].busy, 1e-12))
     left = min(left, float(passable.mean() if pinned else passable.min()))
     waited = 0.0 if walk.walkers.give_up else walk.first

@@ -17,6 +17,7 @@ export        readable text, LaTeX and Typst; export_python the plain functions
 from __future__ import annotations
 
 import importlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from lockmodel.errors import ArgumentError, nearest
@@ -123,6 +124,7 @@ STATEMENTS = {
 """The statements by name, in the order of reading."""
 
 
+@lru_cache(maxsize=64)
 def find_statement(name: str) -> Statement:
     """Return a statement; its derivation runs on the first call.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lockmodel.errors import ArgumentError, nearest, shortened, shown
 from lockmodel.model.edit import seconds
@@ -22,17 +22,33 @@ def symbols_of(statement: Statement) -> dict[str, Notation]:
     return {entry.text: entry for entry in found.values()} | found
 
 
-def are_symbols(statement: Statement, pairs: Sequence[str]) -> bool:
+def are_symbols(
+    statement: Statement, pairs: Sequence[str], of_model: Callable[[str], bool]
+) -> bool:
     """Return whether KEY=VALUE pairs give symbols of a statement; False if keys of a model.
+
+    Parameters
+    ----------
+    statement : Statement
+    pairs : sequence of str
+    of_model : callable
+        A key -> whether it is one of the model's.
 
     Raises
     ------
     ArgumentError
-        They give both, or neither: one word that is no symbol.
+        They give both, or one that is neither: what the statement's symbols are is said.
     """
     known = symbols_of(statement)
     keys = [pair.partition("=")[0].strip() for pair in pairs]
     given = [key for key in keys if key in known]
+    neither = next((key for key in keys if not given and not of_model(key)), None)
+    if neither is not None:
+        texts = ", ".join(dict.fromkeys(entry.text for entry in known.values()))
+        raise ArgumentError(
+            f"--set {shortened(neither)}: is no symbol of {statement.name}, and no key of the "
+            f"model; its symbols: {texts}"
+        )
     if given and len(given) < len(keys):
         other = next(key for key in keys if key not in known)
         raise ArgumentError(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import sympy as sp
 
@@ -159,6 +160,9 @@ class Statement:
     models: tuple[str, ...] = field(default=(DEFAULT_MODEL,))
     population: int | None = None
 
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return _derived, (self.name,)  # there is one of each: pickles of answers refer to it
+
     def formula(self, name: str) -> Formula:
         """Return a formula by its name; raises KeyError if there is none."""
         return {formula.name: formula for formula in self.formulae}[name]
@@ -205,3 +209,9 @@ def derived(expression: sp.Basic, expected: sp.Basic | float, what: str) -> sp.B
     if sp.simplify(sp.expand_func(expression - expected)) != 0:
         raise DerivationError(f"{what}: derived {expression}, expected {expected}")
     return expected
+
+
+def _derived(name: str) -> Statement:
+    """Return a statement from the list of all, which imports this module."""
+    made: Statement = importlib.import_module("lockmodel.statements").find_statement(name)
+    return made

@@ -1,7 +1,7 @@
 """What levers buy, with intervals from the carried fit: ranked, and combined into designs."""
 
 from lockmodel.answers.gains import Gains
-from lockmodel.answers.intervals import count_for
+from lockmodel.answers.intervals import COUNT
 from lockmodel.changes.grammar import parse
 from lockmodel.model.scenario import Scenario
 from lockmodel.solvers.solve import points
@@ -142,7 +142,7 @@ def _gains(scenario: Scenario) -> Gains:
     n = scenario.machine.cpus
     if scenario.fit is None:
         raise ValueError(f"{scenario.name} has no fit")
-    return Gains(scenario, scenario.fit, [n], count_for(len(RANKED) + len(DESIGNS)))
+    return Gains(scenario, scenario.fit, [n], COUNT)
 
 
 def _gain(

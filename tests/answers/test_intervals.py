@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from places import timed, timed_path
 
 from lockmodel.answers import intervals, sweep
+from lockmodel.answers.after import Before
 from lockmodel.answers.axis import parse_axis
 from lockmodel.answers.gains import Gains
 from lockmodel.answers.intervals import FEWEST
@@ -66,7 +67,7 @@ FITTED = usual(SHIPPED)
 @pytest.fixture
 def few(monkeypatch):
     """As few draws as there can be, where it does not matter which ones they are."""
-    monkeypatch.setattr(intervals, "COUNTS", ())
+    monkeypatch.setattr(intervals, "COUNT", 32)
 
 
 def width(ends):
@@ -186,7 +187,7 @@ def test_small_errors_propagate_as_the_exact_sensitivities_say(n):
     covariance = np.array([p.covariance for p in scenario.fit.parameters])
     delta = NORMAL_95 * math.sqrt(slopes @ covariance @ slopes)
     sets = [drawn(scenario, 1024, seed).scenarios for seed in range(3)]
-    rates = np.concatenate([intervals.rates(one, [n]) for one in sets])
+    rates = np.concatenate([Before(one, [n]).rates for one in sets])
     assert width(interval(rates[:, 0], 0.9)) == pytest.approx(delta, rel=0.03)
     (point,) = predict(scenario, [n]).points
     assert width(point.interval_per_s) == pytest.approx(delta, rel=0.1)
@@ -230,7 +231,7 @@ def test_bounds_and_scenarios_without_a_fit_have_no_intervals():
 def test_what_a_prediction_rests_on_is_said():
     answer = predict(FITTED, [1, 64])
     assert answer.fit == Basis(
-        level=0.9, parameters=4, observations=8, draws=256, flags=(), undetermined=("all.handoff",)
+        level=0.9, parameters=4, observations=8, draws=128, flags=(), undetermined=("all.handoff",)
     )
     assert answer.warnings[0] == "not determined by the data: all.handoff (prior only)"
     assert [p.throughput_per_s for p in answer.points] == [
@@ -333,15 +334,6 @@ def test_everything_is_the_same_every_time(few):
     lever = parse("shorten_hold:all=0.5")
     assert predict(FITTED, [1, 9]) == predict(FITTED, [1, 9])
     assert compare(FITTED, [lever], [9]) == compare(FITTED, [lever], [9])
-
-
-def test_how_many_draws_follows_from_the_work():
-    works = (1, 8, 9, 32, 33, 512, 513)
-    assert [intervals.count_for(work) for work in works] == [256, 256, 128, 128, 64, 64, 32]
-    pinned = parse("shard:all=8").apply(SHIPPED)
-    eleven = range(100, 111)
-    assert intervals.draws_for([SHIPPED], eleven) == 128
-    assert intervals.draws_for([SHIPPED, pinned], eleven) == 64  # 11 x (1 + 5) networks
 
 
 def test_sweep_has_the_intervals_of_predict(few):

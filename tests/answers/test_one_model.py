@@ -149,7 +149,7 @@ def shifted(ends: Interval | None) -> Interval | None:
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """32 draws: whether an estimate is inside its interval does not need its ends to be exact."""
-    monkeypatch.setattr(intervals, "COUNTS", ())
+    monkeypatch.setattr(intervals, "COUNT", 32)
 
 
 def checked(folder: Path, seeds: range) -> list[str]:

@@ -12,8 +12,10 @@ from places import timed
 from lockmodel.answers.predict import predict
 from lockmodel.answers.ranking import ENOUGH, rank
 from lockmodel.answers.whatif import compare
+from lockmodel.changes.candidates import candidates
 from lockmodel.changes.grammar import parse
 from lockmodel.changes.kinds import KINDS
+from lockmodel.changes.lever import ALL
 from lockmodel.model.scenario import Walkers
 
 SHIPPED = timed("execl-xeon8369b")
@@ -126,3 +128,25 @@ def test_progress_sees_every_lever_once():
     rank(ONE_LOCK, 64, progress=count)
     assert set(seen) == {"levers", "shards"}
     assert all(number == total > 0 for number, total in seen.values())
+
+
+def test_without_a_lock_there_is_nothing_to_rank():
+    bare = replace(ONE_LOCK, locks=(), sites=(), fit=None)
+    made = rank(bare, 4)
+    assert (made.levers, made.shards, made.idle, made.untried) == ((), (), (), 0)
+    assert made.before_per_s == predict(bare, [4]).points[0].throughput_per_s
+    assert made.binding == "cpu"
+
+
+def test_two_levers_that_make_the_same_scenario_are_listed_once():
+    """With one site an acquire there is an acquire of the lock, and can be built."""
+    first = ONE_LOCK.sites[0]
+    single = replace(ONE_LOCK, sites=(replace(first, acquires=4.0),))
+    made = [one for one in candidates(single) if one.kind.name == "batch"]
+    at_site = f"batch:{first.lock}/{first.label}=1"
+    assert [(one.text, one.is_limit) for one in made] == [(at_site, False)]
+    assert parse(f"batch:{first.lock}=1").apply(single) == made[0].apply(single)
+    two = [one for one in candidates(SHIPPED) if one.lock != ALL]
+    scenarios = [one.apply(SHIPPED) for one in two]
+    assert len(set(scenarios)) == len(scenarios)
+    assert {"batch:libc.so.6=1", "batch:libc.so.6/exec.map_split=1"} <= {one.text for one in two}

@@ -190,6 +190,25 @@ def test_walkers_are_simulated_and_a_row_is_what_whatif_says_by_simulation():
     assert lost == pytest.approx(0.2, abs=0.1)
 
 
+def test_walkers_of_a_semaphore_are_in_closed_form_and_its_error_is_stated():
+    semaphore = replace(ONE_LOCK, locks=(replace(ONE_LOCK.locks[0], kind="rwsem"),))
+    busy = walked(replace(semaphore, think=2 * US), 2e3, 10 * US)
+    made = shards(busy, 16, Question(counts=(2, 8, 16)))
+    assert not made.simulated
+    free = shards(replace(semaphore, think=2 * US), 16, Question(counts=(2, 8, 16)))
+    for row, alone in zip(made.rows, free.rows, strict=True):
+        lost = 1.0 - row.after_per_s / alone.after_per_s
+        assert row.walk.lost == pytest.approx(lost, rel=1e-9)
+        assert 0.0 < row.walk.error < 0.1
+        assert row.walk.time_s is None
+    for row in made.rows[1:]:
+        said = compare(busy, [parse(row.lever.text)], [16])
+        assert (row.after_per_s, row.gain) == (said.points[0].after_per_s, said.points[0].gain)
+    # far more walks than were measured
+    often = shards(walked(semaphore, 2e4, 10 * US), 16, Question(counts=(2,)))
+    assert [row.walk.error for row in often.rows] == [None, None]
+
+
 @pytest.mark.usefixtures("hardly_simulated", "hardly_drawn")
 def test_walkers_leave_a_fit_without_intervals_and_that_is_said():
     fitted = quick(2 * US, [Taken("file", 1 * US)], parse_machine("1x8x1"))

@@ -11,7 +11,7 @@ import pytest
 from places import CASES
 
 import lockmodel as lm
-from lockmodel.errors import ArgumentError, FileError, NotTrustworthyError
+from lockmodel.errors import FileError, NotTrustworthyError
 from lockmodel.model.toml import load
 
 TRUTH = load(CASES / "truth.toml")
@@ -103,9 +103,72 @@ def test_csv_is_written_whole_and_overwrites_nothing(answer, tmp_path, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_what_the_command_does_not_draw_says_what_does():
-    with pytest.raises(ArgumentError, match=r"WhatIf has no picture; columns\(\) has its numbers"):
-        lm.whatif(TRUTH, "less_think=0.5", 8).plot()
+ANSWERS = {
+    "whatif": lambda: lm.whatif(TRUTH, "less_think=0.5", [8, 16], "product-form"),
+    "levers": lambda: lm.levers(TRUTH, 8, "bounds"),
+    "ceiling": lambda: lm.ceiling(TRUTH, over="acquires=1..3"),
+    "sweep": lambda: lm.sweep(TRUTH, {"shards": [1, 2]}, 8, "bounds"),
+    "theory": lambda: lm.theory("any-change", q=0.4),
+    "fit": lambda: lm.fit(CASES / "c.csv", TRUTH, free="think,hold"),
+    "families": lambda: lm.fit({"tasks": [1, 2, 4, 8], "throughput": [1000, 1960, 3650, 5200]}),
+    "read": lambda: lm.read("unixbench_execl_xeon8369b.csv"),
+}
+
+
+@pytest.mark.parametrize("made", ANSWERS.values(), ids=ANSWERS)
+def test_every_answer_is_copied_pickled_and_equal(made):
+    answer = made()
+    for other in (pickle.loads(pickle.dumps(answer)), copy.deepcopy(answer)):
+        assert other == answer
+        assert repr(other) == repr(answer)
+        assert hash(other) == hash(answer)
+
+
+def test_answers_that_say_something_else_differ(answer):
+    assert answer != lm.predict(TRUTH, POPULATIONS[:2])
+    assert answer != lm.levers(TRUTH, 8, "bounds")
+
+
+def test_a_change_is_drawn_before_and_after():
+    answer = ANSWERS["whatif"]()
+    (axes,) = answer.plot().axes
+    before, after = axes.get_lines()
+    assert before.get_xdata().tolist() == [8, 16]
+    assert before.get_ydata() * 1e3 == pytest.approx(answer.columns()["before_per_s"])
+    assert after.get_ydata() * 1e3 == pytest.approx(answer.columns()["after_per_s"])
+
+
+def test_a_ranking_is_drawn_best_on_top():
+    answer = ANSWERS["levers"]()
+    (axes,) = answer.plot().axes
+    gains = [bar.get_width() / 100 for bar in axes.patches]
+    assert gains == pytest.approx(sorted(answer.columns()["gain"])[-16:])
+    assert axes.get_yticklabels()[-1].get_text() == answer.levers[0].lever.text
+
+
+def test_ceilings_are_drawn_along_their_axis():
+    answer = ANSWERS["ceiling"]()
+    (axes,) = answer.plot().axes
+    (drawn,) = axes.get_lines()
+    assert drawn.get_xdata().tolist() == [1, 2, 3]
+    assert drawn.get_ydata() * 1e3 == pytest.approx(answer.columns()["ceiling_at_n_per_s"])
+    assert len(lm.ceiling(TRUTH).plot().axes) == len(lm.ceiling(TRUTH).axes)
+
+
+def test_what_was_read_is_drawn_as_it_is():
+    answer = ANSWERS["read"]()
+    (axes,) = answer.plot().axes
+    (drawn,) = axes.get_lines()
+    assert drawn.get_ydata().tolist() == answer.columns()["value"].tolist()
+    assert axes.get_ylabel() == "throughput, 1/s"
+
+
+def test_numbers_of_a_statement_are_drawn_by_unit():
+    answer = lm.theory("comparison")
+    panels = answer.plot().axes
+    assert [axes.get_xlabel() for axes in panels] == ["times", "acquires", "shards"]
+    drawn = [value for axes in panels for value in axes.get_lines()[0].get_xdata()]
+    assert sorted(drawn) == pytest.approx(sorted(answer.columns()["value"]))
 
 
 def test_a_sweep_shows_its_first_rows_and_all_if_explained():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import lockmodel as lm
-from lockmodel.errors import ArgumentError
+from lockmodel.errors import ArgumentError, ScenarioError
 
 MODEL, DATA = "execl-xeon8369b", "unixbench_execl_xeon8369b.csv"
 
@@ -29,6 +29,9 @@ WRONG = [
     (lambda: lm.fit([DATA, None]), "data = None must be"),
     (lambda: lm.fit(DATA, cpus=-1), "--cpus -1 must be above 0"),
     (lambda: lm.fit(DATA, quantity="x"), "quantity = 'x': there is no such quantity"),
+    (lambda: lm.fit(DATA, robust="maybe"), "robust = 'maybe' must be True or False"),
+    (lambda: lm.fit(DATA, priors=1), "priors = 1 must be True or False"),
+    (lambda: lm.fit(DATA, MODEL, bootstrap="x"), "bootstrap = 'x': there is no such bootstrap"),
     (lambda: lm.theory(5), "name = 5 must be"),
     (lambda: lm.figure(None), "name = None must be"),
 ]
@@ -44,3 +47,9 @@ def test_an_argument_of_no_use_is_named(call, said):
 def test_an_axis_may_be_a_text_as_on_the_command_line():
     swept = lm.sweep(MODEL, {"shards": "1,2"}, 8, method="bounds").columns()
     assert swept["shards"].tolist() == [1, 2]
+
+
+def test_data_in_memory_have_no_file():
+    with pytest.raises(ScenarioError) as told:
+        lm.fit({"tasks": [1, 2, 4], "throughput": [1, "x", 3]})
+    assert str(told.value).startswith("data:3: '2,x': throughput 'x' is not a number; ")

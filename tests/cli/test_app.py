@@ -331,3 +331,12 @@ def test_levers_shows_the_three_keys_side_by_side(command):
     assert set(rows) == {"cpu", "node", "hash"}
     assert rows["hash"].split()[2] == "+87"
     assert rows["cpu"].split()[2] == "0"
+
+
+def test_an_unknown_model_is_answered_in_sentences(command):
+    ran = command("predict", "zzz")
+    assert ran.stderr.endswith("sysexec-spr224-v6.12. A file needs its path, e.g. ./zzz.toml\n")
+    ran = command("predict", "doexec")
+    assert ran.stderr.endswith(
+        "did you mean 'doexec-20'? A file needs its path, e.g. ./doexec.toml\n"
+    )

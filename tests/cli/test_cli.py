@@ -310,3 +310,15 @@ def test_no_time_at_all_is_refused_alike(command, call):
     ran = command(name, "execl-xeon8369b", *rest, "--time-limit", "0")
     assert ran.returncode == 3
     assert ran.stderr == "lockmodel: --time-limit 0 must be a number of seconds above 0\n"
+
+
+@pytest.mark.parametrize("full", [(), ("--explain",)])
+def test_levers_of_a_model_without_locks_are_a_sentence(full, command, tmp_path):
+    path = tmp_path / "plain.toml"
+    path.write_text('name = "plain"\nthink_us = 5.0\n[machine]\nname = "m"\ncpus = 8\ncores = 8\n')
+    ran = command("levers", str(path), *full)
+    assert ran.fine
+    assert " ".join(ran.stdout.split()) == (
+        "plain. An iteration takes no lock that a change could be about: nothing to rank. At 8 "
+        "processes (1.60 M/s) the CPUs bind."
+    )

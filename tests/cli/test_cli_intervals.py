@@ -57,7 +57,7 @@ def report(command, tmp_path, monkeypatch):
 
     With the fewest draws: how an interval is printed does not hang on them.
     """
-    monkeypatch.setattr("lockmodel.answers.intervals.COUNTS", ())
+    monkeypatch.setattr("lockmodel.answers.intervals.COUNT", 32)
 
     def call(line, scenario=FITTED):
         (tmp_path / "fitted.toml").write_text(dumps(scenario), encoding="utf-8")

@@ -156,3 +156,26 @@ def test_what_it_writes_can_be_fitted(tmp_path: Path) -> None:
     (site,) = made.sites
     assert (site.hold, site.held_instructions) == (None, 1.0)  # the hold as one instruction
     assert made.locks[0].time_per_instruction_local == pytest.approx(1.5e-6, rel=1e-3)
+
+
+def test_the_title_follows_the_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    assert invoke("quick", *ISSUE, "--handoff", "300ns", "-o", str(path)).exit_code == 0
+
+    def headline(*edits: str) -> str:
+        said = invoke("predict", str(path), *(word for one in edits for word in ("--set", one)))
+        assert said.exit_code == 0, said.stderr
+        return said.stdout.split(":")[0]
+
+    assert headline() == "lock 3 x 1.00 us, thinking 5.00 us"
+    edits = ("think=9us", "lock/run.hold.acquires=2", "lock.shards=4")
+    assert headline(*edits) == "lock 2 x 1.00 us in 4 shards, thinking 9.00 us"
+    assert headline("think=9us", "title=mine") == "mine"
+    path.write_text(path.read_text().replace("lock 3 x 1.00 us", "a list"))
+    assert headline("think=9us") == "a list, thinking 5.00 us"
+
+
+def test_levers_of_one_effect_are_one(known: dict[str, Any]) -> None:
+    texts = [row["lever"] for row in known["levers"]["levers"]]
+    assert [text for text in texts if text.startswith("batch")] == ["batch:lock/run.hold=1"]
+    assert len(texts) == len(set(texts))

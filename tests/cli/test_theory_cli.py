@@ -97,3 +97,16 @@ def test_listing_needs_no_sympy(cli):
         "print('sympy' in sys.modules)"
     )
     assert cli("theory", python=program).stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize("word", ["zz=1", "thinkk=1", "shards=4"])
+def test_a_word_that_is_no_symbol_is_answered_with_the_statements_symbols(word, command):
+    ran = command("theory", "comparison", "--set", word)
+    assert ran.returncode == 3
+    key = word.partition("=")[0]
+    assert ran.stderr == (
+        f"lockmodel: --set {key}: is no symbol of comparison, and no key of the model; its "
+        f"symbols: s, tau, I, m, m', c\n"
+    )
+    assert "unknown key 'zz'" in command("theory", "comparison", "--set", "libc.so.6.zz=1").stderr
+    assert command("theory", "comparison", "--set", "think=9us").fine

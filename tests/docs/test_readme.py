@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,11 @@ def test_commands_in_the_text_exist():
     for page in PAGES:
         for name in re.findall(r"`lockmodel ([a-z]+)\b", page.read_text()):
             assert name in COMMANDS, f"{page}: lockmodel {name}"
+
+
+def test_doctest_reads_the_readme_as_it_is():
+    """`python -m doctest README.md`: an expected output ends at a blank line, not at a fence."""
+    done = subprocess.run(
+        [sys.executable, "-m", "doctest", str(ROOT / "README.md")], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "")

@@ -143,7 +143,7 @@ def test_published_rates_are_within_20_percent_and_inside_the_intervals() -> Non
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """As few draws as there can be, where the interval is not asked for or only compared."""
-    monkeypatch.setattr("lockmodel.answers.intervals.COUNTS", ())
+    monkeypatch.setattr("lockmodel.answers.intervals.COUNT", 32)
 
 
 @pytest.mark.usefixtures("few")

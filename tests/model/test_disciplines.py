@@ -35,9 +35,8 @@ from lockmodel.statements import STATEMENTS, find_statement
 
 LIBC = "libc.so.6"
 REFUSED = r"kind = 'lifo' is not known to be like a station .*bounds, product form, levers"
-NO_MOVES = (
-    r"the simulator has no moves for kind = 'lifo'; it knows fifo, ticket, barging, rwsem, numa"
-)
+KNOWN = "fifo, ticket, barging, rwsem, numa, mutex"
+NO_MOVES = rf"the simulator has no moves for kind = 'lifo'; it knows {KNOWN}"
 
 
 @pytest.fixture
@@ -138,9 +137,11 @@ def test_moves_alone_are_enough_to_be_simulated_and_nothing_else(lifo, monkeypat
 
 
 def test_what_the_records_say():
-    assert list(DISCIPLINES) == ["fifo", "ticket", "barging", "rwsem", "numa"]
+    assert list(DISCIPLINES) == ["fifo", "ticket", "barging", "rwsem", "numa", "mutex"]
     assert {d.name for d in DISCIPLINES.values() if d.readers} == {"rwsem"}
-    assert {d.name for d in DISCIPLINES.values() if not d.fair} == {"barging", "numa"}
+    assert {d.name for d in DISCIPLINES.values() if d.sleeps} == {"rwsem", "mutex"}
+    assert {d.name for d in DISCIPLINES.values() if not d.fair} == {"barging", "numa", "mutex"}
+    assert {d.name for d in DISCIPLINES.values() if not d.station} == {"mutex"}
     for record in DISCIPLINES.values():
         assert 1e-9 < record.handoff.low < record.handoff.high < 2e-6
         assert not record.mapped or record.station  # an estimate is of product form
@@ -149,6 +150,6 @@ def test_what_the_records_say():
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
     text = dumps(timed("execl-xeon8369b")).replace('kind = "rwsem"', 'kind = "spin"', 1)
-    known = r"kind = 'spin' must be one of fifo, ticket, barging, rwsem, numa"
+    known = rf"kind = 'spin' must be one of {KNOWN}"
     with pytest.raises(ScenarioError, match=known):
         loads(text, "x")

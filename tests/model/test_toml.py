@@ -356,6 +356,19 @@ def test_what_only_a_simulation_needs_is_read_as_written() -> None:
     assert "wake_time_us = 2.5" in dumps(scenario)
 
 
+def test_the_keys_of_a_mutex_are_read_as_written() -> None:
+    """They have defaults that the record of another kind makes no use of."""
+    keys = 'kind = "mutex"\nspin_limit_us = 25\nbarge = false\n'
+    (lock,) = loads(GOOD.replace(LOCK, LOCK + keys)).locks
+    assert (lock.kind, lock.spin_limit, lock.barge) == ("mutex", 25e-6, False)
+    (plain,) = PARSED.locks
+    assert (plain.spin_limit, plain.barge) == (10e-6, True)
+    scenario = loads(GOOD.replace(LOCK, LOCK + keys))
+    assert loads(dumps(scenario)) == scenario
+    with pytest.raises(ScenarioError, match=r"locks\[0\]\.barge"):
+        loads(GOOD.replace(LOCK, LOCK + keys.replace("false", "2")))
+
+
 def test_what_only_a_simulation_needs_has_defaults() -> None:
     (lock,), (site,) = PARSED.locks, PARSED.sites
     assert (lock.wake_time, lock.handoff_timeout, lock.local_handoffs) == (7e-6, 4e-3, 64)

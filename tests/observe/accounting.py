@@ -22,6 +22,9 @@ DATE = re.compile(
 BANNER = re.compile(r"build id|Looking at|attached_probes|Attaching|Tracing|^\S+@\S+[$#](?: |$)")
 """What a tool says of itself, and prompts."""
 
+TAG = re.compile(r"</?[a-z][a-z0-9]*(?: [^<>]*)?>")
+"""Of HTML, with its widths."""
+
 PLAIN = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 GROUPED = r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?"
 NUMBER = re.compile(rf"(?<![\w.+-])(?:{PLAIN})(?![\w.])", re.I)
@@ -80,6 +83,7 @@ def _numbers(line: str) -> list[str]:
     """Return the numbers of a line that measure something."""
     if BANNER.search(line):
         return []
+    line = TAG.sub(" ", line)
     line = DATE.sub(lambda match: "_" * len(match[0]), line)
     if ";" in line and not re.search(r"\d,\d{3}\b", line):
         line = re.sub(r"(?<=\d),(?=\d)", ".", line)
@@ -91,7 +95,7 @@ def _numbers(line: str) -> list[str]:
     )
     found = list((LONG if grouped else NUMBER).finditer(line))
     row = len(found) >= 2
-    ends = len(line.rstrip(" ,]}"))
+    ends = len(line.rstrip(' ,]}"'))
     return [m[0] for m in found if row or UNIT.match(line, m.end()) or m.end() == ends]
 
 

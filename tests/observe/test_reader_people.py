@@ -385,6 +385,38 @@ def test_a_file_of_a_gigabyte_is_refused_at_once(tmp_path: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("x" * 40_000_000, "f:1: 40000000 characters in one line; this is no table"),
+        ("{" + "[]," * 6_000_000, "f: JSON of more than 16 MB; cut out the run that matters"),
+    ],
+)
+def test_a_line_without_end_is_refused_before_it_is_looked_at(line: str, why: str) -> None:
+    import time
+
+    from lockmodel.errors import ScenarioError
+    from lockmodel.observe.text import from_text
+
+    start = time.process_time()
+    with pytest.raises(ScenarioError) as error:
+        from_text(line, "f")
+    assert str(error.value) == why
+    assert time.process_time() - start < 1
+
+
+def test_a_long_log_that_no_reader_knows_is_refused_soon() -> None:
+    """30,000 lines took 15 s: every paragraph and every wrapped row was tried on all of them."""
+    import time
+
+    from lockmodel.errors import ScenarioError
+
+    start = time.process_time()
+    with pytest.raises(ScenarioError, match="not recognised"):
+        text("".join(f"event {i} of a long log, 12 in all\n" for i in range(30_000)))
+    assert time.process_time() - start < 5
+
+
 def test_a_thousand_files_take_less_than_their_share_of_ten_seconds() -> None:
     """50 files of 12 readers here, in a twentieth of the time."""
     import time

@@ -56,6 +56,24 @@ BENCHMARKS = {
     "own_criterion_estimates.json": "criterion-estimates",
     "own_jmh.json": "jmh",
     "own_divan.txt": "divan",
+    "stress_ng_015.txt": "stress-ng",
+    "stress_ng_015_brief.txt": "stress-ng",
+    "own_stress_ng_mail.txt": "stress-ng",
+    "stress_ng_015.yaml": "stress-ng-yaml",
+    "hackbench_24.txt": "hackbench",
+    "own_ycsb.txt": "ycsb",
+    "own_db_bench.txt": "db-bench",
+    "own_jmh.txt": "jmh-text",
+    "own_jmh_comment.txt": "jmh-text",
+    "own_jmh.csv": "jmh-csv",
+    "own_memtier.json": "memtier-json",
+    "google_benchmark_171.csv": "google-benchmark-csv",
+    "own_rate_lines.txt": "lines",
+    "own_rate_pairs.txt": "lines",
+    "own_mutilate.txt": "lines",
+    "own_schbench.txt": "lines",
+    "own_redis_old.csv": "redis-benchmark",
+    "own_perf_stat_bare.txt": "perf-stat-text",
 }
 """Sample of a benchmark tool -> its format."""
 
@@ -125,6 +143,12 @@ WHAT = {
     "own_funclatency.txt": "bcc-histogram",
     "own_folded.txt": "folded",
     "own_perf_report.txt": "perf-report",
+    "own_perf_report_flat.txt": "perf-report-flat",
+    "own_perf_report_children.txt": "perf-report-flat",
+    "own_lkp_mail_commits.txt": "lkp-mail",
+    "own_wide.csv": "csv",
+    "own_wide.md": "markdown",
+    "own_wide.dat": "columns",
     "own_unixbench_grep.txt": "unixbench",
 }
 """Sample -> its format."""

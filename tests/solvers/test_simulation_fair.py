@@ -51,6 +51,13 @@ def test_a_semaphore_gives_everybody_the_same_with_readers_sleepers_and_walkers(
     assert least_share(mixed, 8) >= LEAST
 
 
+def test_a_walk_takes_from_the_first_shard_what_the_last_one_gains():
+    """Four shards, each always held: the order of the walk, which no record speaks of."""
+    machine = Machine(name="m", cpus=16, cores=16)
+    a = lock(kind="rwsem", shards=4, walkers=Walkers(1000.0, 64 * US))
+    assert least_share(workload(1 * US, (a,), [("a", 2, 4 * US)], machine), 16) < 0.2
+
+
 def test_cohorts_give_nodes_turns_not_processes():
     """The record of numa says so: the one in its node alone has half of what the others have."""
     assert not DISCIPLINES["numa"].fair

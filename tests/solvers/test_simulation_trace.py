@@ -58,6 +58,7 @@ SCENARIOS = {
     "rwsem": (scenario("rwsem"), 6),
     "rwsem, sleeping": (scenario("rwsem", 3, wake_time=2e-6), 9),
     "rwsem, strict": (scenario("rwsem", 3, wake_time=2e-6, handoff_timeout=0.0), 9),
+    "mutex": (scenario("mutex", 9, spin_limit=1e-6, wake_time=2e-6), 9),
     "constant": (scenario(hold_distribution=Constant(), handoff_distribution=Constant()), 6),
     "walkers": (scenario(walkers=Walkers(walks_per_s=20_000.0, read=3e-6)), 6),
     "shipped": (timed("execl-xeon8369b"), 64),
@@ -166,8 +167,8 @@ def test_what_follows_what():
     assert after["hold"] == {"think", "wait", "sleep", "hold"}
 
 
-def test_only_an_rwsem_lets_processes_sleep():
-    for name, sleeps in (("fifo", 0), ("barging", 0), ("rwsem, sleeping", 100)):
+def test_only_an_rwsem_and_a_mutex_let_processes_sleep():
+    for name, sleeps in (("fifo", 0), ("barging", 0), ("rwsem, sleeping", 100), ("mutex", 100)):
         count = sum(
             e["name"] == "sleep a" for events in rows(traced(name)).values() for e in events
         )

@@ -36,7 +36,7 @@ def walked(kind: str, rate: float, read: float, **more: object) -> Scenario:
     return workload(1.0, (a, lock("b")), [("b", 1, 0.01)])
 
 
-@pytest.mark.parametrize("kind", ["fifo", "rwsem", "numa", "barging"])
+@pytest.mark.parametrize("kind", ["fifo", "rwsem", "numa", "barging", "mutex"])
 @pytest.mark.parametrize("shards", [1, 6])
 def test_a_walk_without_load_takes_every_shard_and_reads(kind, shards):
     scenario = walked(
@@ -47,11 +47,16 @@ def test_a_walk_without_load_takes_every_shard_and_reads(kind, shards):
     assert (state.wait_s, state.queue) == (Mean(0.0, 0.0), 0.0)
 
 
+AWAKE = {"kind": "mutex", "barge": False, "spin_limit": 0.0, "wake_time": 0.0}
+"""A mutex whose waiters sleep at once and wake at once: first come, first served."""
+
+
+@pytest.mark.parametrize("kind", [{"kind": "fifo"}, AWAKE], ids=["fifo", "mutex"])
 @pytest.mark.parametrize("shards", [1, 4])
-def test_walkers_queue_behind_each_other(shards):
+def test_walkers_queue_behind_each_other(shards, kind):
     # Poisson arrivals, one walk at a time: M/G/1 (Pollaczek-Khinchine), service k a + read
     rate, read, acquire = 0.15, 3.0, 0.25
-    scenario = walked("fifo", rate, read, shards=shards, acquire_time=acquire)
+    scenario = walked(rate=rate, read=read, shards=shards, acquire_time=acquire, **kind)
     mean = shards * acquire + read
     second = mean**2 + read**2  # the read is exponential
     exact = mean + rate * second / (2 * (1 - rate * mean))

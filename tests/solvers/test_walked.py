@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections import Counter
 from itertools import groupby
 
 import pytest
@@ -18,12 +19,16 @@ from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Scenario, Walkers
 from lockmodel.model.shipped import read_table
 from lockmodel.solvers.error_map import WALKED_DATA
+from lockmodel.solvers.simulation.simulate import simulate
 from lockmodel.solvers.solve import points
 from lockmodel.solvers.throughput import throughput
 from lockmodel.solvers.walked import walked, without_walkers
 
-WORST = 0.08
-"""Of throughput, what the closed form may be off by."""
+WORST = {("cpu", "0"): 0.08, ("cpu", "1"): 0.02, ("hash", "0"): 0.31}
+"""Of throughput, what the closed form may be off by: by shards' key, and whether walkers give up.
+
+By hash it is rough, and says so: who is stopped at one shard no longer fills the queue of another,
+so a walk waits for less than it does here (2 and 4 shards), or longer (8)."""
 
 ENOUGH = 0.05
 """Shards are enough that come this near to the best."""
@@ -134,17 +139,21 @@ def study():
     return made
 
 
+def kind(row):
+    return row["by"], row["give_up"]
+
+
 def test_as_simulated():
     """The table of errors is what the closed form gives now, and within the target."""
     rows = read_table(ROOT / WALKED_DATA)
-    assert len(rows) >= 30
+    assert Counter(map(kind, rows)) == {("cpu", "0"): 36, ("cpu", "1"): 36, ("hash", "0"): 30}
     made = study()
     for row in rows:
         shards, walks = int(row["shards"]), float(row["walks_per_s"])
         found = float(row["closed_form_per_s"])
-        assert found == pytest.approx(float(row["simulated_per_s"]), rel=WORST)
+        assert found == pytest.approx(float(row["simulated_per_s"]), rel=WORST[kind(row)])
         if shards <= 8:  # more take long
-            scenario = made.walked(row["scenario"], shards, walks)
+            scenario = made.walked(row["scenario"], shards, walks, row["by"], row["give_up"] == "1")
             now = float(throughput(scenario, [int(row["n"])])[0])
             assert now == pytest.approx(found, rel=1e-3)
 
@@ -153,7 +162,7 @@ def test_the_best_number_of_shards():
     """The fewest that come within 5 % of the best: within one doubling of what is simulated."""
     rows = read_table(ROOT / WALKED_DATA)
     groups = 0
-    for _, group in groupby(rows, lambda row: (row["scenario"], row["walks_per_s"])):
+    for _, group in groupby(rows, lambda row: (*kind(row), row["scenario"], row["walks_per_s"])):
         each = list(group)
         enough = []
         for key in ("simulated_per_s", "closed_form_per_s"):
@@ -162,7 +171,22 @@ def test_the_best_number_of_shards():
             enough.append(min(good))
         assert abs(math.log2(enough[0] / enough[1])) <= 1.0
         groups += 1
-    assert groups >= 6
+    assert groups == 18
+
+
+@pytest.mark.parametrize(
+    ("think", "shards", "rate", "read"),
+    [(400.0, 1, 5e-3, 40.0), (60.0, 2, 0.02, 20.0), (20.0, 4, 0.02, 20.0)],
+)
+def test_who_gives_up_as_simulated(think, shards, rate, read):
+    """Few walks take place; those that do keep the shards for as long as they read."""
+    scenario = walking(rate, read, think, n=16, shards=shards, wake_time=0.5, give_up=True)
+    effect = walked(scenario, "a", 16)
+    with_, without = (simulate(each, 16, 0.003) for each in (scenario, without_walkers(scenario)))
+    kept = with_.throughput_per_s.value / without.throughput_per_s.value
+    assert kept < 0.985  # else there is nothing to compare
+    assert effect.kept == pytest.approx(kept, rel=0.012)
+    assert effect.took_place == pytest.approx(1.0 - with_.locks["a"].gave_up, abs=0.05)
 
 
 def test_walkers_of_other_locks_are_left_to_the_network():

@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from lockmodel.answers.intervals import levered
+from lockmodel.answers.after import levered
 from lockmodel.changes.kinds import CHEAPEST, lever
 from lockmodel.evaluate.backtest.case import Case, Limits, Predicted
 from lockmodel.evaluate.backtest.evidence import Context, Evidence, Published
@@ -60,7 +60,7 @@ def _cna(file: str, context: Context) -> Predicted:
     ends = [from_covariance(estimate, i, LEVEL) for i in range(estimate.theta.size)]
     scenarios = drawn(fitted_scenario(estimate, 0, ends, data.digests), DRAWS).scenarios
     top = [max(o.n or 1 for o in seen)]
-    after = levered(scenarios, LEVER.apply)
+    after = [levered(one, LEVER.apply) for one in scenarios]
     gains = [
         throughput(then, top)[0] / throughput(now, top)[0] - 1.0
         for now, then in zip(scenarios, after, strict=True)

@@ -12,14 +12,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from lockmodel.answers.predict import predict
 from lockmodel.errors import NotTrustworthyError
 from lockmodel.evaluate.verify.cases import SolverCase, cases
 from lockmodel.model.prediction import Point
 from lockmodel.model.scenario import Scenario
 from lockmodel.progress import Progress, quietly
 from lockmodel.solvers.markov import points as chains
-from lockmodel.solvers.solve import SMALL_CHAIN
+from lockmodel.solvers.solve import SMALL_CHAIN, solve
 
 SCHEMA = "lockmodel.verify/1"
 
@@ -223,7 +222,7 @@ def _half(point: Point) -> float:
 
 
 def _answer(scenario: Scenario, n: int, solver: str, max_error: float) -> Point:
-    return predict(scenario, [n], solver, max_error=max_error).points[0]
+    return solve(scenario, [n], solver, max_error=max_error).points[0]
 
 
 def verify_model(

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from lockmodel.evaluate.verify.exclusive import Exclusive, by_node, constant
+from lockmodel.evaluate.verify.mutexes import Mutex
 from lockmodel.evaluate.verify.semaphores import Semaphores, Step, Way, always
 from lockmodel.model.distribution import (
     Constant,
@@ -27,7 +28,7 @@ from lockmodel.model.handoff import (
     SaturatingHandOff,
     TopologyHandOff,
 )
-from lockmodel.model.machine import Machine
+from lockmodel.model.machine import LineTimes, Machine
 from lockmodel.model.scenario import Lock, Scenario, Site, Walkers
 
 EXACT = ("product-form", "markov", "simulation")
@@ -226,6 +227,7 @@ def cases() -> tuple[SolverCase, ...]:
         ),
         *semaphores(),
         *placed(),
+        *mutexes(),
     )
 
 
@@ -366,4 +368,67 @@ def placed() -> tuple[SolverCase, ...]:
             (2, 5),
             named=named("fifo", (1.0,), remote=2.0),
         ),
+        *returning(),
     )
+
+
+NEAR_BY = Machine(name="near by", cpus=8, cores=8, line=LineTimes(socket=0.1))
+"""A line takes a tenth of a second from any other CPU."""
+
+
+def returning() -> tuple[SolverCase, ...]:
+    """Return locks whose lines come only where another process had them since."""
+    sites = tuple(site(0.2, name=name, lines=4.0) for name in ("first", "second", "third"))
+    spread_out = (sites[0], *(replace(site, gap_share=0.25) for site in sites[1:]))
+
+    def made(kind: str, sites: tuple[Site, ...]) -> Scenario:
+        one = lock(kind=kind, handoff=ConstantHandOff(time=0.3), lines_when="changed")
+        return scenario((one,), sites, 4.0, machine=NEAR_BY)
+
+    def named(kind: str, think: float, *gaps: float) -> Callable[[int], dict[str, float]]:
+        holds, cost = (0.2,) * 3, constant(0.3)
+        return lambda n: Exclusive(kind, think, holds, (0,) * n, cost, lines=0.4, gaps=gaps).means()
+
+    return (
+        SolverCase(
+            "a burst finds its own lines",
+            made("fifo", sites),
+            SIMULATED,
+            (3,),
+            (2, 4),
+            named=named("fifo", 4.0),
+        ),
+        SolverCase(
+            "gaps between acquires, who comes back barges in",
+            made("barging", spread_out),
+            SIMULATED,
+            (3,),
+            (2, 3),
+            named=named("barging", 2.0, 1.0, 1.0),
+        ),
+    )
+
+
+def mutexes() -> tuple[SolverCase, ...]:
+    """Return mutexes, with barging and in order: some spin, some sleep."""
+
+    def made(name: str, barge: bool) -> SolverCase:
+        one = lock(
+            kind="mutex",
+            handoff=ConstantHandOff(time=0.3),
+            wake_time=0.8,
+            spin_limit=0.5,
+            timeout_distribution=Exponential(),
+            barge=barge,
+        )
+        chain = Mutex(2.0, (0.4, 0.6), 0, handoff=0.3, wake=0.8, limit=0.5, barge=barge)
+        return SolverCase(
+            name,
+            scenario((one,), (site(0.4, name="first"), site(0.6, name="second")), 2.0),
+            SIMULATED,
+            (4,),
+            (2, 5),
+            named=lambda n: dataclasses.replace(chain, population=n).means(),
+        )
+
+    return made("mutex: sleepers are passed by", True), made("mutex: in order", False)

@@ -35,7 +35,10 @@ class Look(NamedTuple):
 
 
 class State(NamedTuple):
-    """Stages of the processes (0 thinks), who waits, what the lock does, who had it last."""
+    """Stages of the processes, who waits, what the lock does, who had it last.
+
+    Stage 0 thinks, and minus k does so before stage k.
+    """
 
     stages: tuple[int, ...]
     queue: tuple[int, ...]
@@ -70,6 +73,10 @@ class Exclusive:
     remote, same_node : float
         A hold in another node over one on own lines; the share of what is more that it takes in
         the same node.
+    lines : float
+        What a hold takes longer after another process than after its own.
+    gaps : tuple of float
+        Time before each stage but the first; none by default.
     """
 
     kind: str
@@ -79,6 +86,8 @@ class Exclusive:
     cost: Callable[[int, bool], float]
     remote: float = 1.0
     same_node: float = 1.0
+    lines: float = 0.0
+    gaps: tuple[float, ...] = ()
 
     def means(self) -> dict[str, float]:
         """Return rates of "done", "acquires", "contended" and distances, mean waiters, and busy."""
@@ -102,6 +111,8 @@ class Exclusive:
         for p, stage in enumerate(state.stages):
             if stage == 0:
                 yield self._move(1.0 / self.think, self._come(state, p, 1, ()))
+            elif stage < 0:
+                yield self._move(1.0 / self.gaps[-stage - 2], self._come(state, p, -stage, ()))
         if state.look is not None:
             who, mean = state.look
             if state.doing is None:
@@ -120,6 +131,7 @@ class Exclusive:
         share = {SAME_CPU: 0.0, SAME_NODE: self.same_node, OTHER_NODE: 1.0}[state.doing.near]
         stage = state.stages[who]
         mean = self.holds[stage - 1] * (1.0 + (self.remote - 1.0) * share)
+        mean += self.lines * (state.doing.near != SAME_CPU)
         for outcome in self._released(state, who):
             counts = outcome.counts
             if stage == len(self.holds):
@@ -130,6 +142,10 @@ class Exclusive:
                     yield Move(to, outcome.share / mean, counts)
                     continue
             following = 1 if stage == len(self.holds) else stage + 1
+            if following > 1 and self.gaps:
+                stages = _put(outcome.state.stages, who, -following)
+                yield Move(outcome.state._replace(stages=stages), outcome.share / mean, counts)
+                continue
             come = self._come(outcome.state, who, following, counts)
             yield self._move(outcome.share / mean, come)
 

@@ -14,6 +14,7 @@ import contextlib
 import importlib
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -31,6 +32,7 @@ FORMATS = {
     "json": "json_rows",
     "columns": "tidy_space",
     "markdown": "tidy_markdown",
+    "lines": "rate_lines",
     "unixbench": "unixbench_report",
     "unixbench-log": "unixbench_log",
     "unixbench-csv": "unixbench_csv",
@@ -47,6 +49,7 @@ FORMATS = {
     "bcc-histogram": "bcc_histogram",
     "folded": "folded",
     "perf-report": "perf_report",
+    "perf-report-flat": "perf_report_flat",
     "perf-stat": "perf_stat_csv",
     "perf-stat-json": "perf_stat_json",
     "perf-bench": "perf_bench",
@@ -60,25 +63,45 @@ FORMATS = {
     "pgbench": "pgbench",
     "wrk": "wrk",
     "memtier": "memtier",
+    "memtier-json": "memtier_json",
     "redis-benchmark": "redis_benchmark",
     "fio": "fio_json",
     "fio-terse": "fio_terse",
     "fio-text": "fio_text",
     "google-benchmark": "google_benchmark_json",
     "google-benchmark-text": "google_benchmark_text",
+    "google-benchmark-csv": "google_benchmark_csv",
     "go-bench": "go_bench",
     "benchstat": "benchstat",
     "criterion": "criterion_text",
     "criterion-estimates": "criterion_json",
     "jmh": "jmh_json",
+    "jmh-text": "jmh_text",
+    "jmh-csv": "jmh_csv",
     "divan": "divan",
+    "stress-ng": "stress_ng",
+    "stress-ng-yaml": "stress_ng_yaml",
+    "hackbench": "hackbench",
+    "ycsb": "ycsb",
+    "db-bench": "db_bench",
 }
 """Format -> module of this package."""
 
-GENERAL = ("csv", "jsonl", "json", "columns", "markdown")
+MOST_LINES = 20_000
+"""Lines of a text in which a part that can be read is looked for: what is pasted has fewer."""
+
+GENERAL = ("csv", "jsonl", "json", "columns", "markdown", "lines")
 """Formats that are anybody's: a text that a tool's own reader knows is that tool's."""
 
 
+OBJECTS = (
+    *("observations", "lkp", "hyperfine", "bpftrace-json", "perf-stat-json", "fio"),
+    *("google-benchmark", "memtier-json", "criterion-estimates"),
+)
+"""Formats of tools that may begin with an object of JSON."""
+
+
+@cache
 def module(name: str) -> ModuleType:
     """Return the reader of a format; raises ArgumentError if there is none."""
     if name not in FORMATS:
@@ -95,9 +118,15 @@ def recognise(text: Text) -> str:
         It is empty, or of no known format, or of several.
     """
     _not_empty(text)
-    names = [name for name in FORMATS if module(name).sniff(text)]
-    names = [name for name in names if name not in GENERAL] or names
-    if not names:  # or only once the rows that a mailer wrapped are joined
+    names: list[str] = []
+    own = [name for name in FORMATS if name not in GENERAL]
+    if text.filled[0].text.lstrip().startswith("{"):  # a thousand files of JSON: not every reader
+        names = [name for name in own if name in OBJECTS and module(name).sniff(text)]
+    names = names or [name for name in own if module(name).sniff(text)]
+    names = names or [name for name in GENERAL if module(name).sniff(text)]
+    if (
+        not names and len(text.lines) <= MOST_LINES
+    ):  # or only once the rows that a mailer wrapped are joined
         names = [name for name in FORMATS if rows(name) and module(name).sniff(_whole(text, name))]
     if len(names) == 1:
         return names[0]
@@ -107,9 +136,10 @@ def recognise(text: Text) -> str:
         raise ScenarioError(
             f"{where}: may be {' or '.join(names)}; say --format {names[0]}, or cut the file in two"
         )
+    from lockmodel.observe.readers.others import said
     from lockmodel.observe.readers.tables import unread
 
-    raise ScenarioError(f"{where}: not recognised; {unread(text) or _KNOWN}")
+    raise ScenarioError(f"{where}: not recognised; {said(text) or unread(text) or _KNOWN}")
 
 
 def found(text: Text) -> tuple[Text, str]:
@@ -123,6 +153,8 @@ def found(text: Text) -> tuple[Text, str]:
     try:
         return text, recognise(text)
     except ScenarioError as error:
+        if len(text.lines) > MOST_LINES:
+            raise
         from lockmodel.observe.readers.tables import excerpts
 
         for part in excerpts(text):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from lockmodel.errors import ArgumentError, shortened
 from lockmodel.observe import rates
@@ -65,6 +66,7 @@ class Head:
     time: str = ""
 
 
+@lru_cache(maxsize=4096)
 def understood(name: str) -> Head:
     """Return what the head of a column says."""
     low = " ".join(name.strip().strip("*`\"'#").lower().split())

@@ -73,8 +73,8 @@ def _benchmark(
         f"{key}:{value}" for key, value in (params if isinstance(params, dict) else {}).items()
     )
     _facts(collector, f"{name} {variant}".strip(), n, one, i, places, unit)
-    turn = _turn(unit, n)
-    if turn is None or str(one.get("mode")) == "ss":
+    in_rates = turn(unit, n)
+    if in_rates is None or str(one.get("mode")) == "ss":
         collector.warn(f"mode {str(one.get('mode'))[:20]}, {unit[:20]}: no rate, kept as a fact")
         return
     if TIME.fullmatch(unit):
@@ -85,7 +85,7 @@ def _benchmark(
             collector.skip(line or Line(0, name), "a score of 0 or none: nothing was measured")
             return
         collector.warn("no single iterations, only their mean")
-        rates.add(line, turn(score), n, name, variant, aggregated=True)
+        rates.add(line, in_rates(score), n, name, variant, aggregated=True)
         return
     mean = sum(value for _, value in raw) / len(raw)
     if score is not None and abs(mean - score) > AGREEMENT * abs(score):
@@ -94,10 +94,10 @@ def _benchmark(
         if value <= 0:
             collector.skip(own or Line(0, name), "a score of 0: nothing was measured")
             continue
-        rates.add(own, turn(value), n, name, variant)
+        rates.add(own, in_rates(value), n, name, variant)
 
 
-def _turn(unit: str, n: int) -> Any:
+def turn(unit: str, n: int) -> Any:
     """Return what turns a score into operations per second of all threads; None if it is none."""
     if rate := RATE.fullmatch(unit):
         return lambda score: score / SECONDS[rate[1]]

@@ -19,7 +19,7 @@ GIVES = lkp.GIVES
 REMEDY = lkp.REMEDY
 SNIFFED = 20_000
 KEY = re.compile(r'"(?!\d)[\w-]+\.[^"\s]{1,200}"\s*:\s*(?:\[|-?\d)')
-OTHER = re.compile(r'"(?:type|results|schema|params|counter-value)"')
+OTHER = re.compile(r'"(?:type|results|schema|params|counter-value|configuration|start)"')
 """Keys at the start of other JSON files."""
 
 SAMPLES = re.compile(r"(?:perf-stat|mpstat|iostat|vmstat|meminfo|proc-vmstat|turbostat)\..*")

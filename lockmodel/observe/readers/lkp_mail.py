@@ -20,10 +20,16 @@ NUMBER = r"\d[\d.,]*(?:e[+-]\d+)?"
 SPREAD = r"(?:\s*\u00b1\s*(\d+)%)?"
 CHANGE = r"[+-][\d.,]+(?:e[+-]\d+)?"
 ROW = re.compile(rf"\s*({NUMBER}){SPREAD}\s+({CHANGE})(%?)\s+({NUMBER}){SPREAD}\s+(\S+\.\S+)\s*")
+SHOWN = rf"{NUMBER}(?:\s*\u00b1\s*\d+%)?"
+PAIR = re.compile(rf"({CHANGE}%?)\s+({SHOWN})")
+SEVERAL = re.compile(rf"\s*({SHOWN})((?:\s+{CHANGE}%?\s+{SHOWN}){{2,8}})\s+(\S+\.\S+)\s*")
+"""A row of a table that compares several commits with the first."""
+
 ROWS = (ROW,)
-HEADER = re.compile(r"\s*%stddev\s+%change\s+%stddev\s*")
-RULE = re.compile(r"\s*\\\s*\|\s*\\\s*|[\s-]*|-{4,}.*|=+")
+HEADER = re.compile(r"\s*%stddev(?:\s+%change\s+%stddev){1,8}\s*")
+RULE = re.compile(r"\s*\\(?:\s*\|\s*\\){1,8}\s*|[\s-]*|-{4,}.*|=+")
 COMMITS = re.compile(r"\s*[0-9a-f]{8,40}.*|commit:\s*")
+NAMED = re.compile(r"\s*[0-9a-f]{8,40} \(.*\)")
 BEGUN = re.compile(rf"\s*{NUMBER}(?:\s*\u00b1.*|\s+{CHANGE}(?:%|\s|$).*)")
 ENDLESS = re.compile(rf"\s*{NUMBER}{SPREAD}\s+[+-]?(?:inf|nan)%.*", re.I)
 
@@ -58,7 +64,7 @@ class _Section:
     """One comparison table: the parameters above it, and its rows."""
 
     parameters: dict[str, str] = field(default_factory=dict)
-    rows: list[tuple[Line, re.Match[str]]] = field(default_factory=list)
+    rows: list[tuple[Line, re.Match[str], int]] = field(default_factory=list)
 
 
 def read(text: Text, options: Options) -> Reading:
@@ -73,12 +79,18 @@ def read(text: Text, options: Options) -> Reading:
             begun = True
         elif row := ROW.fullmatch(line.text):
             begun = True
-            sections[-1].rows.append((line, row))
+            sections[-1].rows.append((line, row, 0))
+        elif several := SEVERAL.fullmatch(line.text):
+            begun = True
+            sections[-1].rows += _pairs(line, several)
         elif named := NAMES.fullmatch(line.text):
             names, begun = named[1].split("/"), False
         elif names is not None:
             sections.append(_Section(_parameters(collector, line, names)))
             names = None
+        elif NAMED.fullmatch(line.text):
+            number = sum(key.startswith("commit") for key in collector.metadata) + 1
+            collector.note(f"commit {number}", line.text)
         elif (
             (not begun and _describes(collector, described, line.text))
             or RULE.fullmatch(line.text)
@@ -103,6 +115,16 @@ def read(text: Text, options: Options) -> Reading:
         collector.warn(AGGREGATED)
         collector.warn(SHOWN_ABOVE)
     return collector.reading(empty="no row of a table")
+
+
+def _pairs(line: Line, several: re.Match[str]) -> list[tuple[Line, re.Match[str], int]]:
+    """Return the comparisons of a row with several commits, each with the first, from 1."""
+    made = []
+    for number, (change, new) in enumerate(PAIR.findall(several[2]), start=1):
+        row = ROW.fullmatch(f"{several[1]} {change} {new} {several[3]}")
+        if row is not None:
+            made.append((line, row, number))
+    return made
 
 
 def _parameters(collector: Collector, line: Line, names: list[str]) -> dict[str, str]:
@@ -167,8 +189,8 @@ def _named(sections: list[_Section]) -> list[str]:
 
 def _section(collector: Collector, section: _Section, setting: lkp.Setting, name: str) -> None:
     """Add the rows of one table."""
-    chosen = lkp.counted(row[7] for _, row in section.rows)
-    for line, row in section.rows:
+    chosen = lkp.counted(row[7] for _, row, _ in section.rows)
+    for line, row, number in section.rows:
         counts = row[7] in chosen or lkp.PROFILE.fullmatch(row[7]) is None
         if not counts:
             collector.warn(lkp.OVERLAP)
@@ -176,27 +198,37 @@ def _section(collector: Collector, section: _Section, setting: lkp.Setting, name
         if meaning is not None and (name or "what" not in meaning.more):
             told = " ".join(filter(None, (meaning.more.get("what", setting.name), name)))
             meaning = replace(meaning, more=meaning.more | {"what": told})
-        _row(collector, line, row, meaning)
+        _row(collector, line, row, meaning, number)
 
 
-def _row(collector: Collector, line: Line, row: re.Match[str], meaning: lkp.Meaning | None) -> None:
+def _row(
+    collector: Collector,
+    line: Line,
+    row: re.Match[str],
+    meaning: lkp.Meaning | None,
+    number: int,
+) -> None:
+    """Add base and new of a row; of a row with several commits (number > 0) the base once."""
     base_text, base_spread, change_text, percent, new_text, new_spread, key = row.groups()
     base = collector.parse(printed, line, "base", base_text)
     new = collector.parse(printed, line, "new", new_text)
     change = collector.parse(printed, line, "change", change_text)
     _check(collector, line, base, new, change, bool(percent))
     collector.checked(line, "change")
+    told = f"new {number}" if number else "new"
     if meaning is None:
         if base_spread or new_spread:
             collector.checked(line, "spread of facts")
-        collector.fact(f"{key} (base)", base.value, "", line)
-        collector.fact(f"{key} (new)", new.value, "", line)
+        if number < 2:
+            collector.fact(f"{key} (base)", base.value, "", line)
+        collector.fact(f"{key} ({told})", new.value, "", line)
         return
     if meaning.warning:
         collector.warn(meaning.warning)
     more = dict(meaning.more)
     mode = more.pop("variant", "")
-    for name, measured, spread in (("base", base, base_spread), ("new", new, new_spread)):
+    compared = (("base", base, base_spread), (told, new, new_spread))
+    for name, measured, spread in compared[1:] if number > 1 else compared:
         if meaning.kind == "throughput" and measured.value == 0:
             collector.skip(line, f"{key} is 0")
             return
@@ -216,7 +248,8 @@ def _row(collector: Collector, line: Line, row: re.Match[str], meaning: lkp.Mean
     if meaning.kind == "throughput":
         n, what = more.get("n"), f"{more.get('what', '')}"
         gain = new.value / base.value - 1
-        collector.observe("gain", gain, "1", line, n=n, what=what, variant=mode, aggregated=True)
+        variant = " ".join(filter(None, (told if number else "", mode)))
+        collector.observe("gain", gain, "1", line, n=n, what=what, variant=variant, aggregated=True)
 
 
 def _check(

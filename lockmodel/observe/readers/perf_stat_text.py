@@ -37,17 +37,41 @@ BEGUN = re.compile(r"(?:<not |\d).*")
 def sniff(text: Text) -> bool:
     """Return whether the heading of the counters is there, in one of its forms."""
     whole = text.whole
+    if "seconds time elapsed" in whole and _bare(text) is not None:
+        return True
     return "Performance counter stats for" in whole or (
         "counts" in whole
         and any(INTERVALS.fullmatch(line.text.strip()) for line in text.filled[:50])
     )
 
 
+def _bare(text: Text) -> Line | None:
+    """Return the first counter of a text that has lost the heading; None if it has none."""
+    elapsed = next((x for x in text.filled if ELAPSED.fullmatch(x.text.strip())), None)
+    for line in text.filled:
+        row = ROW.fullmatch(line.text.strip())
+        if row and row["event"] in KNOWN and elapsed and line.number < elapsed.number:
+            return line
+    return None
+
+
+KNOWN = frozenset(
+    [
+        *("cycles", "instructions", "branches", "branch-misses", "cache-misses"),
+        *("cache-references", "context-switches", "cs", "cpu-migrations", "migrations"),
+        *("page-faults", "faults", "task-clock", "cpu-clock"),
+    ]
+)
+"""Events that a counter without a heading must be one of."""
+
+
 def read(text: Text, options: Options) -> Reading:
     """Return the counters of perf stat's text (see `readers`)."""
     collector = Collector(text, TITLE, REMEDY, options)
     inside = False
+    first = None if "Performance counter stats for" in text.whole else _bare(text)
     for line in text.filled:
+        inside = inside or line == first
         stripped = line.text.strip()
         if begin := BEGIN.fullmatch(stripped):
             inside = True

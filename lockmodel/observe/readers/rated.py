@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lockmodel.observe.collector import MOST_METADATA, Collector
@@ -75,7 +75,12 @@ class Rates:
         self._rates.append(_Rate(line, value, n, what[:200], variant[:200], more))
 
     def finish(self) -> None:
-        """Add the observations, repeats numbered from 1 where there are several."""
+        """Add the observations, repeats numbered from 1 where there are several.
+
+        Runs of one name that words such as `Before:` and `With this patch:` stand above are of
+        those variants.
+        """
+        self._rates = self._told_apart()
         often = Counter(rate.run for rate in self._rates)
         seen: Counter[tuple[int | None, str, str]] = Counter()
         for rate in self._rates:
@@ -94,6 +99,37 @@ class Rates:
             )
             if made.n is None:
                 self.collector.warn(UNKNOWN)
+
+    def _told_apart(self) -> list[_Rate]:
+        """Return the rates with the words above them as variants, where the same came twice."""
+        often = Counter(rate.run for rate in self._rates)
+        text = self.collector.text
+        told = [line for line in text.filled if ABOVE.fullmatch(line.text.strip())]
+        if len(told) < 2 or max(often.values(), default=0) < 2:
+            return self._rates
+        made = []
+        for rate in self._rates:
+            above = [line for line in told if rate.line and line.number < rate.line.number]
+            words = _words(above[-1].text) if above else ""
+            variant = ",".join(filter(None, (rate.variant, words)))
+            made.append(replace(rate, variant=variant))
+        if len({rate.variant for rate in made}) < 2:
+            return self._rates
+        shown = ", ".join(f"line {line.number}: {_words(line.text)!r}" for line in told[:4])
+        self.collector.warn(f"words above runs tell them apart ({shown})")
+        return made
+
+
+ABOVE = re.compile(
+    r"(?:\d{1,2}[).]\s+|[*#=-]+\s*)?(?:the\s+)?(?:before|after|without|with|w/o|w/|base|baseline|patched|unpatched|vanilla"
+    r"|stock|mainline|upstream|original|current|old|new)\b[^:=;|]{0,60}:?[\s*=#-]*",
+    re.I,
+)
+"""A line of words above a run that says which of two it is."""
+
+
+def _words(text: str) -> str:
+    return re.sub(r"^(?:\d{1,2}[).]\s+|[*#=\s-]+)|[:\s*=#-]+$", "", text.strip())[:60]
 
 
 def spread(value: float, relative: float | None) -> dict[str, Any]:

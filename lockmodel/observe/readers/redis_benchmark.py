@@ -38,6 +38,9 @@ QUIET = re.compile(
     r"Latency by .*|Cumulative .*|Summary:|latency summary.*|avg\s+min.*|host configuration.*"
     r"|multi-thread: .*"
 )
+BARE = re.compile(r'"([A-Z][^",]{0,60})","(\d+(?:\.\d+)?)"')
+"""A row of --csv before 6.2, which had no header."""
+
 DEFAULT = 50
 
 
@@ -58,6 +61,8 @@ def sniff(text: Text) -> bool:
     whole = text.whole
     if " avg_msec=" in whole:
         return True
+    if any(BARE.fullmatch(line.text.strip()) for line in text.filled[:50]):
+        return all(BARE.fullmatch(line.text.strip()) for line in text.filled)
     if '"test","rps"' in whole or " requests per second" in whole:
         return any(
             QUICK.fullmatch(line.text.strip())
@@ -90,6 +95,9 @@ def read(text: Text, options: Options) -> Reading:
             collector.skip(line, "a report between, not the test's total")
         elif _cells(stripped)[:2] == list(HEADER):
             columns = _cells(stripped)
+        elif not columns and BARE.fullmatch(stripped):
+            name, rate = _cells(stripped)
+            _rate(collector, rates, line, rate, asked, name)
         elif columns and stripped.startswith('"'):
             _row(collector, rates, line, columns, asked)
         elif test is None or test.answered:

@@ -10,7 +10,7 @@ from lockmodel.observe import gates, rates
 from lockmodel.observe.collector import Collector
 from lockmodel.observe.headers import UNIT
 from lockmodel.observe.numbers import abbreviated, in_groups
-from lockmodel.observe.readers import heads
+from lockmodel.observe.readers import heads, wide
 from lockmodel.observe.readers.columns import MEASURED, OWN, TIME, TIMES
 from lockmodel.observe.readers.heads import FULL, Head
 from lockmodel.observe.readers.settings import PLACES, is_number, label, settings
@@ -37,8 +37,11 @@ def canonical(name: str) -> str:
 
 def is_contract(names: Iterable[str]) -> bool:
     """Return whether a head has a population and a throughput, or what gives one."""
-    own = {canonical(name) for name in names}
-    return "tasks" in own and bool(own & {"throughput", "latency"})
+    written = list(names)
+    own = {canonical(name) for name in written}
+    if "tasks" not in own:
+        return False
+    return bool(own & {"throughput", "latency"}) or bool(wide.columns(written))
 
 
 class Rows:
@@ -52,9 +55,17 @@ class Rows:
         What the columns are.
     pointed : bool
         Whether a decimal comma is not to be expected: commas are between the cells, too.
+    curves : sequence of str
+        Names of the columns that are a throughput each, of a wide table.
     """
 
-    def __init__(self, collector: Collector, names: Sequence[Head], pointed: bool = False) -> None:
+    def __init__(
+        self,
+        collector: Collector,
+        names: Sequence[Head],
+        pointed: bool = False,
+        curves: Sequence[str] = (),
+    ) -> None:
         self._pointed = pointed
         self.collector = collector
         self.heads = {head.own: head for head in names}
@@ -65,11 +76,16 @@ class Rows:
         self._grouped: set[str] = set()
         self.unit = "1/s"
         self.factor = 1.0
-        self._settle_unit()
+        self._settle_unit(", ".join(curves)[:200])
 
-    def _settle_unit(self) -> None:
+    def _settle_unit(self, curves: str) -> None:
         head = self.heads.get("throughput")
         stated = head.unit if head and head.unit else self.collector.metadata.get(UNIT)
+        if curves:
+            self.collector.warn(wide.SAID.format(names=curves))
+        if curves and not stated:
+            self.unit = "relative"
+            self.collector.warn(wide.RELATIVE.format(names=curves))
         if stated is None or head is None:
             return
         factor = rates.factor(stated)

@@ -11,6 +11,7 @@ from lockmodel.model import lscpu
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.headers import CAVEAT, LSCPU
 from lockmodel.observe.observations import Reading
+from lockmodel.observe.readers import wide
 from lockmodel.observe.readers.heads import assign
 from lockmodel.observe.readers.tidy import CONTRACT, Rows, canonical, is_contract
 from lockmodel.observe.text import Line, Text
@@ -21,6 +22,9 @@ GIVES = ("throughput", "acquires", "hold_time", "mean_wait", "idle_share")
 REMEDY = f"write a CSV with the header {CONTRACT} and one row per repeat"
 
 COMMENT = re.compile(r"#\s*([\w -]{1,30}?)\s*:\s*(.+)")
+RULE = re.compile(r"\s*[-=+]{3}[-=+\s]*")
+"""A line that divides a head from its rows."""
+
 SEPARATORS = (",", ";", "\t")
 
 
@@ -123,14 +127,20 @@ def of_table(
     names = split(header.text)
     while names and not names[-1].strip():
         names.pop()
-    made = assign(collector, header, names, options.columns)
+    below = (split(line.text) for line in text.filled if line.number > header.number)
+    chosen = () if options.columns else wide.columns(names, below)
+    spread = wide.Wide(collector, names, chosen) if chosen else None
+    made = spread.heads if spread else assign(collector, header, names, options.columns)
     over = False
-    rows = Rows(collector, made, pointed="," in header.text)
+    curves = spread.curves if spread else ()
+    rows = Rows(collector, made, pointed="," in header.text, curves=curves)
     for line in text.filled:
         if line.number <= header.number:
             continue
         if line.text.lstrip().startswith("#"):
             _comment(collector, line)
+            continue
+        if RULE.fullmatch(line.text):
             continue
         parts = split(line.text)
         while len(parts) > len(names) and not parts[-1].strip():
@@ -147,6 +157,10 @@ def of_table(
             )
         if [part.strip() for part in parts] == [name.strip() for name in names]:
             continue  # the head of another run appended to this one
+        if spread:
+            for row in spread.rows(line, parts):
+                rows.add(line, row)
+            continue
         rows.add(line, {head.own: part for head, part in zip(made, parts, strict=True)})
     rows.finish()
     return collector.reading(empty="there is a header but no row")

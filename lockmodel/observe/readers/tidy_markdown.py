@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lockmodel.observe.collector import Collector, Options
 from lockmodel.observe.observations import Reading
+from lockmodel.observe.readers import wide
 from lockmodel.observe.readers.heads import assign
 from lockmodel.observe.readers.tidy import Rows, is_contract
 from lockmodel.observe.text import Line, Text
@@ -47,8 +48,17 @@ def read(text: Text, options: Options) -> Reading:
         if not known:
             collector.skip(line, "not part of a table of throughput")
     for number, table in enumerate(tables, start=1):
-        made = assign(collector, table.head, table.names, options.columns)
-        rows = Rows(collector, made, pointed=True)
+        chosen = (
+            ()
+            if options.columns
+            else wide.columns(table.names, (_cells(line.text) for line in table.rows))
+        )
+        spread = wide.Wide(collector, table.names, chosen) if chosen else None
+        if spread:
+            made = spread.heads
+        else:
+            made = assign(collector, table.head, table.names, options.columns)
+        rows = Rows(collector, made, pointed=True, curves=spread.curves if spread else ())
         own = {head.own for head in made}
         for line in table.rows:
             parts = _cells(line.text)
@@ -58,10 +68,15 @@ def read(text: Text, options: Options) -> Reading:
                     f"{len(parts)} cells for the {len(table.names)} columns of line "
                     f"{table.head.number}",
                 )
-            cells = {head.own: part for head, part in zip(made, parts, strict=True)}
-            if len(tables) > 1 and "what" not in own:
-                cells["what"] = table.above or f"table {number}"
-            rows.add(line, cells)
+            several = (
+                spread.rows(line, parts)
+                if spread
+                else [{head.own: part for head, part in zip(made, parts, strict=True)}]
+            )
+            for cells in several:
+                if len(tables) > 1 and "what" not in own:
+                    cells["what"] = table.above or f"table {number}"
+                rows.add(line, cells)
         rows.finish()
     if len(tables) > 1:
         collector.warn(f"{len(tables)} tables in one file: kept apart by the headings above them")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from lockmodel.observe.collector import Options
 from lockmodel.observe.observations import Reading
 from lockmodel.observe.readers.tidy import is_contract
-from lockmodel.observe.readers.tidy_csv import header_of, is_value, of_table
+from lockmodel.observe.readers.tidy_csv import RULE, header_of, is_value, of_table
 from lockmodel.observe.text import Line, Text
 
 TITLE = "columns of throughput"
@@ -23,8 +23,9 @@ def sniff(text: Text) -> bool:
     if header is None or re.search(r"[,;|{<\t]", header.text):
         return False
     names = _split(text)(header.text)
-    below = next((line for line in text.filled if line.number > header.number), None)
-    if below is None or not is_contract(names):
+    rows = (line for line in text.filled if line.number > header.number)
+    below = next((line for line in rows if not RULE.fullmatch(line.text)), None)
+    if below is None or any(map(is_value, names)) or not is_contract(names):
         return False
     row = _split(text)(below.text)
     return len(row) == len(names) and sum(map(is_value, row)) >= 2

@@ -19,7 +19,8 @@ def sniff(text: Text) -> bool:
     """Return whether the first line begins with the column Concurrency."""
     first = text.filled[0].text.strip()
     names = cells(first, separator(first))
-    return names[0].strip() == "Concurrency" and not is_contract(names)
+    known = any(unixbench.unit_of(name.strip()) for name in names[1:])
+    return names[0].strip() == "Concurrency" and (known or not is_contract(names))
 
 
 def read(text: Text, options: Options) -> Reading:

@@ -17,6 +17,7 @@ REMEDY = unixbench.REMEDY
 
 RUN = re.compile(r"Benchmark Run: (\d+) CPUs?; (\d+) parallel process(?:es)?")
 INDEX_SLACK = 0.06
+PASSES = "time and number of passes"
 HEADER = ["Test", "Score", "Unit", "Time", "Iters.", "Baseline", "Index"]
 
 
@@ -26,15 +27,20 @@ class _Tables(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[tuple[int, str, list[str]]] = []
+        self.lines: dict[int, list[int]] = {}
+        """Where each cell of the row of a part stands."""
+
         self._row: list[str] = []
+        self._cells: list[int] = []
         self._inside = ""
         self._line = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "tr":
-            self._row, self._line = [], self.getpos()[0]
+            self._row, self._cells, self._line = [], [], self.getpos()[0]
         elif tag in ("td", "th"):
             self._row.append("")
+            self._cells.append(self.getpos()[0])
             self._inside = tag
         elif tag in ("h2", "h3"):
             self.parts.append((self.getpos()[0], tag, [""]))
@@ -44,6 +50,7 @@ class _Tables(HTMLParser):
         if tag == self._inside:
             self._inside = ""
         elif tag == "tr" and self._row:
+            self.lines[len(self.parts)] = self._cells
             self.parts.append((self._line, "tr", [cell.strip() for cell in self._row]))
             self._row = []
 
@@ -71,7 +78,7 @@ def read(text: Text, options: Options) -> Reading:
         raise collector.error(None, f"broken HTML ({error})") from None
     copies: int | None = None
     seen: set[tuple[int, str]] = set()
-    for number, tag, cells in parser.parts:
+    for part, (number, tag, cells) in enumerate(parser.parts):
         line = text.lines[min(number, len(text.lines)) - 1]
         shown = Line(line.number, " ".join(cells))
         if tag != "tr":
@@ -84,10 +91,15 @@ def read(text: Text, options: Options) -> Reading:
         elif cells == HEADER:
             continue
         elif len(cells) == len(HEADER):
-            _row(collector, shown, copies, cells, seen)
+            lines = [Line(own, shown.text) for own in parser.lines[part]]
+            _row(collector, lines, copies, cells, seen)
         elif len(cells) == 2 and "Index Score" in cells[0]:
             collector.fact(
-                "index score", collector.number(shown, "score", cells[1]), "", shown, copies
+                "index score",
+                collector.number(shown, "score", cells[1]),
+                "",
+                Line(parser.lines[part][1], shown.text),
+                copies,
             )
         elif not any("Score" in cell for cell in cells):
             collector.skip(shown, "a row of the table that is no result")
@@ -99,10 +111,17 @@ def read(text: Text, options: Options) -> Reading:
 
 
 def _row(
-    collector: Collector, line: Line, copies: int, cells: list[str], seen: set[tuple[int, str]]
+    collector: Collector,
+    lines: list[Line],
+    copies: int,
+    cells: list[str],
+    seen: set[tuple[int, str]],
 ) -> None:
+    """Take a result, from the line of its score."""
     test, score_text, unit, _, _, baseline_text, index_text = cells
-    collector.checked(line, "time and number of passes", "baseline", "index")
+    line = lines[1]
+    for name, of in ((PASSES, 3), (PASSES, 4), ("baseline", 5), ("index", 6)):
+        collector.checked(lines[of], name)
     if (copies, test) in seen:
         raise collector.error(line, f"{test} is given twice for {copies} processes")
     seen.add((copies, test))

@@ -48,6 +48,8 @@ def _refusal(scenario: Scenario, population: int) -> str | None:
         )
         if why:
             return f"lock {lock.name!r}: {why}"
+    if population > 1 and any(site.gap_share > 0.0 for site in used_sites(scenario)):
+        return "sites have a gap_share, and an iteration of these chains thinks once, in one piece"
     think = think_time(scenario, population)
     if think == 0.0 and (kind != "queues" or max(s.acquires for s in used_sites(scenario)) < 1.0):
         return (
@@ -72,6 +74,8 @@ def _kind(lock: Lock) -> str | None:
         return f"kind = {lock.kind!r}; the chains know {known}"
     if lock.walkers is not None:
         return "walkers that take every shard are not in the chains"
+    if lock.lines_when == "changed":
+        return "lines_when = 'changed'; the chains do not know who had a lock last"
     return None
 
 

@@ -20,7 +20,8 @@ from lockmodel.solvers.simulation.locks import (
     note,
     schedule,
 )
-from lockmodel.solvers.simulation.moves import arrive, attempt, enter_readers, release
+from lockmodel.solvers.simulation.moves import arrive, attempt, release, wake_up
+from lockmodel.solvers.simulation.mutex import tire
 from lockmodel.solvers.simulation.rwsem import stop_spinning
 from lockmodel.solvers.simulation.world import DRAWN, PINNED, World
 
@@ -37,7 +38,7 @@ def _choose_shards(w: World, i: int) -> None:
 
 @compiled
 def _think(w: World, i: int, share: float) -> None:
-    """Let process i think; `share` of a whole think time is left."""
+    """Let process i think for a share of a whole think time."""
     clock = w.clock[0]
     kind = w.kinds[w.processes[i].kind]
     work = kind.think * share
@@ -52,13 +53,20 @@ def _think(w: World, i: int, share: float) -> None:
 def _next_shard(w: World, i: int) -> int:
     """Let process i go to its next acquire and return the shard, or let it think: NOBODY."""
     process, clock = w.processes[i], w.clock[0]
-    if process.stage == 0 and w.numbers[2] > 0:
+    if process.stage == 0 and process.ready == 0 and w.numbers[2] > 0:
         _choose_shards(w, i)
     kind = w.kinds[process.kind]
     for s in range(kind.first + process.stage, kind.first + kind.stages):
         stage = w.stages[s]
-        if stage.probability < 1.0 and uniform(w.random) >= stage.probability:
-            continue
+        if process.ready == 0:
+            if stage.probability < 1.0 and uniform(w.random) >= stage.probability:
+                continue
+            if stage.gap > 0.0:
+                process.stage = s - kind.first
+                process.ready = 1
+                _think(w, i, stage.gap)
+                return NOBODY
+        process.ready = 0
         process.stage = s + 1 - kind.first
         process.at = s
         process.reading = stage.reading
@@ -70,7 +78,7 @@ def _next_shard(w: World, i: int) -> int:
     if clock.marked < w.marks.size:
         w.marks[clock.marked] = clock.now
         clock.marked += 1
-    _think(w, i, 1.0)
+    _think(w, i, kind.rest)
     return NOBODY
 
 
@@ -193,19 +201,19 @@ def run(w: World, iterations: int, events: int) -> None:
                         hold(w, taker, left, since)
                 if i < population:
                     g = _next_shard(w, i)
-            elif i < people + shards:
-                left = i - people
-                taker = attempt(w, left)
+            elif i < people + 2 * shards:
+                left = (i - people) % shards
+                taker = attempt(w, left) if i < people + shards else wake_up(w, left)
                 if taker != NOBODY:
                     hold(w, taker, left, time)
-            elif i < people + 2 * shards:
-                enter_readers(w, i - people - shards)
             elif i < people + 3 * shards:
                 stop_spinning(w, i - people - 2 * shards)
-            else:
+            elif i < people + 3 * shards + w.locks.size:
                 i = _start_walk(w, i - people - 3 * shards)
                 if i != NOBODY:
                     g = w.locks[w.processes[i].stage].first
+            else:
+                tire(w, i - people - 3 * shards - w.locks.size)
         clock.completions += 1
         if g != NOBODY and arrive(w, i, g):
             hold(w, i, g, clock.now)

@@ -9,6 +9,7 @@ Disciplines (`Lock.kind`, records in `model.disciplines`):
   there; then the first of all, and the count starts anew (cohort locks; Dice & Kogan, EuroSys
   2019, in the main). The count outlasts an idle lock.
 * rwsem: readers share; writers spin, then sleep; the state machine is in `rwsem`.
+* mutex: waiters spin for a limited time, then sleep; in `mutex`.
 
 A hand-off takes the family's time for the waiters at the release, and for the distance between
 the last holder and the next. A hold takes its instructions times the time per instruction at the
@@ -20,9 +21,9 @@ from __future__ import annotations
 import math
 
 from lockmodel.model.disciplines import NUMA
-from lockmodel.solvers.simulation.draw import draw
+from lockmodel.solvers.simulation.draw import draw, uniform
 from lockmodel.solvers.simulation.heap import push
-from lockmodel.solvers.simulation.jit import compiled
+from lockmodel.solvers.simulation.jit import called, compiled
 from lockmodel.solvers.simulation.world import (
     BINS,
     BINS_PER_OCTAVE,
@@ -89,7 +90,9 @@ def hold(w: World, i: int, g: int, start: float) -> None:
         writer = w.writers[g, process.node]
         data = NEAR if writer == process.cpu or writer == NOBODY else SAME_NODE
         w.writers[g, process.node] = process.cpu
-    mean = w.work[at, data] + w.lines[at] + lock.acquire
+    mean = w.work[at, data] + lock.acquire
+    if data != NEAR or lock.changed == 0:
+        mean += w.lines[at]
     time = mean * draw(w.distributions[lock.hold], w.table, w.random)
     schedule(w, start + time, i)
     wait = start - process.since
@@ -150,6 +153,73 @@ def spin(w: World, i: int, g: int) -> None:
     shard.waiting += 1
     if w.trace.size > 0:
         note(w, w.clock[0].now, i, WAIT)
+
+
+@called
+def sleep(w: World, i: int, g: int) -> None:
+    """Let process i wait for shard g at the end of the queue, asleep."""
+    shard, process, clock = w.shards[g], w.processes[i], w.clock[0]
+    process.following = NOBODY
+    process.asleep = 1
+    process.queued = clock.now
+    if shard.sleeping == 0:
+        shard.sleep_head = i
+    else:
+        w.processes[shard.sleep_tail].following = i
+    shard.sleep_tail = i
+    shard.sleeping += 1
+    clock.asleep += int(i < w.numbers[0])
+    if w.trace.size > 0:
+        note(w, clock.now, i, SLEEP)
+
+
+@called
+def leave_queue(w: World, g: int) -> int:
+    """Take the head out of the queue of sleepers; return who it is."""
+    shard = w.shards[g]
+    first = shard.sleep_head
+    shard.sleep_head = w.processes[first].following
+    shard.sleeping -= 1
+    w.clock[0].asleep -= int(first < w.numbers[0])
+    return int(first)
+
+
+@called
+def woken(w: World, g: int) -> float:
+    """Return the time from now until a woken sleeper of shard g runs."""
+    lock = w.locks[w.shards[g].lock]
+    if lock.wake == 0.0:
+        return 0.0
+    return float(lock.wake * draw(w.distributions[lock.passing], w.table, w.random))
+
+
+@called
+def patience(w: World, g: int, time: float) -> float:
+    """Return a time after which somebody at shard g loses patience."""
+    if time == 0.0:
+        return 0.0
+    return float(
+        time * draw(w.distributions[w.locks[w.shards[g].lock].patience], w.table, w.random)
+    )
+
+
+@called
+def random_spinner(w: World, g: int) -> int:
+    """Return one of those who spin at shard g, any."""
+    shard = w.shards[g]
+    i = shard.head
+    for _ in range(int(uniform(w.random) * shard.waiting)):
+        i = w.processes[i].following
+    return int(i)
+
+
+@called
+def before_spinner(w: World, g: int, i: int) -> int:
+    """Return who spins right before process i at shard g, or NOBODY."""
+    before, k = NOBODY, w.shards[g].head
+    while k != i:
+        before, k = k, w.processes[k].following
+    return int(before)
 
 
 @compiled

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from lockmodel.model.disciplines import BARGING, RWSEM
-from lockmodel.solvers.simulation import rwsem
-from lockmodel.solvers.simulation.draw import uniform
+from lockmodel.model.disciplines import BARGING, MUTEX, RWSEM
+from lockmodel.solvers.simulation import mutex, rwsem
 from lockmodel.solvers.simulation.jit import called, compiled
 from lockmodel.solvers.simulation.locks import (
     NOBODY,
+    before_spinner,
     handoff,
     hold,
     pass_to_spinner,
+    random_spinner,
     schedule,
     spin,
     take,
@@ -41,6 +42,8 @@ def arrive(w: World, i: int, g: int) -> bool:
         enters = shard.owner == NOBODY
         if not enters:
             spin(w, i, g)
+            if lock.kind == MUTEX:
+                mutex.limit(w, i, g)
     if enters:
         take(w, i, g)
     return enters
@@ -64,6 +67,8 @@ def release(w: World, i: int, g: int) -> tuple[int, float]:
         if not rwsem.leave(w, i, g):
             return NOBODY, 0.0
         turn, first, since = rwsem.pass_on(w, i, g)
+    elif kind == MUTEX:
+        turn, first, since = mutex.pass_on(w, g)
     else:
         shard.owner = NOBODY
         if shard.waiting > 0 and kind != BARGING:
@@ -75,10 +80,8 @@ def release(w: World, i: int, g: int) -> tuple[int, float]:
     if shard.waking > 0:  # granted to readers
         return NOBODY, 0.0
     w.tallies[shard.lock].busy += clock.now - shard.busy_since
-    if kind == BARGING and shard.waiting > 0 and shard.attempting == 0:
-        first = shard.head
-        for _ in range(int(uniform(w.random) * shard.waiting)):
-            first = w.processes[first].following
+    if kind in (BARGING, MUTEX) and shard.waiting > 0 and shard.attempting == 0:
+        first = random_spinner(w, g)
         shard.candidate = first
         shard.attempting = 1
         schedule(w, clock.now + handoff(w, first, g, shard.waiting), w.processes.size + g)
@@ -90,24 +93,36 @@ def attempt(w: World, g: int) -> int:
     """Let a waiter look at shard g; return who if it is free and taken, else it goes on waiting."""
     shard = w.shards[g]
     shard.attempting = 0
-    if w.locks[shard.lock].kind == RWSEM:
+    kind = w.locks[shard.lock].kind
+    if kind == RWSEM:
         i = rwsem.try_again(w, g)
     elif shard.owner != NOBODY:
+        if kind == MUTEX:
+            mutex.spin_on(w, shard.candidate)
         return NOBODY
     else:
-        before, i = NOBODY, shard.head
-        while i != shard.candidate:
-            before, i = i, w.processes[i].following
-        unlink(w, g, before, i)
+        i = shard.candidate
+        unlink(w, g, before_spinner(w, g, i), i)
+        if kind == MUTEX:
+            mutex.entered(w, i)
     if i != NOBODY:
         take(w, i, g)
     return int(i)
 
 
 @called
-def enter_readers(w: World, g: int) -> None:
-    """Let the sleeping readers to whom shard g has been granted in."""
+def wake_up(w: World, g: int) -> int:
+    """Let the sleepers of shard g that were woken run; return who takes it, of a mutex.
+
+    Readers, to whom it was granted, enter.
+    """
     shard, now = w.shards[g], w.clock[0].now
+    if w.locks[shard.lock].kind == MUTEX:
+        i = mutex.try_again(w, g)
+        if i != NOBODY:
+            take(w, i, g)
+        return int(i)
     while shard.waking > 0:
         i = rwsem.next_granted(w, g)
         hold(w, i, g, now)
+    return NOBODY

@@ -9,16 +9,17 @@ after `spin_limit` on it, all join the queue, and nobody spins until those reade
 
 from __future__ import annotations
 
-from lockmodel.solvers.simulation.draw import draw
 from lockmodel.solvers.simulation.heap import cancel
 from lockmodel.solvers.simulation.jit import called, compiled
 from lockmodel.solvers.simulation.locks import (
     NOBODY,
-    SLEEP,
     handoff,
-    note,
+    leave_queue,
+    patience,
     schedule,
+    sleep,
     spin,
+    woken,
 )
 from lockmodel.solvers.simulation.world import World
 
@@ -38,52 +39,10 @@ BATCH = 256
 
 
 @called
-def _woken(w: World, g: int) -> float:
-    """Return the time from now until a woken sleeper of shard g runs."""
-    lock = w.locks[w.shards[g].lock]
-    if lock.wake == 0.0:
-        return 0.0
-    return float(lock.wake * draw(w.distributions[lock.passing], w.table, w.random))
-
-
-@called
-def _patience(w: World, g: int, time: float) -> float:
-    """Return a time after which somebody at shard g loses patience."""
-    if time == 0.0:
-        return 0.0
-    return float(
-        time * draw(w.distributions[w.locks[w.shards[g].lock].patience], w.table, w.random)
-    )
-
-
-@called
 def _queue_up(w: World, i: int, g: int) -> None:
     """Let process i wait for shard g at the end of the queue, asleep."""
-    shard, process, clock = w.shards[g], w.processes[i], w.clock[0]
-    process.following = NOBODY
-    process.asleep = 1
-    process.queued = clock.now
-    process.overdue = clock.now + _patience(w, g, w.locks[shard.lock].timeout)
-    if shard.sleeping == 0:
-        shard.sleep_head = i
-    else:
-        w.processes[shard.sleep_tail].following = i
-    shard.sleep_tail = i
-    shard.sleeping += 1
-    clock.asleep += int(i < w.numbers[0])
-    if w.trace.size > 0:
-        note(w, clock.now, i, SLEEP)
-
-
-@compiled
-def _leave_queue(w: World, g: int) -> int:
-    """Take the head out of the queue; return who it is."""
-    shard = w.shards[g]
-    first = shard.sleep_head
-    shard.sleep_head = w.processes[first].following
-    shard.sleeping -= 1
-    w.clock[0].asleep -= int(first < w.numbers[0])
-    return int(first)
+    w.processes[i].overdue = w.clock[0].now + patience(w, g, w.locks[w.shards[g].lock].timeout)
+    sleep(w, i, g)
 
 
 @called
@@ -94,7 +53,7 @@ def _limit(w: World, g: int) -> None:
     limit = w.locks[shard.lock].spin_limit * (SPUN_BASE + owners) / SPUN_BASE
     shard.limited = 1
     event = w.processes.size + 2 * w.shards.size + g
-    schedule(w, w.clock[0].now + _patience(w, g, limit), event)
+    schedule(w, w.clock[0].now + patience(w, g, limit), event)
 
 
 @called
@@ -165,23 +124,24 @@ def pass_on(w: World, i: int, g: int) -> tuple[int, int, float]:
         return (NEXT_SPINNER if shard.waiting > 0 else NEXT_NONE), NOBODY, 0.0
     head = shard.sleep_head
     passed_by = shard.bit == 0 and shard.waiting > 0
-    if w.processes[head].reading:
-        if passed_by:
-            shard.bit = int(clock.now >= w.processes[head].overdue)
-            return NEXT_SPINNER, NOBODY, 0.0
+    reading = w.processes[head].reading
+    if reading and passed_by:
+        shard.bit = int(clock.now >= w.processes[head].overdue)
+        return NEXT_SPINNER, NOBODY, 0.0
+    if shard.bit and shard.bit_spins and not reading and not w.processes[i].reading:
+        since = clock.now + handoff(w, head, g, shard.waiting + 1)
+    else:
+        since = clock.now + woken(w, g)
+    if reading:
         shard.bit = 0
         shard.waking = _queued_readers(w, g)
-        schedule(w, clock.now + _woken(w, g), people + w.shards.size + g)
+        schedule(w, since, people + w.shards.size + g)
         if shard.waiting > 0:
             _limit(w, g)
         return NEXT_NONE, NOBODY, 0.0
-    if shard.bit and shard.bit_spins and not w.processes[i].reading:
-        since = clock.now + handoff(w, head, g, shard.waiting + 1)
-    else:
-        since = clock.now + _woken(w, g)
     if shard.bit:
         shard.bit = 0
-        shard.owner = _leave_queue(w, g)
+        shard.owner = leave_queue(w, g)
         return NEXT_QUEUED, head, since
     if shard.attempting == 0:
         shard.attempting = 1
@@ -207,7 +167,7 @@ def try_again(w: World, g: int) -> int:
     shard = w.shards[g]
     head = shard.sleep_head
     if shard.owner == NOBODY and shard.readers + shard.waking == 0:
-        return _leave_queue(w, g)
+        return leave_queue(w, g)
     if w.clock[0].now >= w.processes[head].overdue:
         shard.bit = 1
         shard.bit_spins = int(shard.owner != NOBODY)

@@ -37,7 +37,7 @@ SHARES = (0.5, 0.9, 0.99, 0.999)
 
 PREEMPTION = (
     "{n} processes exceed the {cpus} CPUs: thinking ones share them, but a holder that loses its "
-    "CPU is not modelled; only rwsem waiters sleep"
+    "CPU is not modelled; only waiters of an rwsem or a mutex sleep"
 )
 ASSUMPTIONS = (
     "an iteration thinks once, in one piece, then takes the sites' acquires in the order given",

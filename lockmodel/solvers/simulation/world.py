@@ -53,6 +53,7 @@ PROCESS = np.dtype(
         ("node", _I),
         ("kind", _I),  # its class
         ("stage", _I),  # the next one, of those of its class
+        ("ready", _I),  # whether the gap before it has passed
         ("at", _I),  # the one it is in; for a walker how many shards it has
         ("shard", _I),
         ("reading", _I),
@@ -78,6 +79,7 @@ SHARD = np.dtype(
         ("sleep_tail", _I),
         ("sleeping", _I),
         ("waking", _I),  # readers have been granted it and are waking up
+        ("rousing", _I),  # the first sleeper is waking up
         ("attempting", _I),  # somebody will look whether it is free
         ("bit", _I),  # the hand-off bit: who leads the queue is next
         ("bit_spins", _I),  # whether it waits for that spinning
@@ -106,12 +108,14 @@ LOCK = np.dtype(
         ("wake", _F),
         ("timeout", _F),
         ("spin_limit", _F),
+        ("barge", _I),  # whether a released lock is free
         ("patience", _I),  # number of the distribution of both
         ("local_handoffs", _I),
         ("walks", _F),
         ("read", _F),
         ("trying", _I),  # whether walkers give up where they would have to wait
         ("by_node", _I),  # whether each node has its own data under it
+        ("changed", _I),  # whether lines come only where the owner changed
     ]
 )
 
@@ -133,10 +137,11 @@ TALLY = np.dtype(
 )
 """What is counted per lock."""
 
-STAGE = np.dtype([("lock", _I), ("reading", _I), ("probability", _F), ("work", _I)])
+STAGE = np.dtype([("lock", _I), ("reading", _I), ("probability", _F), ("work", _I), ("gap", _F)])
 
-KIND = np.dtype([("first", _I), ("stages", _I), ("thinking", _I), ("think", _F)])
-"""A class of processes: its stages, the number of its think times' distribution, and their mean."""
+KIND = np.dtype([("first", _I), ("stages", _I), ("thinking", _I), ("think", _F), ("rest", _F)])
+"""A class of processes: its stages, the number of its think times' distribution, their mean, and
+which share of it lies before the first stage."""
 
 CLOCK = np.dtype(
     [
@@ -208,7 +213,7 @@ def _stages(
     has comes last.
     """
     index = {lock.name: i for i, lock in enumerate(scenario.locks)}
-    rows: list[tuple[int, int, float, int]] = []
+    rows: list[tuple[int, int, float, int, float]] = []
     work: list[np.ndarray] = []
     lines: list[np.ndarray] = []
     offset = 0
@@ -228,7 +233,7 @@ def _stages(
         whole = int(site.acquires)
         chances = [1.0] * whole + [site.acquires - whole] * (site.acquires > whole)
         reading = int(site.mode == "read")
-        rows += [(index[site.lock], reading, p, offset) for p in chances]
+        rows += [(index[site.lock], reading, p, offset, site.gap) for p in chances]
         own += [c] * len(chances)
         offset += lock.shards
     counts = [own.count(c) for c in range(len(views))]
@@ -297,7 +302,9 @@ def _varies(scenario: Scenario, stages: np.ndarray, population: int) -> bool:
     for lock in scenario.locks:
         used.append(lock.hold_distribution)
         costs = [lock.handoff.cost(waiting, remote) for remote in (0.0, 1.0)]
-        wakes = discipline(lock.kind).readers and lock.wake_time > 0.0
+        if discipline(lock.kind).sleeps:
+            used.append(lock.timeout_distribution)
+        wakes = discipline(lock.kind).sleeps and lock.wake_time > 0.0
         if wakes or lock.handoff_lines > 0.0 or np.any(np.array(costs) > 0.0):
             used.append(lock.handoff_distribution)
         if lock.walkers is not None or (lock.shards > 1 and lock.shard_by == "hash"):
@@ -352,8 +359,9 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
         distributions.append(lock.timeout_distribution)
         record["acquire"], record["wake"] = lock.acquire_time, lock.wake_time
         record["by_node"] = int(lock.lines_by == "node")
+        record["changed"] = int(lock.lines_when == "changed")
         record["timeout"], record["local_handoffs"] = lock.handoff_timeout, lock.local_handoffs
-        record["spin_limit"] = lock.spin_limit
+        record["spin_limit"], record["barge"] = lock.spin_limit, int(lock.barge)
         if lock.walkers is not None:
             record["walks"], record["read"] = lock.walkers.walks_per_s, lock.walkers.read
             record["trying"] = int(lock.walkers.give_up)
@@ -383,13 +391,14 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
     kinds["first"], kinds["stages"] = np.cumsum([0, *of_class[:-1]]), of_class
     kinds["thinking"] = np.arange(len(views))
     line = distances(machine, n)[0]
+    kinds["rest"] = [view.first_gap for view in views]
     kinds["think"] = [view.think + view.think_remote * line for view in views]
     processes["kind"][:n] = class_of_each(scenario.classes, n) if scenario.classes else 0
     levels = np.arange(1, n + 1)
     clock = np.zeros(1, CLOCK)
     clock["free_walker"] = n
     clock["crowded"] = replication % 2
-    room = processes.size + 3 * shards.size + len(locks) + 1
+    room = 2 * processes.size + 3 * shards.size + len(locks) + 1
     return World(
         numbers=np.array(
             [
