@@ -62,8 +62,10 @@ def load(
         made = model
     else:
         expect("model", model, (str, os.PathLike), "a lm.Scenario, a shipped name or a path")
-        made = inputs.scenario(model if isinstance(model, str) else os.path.join(".", model))
-    return inputs.adapted(made, walks, machine, counts=from_counts, edits=edits_of(set))
+        named = model if isinstance(model, str) else os.path.join(".", model)
+        made = inputs.scenario(named, classes=True)
+    chosen = edits_of(set)
+    return inputs.adapted(made, walks, machine, counts=from_counts, edits=chosen, classes=True)
 
 
 def expect(name: str, value: object, kinds: type | tuple[type, ...], what: str) -> None:

@@ -85,7 +85,7 @@ def levers(
                        nothing else that can be built gains more
       then binds       the lock (or cpu) that sets the ceiling at n then
       by cpu, ...      gain against the number of shards, by what chooses one
-      CLASS            (several classes) gain of each; rows are by that of the total
+      CLASS            (several classes) gain of each; rows go by the total's
     Printed with --explain:
       *                a limit that no patch reaches
       ceiling at n     of what binds then
