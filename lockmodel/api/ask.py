@@ -29,6 +29,7 @@ from lockmodel.errors import ArgumentError
 
 if TYPE_CHECKING:
     from lockmodel.answers.ceilings import Ceilings
+    from lockmodel.answers.class_levers import ClassCeilings, ClassRanking
     from lockmodel.answers.ranking import Ranking
     from lockmodel.answers.sweep import Sweep
     from lockmodel.answers.whatif import WhatIf
@@ -193,7 +194,7 @@ def levers(
     method: Closed = "auto",
     *,
     time_limit: float = TIME_LIMIT_S,
-) -> Answer[Ranking]:
+) -> Answer[Ranking] | Answer[ClassRanking]:
     """Return every lever that applies, ranked by what it buys.
 
     Parameters
@@ -207,7 +208,7 @@ def levers(
 
     Returns
     -------
-    Answer of Ranking
+    Answer of Ranking, or of ClassRanking where there are several classes
         `columns` has a row per lever: gain 0.8 is +80 %, with its interval; rates in 1/s.
 
     Raises
@@ -224,13 +225,18 @@ def levers(
     >>> max(row.gain for row in ranked.levers if not row.limit) > 1
     True
     """
+    from lockmodel.answers.class_levers import rank_classes
     from lockmodel.answers.ranking import rank
+    from lockmodel.cli.class_text import levers_report
     from lockmodel.cli.levers import check_tried, report
     from lockmodel.figures.answered import plot_ranking
 
     made = load(scenario)
     late = common.limit(time_limit)
     with common.compiling():
+        if made.classes:
+            several = rank_classes(made, population(n, made), method, common.progress, late)
+            return Answer(several, partial(levers_report, made, several))
         result = rank(made, population(n, made), method, common.progress, late)
     told = Answer(result, partial(report, made, result), partial(plot_ranking, answer=result))
     return checked(told, lambda: check_tried(result))
@@ -238,7 +244,7 @@ def levers(
 
 def ceiling(
     scenario: Model, n: int | str | None = None, over: str | None = None
-) -> Answer[Ceilings]:
+) -> Answer[Ceilings] | Answer[ClassCeilings]:
     """Return where throughput ends, and what moves that.
 
     Parameters
@@ -251,8 +257,8 @@ def ceiling(
 
     Returns
     -------
-    Answer of Ceilings
-        `columns` has a row per step of each axis; ceilings in 1/s.
+    Answer of Ceilings, or of ClassCeilings where there are several classes
+        `columns` has a row per step of each axis, or per station; ceilings in 1/s.
 
     Raises
     ------
@@ -269,12 +275,17 @@ def ceiling(
     from lockmodel.answers.axis import parse_axis
     from lockmodel.answers.ceilings import ceilings
     from lockmodel.answers.ceilings import over as over_axis
+    from lockmodel.answers.class_levers import class_ceilings
     from lockmodel.cli.ceiling import report
+    from lockmodel.cli.class_text import ceiling_report
     from lockmodel.figures.answered import plot_ceilings
 
     made = load(scenario)
     at = population(n, made)
     axis = None if over is None else parse_axis(over)
+    if made.classes and axis is None:
+        several = class_ceilings(made, at)
+        return Answer(several, partial(ceiling_report, made, several))
     result = ceilings(made, at) if axis is None else over_axis(made, axis, at)
     draw = partial(plot_ceilings, answer=result)
     return Answer(result, partial(report, made, result, axis), draw)

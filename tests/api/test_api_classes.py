@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 import lockmodel as lm
@@ -15,6 +17,16 @@ def test_predict_and_whatif_have_each_class():
     assert answer.columns()["throughput_per_s"][0] == pytest.approx(total)
     changed = lm.whatif("mix-xeon8369b", "shorten_hold:libc.so.6=0.5", [16])
     assert changed.columns()["gain execl"][0] > changed.columns()["gain compiler"][0]
+
+
+def test_levers_and_ceilings_have_each_class(command):
+    answer = lm.levers("mix-xeon8369b", 8, "product-form")
+    said = command("levers", "mix-xeon8369b", "-n", "8", "--method", "product-form", "--json")
+    assert answer.to_dict() == json.loads(said.stdout)
+    ends = lm.ceiling("mix-xeon8369b", 8)
+    said = command("ceiling", "mix-xeon8369b", "-n", "8", "--json")
+    assert ends.to_dict() == json.loads(said.stdout)
+    assert "libc.so.6" in ends.columns()["station"]
 
 
 def test_what_is_about_one_iteration_says_so():

@@ -12,7 +12,7 @@ from lockmodel.observe.text import Line, Text
 
 TITLE = "db_bench"
 READS = "operations per second of all threads of each benchmark; latencies as facts"
-SEEN = "RocksDB 8.1, LevelDB 1.23: from published results, not run"
+SEEN = "RocksDB 8.1, LevelDB 1.23: from memory, not run"
 GIVES = ("throughput",)
 REMEDY = (
     'run `for n in 1 2 4 8; do echo "db_bench --threads=$n"; db_bench --benchmarks=readrandom '

@@ -18,7 +18,7 @@ READS = (
     "`8 threads: 1.2M ops/s`, `threads=8 tps=1234`, a line per run; the rates of mutilate, "
     "ebizzy, schbench, dbench, ab and hey"
 )
-SEEN = "dbench 4.0; the others from published results"
+SEEN = "dbench 4.0; the others from excerpts or from memory"
 GIVES = ("throughput",)
 REMEDY = "write a line such as `8 threads: 1234 ops/s` per run, or a CSV with tasks,throughput"
 
