@@ -70,7 +70,7 @@ def data(readers: float = READERS) -> ErrorMapData:
         load, error = float(row["load"]), float(row["error"])
         line[load] = max(line.get(load, 0.0), error, key=abs)
     if not by_case:
-        raise ArgumentError(f"readers = {readers:g} is not in the map; 0, 0.5, 0.9 and 1 are")
+        raise ArgumentError(f"readers = {readers:g} is not in the map; 0 and 1 are")
     lines = [
         ErrorLine(scv, handoff, tuple(sorted(line)), tuple(line[x] for x in sorted(line)))
         for (scv, handoff), line in sorted(by_case.items())

@@ -71,7 +71,7 @@ def test_nobody_is_sent_to_a_lock_that_is_no_place_in_the_kernel() -> None:
 def test_what_separates_held_work_from_hand_off_comes_first_for_a_gain_that_needs_it() -> None:
     designed = ranked()
     best = [r for r in designed.candidates if r.factor < 0.6]
-    assert {"hold times of L at 32", "kernel with batch:L=1"} <= {r.name for r in best}
+    assert {"hold times of L at 32", "kernel with batch:L/p.a=1"} <= {r.name for r in best}
     assert all(r.separates for r in best)
     assert factor(designed, "throughput at 64") > 0.9
     assert factor(designed, "twice the repeats of all throughputs") > 0.9
@@ -102,7 +102,7 @@ def test_a_candidate_is_judged_as_the_fit_that_has_it() -> None:
     other = batch(scenario(CONSTANT), "L", 1)
     data = measure(batch(there, "L", 1), 0.0, False, np.random.default_rng(1), "new", (32,))
     both = fit(plan([base.study.sets[0], replace(data, scenario=other)], FREE), Settings(starts=1))
-    foreseen = measured(base, 0, named("kernel with batch:L=1"))
+    foreseen = measured(base, 0, named("kernel with batch:L/p.a=1"))
     assert both.theta == pytest.approx(base.theta, abs=0.1)
     assert (foreseen.splits, both.splits) == ((), ())
     ratio = np.diag(foreseen.covariance) / np.diag(both.covariance)
@@ -114,7 +114,7 @@ def test_kernels_that_are_the_same_are_listed_once() -> None:
     names = [c.name for c in candidates(curve(), 0, 32)]
     assert len(set(names)) == len(names)
     assert [n for n in names if n.startswith("kernel")] == [
-        "kernel with batch:L=1",
+        "kernel with batch:L/p.a=1",
         "kernel with exclude:L",
     ]
 

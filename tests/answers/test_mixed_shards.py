@@ -65,8 +65,8 @@ def test_levers_of_either_order_are_simulated_and_counted(rough):
 def test_a_sweep_simulates_the_rows_that_need_it(rough):
     base = timed("execl-xeon8369b")
     axes = [parse_axis("libc.so.6:shards=8"), parse_axis("executable:shards=8,4")]
-    two = sweep(base, axes, [32])
-    assert (two.method, [row["n"] for row in two.rows]) == ("product-form", [32, 32])
+    two = sweep(base, axes, [64])
+    assert (two.method, [row["n"] for row in two.rows]) == ("product-form", [64, 64])
     (told,) = (text for text in two.warnings if MIXED in text)
     assert told == f"libc.so.6:shards=8, executable:shards=4: {MIXED}"
     alike, different = (row["throughput_per_s"] for row in two.rows)
@@ -88,11 +88,11 @@ def test_a_fit_has_no_intervals_there(rough, command, tmp_path):
         sites=(*scenario.sites, look),
     )
     assert scenario.fit is not None
-    answer = predict(scenario, [32])
+    answer = predict(scenario, [64])
     assert (answer.method, answer.fit) == ("simulation", None)
     assert answer.warnings[0].startswith("no intervals from the fit")
     assert answer.points[0].interval_per_s is None
-    assert compare(scenario, [parse("exclude:more")], [32]).warnings[0] == answer.warnings[0]
+    assert compare(scenario, [parse("exclude:more")], [64]).warnings[0] == answer.warnings[0]
 
 
 def test_a_limit_keeps_what_is_finished_and_counts_the_rest(rough, command, monkeypatch):

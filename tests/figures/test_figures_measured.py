@@ -114,8 +114,8 @@ def test_the_error_map_keeps_the_worst_population():
 
 
 def test_a_share_of_readers_that_was_not_measured():
-    assert error_map.data(0.5).readers == 0.5
-    with pytest.raises(ArgumentError, match=r"readers = 0.3 is not in the map; 0, 0.5, 0.9 and 1"):
+    assert error_map.data(1).readers == 1
+    with pytest.raises(ArgumentError, match=r"readers = 0.3 is not in the map; 0 and 1 are"):
         error_map.data(0.3)
 
 
