@@ -6,6 +6,7 @@ it is busy then, and what throughput the others have.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,9 @@ FEW = 4
 """Every number of stopped shards is solved up to this one, then half of them in every octave."""
 
 BUSIEST = 1.0 - 1e-12
+
+EXACT, MOST_STEPS = 1e-13, 100
+"""Of the logarithm of a load, and of Newton's steps: some ten are needed."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +145,11 @@ def drawn_loads(network: Network, lock: Lock, acquires: float) -> list[Load]:
 
     n, alone, loads = network.population, _alone(network), []
     own_each = keeps_shard(lock)
-    for stopped in _counts(n):
-        rest = replace(network, population=n - stopped)
-        (solution,) = solve(rest)
-        own = [(i, s) for i, s in enumerate(rest.stations) if s.name == lock.name]
-        x, users = solution.throughput, rest.population
+    own = [(i, s) for i, s in enumerate(network.stations) if s.name == lock.name]
+    counts = _counts(n)
+    solutions = solve(network, tuple(n - stopped for stopped in counts))
+    for stopped, solution in zip(counts, solutions, strict=True):
+        x, users = solution.throughput, n - stopped
         if own_each:  # a delay, as nobody meets anybody there
             hold = own[0][1].level(users) * users / acquires
             busy = min(x / users * hold * acquires, BUSIEST)
@@ -179,15 +183,20 @@ def _residual(users: int, busy: float, hold: float) -> float:
     """
     if users <= 1:
         return hold
-    low, high = -40.0, 40.0
-    levels = np.arange(1, users + 1)
-    places = np.append(0.0, np.cumsum(np.log(users + 1.0 - levels)))
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        weights = places + middle * np.arange(users + 1)
-        p = np.exp(weights - weights.max())
-        p /= p.sum()
-        low, high = (middle, high) if 1.0 - p[0] < busy else (low, middle)
+    levels = np.arange(users + 1)
+    places = np.append(0.0, np.cumsum(np.log(users + 1.0 - levels[1:])))
+    asked = -math.log1p(-busy)  # ln of the sum of weights, of which level 0 has 1
+    load = 40.0
+    for _ in range(MOST_STEPS):  # Newton, from above: the logarithm of the sum is convex
+        weights = places + load * levels
+        most = weights.max()
+        p = np.exp(weights - most)
+        total = p.sum()
+        p /= total
+        step = (most + math.log(total) - asked) / float(p @ levels)
+        load -= step
+        if step < EXACT:
+            break
     p = np.maximum(p, 1e-280)
     down = hold * np.cumsum(p[::-1])[::-1][1:] / p[1:]
     return float(p[1:] @ np.cumsum(down) / p[1:].sum())
