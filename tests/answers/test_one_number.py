@@ -17,13 +17,24 @@ MODEL = find_scenario("execl-xeon8369b")
 N = 128
 
 
+DRAWS = 24
+"""Enough to tell ends apart: what is asked here is whether they are the same."""
+
+
+@pytest.fixture
+def few(monkeypatch) -> None:
+    monkeypatch.setattr(intervals, "COUNT", DRAWS)
+
+
 @pytest.fixture(scope="module")
 def asked() -> dict[str, dict[str, tuple[float, float]]]:
     """Return what every question says of the levers it is about: gain intervals by text."""
-    levers = rank(MODEL, N)
-    shown = explain(MODEL, N)
-    counted = shards(MODEL, N, Question(lock="libc.so.6"))
-    assert {a.fit.draws for a in (levers, shown, counted) if a.fit} == {128}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intervals, "COUNT", DRAWS)
+        levers = rank(MODEL, N)
+        shown = explain(MODEL, N)
+        counted = shards(MODEL, N, Question(lock="libc.so.6"))
+    assert {a.fit.draws for a in (levers, shown, counted) if a.fit} == {DRAWS}
     return {
         "levers": {row.lever.text: row.gain_interval for row in levers.levers},
         "explain": {text_of(one.levers): one.interval for one in shown.bought},
@@ -41,12 +52,12 @@ def asked() -> dict[str, dict[str, tuple[float, float]]]:
         ("skip:libc.so.6/exec.map_split", {"levers"}),
     ],
 )
-def test_whatif_has_the_ends_of(asked, text, among):
-    several = compare(MODEL, [parse(text), parse("less_think=0.9")], [1, 16, N])
+def test_whatif_has_the_ends_of(asked, few, text, among):
+    several = compare(MODEL, [parse(text), parse("less_think=0.9")], [16, N])
     alone = compare(MODEL, [parse(text)], [N])
     ends = alone.points[0].gain_interval
     assert alone.fit is not None
-    assert alone.fit.draws == 128
+    assert alone.fit.draws == DRAWS
     assert several.alone[0].gain_intervals[-1] == ends
     low, high = ends
     assert high - low > 0.05
