@@ -137,6 +137,8 @@ def _of(stations: Sequence[Station]) -> _Levels | None:
 
 
 def _kept(scenario: Scenario, n: int) -> _Kept:
+    if any(lock.lines_when == "changed" for lock in scenario.taken):
+        return _plain(scenario, n)  # what passes between its acquires is that of all the others
     try:
         network = build(scenario, n)
     except NotTrustworthyError:  # walkers leave nothing

@@ -70,3 +70,18 @@ def test_a_draw_that_a_lever_cannot_change_stays():
     fewer = parse("batch:libc.so.6=1").apply(draw)
     before = Before([fewer], [128])
     assert before.after(parse("batch:libc.so.6=9").apply) == before.rates
+
+
+def test_who_had_a_lock_last_is_a_matter_of_all_the_others():
+    """A hold of ld-linux lies between two acquires of libc, and so does all think time."""
+    some = []
+    for one in DRAWS[:2]:
+        locks = tuple(
+            replace(lock, lines_when="changed") if lock.name == "libc.so.6" else lock
+            for lock in one.locks
+        )
+        some.append(replace(one, locks=locks))
+    for text in ("shorten_hold:ld-linux-x86-64.so.2=0", "batch:libc.so.6=1"):
+        lever = parse(text)
+        made = Before(some, [4]).after(lever.apply)
+        assert made.tolist() == [[throughput(lever.apply(one), [4])[0]] for one in some]
