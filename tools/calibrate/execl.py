@@ -17,9 +17,9 @@ from msgspec.structs import replace
 from overlap import counted
 from posterior import Figure, misses, posterior
 
-from lockmodel.changes.levers import HELD
 from lockmodel.model.machine import Machine
 from lockmodel.model.scenario import Calibrated, Provenance, Scenario
+from lockmodel.model.site import COUNTED
 
 CURVE = "unixbench_execl_xeon8369b.csv"
 THINK_REMOTE = (30e-6, 1.0)
@@ -129,7 +129,7 @@ def execl_direct(base: Scenario) -> Scenario:
         if link is None:
             kept += base.sites_of(lock.name)
             continue
-        work = {key: round(MAPPINGS * getattr(link, key), 2) for key in HELD}
+        work = {key: round(MAPPINGS * getattr(link, key), 2) for key in COUNTED}
         kept += [replace(link, name="map_direct", acquires=1.0, **work), by_label["exec.teardown"]]
     provenance = (
         Provenance(
