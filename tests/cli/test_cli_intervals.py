@@ -73,7 +73,6 @@ LINES = [
     "predict FILE -n 1..32 --all",
     "predict FILE -n 1,256 --method bounds",
     "levers FILE -n 128 --top 0",
-    "levers FILE -n 64 --top 0 --walks libc.so.6=900,read_us=64",
     "whatif FILE -n 1,128 --lever less_think=0.5 --lever shard:all=8 "
     "--lever skip:all/exec.map_unlink --lever cheaper_handoff:all=none --lever batch:all=2",
 ]

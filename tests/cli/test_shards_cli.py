@@ -158,6 +158,7 @@ def test_all_are_counted_and_need_not_be_locks_of_files(tmp_path):
     assert "file" not in said.partition("Who takes")[0]
 
 
+@pytest.mark.usefixtures("hardly_drawn")
 def test_intervals_are_in_all_rows_or_in_none_and_why():
     """Eight shards of libc divide the processes otherwise than two of the next lock."""
     asked = ("shards", "execl-xeon8369b", "--set", "libc.so.6.shards=8", "--counts", "2,8")

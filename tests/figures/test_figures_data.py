@@ -221,9 +221,15 @@ def test_the_chain_is_that_of_the_command():
 # curve ----------------------------------------------------------------------------------------
 
 
+DRAWS = 32
+"""Enough for a band of nine in ten."""
+
+
 @pytest.fixture(scope="module")
 def paper():
-    return curve.data()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lockmodel.answers.intervals.COUNT", DRAWS)
+        return curve.data()
 
 
 def test_the_band_contains_the_measurements(paper):
@@ -239,7 +245,8 @@ def test_the_band_contains_the_measurements(paper):
     assert [flag.partition(":")[0] for flag in paper.flags] == ["NOT DETERMINED"]
 
 
-def test_a_fitted_scenario_is_drawn_as_it_is(paper):
+def test_a_fitted_scenario_is_drawn_as_it_is(paper, monkeypatch):
+    monkeypatch.setattr("lockmodel.answers.intervals.COUNT", DRAWS)
     file = "unixbench_execl_xeon8369b.csv"
     fitted = run(load_sets([Wanted(find_data(file), file, find_scenario(EXECL.name))])).scenarios[0]
     again = curve.data(fitted, file)
