@@ -135,10 +135,7 @@ def two_shards(give_up: bool, writers: int = 2) -> Semaphores:
     )
 
 
-@pytest.mark.parametrize(
-    ("give_up", "writers"),
-    [(True, 2), (False, 1), pytest.param(False, 2, marks=pytest.mark.long)],
-)
+@pytest.mark.parametrize(("give_up", "writers"), [(True, 2), (False, 1)])
 def test_walkers_of_two_shards_match_their_chain(give_up, writers):
     chain = two_shards(give_up, writers)
     exact = chain.means()
