@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from lockmodel.model.prediction import Prediction
+from lockmodel.model.prediction import Ceiling, Prediction
 from lockmodel.model.scenario import Scenario, plain
 from lockmodel.progress import Progress, Stop, never, quietly
 from lockmodel.solvers.bounds import ceiling, strict_ceiling
@@ -74,18 +75,7 @@ def predict(
         *answer.warnings,
         *caveats(scenario, answer.points, bounded),
     )
-    return Prediction(
-        scenario=scenario.name,
-        method=answer.method,
-        chosen_because=answer.chosen_because,
-        exact=answer.exact,
-        assumptions=answer.assumptions,
-        warnings=tuple(dict.fromkeys(said)),
-        error_estimate=answer.error,
-        ceiling=top,
-        points=points,
-        fit=basis,
-    )
+    return replace(_predicted(scenario, answer, top, said), points=points, fit=basis)
 
 
 def _of_classes(scenario: Scenario, answer: Answer) -> Prediction:
@@ -98,6 +88,11 @@ def _of_classes(scenario: Scenario, answer: Answer) -> Prediction:
         *answer.warnings,
         *caveats(scenario, answer.points),
     )
+    return _predicted(scenario, answer, top, said)
+
+
+def _predicted(scenario: Scenario, answer: Answer, top: Ceiling, said: Sequence[str]) -> Prediction:
+    """Return the prediction that a solver's answer makes, without the intervals of a fit."""
     return Prediction(
         scenario=scenario.name,
         method=answer.method,

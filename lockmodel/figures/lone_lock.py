@@ -45,7 +45,7 @@ def lock_ceiling(scenario: Scenario, lock: str, population: int) -> float:
     """
     network = build(scenario, population)
     own = network.of(lock)
-    split = scenario.lock(lock).shards > 1 and scenario.lock(lock).shard_by != "hash"
+    split = scenario.lock(lock).keeps_shard
     if split and own and not any(station.users for station in own):
         return population / sum(station.alone for station in own)
     if all(station.contended <= IDLE_SHARD for station in own):

@@ -250,7 +250,7 @@ class Response:
                 self._start[p.name] = ps.SMALLEST[p.unit]
         self.scenario = self.at(self._start)
         build(scenario, max(self.populations))  # refuses a discipline that has no station
-        kept = any(lock.shards > 1 and lock.shard_by != "hash" for lock in scenario.locks)
+        kept = any(lock.keeps_shard for lock in scenario.locks)
         self._pinned = kept and any(
             s.users for n in self.populations for s in build(scenario, n).stations
         )

@@ -268,7 +268,7 @@ def _shards(
         passing = np.append(passing[:levels], cost[-1])
         at = acquires[class_of_kind], hold[class_of_kind], passing
         if own is None:
-            apart = lock.shards > 1 and lock.shard_by != "hash"
+            apart = lock.keeps_shard
             made.append(
                 ClassLock(lock.name, at[0] * group.share, at[1], passing, group.count, apart)
             )

@@ -183,7 +183,7 @@ def depends_on_population(scenario: Scenario) -> bool:
         for lock in scenario.locks
     )
     moves = moves or any(site.differs and site.acquires > 0 for site in scenario.sites)
-    pinned = any(lock.shards > 1 and lock.shard_by != "hash" for lock in scenario.locks)
+    pinned = any(lock.keeps_shard for lock in scenario.locks)
     walked = any(lock.walkers is not None for lock in scenario.locks)
     grows = any(
         (site.growth_per_doubling > 0 or site.moves_lines) and site.acquires > 0
@@ -261,9 +261,7 @@ def _blocked(lock: Lock, handoff_time: float) -> float:
 
 def _pinned(machine: Machine, lock: Lock, population: int) -> bool:
     """Return whether processes keep their shard of a lock, and some shard has several users."""
-    if lock.shards == 1 or lock.shard_by == "hash":
-        return False
-    return any(g.users > 1 for g in shard_groups(machine, lock, population))
+    return lock.keeps_shard and any(g.users > 1 for g in shard_groups(machine, lock, population))
 
 
 @dataclass(frozen=True)
@@ -314,7 +312,7 @@ def _returned(
     (ndarray, ndarray), shape (levels,)
         Seconds, and a number of hand-offs, per iteration.
     """
-    drawn = lock.shards > 1 and lock.shard_by == "hash"
+    drawn = lock.draws_shard
     changed = np.ones((len(own), handoff.size))
     if discipline(lock.kind).barges:
         changed = barged(own, handoff)
@@ -359,7 +357,7 @@ def _at_lock(
         work, handoff = work[:-1], handoff[:-1]
         service = np.maximum(work + m * (lock.acquire_time + handoff), shortest)
         service = service / (1.0 - _blocked(lock, float(handoff[-1])))
-        kept = lock.shard_by != "hash" and lock.shards > 1
+        kept = lock.keeps_shard
         alone = kept and group.users == 1
         whole = group.count * group.share
         hold += whole * busy

@@ -214,6 +214,16 @@ class Lock(Frozen, frozen=True):
             )
 
     @property
+    def keeps_shard(self) -> bool:
+        """Whether a process always takes the same shard."""
+        return self.shards > 1 and self.shard_by != "hash"
+
+    @property
+    def draws_shard(self) -> bool:
+        """Whether every iteration draws one."""
+        return self.shards > 1 and self.shard_by == "hash"
+
+    @property
     def passes(self) -> bool:
         """Whether a hand-off takes time."""
         return not isinstance(self.handoff, NoHandOff) or self.handoff_lines > 0.0

@@ -144,7 +144,7 @@ def product_form_s(scenario: Scenario, populations: Sequence[int]) -> float:
 
         return class_points_s(scenario, populations)
     solved = populations if depends_on_population(scenario) else [max(populations)]
-    shards = [k.shards for k in scenario.locks if k.shards > 1 and k.shard_by != "hash"]
+    shards = [k.shards for k in scenario.locks if k.keeps_shard]
     pairs = sum(n * n for n in solved if n > min(shards)) if shards else 0
     return PROCESS_S * len(scenario.locks) * sum(solved) + PAIR_S * pairs
 

@@ -153,7 +153,7 @@ def unmapped(scenario: Scenario, population: int) -> bool:
         return True
     steady = scenario.think_distribution.scv < STEADY_THINK
     for lock in scenario.taken:
-        kept = lock.shards > 1 and lock.shard_by != "hash"
+        kept = lock.keeps_shard
         pinned = kept and any(
             group.users > 1 for group in shard_groups(scenario.machine, lock, population)
         )

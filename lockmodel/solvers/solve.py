@@ -106,7 +106,7 @@ def mixed(scenario: Scenario, populations: Sequence[int]) -> bool:
     scenario = plain(scenario)
     if scenario.classes:
         return False
-    kept = {(k.shards, k.shard_by) for k in scenario.locks if k.shards > 1 and k.shard_by != "hash"}
+    kept = {(k.shards, k.shard_by) for k in scenario.locks if k.keeps_shard}
     most = max(populations)
     if len(kept) <= 1 or not build(scenario, most, stations_only=False).mixed:
         return False

@@ -31,7 +31,7 @@ import numpy as np
 from lockmodel.model.disciplines import discipline
 from lockmodel.model.network import build
 from lockmodel.model.scenario import Lock, Scenario, Walkers
-from lockmodel.solvers.walked_loads import Load, between, drawn_loads, keeps_shard, pinned_loads
+from lockmodel.solvers.walked_loads import Load, between, drawn_loads, pinned_loads
 
 STEPS = 400
 """Moments of a cycle at which the throughput is taken."""
@@ -256,7 +256,7 @@ def walked(scenario: Scenario, name: str, population: int) -> Walked:
     """
     lock = scenario.lock(name)
     network = build(without_walkers(scenario), population)
-    pinned = keeps_shard(lock)
+    pinned = lock.keeps_shard
     shared = any(s.users for s in network.of(name))
     solved = pinned_loads if shared else drawn_loads
     loads = solved(network, lock, scenario.acquires(name))

@@ -131,11 +131,6 @@ def pinned_loads(network: Network, lock: Lock, acquires: float) -> list[Load]:
     return loads
 
 
-def keeps_shard(lock: Lock) -> bool:
-    """Return whether a process always takes the same shard."""
-    return lock.shards > 1 and lock.shard_by != "hash"
-
-
 def drawn_loads(network: Network, lock: Lock, acquires: float) -> list[Load]:
     """Return the loads with ever more processes stopped.
 
@@ -144,7 +139,7 @@ def drawn_loads(network: Network, lock: Lock, acquires: float) -> list[Load]:
     from lockmodel.solvers.product_form import solve
 
     n, alone, loads = network.population, _alone(network), []
-    own_each = keeps_shard(lock)
+    own_each = lock.keeps_shard
     own = [(i, s) for i, s in enumerate(network.stations) if s.name == lock.name]
     counts = _counts(n)
     solutions = solve(network, tuple(n - stopped for stopped in counts))

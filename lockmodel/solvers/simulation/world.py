@@ -307,7 +307,7 @@ def _varies(scenario: Scenario, stages: np.ndarray, population: int) -> bool:
         wakes = discipline(lock.kind).sleeps and lock.wake_time > 0.0
         if wakes or lock.handoff_lines > 0.0 or np.any(np.array(costs) > 0.0):
             used.append(lock.handoff_distribution)
-        if lock.walkers is not None or (lock.shards > 1 and lock.shard_by == "hash"):
+        if lock.walkers is not None or lock.draws_shard:
             return True
     return any(d.scv > 0.0 for d in used) or bool(np.any(stages["probability"] < 1.0))
 
@@ -370,7 +370,7 @@ def make(scenario: Scenario, population: int, seed: int, replication: int) -> Wo
         local.append(lock.handoff.cost(waiters, 0.0))
         remote.append(lock.handoff.cost(waiters, 1.0))
         record["choice"], record["weights"] = ONE, sum(w.size for w in weights)
-        if lock.shards > 1 and lock.shard_by == "hash":
+        if lock.draws_shard:
             record["choice"] = DRAWN
             weights.append(np.cumsum(shard_shares(scenario, lock, n)))
         elif lock.shards > 1:
